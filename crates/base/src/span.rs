@@ -1,0 +1,133 @@
+//! Where something stands in a source text.
+
+use std::{fmt, sync::Arc};
+
+/// A position: line and column, both from 1, the column in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pos {
+    /// The line, from 1.
+    pub line: u32,
+    /// The column in characters, from 1.
+    pub column: u32,
+}
+
+/// A range of a source text; `end` is exclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// The first character.
+    pub start: Pos,
+    /// The character after the last.
+    pub end: Pos,
+}
+
+impl Pos {
+    /// The position of the first character.
+    pub const START: Pos = Pos { line: 1, column: 1 };
+
+    /// A position from line and column, both from 1.
+    pub const fn new(line: u32, column: u32) -> Pos {
+        Pos { line, column }
+    }
+}
+
+impl Span {
+    /// The beginning of a text, for findings about the whole.
+    pub const START: Span = Span { start: Pos::START, end: Pos::START };
+
+    /// The range from `start` up to, not including, `end`.
+    pub const fn new(start: Pos, end: Pos) -> Span {
+        Span { start, end }
+    }
+
+    /// A range of `length` characters on the line of `start`, beginning `offset` characters after it.
+    pub fn within_line(self, offset: u32, length: u32) -> Span {
+        let start = Pos::new(self.start.line, self.start.column + offset);
+        Span { start, end: Pos::new(start.line, start.column + length) }
+    }
+}
+
+impl fmt::Display for Pos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// A value with the place it was read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub span: Span,
+}
+
+impl<T> Spanned<T> {
+    /// Joins a value and its place.
+    pub fn new(value: T, span: Span) -> Spanned<T> {
+        Spanned { value, span }
+    }
+
+    /// The same place with another value.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Spanned<U> {
+        Spanned { value: f(self.value), span: self.span }
+    }
+}
+
+/// A named source text, cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The name shown to people, usually a path relative to the repository.
+    pub name: Arc<str>,
+    /// The text.
+    pub text: Arc<str>,
+}
+
+impl Source {
+    /// Names a text.
+    pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Source {
+        Source { name: name.into(), text: text.into() }
+    }
+
+    /// The byte range of a span within the text, clamped to it; for renderers that want offsets.
+    pub fn byte_range(&self, span: Span) -> std::ops::Range<usize> {
+        let start = self.byte_offset(span.start);
+        start..self.byte_offset(span.end).max(start)
+    }
+
+    fn byte_offset(&self, pos: Pos) -> usize {
+        let line_start = match pos.line {
+            0 | 1 => 0,
+            line => match self.text.match_indices('\n').nth(line as usize - 2) {
+                Some((at, _)) => at + 1,
+                None => return self.text.len(),
+            },
+        };
+        let line = self.text[line_start..].split('\n').next().unwrap_or_default();
+        let skip = pos.column.saturating_sub(1) as usize;
+        line_start + line.char_indices().nth(skip).map_or(line.len(), |(at, _)| at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn finds_byte_ranges() {
+        let source = Source::new("x", "één\nzwei: drei\n");
+        let span = Span::new(Pos::new(2, 7), Pos::new(2, 11));
+        assert_eq!(&source.text[source.byte_range(span)], "drei");
+        let accent = Span::new(Pos::new(1, 2), Pos::new(1, 3));
+        assert_eq!(&source.text[source.byte_range(accent)], "é");
+    }
+
+    proptest! {
+        #[test]
+        fn never_leaves_the_text(text: String, a in 0_u32..9, b in 0_u32..30, c in 0_u32..9, d in 0_u32..30) {
+            let source = Source::new("x", text);
+            let range = source.byte_range(Span::new(Pos::new(a, b), Pos::new(c, d)));
+            prop_assert!(source.text.get(range).is_some());
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! From parser events to the tree, under limits.
+
+use super::{Mapping, Node, Scalar, ScalarKind, Value, scalar};
+use crate::{Diagnostic, Pos, Source, Span, Spanned};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a document may cost. The defaults are GitHub's for workflow files: 1 MiB and depth 50; aliases may multiply
+/// the tree up to `nodes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The size of the text in bytes.
+    pub bytes: usize,
+    /// How deep nodes may nest.
+    pub depth: usize,
+    /// How many nodes the tree may have, aliases counted each time.
+    pub nodes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { bytes: 1 << 20, depth: 50, nodes: 500_000 }
+    }
+}
+
+/// Reads a text of exactly one document; `None` when it holds nothing but comments.
+///
+/// # Errors
+/// The first thing that is wrong: SW0001 syntax, SW0002 a key that is not a scalar, SW0003 a repeated key, SW0004 a
+/// limit, SW0005 more than one document.
+pub fn parse(source: &Source, limits: Limits) -> Result<Option<Node>, Diagnostic> {
+    let mut documents = parse_all(source, limits)?;
+    match documents.len() {
+        0 => Ok(None),
+        1 => Ok(documents.pop().filter(|node| !node.is_null())),
+        _ => Err(Diagnostic::error(
+            "SW0005",
+            source,
+            documents[1].span,
+            "this file may hold only one YAML document",
+        )
+        .with_help("remove the `---` and what follows it, or split the file")),
+    }
+}
+
+/// Reads all documents of a text, empty ones (null) included.
+///
+/// # Errors
+/// As [`parse`], less SW0005.
+pub fn parse_all(source: &Source, limits: Limits) -> Result<Vec<Node>, Diagnostic> {
+    if source.text.len() > limits.bytes {
+        let message = format!("the file has {} bytes; at most {} are read", source.text.len(), limits.bytes);
+        return Err(Diagnostic::error("SW0004", source, Span::START, message));
+    }
+    let mut loader = Loader { source, limits, nodes: 0, anchors: BTreeMap::new() };
+    let mut parser = Parser::new_from_str(&source.text);
+    let mut documents = Vec::new();
+    let mut stack: Vec<Frame> = Vec::new();
+    while let Some(event) = parser.next_event() {
+        let (event, at) = event.map_err(|e| loader.syntax_error(*e.marker(), e.info()))?;
+        let span = Span::new(pos(at.start), pos(at.end));
+        let finished =
+            match event {
+                Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => None,
+                Event::DocumentStart(_) => {
+                    loader.anchors.clear();
+                    None
+                }
+                Event::Scalar(text, style, anchor, tag) => {
+                    let plain = matches!(style, ScalarStyle::Plain);
+                    let tag = tag.as_deref().map(|tag| tag.suffix.as_str());
+                    let kind = match tag {
+                        Some("str") => ScalarKind::String,
+                        Some(_) | None if plain => scalar::resolve_plain(&text),
+                        Some("int" | "float" | "bool" | "null") => scalar::resolve_plain(&text),
+                        Some(_) | None => ScalarKind::String,
+                    };
+                    let node =
+                        Node { value: Value::Scalar(Scalar { text: text.into_owned(), kind, plain }), span };
+                    Some((loader.count(node, stack.len())?, anchor))
+                }
+                Event::SequenceStart(anchor, _) => {
+                    stack.push(loader.open(
+                        Frame::Sequence { items: Vec::new(), anchor, start: span.start },
+                        stack.len(),
+                    )?);
+                    None
+                }
+                Event::MappingStart(anchor, _) => {
+                    let frame = Frame::Mapping {
+                        pairs: Vec::new(),
+                        seen: BTreeSet::new(),
+                        key: None,
+                        anchor,
+                        start: span.start,
+                    };
+                    stack.push(loader.open(frame, stack.len())?);
+                    None
+                }
+                Event::SequenceEnd | Event::MappingEnd => stack.pop().map(|frame| frame.close(span.end)),
+                Event::Alias(anchor) => Some((loader.alias(anchor, span, stack.len())?, 0)),
+            };
+        let Some((node, anchor)) = finished else { continue };
+        if anchor > 0 {
+            loader.anchors.insert(anchor, node.clone());
+        }
+        match stack.last_mut() {
+            None => documents.push(node),
+            Some(frame) => loader.place(frame, node)?,
+        }
+    }
+    Ok(documents)
+}
+
+struct Loader<'a> {
+    source: &'a Source,
+    limits: Limits,
+    nodes: usize,
+    anchors: BTreeMap<usize, Node>,
+}
+
+enum Frame {
+    Sequence {
+        items: Vec<Node>,
+        anchor: usize,
+        start: Pos,
+    },
+    Mapping {
+        pairs: Vec<(Spanned<String>, Node)>,
+        seen: BTreeSet<String>,
+        key: Option<Spanned<String>>,
+        anchor: usize,
+        start: Pos,
+    },
+}
+
+impl Frame {
+    /// The finished node and its anchor. A block collection ends where its last child does: the parser reports the
+    /// beginning of whatever follows.
+    fn close(self, end: Pos) -> (Node, usize) {
+        match self {
+            Frame::Sequence { items, anchor, start } => {
+                let end = items.last().map_or(end, |last| last.span.end.max(start));
+                (Node { value: Value::Sequence(items), span: Span::new(start, end) }, anchor)
+            }
+            Frame::Mapping { pairs, anchor, start, .. } => {
+                let end = pairs.last().map_or(end, |(_, last)| last.span.end.max(start));
+                (Node { value: Value::Mapping(Mapping(pairs)), span: Span::new(start, end) }, anchor)
+            }
+        }
+    }
+}
+
+impl Loader<'_> {
+    fn syntax_error(&self, at: Marker, info: &str) -> Diagnostic {
+        let start = pos(at);
+        Diagnostic::error("SW0001", self.source, Span::new(start, start), format!("this is not YAML: {info}"))
+            .with_help("check indentation, quotes and brackets on this line and the one before")
+    }
+
+    fn count(&mut self, node: Node, depth: usize) -> Result<Node, Diagnostic> {
+        self.spend(1, node.span, depth)?;
+        Ok(node)
+    }
+
+    fn open(&mut self, frame: Frame, depth: usize) -> Result<Frame, Diagnostic> {
+        let (Frame::Sequence { start, .. } | Frame::Mapping { start, .. }) = &frame;
+        self.spend(1, Span::new(*start, *start), depth + 1)?;
+        Ok(frame)
+    }
+
+    fn alias(&mut self, anchor: usize, span: Span, depth: usize) -> Result<Node, Diagnostic> {
+        // An alias inside its own anchor is not yet known here, so cycles cannot arise.
+        let Some(node) = self.anchors.get(&anchor) else {
+            return Err(Diagnostic::error(
+                "SW0001",
+                self.source,
+                span,
+                "this alias refers to an anchor that is not complete",
+            ));
+        };
+        let (size, height) = measure(node);
+        let node = node.clone();
+        self.spend(size, span, depth + height)?;
+        Ok(Node { span, ..node })
+    }
+
+    fn spend(&mut self, nodes: usize, span: Span, depth: usize) -> Result<(), Diagnostic> {
+        self.nodes += nodes;
+        if depth > self.limits.depth {
+            let message = format!("this nests deeper than {} levels", self.limits.depth);
+            return Err(Diagnostic::error("SW0004", self.source, span, message));
+        }
+        if self.nodes > self.limits.nodes {
+            let message = format!("the document grows beyond {} nodes", self.limits.nodes);
+            return Err(Diagnostic::error("SW0004", self.source, span, message)
+                .with_help("anchors that refer to each other multiply; write less of it by alias"));
+        }
+        Ok(())
+    }
+
+    fn place(&self, frame: &mut Frame, node: Node) -> Result<(), Diagnostic> {
+        match frame {
+            Frame::Sequence { items, .. } => items.push(node),
+            Frame::Mapping { pairs, seen, key, .. } => match key.take() {
+                Some(name) => pairs.push((name, node)),
+                None => {
+                    let Value::Scalar(scalar) = node.value else {
+                        return Err(Diagnostic::error(
+                            "SW0002",
+                            self.source,
+                            node.span,
+                            "a key must be a plain text",
+                        ));
+                    };
+                    if !seen.insert(scalar.text.clone()) {
+                        let message = format!("the key `{}` stands here twice", scalar.text);
+                        return Err(Diagnostic::error("SW0003", self.source, node.span, message)
+                            .with_help("remove or rename one of them"));
+                    }
+                    *key = Some(Spanned::new(scalar.text, node.span));
+                }
+            },
+        }
+        Ok(())
+    }
+}
+
+/// The number of nodes and the depth of a tree; trees are at most `Limits::depth` deep, so recursion is bounded.
+fn measure(node: &Node) -> (usize, usize) {
+    let children: Vec<&Node> = match &node.value {
+        Value::Scalar(_) => return (1, 0),
+        Value::Sequence(items) => items.iter().collect(),
+        Value::Mapping(mapping) => mapping.iter().map(|(_, value)| value).collect(),
+    };
+    children.into_iter().map(measure).fold((1, 1), |(size, height), (s, h)| (size + s, height.max(h + 1)))
+}
+
+fn pos(marker: Marker) -> Pos {
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Pos::new(number(marker.line()).max(1), number(marker.col()).saturating_add(1))
+}

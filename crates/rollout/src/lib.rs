@@ -1,0 +1,1 @@
+//! Delivery documents, the planner of rollouts and its state.

@@ -1,0 +1,1 @@
+//! The data plane: obeys a traffic table, sticks, drains, retries, measures.

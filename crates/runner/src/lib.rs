@@ -1,0 +1,1 @@
+//! Runs the jobs of a workflow: executors, steps, actions, commands, masks.

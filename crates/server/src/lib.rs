@@ -1,0 +1,1 @@
+//! The control plane: HTTP API, web pages, and the loops that load, decide, commit and act.

@@ -1,0 +1,2 @@
+//! The `shipway` binary: one thin arm per role.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The event log, snapshots, leases, log segments and blobs.

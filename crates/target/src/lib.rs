@@ -1,0 +1,1 @@
+//! Where releases run: local processes with ports, health checks and logs.

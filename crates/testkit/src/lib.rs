@@ -1,0 +1,1 @@
+//! Builders, virtual clock, scripted worlds and load for tests.

@@ -1,0 +1,10 @@
+//! What a router obeys: routes, arms, weights and instances as `Eq` values.
+//!
+//! Nothing here moves traffic. A planner makes a [`Table`], a router obeys it, and both can ask whether two tables
+//! are the same.
+
+mod cookie;
+mod route;
+
+pub use cookie::{Affinity, AffinityKey};
+pub use route::{Arm, ArmName, Client, Instance, InstanceState, Route, RouteError, Split, Table};

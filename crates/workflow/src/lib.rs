@@ -1,0 +1,1 @@
+//! GitHub workflow and action documents, expressions, plans and the run state machine.
