@@ -68,4 +68,6 @@ pub struct Evidence {
     /// Requests left out because their arm was not chosen by the bucket (a header override, an arm without a ready
     /// instance), with the totals kept apart so that the report can say so.
     pub excluded: u64,
+    /// First events left out because the router's memory of clients was full.
+    pub uncounted: u64,
 }

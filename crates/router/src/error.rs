@@ -1,0 +1,61 @@
+//! Why a router cannot do what it is told.
+
+use shipway_traffic::RouteError;
+use std::{io, net::SocketAddr};
+
+/// Why a router cannot start or obey. Each kind has a code and a page under `docs/errors/`.
+#[derive(Debug, thiserror::Error)]
+pub enum RouterError {
+    /// The address is taken: the user's to mend.
+    #[error("[SW0701] the address {address} is in use by another program; stop it or choose another address")]
+    AddressInUse {
+        /// The address asked for.
+        address: SocketAddr,
+    },
+    /// The address cannot be listened on for another reason.
+    #[error("[SW0702] cannot listen on {address}: {cause}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        cause: io::Error,
+    },
+    /// A worker thread or its runtime cannot be made.
+    #[error("[SW0702] cannot start the router's worker {worker}: {cause}")]
+    Worker {
+        /// Which one, from 0.
+        worker: usize,
+        /// What the system says.
+        #[source]
+        cause: io::Error,
+    },
+    /// The table contradicts itself; the router goes on with the one it has.
+    #[error("[SW0703] the traffic table of generation {generation} is refused: {cause}")]
+    Table {
+        /// The refused table's generation.
+        generation: u64,
+        /// The contradiction.
+        #[source]
+        cause: RouteError,
+    },
+    /// A different table was applied before under the same generation; the router goes on with the one it has.
+    #[error(
+        "[SW0703] the traffic table of generation {generation} differs from the one applied under the same number"
+    )]
+    GenerationReused {
+        /// The generation.
+        generation: u64,
+    },
+}
+
+impl RouterError {
+    /// The code of the page under `docs/errors/`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            RouterError::AddressInUse { .. } => "SW0701",
+            RouterError::Listen { .. } | RouterError::Worker { .. } => "SW0702",
+            RouterError::Table { .. } | RouterError::GenerationReused { .. } => "SW0703",
+        }
+    }
+}
