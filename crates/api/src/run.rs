@@ -1,0 +1,281 @@
+//! Runs of workflows, their jobs and steps, in GitHub's words.
+
+use crate::{JobKey, LogLine, PageQuery, RolloutSummary, RunId};
+use serde::{Deserialize, Serialize};
+use shipway_base::Timestamp;
+
+/// Where a run, a job or a step stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Waiting for its turn.
+    Queued,
+    /// Under way.
+    InProgress,
+    /// Over; the conclusion says how.
+    Completed,
+}
+
+/// How a run, a job or a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conclusion {
+    /// It worked.
+    Success,
+    /// It failed.
+    Failure,
+    /// It was stopped.
+    Cancelled,
+    /// It was not needed, or its condition was false.
+    Skipped,
+}
+
+/// What a run was made for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// The full object name.
+    pub sha: String,
+    /// The first line of its message.
+    pub subject: String,
+    /// Who wrote it.
+    pub author: String,
+}
+
+/// A run in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// The run.
+    pub id: RunId,
+    /// Counts up from 1 for each workflow.
+    pub number: u64,
+    /// Its `run-name`, else the subject of the commit.
+    pub title: String,
+    /// The name of the workflow.
+    pub workflow: String,
+    /// The workflow's file within the repository.
+    pub path: String,
+    /// The event that started it: `push`, `workflow_dispatch` and so on.
+    pub event: String,
+    /// Who or what caused the event.
+    pub actor: String,
+    /// The branch or tag, without `refs/heads/`.
+    pub branch: String,
+    /// The commit.
+    pub commit: Commit,
+    /// Where it stands.
+    pub status: Status,
+    /// How it ended, once completed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conclusion: Option<Conclusion>,
+    /// The run that this one repeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerun_of: Option<RunId>,
+    /// When it was asked for.
+    #[serde(with = "crate::time")]
+    pub created_at: Timestamp,
+    /// When its first job began.
+    #[serde(default, with = "crate::time::option", skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it was over.
+    #[serde(default, with = "crate::time::option", skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// One sentence on what failed, when something did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+/// `GET /api/v1/runs/{id}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// As in lists.
+    pub summary: RunSummary,
+    /// The jobs in the order of the workflow, matrix legs in the order of the matrix. A matrix job that has not been
+    /// expanded yet is one job.
+    pub jobs: Vec<Job>,
+    /// What to look at first, when something failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// Annotations of all jobs, errors first; at most 100.
+    pub annotations: Vec<Annotation>,
+    /// Uploaded artifacts.
+    pub artifacts: Vec<Artifact>,
+    /// Rollouts that its deploy steps began.
+    pub rollouts: Vec<RolloutSummary>,
+    /// What can be done with it now.
+    pub actions: Vec<RunAction>,
+}
+
+/// Something that can be done with a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunAction {
+    /// Stop it.
+    Cancel,
+    /// Run all of it again.
+    Rerun,
+    /// Run the jobs that failed, and what needs them, again.
+    RerunFailed,
+}
+
+/// One job, or one leg of a matrix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Which.
+    pub key: JobKey,
+    /// Its name for people.
+    pub name: String,
+    /// The ids of the jobs that it needs.
+    pub needs: Vec<String>,
+    /// Where it stands.
+    pub status: Status,
+    /// How it ended, once completed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conclusion: Option<Conclusion>,
+    /// Counts the attempts from 1; 0 before the first.
+    pub attempt: u32,
+    /// When the present attempt began.
+    #[serde(default, with = "crate::time::option", skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it was over.
+    #[serde(default, with = "crate::time::option", skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// Why it was skipped, or what it waits for: the condition with its values, the job that failed before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Its steps so far.
+    pub steps: Vec<Step>,
+    /// How many lines its log has.
+    pub log_lines: u64,
+    /// The first line to look at after a failure, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_line: Option<u64>,
+    /// What the job wrote to its summary, as Markdown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_summary: Option<String>,
+}
+
+/// One step of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its place, from 0.
+    pub index: u32,
+    /// Its name for people.
+    pub name: String,
+    /// Where it stands.
+    pub status: Status,
+    /// How it ended, once completed, after `continue-on-error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conclusion: Option<Conclusion>,
+    /// The exit code of its command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// When it began.
+    #[serde(default, with = "crate::time::option", skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it was over.
+    #[serde(default, with = "crate::time::option", skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// The number of its first line in the job's log, from 1; absent while it wrote nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_line: Option<u64>,
+}
+
+/// The first thing to know about a failed run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The job that failed first.
+    pub job: JobKey,
+    /// Its name for people.
+    pub job_name: String,
+    /// The step that failed, when it was a step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_name: Option<String>,
+    /// The exit code of its command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// What happened, as one sentence.
+    pub message: String,
+    /// The last lines of the failed step, at most 30.
+    pub lines: Vec<LogLine>,
+    /// How many other jobs failed.
+    pub other_jobs: u32,
+}
+
+/// A remark on a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Annotation {
+    /// How bad it is.
+    pub level: AnnotationLevel,
+    /// The job that made it.
+    pub job: JobKey,
+    /// A title, when it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What it says.
+    pub message: String,
+    /// The file it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line in that file, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+}
+
+/// How bad an annotation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnnotationLevel {
+    /// An error.
+    Error,
+    /// A warning.
+    Warning,
+    /// A notice.
+    Notice,
+}
+
+/// An uploaded artifact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artifact {
+    /// Its name, unique within the run.
+    pub name: String,
+    /// The size of its archive in bytes.
+    pub bytes: u64,
+    /// The digest of its archive.
+    pub digest: String,
+}
+
+/// `GET /api/v1/runs?...`: which runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunQuery {
+    /// Only with this status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// Only with this conclusion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conclusion: Option<Conclusion>,
+    /// Only of this workflow, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
+    /// Only of this branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Only of this event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// Only caused by this actor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// Only with this text in the title or the commit, in upper or lower case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub q: Option<String>,
+    /// Which page.
+    pub page: PageQuery,
+}
+
+/// `POST /api/v1/runs/{id}/rerun`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RerunRequest {
+    /// Only the jobs that failed, and what needs them.
+    #[serde(default)]
+    pub only_failed: bool,
+}

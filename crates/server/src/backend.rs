@@ -1,0 +1,228 @@
+//! The seam between the pages and the system behind them.
+//!
+//! The HTTP layer knows nothing else: every page, every answer of the API and every live update comes from a
+//! [`Backend`]. The real one stands on the store, the rollout loop and the router; tests use one in memory.
+
+use bytes::Bytes;
+use futures_util::{future::BoxFuture, stream::BoxStream};
+use shipway_api::{
+    CommandRequest, DeployRequest, Deployed, Health, JobKey, LogMatches, LogSearch, Page, PageQuery, RawLine,
+    Release, RerunRequest, Rollout, RolloutCommand, RolloutEvent, RolloutId, RolloutQuery, RolloutSummary,
+    Run, RunId, RunQuery, RunSummary,
+};
+use std::{fmt, io};
+use tokio::sync::broadcast;
+
+/// What a [`Backend`] answers.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, BackendError>>;
+
+/// Everything the pages and the API show and do. Reads are answered from read models and never wait for the loops;
+/// commands return after their events are committed.
+pub trait Backend: Send + Sync + 'static {
+    /// A page of runs, newest first.
+    fn runs(&self, query: RunQuery) -> Answer<'_, Page<RunSummary>>;
+
+    /// One run with its jobs.
+    fn run(&self, id: RunId) -> Answer<'_, Run>;
+
+    /// Stops a run. A run that is over already is a conflict.
+    fn cancel_run(&self, id: RunId, by: Actor) -> Answer<'_, ()>;
+
+    /// Runs a run again, as a new run.
+    fn rerun(&self, id: RunId, request: RerunRequest, by: Actor) -> Answer<'_, RunId>;
+
+    /// Lines of a job's log.
+    fn log(&self, run: RunId, job: JobKey, range: LogRange) -> Answer<'_, LogSlice>;
+
+    /// Searches the whole log of a job. The search ignores case, looks at the text without ANSI escapes, and counts
+    /// exactly.
+    fn search_log(&self, run: RunId, job: JobKey, search: LogSearch) -> Answer<'_, LogMatches>;
+
+    /// The archive of an artifact.
+    fn artifact(&self, run: RunId, name: String) -> Answer<'_, ArtifactBody>;
+
+    /// A page of releases, newest first, of one service or of all.
+    fn releases(&self, service: Option<String>, page: PageQuery) -> Answer<'_, Page<Release>>;
+
+    /// Makes a release of an artifact and begins its rollout. The same key with the same request answers what it
+    /// answered before, with `repeated` set; the same key with another request is [`BackendErrorKind::KeyReused`].
+    fn deploy(&self, request: DeployRequest, key: Option<String>, by: Actor) -> Answer<'_, Deployed>;
+
+    /// A page of rollouts, newest first.
+    fn rollouts(&self, query: RolloutQuery) -> Answer<'_, Page<RolloutSummary>>;
+
+    /// One rollout with its evidence.
+    fn rollout(&self, id: RolloutId) -> Answer<'_, Rollout>;
+
+    /// Events of a rollout after a sequence number, oldest first, at most `limit`.
+    fn rollout_events(&self, id: RolloutId, after: u64, limit: u32) -> Answer<'_, Vec<RolloutEvent>>;
+
+    /// Commands a rollout. A command that is not possible now is a conflict that says why.
+    fn command(
+        &self,
+        id: RolloutId,
+        command: RolloutCommand,
+        request: CommandRequest,
+        by: Actor,
+    ) -> Answer<'_, ()>;
+
+    /// Tells what changes from now on. A receiver that lags reads everything anew, so changes may be coalesced but
+    /// never left out.
+    fn changes(&self) -> broadcast::Receiver<Change>;
+
+    /// Whether the system behind can store what is asked of it.
+    fn health(&self) -> Answer<'_, Health>;
+}
+
+/// Something changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A run, its jobs or its steps.
+    Run(RunId),
+    /// The log of a job grew.
+    Log(RunId, JobKey),
+    /// A rollout, its instances or its evidence.
+    Rollout(RolloutId),
+}
+
+/// Who asks for a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// The operator, through a page or with the operator's token.
+    Operator,
+    /// A step of a run, with the token of that run.
+    Run(RunId),
+}
+
+/// Which lines of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogRange {
+    /// The number of the first line, from 1.
+    pub from: u64,
+    /// How many at most.
+    pub count: u32,
+}
+
+/// Consecutive lines of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSlice {
+    /// The lines from `from` on; empty beyond the end.
+    pub lines: Vec<RawLine>,
+    /// How many lines there are so far.
+    pub total: u64,
+    /// Whether no line will follow.
+    pub complete: bool,
+}
+
+/// The archive of an artifact.
+pub struct ArtifactBody {
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The name under which it is saved, such as `web.tar.zst`.
+    pub file_name: String,
+    /// Its contents.
+    pub stream: BoxStream<'static, io::Result<Bytes>>,
+}
+
+/// Why the backend could not answer.
+#[derive(Debug)]
+pub struct BackendError {
+    /// What was being done, such as `cancelling run 42`.
+    pub context: String,
+    /// Why it could not be done.
+    pub kind: BackendErrorKind,
+}
+
+/// Why the backend could not answer.
+#[derive(Debug)]
+pub enum BackendErrorKind {
+    /// There is no such thing; the text names it: `run 42`.
+    NotFound(String),
+    /// Not possible in the present state; the text says why.
+    Conflict(String),
+    /// The request makes no sense; the text says why.
+    Invalid(String),
+    /// A document has errors: one line each with file, line and column.
+    Document(Vec<String>),
+    /// The key of an earlier request came with another request.
+    KeyReused,
+    /// It cannot be done for the moment; the text says why, and what frees it.
+    Unavailable(String),
+    /// The server is at fault.
+    Internal(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl BackendError {
+    /// There is no such thing; `what` names it.
+    pub fn not_found(context: impl Into<String>, what: impl Into<String>) -> BackendError {
+        BackendError { context: context.into(), kind: BackendErrorKind::NotFound(what.into()) }
+    }
+
+    /// Not possible in the present state; `why` says why.
+    pub fn conflict(context: impl Into<String>, why: impl Into<String>) -> BackendError {
+        BackendError { context: context.into(), kind: BackendErrorKind::Conflict(why.into()) }
+    }
+
+    /// The server is at fault.
+    pub fn internal(
+        context: impl Into<String>,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> BackendError {
+        BackendError { context: context.into(), kind: BackendErrorKind::Internal(cause.into()) }
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Actor::Operator => f.write_str("operator"),
+            Actor::Run(id) => write!(f, "run {id}"),
+        }
+    }
+}
+
+impl fmt::Debug for ArtifactBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArtifactBody")
+            .field("bytes", &self.bytes)
+            .field("file_name", &self.file_name)
+            .finish()
+    }
+}
+
+impl fmt::Display for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.context)?;
+        match &self.kind {
+            BackendErrorKind::NotFound(what) => write!(f, "there is no {what}"),
+            BackendErrorKind::Conflict(why)
+            | BackendErrorKind::Invalid(why)
+            | BackendErrorKind::Unavailable(why) => f.write_str(why),
+            BackendErrorKind::Document(findings) => {
+                write!(
+                    f,
+                    "the document has {} error{}",
+                    findings.len(),
+                    if findings.len() == 1 { "" } else { "s" }
+                )
+            }
+            BackendErrorKind::KeyReused => f.write_str("the Idempotency-Key belongs to another request"),
+            // The cause is the source; its text is not repeated here.
+            BackendErrorKind::Internal(_) => f.write_str("the server failed"),
+        }
+    }
+}
+
+impl std::error::Error for BackendError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.kind {
+            BackendErrorKind::Internal(cause) => Some(&**cause),
+            BackendErrorKind::NotFound(_)
+            | BackendErrorKind::Conflict(_)
+            | BackendErrorKind::Invalid(_)
+            | BackendErrorKind::Document(_)
+            | BackendErrorKind::KeyReused
+            | BackendErrorKind::Unavailable(_) => None,
+        }
+    }
+}
