@@ -1,0 +1,25 @@
+//! One service's way from one version to the next: the aggregate, its events and its planner.
+//!
+//! A command is decided against the state into events ([`decide`]); events make the next state
+//! ([`Delivery::evolve`]); the state, what is observed, and the time make a plan ([`plan`]). The plan's events are
+//! committed first and its actions are carried out after, so that a crash between the two loses nothing: the next
+//! plan of the same state asks for the same actions again.
+
+mod command;
+mod event;
+mod observed;
+mod plan;
+mod release;
+mod report;
+mod state;
+
+pub use command::{Command, Decided, Refusal};
+pub use event::{AbortCause, Event, Failure, FailureKind, PauseCause, StepEnd};
+pub use observed::{
+    AnalysisKey, AnalysisScope, Exit, HealthResponse, InstancePhase, Judged, Judgement, Observed,
+    ObservedInstance,
+};
+pub use plan::{Action, Plan, Reason, Wake};
+pub use release::{Release, Spec};
+pub use report::{ArmReport, Outcome, Report};
+pub use state::{Crashes, Delivery, Exposure, Instance, Phase, Promoted, Rollout, RolloutKind, Stage};

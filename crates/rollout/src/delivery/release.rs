@@ -1,0 +1,33 @@
+//! A version of a service: what runs, and how.
+
+use crate::document::Service;
+use shipway_base::{Digest, Id, Source};
+use std::sync::Arc;
+
+/// A version of a service: an artifact and the document it is run by. Never changes once made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Release {
+    /// Unique over all time.
+    pub id: Id<Release>,
+    /// The version as people call it.
+    pub version: String,
+    /// The artifact.
+    pub digest: Digest,
+    /// How it is run and shipped.
+    pub spec: Arc<Spec>,
+}
+
+/// A service with the templates it refers to, and the text they were read from; stores keep the text.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// The documents as written.
+    pub source: Source,
+    /// The service.
+    pub service: Service,
+}
+
+impl PartialEq for Spec {
+    fn eq(&self, other: &Spec) -> bool {
+        self.source == other.source && self.service.name.value == other.service.name.value
+    }
+}
