@@ -1,7 +1,24 @@
 //! How a release is judged: evidence, sequential tests, conditions, and the words for it.
 //!
-//! Pure: the router (or a simulation) gathers [`Evidence`]; functions here turn it into a verdict.
+//! Pure: the router (or a simulation) gathers [`Evidence`]; functions here turn it into a [`Verdict`]. Nothing in
+//! this crate reads a clock or draws a random number: [`judge`] is told the instant and the state it left behind the
+//! last time.
 
 mod evidence;
+pub mod histogram;
+mod judge;
+mod metric;
+pub mod sequential;
+mod verdict;
 
-pub use evidence::{ArmCount, ArmTotals, Evidence, FirstEvents, Signal};
+pub use evidence::{Arm, ArmCount, ArmTotals, Evidence, FirstEvents, Signal};
+pub use histogram::Histogram;
+pub use judge::{Case, Judgement, judge};
+pub use metric::{
+    Limits, Measurement, MeasurementPhase, Measurements, Metric, MetricState, Otherwise, Promote, Provider,
+    Query, RouterQuery, Sequential, SignalWeight,
+};
+pub use verdict::{
+    Cause, Decision, Exposure, Interval, Level, MetricReport, Needed, Phase, Promotion, SignalReport, Test,
+    Thresholds, Verdict,
+};

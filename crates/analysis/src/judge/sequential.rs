@@ -1,0 +1,158 @@
+//! A look at a sequential metric.
+
+use super::{Case, Outcome};
+use crate::{
+    ArmCount, Cause, Evidence, Metric, MetricReport, Needed, Otherwise, Phase, Promote, Promotion,
+    Sequential, Signal, SignalReport, Test, sequential,
+};
+use shipway_base::human_duration;
+
+/// Judges all signals of the metric: the whole rollout for a regression, what was gained since the analysis began for
+/// promotion.
+pub(super) fn look(metric: &Metric, settings: &Sequential, case: &Case<'_>, gained: &Evidence) -> Outcome {
+    let signals: Vec<SignalReport> =
+        reported(settings).into_iter().map(|signal| report(signal, settings, case, gained)).collect();
+    let regressed = signals.iter().find(|report| report.regression.is_reached());
+    let (phase, cause, message, needed, wake);
+    if let Some(report) = regressed {
+        phase = Phase::Failed;
+        cause = Cause::Signal(report.signal);
+        message = format!("{} regressed", report.signal);
+        (needed, wake) = (None, None);
+    } else {
+        cause = Cause::Signal(Signal::Failure);
+        match &settings.promote {
+            None => {
+                phase = Phase::Running;
+                message = "no evidence of a regression".to_owned();
+                (needed, wake) = (None, None);
+            }
+            Some(promote) if signals.iter().filter_map(|report| report.promotion).all(|p| p.passes()) => {
+                phase = Phase::Successful;
+                message = format!("ruled out that clients are hit {} times as often", promote.margin);
+                (needed, wake) = (None, None);
+            }
+            Some(promote) => {
+                let deadline = promote.at_most.map(|limit| case.began + limit);
+                if deadline.is_some_and(|at| case.now >= at) {
+                    let waited = human_duration(case.now.since(case.began));
+                    phase = match promote.otherwise {
+                        Otherwise::Pause => Phase::Inconclusive,
+                        Otherwise::Promote => Phase::Successful,
+                    };
+                    message = format!("not enough evidence within {waited}");
+                    (needed, wake) = (None, None);
+                } else {
+                    phase = Phase::Running;
+                    message = "not enough evidence yet".to_owned();
+                    needed = still_needed(promote, &signals, case, gained);
+                    wake = deadline.map(|at| (at, "the time given to gather evidence ends"));
+                }
+            }
+        }
+    }
+    let report = MetricReport {
+        name: metric.name.clone(),
+        phase,
+        dry_run: metric.dry_run,
+        message,
+        signals,
+        measured: None,
+    };
+    Outcome { report, cause, needed, guard: metric.is_guard(), wake }
+}
+
+/// The signals that can roll back, then those that only promote.
+fn reported(settings: &Sequential) -> Vec<Signal> {
+    let mut signals: Vec<Signal> = settings.signals.iter().map(|weighted| weighted.signal).collect();
+    for signal in settings.promote.iter().flat_map(|promote| &promote.signals) {
+        if !signals.contains(signal) {
+            signals.push(*signal);
+        }
+    }
+    signals
+}
+
+fn report(signal: Signal, settings: &Sequential, case: &Case<'_>, gained: &Evidence) -> SignalReport {
+    let events = case.total.first(signal);
+    let weight =
+        settings.signals.iter().find(|weighted| weighted.signal == signal).map_or(0.0, |found| found.weight);
+    let clients = ArmCount { stable: case.total.stable.clients, canary: case.total.canary.clients };
+    let hit = events.sum();
+    let promotion =
+        settings.promote.as_ref().filter(|promote| promote.signals.contains(&signal)).map(|promote| {
+            let log_bound = -promote.alpha.ln();
+            let new = gained.first(signal);
+            let absolute = promote.max_failure_rate.filter(|_| signal == Signal::Failure).map(|rate| {
+                let log_e = sequential::absolute_bound(gained.canary.clients, new.sum().canary, rate);
+                (Test { log_e, log_bound }, rate)
+            });
+            Promotion {
+                non_inferiority: Test { log_e: sequential::non_inferiority(&new, promote.margin), log_bound },
+                margin: promote.margin,
+                absolute,
+                too_common: sequential::is_too_common(clients.stable, hit.stable, promote.margin),
+            }
+        });
+    SignalReport {
+        signal,
+        clients,
+        hit,
+        share: case.share,
+        ratio: sequential::confidence_sequence(&events, settings.alpha),
+        regression: Test {
+            log_e: sequential::regression(&events),
+            log_bound: -(settings.alpha * weight).ln(),
+        },
+        promotion,
+    }
+}
+
+/// The traffic that the slowest signal still needs, by its quickest claim.
+fn still_needed(
+    promote: &Promote,
+    signals: &[SignalReport],
+    case: &Case<'_>,
+    gained: &Evidence,
+) -> Option<Needed> {
+    let elapsed = case.now.since(case.began).as_secs_f64();
+    let needed = |clients: Option<f64>, seen: u64| {
+        clients.map(|clients| {
+            let seconds = clients * elapsed / seen as f64;
+            let time = (seen > 0).then(|| std::time::Duration::try_from_secs_f64(seconds).ok()).flatten();
+            Needed { clients: clients.ceil() as u64, time }
+        })
+    };
+    let slowest =
+        |a: Option<Needed>, b: Option<Needed>| a.zip(b).map(|(a, b)| if longer(a, b) { a } else { b });
+    signals
+        .iter()
+        .filter_map(|report| report.promotion.filter(|p| !p.passes()).map(|p| (report.signal, p)))
+        .map(|(signal, p)| {
+            let events = gained.first(signal).sum();
+            let gap = |test: Test| test.log_bound - test.log_e;
+            let by_ratio = (!p.too_common)
+                .then(|| sequential::events_needed(gap(p.non_inferiority), case.share, promote.margin))
+                .flatten();
+            let by_ratio = needed(by_ratio, events.total());
+            let by_bound = p.absolute.and_then(|(test, rate)| {
+                let clients = gained.canary.clients;
+                needed(sequential::clients_needed(gap(test), clients, events.canary, rate), clients)
+            });
+            match (by_ratio, by_bound) {
+                (Some(a), Some(b)) => Some(if longer(a, b) { b } else { a }),
+                (a, b) => a.or(b),
+            }
+        })
+        .reduce(slowest)
+        .flatten()
+}
+
+/// Whether the first takes longer than the second; an unknown time is the longest.
+fn longer(a: Needed, b: Needed) -> bool {
+    match (a.time, b.time) {
+        (None, Some(_)) => true,
+        (_, None) => false,
+        (Some(a), Some(b)) => a > b,
+    }
+}
