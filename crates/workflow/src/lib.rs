@@ -1,1 +1,3 @@
 //! GitHub workflow and action documents, expressions, plans and the run state machine.
+
+pub mod expr;

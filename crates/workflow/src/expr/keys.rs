@@ -1,0 +1,89 @@
+//! The names that each key of a workflow allows, as the `context` lists of GitHub's workflow schema say
+//! (actions/languageservices, `workflow-v1.0.json`).
+
+use super::{AllowedNames, Function};
+
+const ANY: usize = 255;
+
+const HASH_FILES: Function<'static> = Function::new("hashFiles", 1, 255);
+const STATUS_OF_JOBS: &[Function<'static>] = &[
+    Function::new("always", 0, 0),
+    Function::new("failure", 0, ANY),
+    Function::new("cancelled", 0, 0),
+    Function::new("success", 0, ANY),
+];
+const STATUS_OF_STEPS: &[Function<'static>] = &[
+    Function::new("always", 0, 0),
+    Function::new("failure", 0, 0),
+    Function::new("cancelled", 0, 0),
+    Function::new("success", 0, 0),
+    HASH_FILES,
+];
+
+/// `run-name`, `concurrency` of the workflow, defaults of `workflow_call` inputs.
+pub const RUN_NAMES: AllowedNames<'static> = AllowedNames::new(&["github", "inputs", "vars"], &[]);
+
+/// `env` of the workflow.
+pub const WORKFLOW_ENV: AllowedNames<'static> =
+    AllowedNames::new(&["github", "inputs", "vars", "secrets"], &[]);
+
+/// Outputs of `on.workflow_call`.
+pub const WORKFLOW_OUTPUT: AllowedNames<'static> =
+    AllowedNames::new(&["github", "inputs", "vars", "jobs"], &[]);
+
+/// `jobs.<id>.if`.
+pub const JOB_IF: AllowedNames<'static> =
+    AllowedNames::new(&["github", "inputs", "vars", "needs"], STATUS_OF_JOBS);
+
+/// `jobs.<id>.strategy` and what else is known before the matrix is.
+pub const STRATEGY: AllowedNames<'static> = AllowedNames::new(&["github", "inputs", "vars", "needs"], &[]);
+
+/// Most keys of a job: `name`, `runs-on`, `timeout-minutes`, `continue-on-error`, `concurrency`, `environment`,
+/// `container`, `services`.
+pub const JOB: AllowedNames<'static> =
+    AllowedNames::new(&["github", "inputs", "vars", "needs", "strategy", "matrix"], &[]);
+
+/// `jobs.<id>.env`, and secrets handed to a called workflow.
+pub const JOB_ENV: AllowedNames<'static> =
+    AllowedNames::new(&["github", "inputs", "vars", "needs", "strategy", "matrix", "secrets"], &[]);
+
+/// `jobs.<id>.defaults.run`.
+pub const JOB_DEFAULTS: AllowedNames<'static> =
+    AllowedNames::new(&["github", "inputs", "vars", "strategy", "matrix", "needs", "env"], &[]);
+
+/// `jobs.<id>.outputs` and `environment.url`: what is known once the steps have run.
+pub const JOB_OUTPUTS: AllowedNames<'static> = AllowedNames::new(STEP_CONTEXTS, &[]);
+
+/// Credentials of a container registry.
+pub const CREDENTIALS: AllowedNames<'static> =
+    AllowedNames::new(&["github", "inputs", "vars", "secrets", "env"], &[]);
+
+/// `jobs.<id>.steps[*].if`; secrets are not offered there.
+pub const STEP_IF: AllowedNames<'static> = AllowedNames::new(
+    &["github", "inputs", "vars", "needs", "strategy", "matrix", "steps", "job", "runner", "env"],
+    STATUS_OF_STEPS,
+);
+
+/// Every other key of a step: `run`, `name`, `with`, `env`, `working-directory`, `timeout-minutes`,
+/// `continue-on-error`.
+pub const STEP: AllowedNames<'static> = AllowedNames::new(STEP_CONTEXTS, &[HASH_FILES]);
+
+const STEP_CONTEXTS: &[&str] =
+    &["github", "inputs", "vars", "needs", "strategy", "matrix", "secrets", "steps", "job", "runner", "env"];
+
+/// Steps and outputs of a composite action: no `needs`, `vars` or `secrets` of the caller
+/// (actions/runner, `action_yaml.json`).
+pub const COMPOSITE_STEP: AllowedNames<'static> = AllowedNames::new(
+    &["github", "inputs", "strategy", "matrix", "steps", "job", "runner", "env"],
+    &[HASH_FILES],
+);
+
+/// `if` of a step of a composite action.
+pub const COMPOSITE_STEP_IF: AllowedNames<'static> = AllowedNames::new(
+    &["github", "inputs", "strategy", "matrix", "steps", "job", "runner", "env"],
+    STATUS_OF_STEPS,
+);
+
+/// Defaults of an action's inputs.
+pub const ACTION_INPUT_DEFAULT: AllowedNames<'static> =
+    AllowedNames::new(&["github", "strategy", "matrix", "job", "runner"], &[HASH_FILES]);

@@ -1,0 +1,64 @@
+//! One expression over contexts given as JSON, and the status functions that follow from a status alone.
+
+use super::{AllowedNames, Function, Scope, Template, Value, has_expression};
+use serde_json::{Map, Value as Json};
+use shipway_base::{Diagnostic, Pos, Source, Span};
+
+/// Evaluates an expression, or a text with `${{ }}` parts, over contexts by name. The status functions look at
+/// `job.status` and `github.action_status`; `hashFiles` has no meaning without files.
+///
+/// # Errors
+/// What is wrong with the text or its evaluation, at its place in a source named `expression`.
+pub fn evaluate_json(text: &str, contexts: &Map<String, Json>) -> Result<Json, Diagnostic> {
+    let names: Vec<&str> = contexts.keys().map(String::as_str).collect();
+    let allowed = AllowedNames::new(&names, STATUS);
+    let source = Source::new("expression", text);
+    let lines = text.split('\n');
+    let last = lines.clone().next_back().unwrap_or_default();
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let end = Pos::new(number(lines.count()), number(last.chars().count() + 1));
+    let span = Span::new(Pos::START, end);
+    let template = match has_expression(text) {
+        true => Template::parse(text, span, &source, &allowed)?,
+        false => Template::parse_bare(text, span, &source, &allowed)?,
+    };
+    Ok(template.eval_value(&Contexts(contexts))?.to_json())
+}
+
+/// What `success()`, `failure()`, `cancelled()` or `always()` says when things stand like this so far: `success`,
+/// `failure`, `cancelled`, or nothing yet. None for other names.
+pub fn status_function(name: &str, status: Option<&str>) -> Option<bool> {
+    match name {
+        "always" => Some(true),
+        "success" => Some(status.is_none_or(|status| status == "success")),
+        "failure" => Some(status == Some("failure")),
+        "cancelled" => Some(status == Some("cancelled")),
+        _ => None,
+    }
+}
+
+const STATUS: &[Function<'static>] = &[
+    Function::new("always", 0, 0),
+    Function::new("failure", 0, 255),
+    Function::new("cancelled", 0, 0),
+    Function::new("success", 0, 255),
+];
+
+struct Contexts<'a>(&'a Map<String, Json>);
+
+impl Scope for Contexts<'_> {
+    fn context(&self, name: &str) -> Option<Value> {
+        self.0.get(name).map(Value::from_json)
+    }
+
+    fn function(&self, name: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
+        let of = |context: &str, key: &str| Some(self.context(context)?.get(key)?.to_text());
+        // Within a composite action its own status so far counts, except that a cancelled job is cancelled everywhere.
+        let status = match name {
+            "cancelled" => of("job", "status"),
+            _ => of("github", "action_status").or_else(|| of("job", "status")),
+        };
+        let status = status.filter(|status| !status.is_empty());
+        status_function(name, status.as_deref()).map(|value| Ok(value.into()))
+    }
+}

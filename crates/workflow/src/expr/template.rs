@@ -1,0 +1,215 @@
+//! Text with `${{ }}` parts.
+
+use super::{
+    AllowedNames, Expr, ExprError, Scope, TEMPLATE_BYTES, Value, eval_within, fold, lex, parse, place::locate,
+};
+use shipway_base::{Diagnostic, Source, Span};
+use std::sync::Arc;
+
+/// A scalar of a document that may hold expressions, and where it stands.
+#[derive(Clone, Debug)]
+pub struct Template {
+    text: Arc<str>,
+    parts: Vec<Part>,
+    source: Source,
+    span: Span,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    Text(Arc<str>),
+    /// An expression, and which characters of the scalar it is.
+    Expr {
+        expr: Expr,
+        from: u32,
+        length: u32,
+    },
+}
+
+/// Whether a text holds the beginning of an expression.
+pub fn has_expression(text: &str) -> bool {
+    text.contains("${{")
+}
+
+impl Template {
+    /// Reads a scalar that stands at `span` of `source`.
+    ///
+    /// # Errors
+    /// SW0201 to SW0204 for a bad expression, SW0205 for one that is empty or not closed, SW0207 for `insert`, each
+    /// at its place in the source.
+    pub fn parse(
+        text: &str,
+        span: Span,
+        source: &Source,
+        allowed: &AllowedNames<'_>,
+    ) -> Result<Template, Diagnostic> {
+        let mut template =
+            Template { text: Arc::from(text), parts: Vec::new(), source: source.clone(), span };
+        let mut rest = text;
+        while let Some(at) = rest.find("${{") {
+            let before = &rest[..at];
+            if !before.is_empty() {
+                template.parts.push(Part::Text(Arc::from(before)));
+            }
+            let body = &rest[at + 3..];
+            let open = lex::count(&text[..text.len() - body.len()]);
+            let length = closing(body).ok_or_else(|| template.not_closed(open - 3))?;
+            let part = template.part(&body[..length], open, allowed)?;
+            template.parts.push(part);
+            rest = &body[length + 2..];
+        }
+        if !rest.is_empty() {
+            template.parts.push(Part::Text(Arc::from(rest)));
+        }
+        Ok(template)
+    }
+
+    /// Reads a scalar that is an expression as a whole, without `${{`.
+    ///
+    /// # Errors
+    /// As [`Template::parse`].
+    pub(super) fn parse_bare(
+        text: &str,
+        span: Span,
+        source: &Source,
+        allowed: &AllowedNames<'_>,
+    ) -> Result<Template, Diagnostic> {
+        let mut template =
+            Template { text: Arc::from(text), parts: Vec::new(), source: source.clone(), span };
+        let part = template.part(text, 0, allowed)?;
+        template.parts.push(part);
+        Ok(template)
+    }
+
+    /// The scalar as written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where it stands.
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// The document it stands in.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The text, when it holds no expression.
+    pub fn as_literal(&self) -> Option<&str> {
+        self.expressions().next().is_none().then_some(&*self.text)
+    }
+
+    /// The expression, when there is nothing beside it; its value then keeps its kind.
+    pub fn as_single(&self) -> Option<&Expr> {
+        match self.parts.as_slice() {
+            [Part::Expr { expr, .. }] => Some(expr),
+            _ => None,
+        }
+    }
+
+    /// All its expressions in order.
+    pub fn expressions(&self) -> impl Iterator<Item = &Expr> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Expr { expr, .. } => Some(expr),
+            Part::Text(_) => None,
+        })
+    }
+
+    /// The text with every expression replaced by its value.
+    ///
+    /// # Errors
+    /// SW0204 or SW0206 when an expression cannot be evaluated, or when it is the whole and gives an array or object.
+    pub fn eval_string(&self, scope: &dyn Scope) -> Result<Arc<str>, Diagnostic> {
+        let value = self.eval_value(scope)?;
+        if value.is_primitive() {
+            return Ok(value.to_text());
+        }
+        let kind = if matches!(value, Value::Array(_)) { "an array" } else { "an object" };
+        let message = format!("this expression gives {kind} where text is needed");
+        Err(Diagnostic::error("SW0206", &self.source, self.span, message)
+            .with_help("pick one of its values, or write it out with toJSON(..)"))
+    }
+
+    /// The value: of the expression's own kind when it is the whole, text otherwise.
+    ///
+    /// # Errors
+    /// SW0204 or SW0206 when an expression cannot be evaluated.
+    pub fn eval_value(&self, scope: &dyn Scope) -> Result<Value, Diagnostic> {
+        if let [Part::Expr { expr, from, length }] = self.parts.as_slice() {
+            return self.eval_part(expr, *from, *length, scope);
+        }
+        let mut out = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                Part::Expr { expr, from, length } => {
+                    out.push_str(&self.eval_part(expr, *from, *length, scope)?.to_text());
+                }
+            }
+            if out.len() > TEMPLATE_BYTES {
+                let message = "this text grows beyond 10 MiB once its expressions are filled in";
+                return Err(Diagnostic::error("SW0204", &self.source, self.span, message));
+            }
+        }
+        Ok(out.into())
+    }
+
+    fn eval_part(&self, expr: &Expr, from: u32, length: u32, scope: &dyn Scope) -> Result<Value, Diagnostic> {
+        eval_within(expr, scope, TEMPLATE_BYTES).map_err(|error| self.diagnostic(&error, from, length))
+    }
+
+    /// One expression, whose text begins at a character of the scalar.
+    fn part(&self, body: &str, from: u32, allowed: &AllowedNames<'_>) -> Result<Part, Diagnostic> {
+        let trimmed = body.trim();
+        let from = from + lex::count(&body[..body.len() - body.trim_start().len()]);
+        let length = lex::count(trimmed);
+        if trimmed.is_empty() {
+            let at = locate(&self.text, self.span, &self.source, from, 1);
+            return Err(Diagnostic::error("SW0205", &self.source, at, "An expression was expected")
+                .with_help("write one between `${{` and `}}`, or remove both"));
+        }
+        if fold::eq(trimmed, "insert") && allowed.context("insert").is_none() {
+            let at = locate(&self.text, self.span, &self.source, from, length);
+            return Err(Diagnostic::error("SW0207", &self.source, at, "`insert` is not supported here")
+                .with_help("write the keys out, one by one"));
+        }
+        let expr = parse(trimmed, allowed).map_err(|error| self.diagnostic(&error, from, length))?;
+        Ok(Part::Expr { expr, from, length })
+    }
+
+    fn not_closed(&self, from: u32) -> Diagnostic {
+        let at = locate(&self.text, self.span, &self.source, from, 3);
+        let message = "The expression is not closed: there is `${{`, but no `}}` after it";
+        Diagnostic::error("SW0205", &self.source, at, message)
+            .with_help("a `}}` within single quotes is text and closes nothing")
+    }
+
+    /// What is wrong with the expression of `length` characters from `from` on.
+    fn diagnostic(&self, error: &ExprError, from: u32, length: u32) -> Diagnostic {
+        let (from, length) = match error.position {
+            Some(position) => (from + position - 1, error.length),
+            None => (from, length),
+        };
+        let at = locate(&self.text, self.span, &self.source, from, length);
+        let found = Diagnostic::error(error.code(), &self.source, at, error.message.clone());
+        match &error.help {
+            Some(help) => found.with_help(help),
+            None => found,
+        }
+    }
+}
+
+/// The byte at which `}}` stands outside of quotes.
+fn closing(body: &str) -> Option<usize> {
+    let mut quoted = false;
+    for (at, c) in body.char_indices() {
+        match c {
+            '\'' => quoted = !quoted,
+            '}' if !quoted && body[at..].starts_with("}}") => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
