@@ -1,3 +1,9 @@
 //! GitHub workflow and action documents, expressions, plans and the run state machine.
 
+pub mod action;
+pub mod document;
+pub mod event;
 pub mod expr;
+pub mod matrix;
+pub mod plan;
+pub mod run;

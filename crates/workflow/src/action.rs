@@ -1,0 +1,83 @@
+//! `action.yml`: composite and JavaScript actions. Docker actions are refused as not supported yet.
+
+use crate::{
+    document::Step,
+    expr::{Condition, Template},
+};
+use shipway_base::{Source, Spanned};
+
+/// An action's manifest, `action.yml` or `action.yaml`.
+#[derive(Clone, Debug)]
+pub struct Action {
+    /// The text it was read from.
+    pub source: Source,
+    /// `name`.
+    pub name: Option<Spanned<String>>,
+    /// `description`.
+    pub description: Option<String>,
+    /// `inputs` in the order of the text.
+    pub inputs: Vec<ActionInput>,
+    /// `outputs` in the order of the text.
+    pub outputs: Vec<ActionOutput>,
+    /// `runs`.
+    pub runs: Runs,
+}
+
+/// An entry of `inputs`.
+#[derive(Clone, Debug)]
+pub struct ActionInput {
+    /// The key as written; compared without case.
+    pub name: Spanned<String>,
+    /// `description`.
+    pub description: Option<String>,
+    /// `required`; GitHub does not enforce it, so neither is it enforced here.
+    pub required: bool,
+    /// `default`.
+    pub default: Option<Template>,
+    /// `deprecationMessage`, shown as a warning when the input is given.
+    pub deprecation_message: Option<String>,
+}
+
+/// An entry of `outputs`.
+#[derive(Clone, Debug)]
+pub struct ActionOutput {
+    /// The key.
+    pub name: Spanned<String>,
+    /// `description`.
+    pub description: Option<String>,
+    /// `value`, of composite actions only.
+    pub value: Option<Template>,
+}
+
+/// `runs`.
+#[derive(Clone, Debug)]
+pub enum Runs {
+    /// `using: composite`.
+    Composite(Composite),
+    /// `using: node20` or another Node version.
+    Node(Box<Node>),
+}
+
+/// A composite action: steps of its own.
+#[derive(Clone, Debug)]
+pub struct Composite {
+    /// `steps`; each `run` has a `shell`.
+    pub steps: Vec<Step>,
+}
+
+/// A JavaScript action. Paths are relative to the action's folder.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// `using`: `node20` or `node24`; older versions are run by the Node at hand, as GitHub does.
+    pub using: Spanned<String>,
+    /// `main`.
+    pub main: Spanned<String>,
+    /// `pre`: runs before the job's first step.
+    pub pre: Option<Spanned<String>>,
+    /// `pre-if`; `always()` when absent.
+    pub pre_if: Condition,
+    /// `post`: runs after the job's last step, in reverse order.
+    pub post: Option<Spanned<String>>,
+    /// `post-if`; `always()` when absent.
+    pub post_if: Condition,
+}
