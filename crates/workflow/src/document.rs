@@ -6,6 +6,6 @@
 mod types;
 
 pub use types::{
-    Concurrency, Defaults, DispatchInput, Environment, Fields, InputKind, Job, Maybe, Permissions, RunStep, RunsOn, Step, StepKind,
-    Strategy, StrategyMatrix, Uses, UsesStep, Workflow,
+    Concurrency, Defaults, DispatchInput, Environment, Fields, InputKind, Job, Maybe, Permissions, RunStep,
+    RunsOn, Step, StepKind, Strategy, StrategyMatrix, Uses, UsesStep, Workflow,
 };
