@@ -5,10 +5,12 @@
 //! last time.
 
 mod evidence;
+mod fields;
 pub mod histogram;
 mod judge;
 mod metric;
 pub mod sequential;
+pub mod template;
 mod verdict;
 
 pub use evidence::{Arm, ArmCount, ArmTotals, Evidence, FirstEvents, Signal};
@@ -18,6 +20,7 @@ pub use metric::{
     Limits, Measurement, MeasurementPhase, Measurements, Metric, MetricState, Otherwise, Promote, Provider,
     Query, RouterQuery, Sequential, SignalWeight,
 };
+pub use template::AnalysisTemplate;
 pub use verdict::{
     Cause, Decision, Exposure, Interval, Level, MetricReport, Needed, Phase, Promotion, SignalReport, Test,
     Thresholds, Verdict,

@@ -25,6 +25,8 @@ pub struct Metric {
     pub failure_condition: Option<String>,
     /// How many of which outcome end it.
     pub limits: Limits,
+    /// How many measurements are kept.
+    pub retention: u32,
     /// Whether its outcome is shown but decides nothing.
     pub dry_run: bool,
 }
@@ -176,7 +178,7 @@ pub struct MetricState {
     pub consecutive_success: u32,
     /// Errors in a row up to now.
     pub consecutive_error: u32,
-    /// The last ten measurements, oldest first.
+    /// The last measurements, oldest first; as many as the metric keeps.
     pub last: Vec<Measurement>,
     /// The arm's totals when the last measurement was taken; the next one is about what came since.
     pub totals: crate::ArmTotals,

@@ -135,6 +135,13 @@ impl Mapping {
     }
 }
 
+impl FromIterator<(Spanned<String>, Node)> for Mapping {
+    /// For trees that are rewritten; whoever rewrites keeps the keys unique.
+    fn from_iter<I: IntoIterator<Item = (Spanned<String>, Node)>>(pairs: I) -> Mapping {
+        Mapping(pairs.into_iter().collect())
+    }
+}
+
 impl fmt::Display for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
