@@ -1,0 +1,49 @@
+//! What a job needs to know beside its own document.
+
+use crate::artifacts::Artifacts;
+use shipway_base::{Clock, Secret};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+/// What all jobs of a run share. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct JobContext {
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// The `secrets` context; every value is masked.
+    pub secrets: Arc<BTreeMap<String, Secret>>,
+    /// The repository that `actions/checkout` and `uses: ./` read.
+    pub repository: Repository,
+    /// Where artifacts go and come from.
+    pub artifacts: Arc<dyn Artifacts>,
+    /// The only variables taken from the environment of the server, such as `PATH`, `LANG` and `TERM`. `PATH` should
+    /// be among them, otherwise a bare system path is used.
+    pub host_env: Arc<BTreeMap<String, String>>,
+    /// Folders put before `PATH`, the first one first.
+    pub path_prefix: Arc<Vec<PathBuf>>,
+    /// Further variables of every step, such as `SHIPWAY_URL`.
+    pub extra_env: Arc<BTreeMap<String, String>>,
+    /// Further variables of every step whose values are masked, such as `SHIPWAY_TOKEN`.
+    pub secret_env: Arc<BTreeMap<String, Secret>>,
+    /// Whether `::debug::` lines are shown.
+    pub debug: bool,
+    /// How many jobs may run at once; at least 1.
+    pub max_jobs: usize,
+}
+
+/// A git repository on this machine and the state of it that a run is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    /// A work tree or a bare repository.
+    pub path: PathBuf,
+    /// Which state.
+    pub revision: Revision,
+}
+
+/// A state of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revision {
+    /// The commit with this id.
+    Commit(String),
+    /// The files as they lie in the work tree: tracked ones, and untracked ones that are not ignored.
+    WorkingTree,
+}

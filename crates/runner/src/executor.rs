@@ -1,0 +1,144 @@
+//! Where the programs of a step run: the seam between what a job means and how a machine carries it out.
+
+use crate::error::RunnerError;
+use crate::filecommand::CommandFiles;
+use std::{collections::BTreeMap, future::Future, path::PathBuf, pin::Pin, time::Duration};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// A future that can be sent and stored, as the methods of these traits return them.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Runs programs for jobs. An executor makes no choices: which program, in which folder, with which environment
+/// is all in the [`Program`]. `open` comes first and `close` last, each once an attempt; in between programs run
+/// one after the other, and what they left running stays until `close`.
+pub trait Executor: Send + Sync {
+    /// A short name for logs, such as `host`.
+    fn name(&self) -> &'static str;
+
+    /// Whether files and processes are real. Where they are not, actions (`uses:`) are not carried out either.
+    fn is_real(&self) -> bool;
+
+    /// Makes the folders of a job, empty.
+    fn open<'a>(&'a self, job: &'a JobIdentity) -> BoxFuture<'a, Result<Folders, RunnerError>>;
+
+    /// Runs one program to its end. Its output goes to `output` as it comes, standard output and standard error
+    /// in one stream; a slow receiver slows the program down. When `stop` is cancelled the whole process tree is
+    /// ended, gently at first, and the answer is [`Ending::Stopped`].
+    fn run<'a>(
+        &'a self,
+        program: &'a Program,
+        output: mpsc::Sender<Chunk>,
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Finished, RunnerError>>;
+
+    /// Ends what the job left running and removes its folders.
+    fn close<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        folders: &'a Folders,
+    ) -> BoxFuture<'a, Result<(), RunnerError>>;
+}
+
+/// Which attempt of which job, unique on the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobIdentity {
+    /// A name that is safe as one path segment.
+    pub folder: String,
+    /// A text no other attempt on this machine has; inherited in the environment by every process of the job, so
+    /// that processes which left their group can still be told.
+    pub tracking: String,
+}
+
+/// The folders of one job. Nothing in them outlives the job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folders {
+    /// The folder that holds the others.
+    pub root: PathBuf,
+    /// `GITHUB_WORKSPACE`.
+    pub workspace: PathBuf,
+    /// `HOME`.
+    pub home: PathBuf,
+    /// `RUNNER_TEMP` and `TMPDIR`.
+    pub temp: PathBuf,
+    /// `RUNNER_TOOL_CACHE`; the one folder that all jobs share.
+    pub tools: PathBuf,
+}
+
+/// A program to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// The job it belongs to.
+    pub job: JobIdentity,
+    /// The folders of the job.
+    pub folders: Folders,
+    /// What to start. `{0}` in an argument stands for the path of the script file.
+    pub argv: Vec<String>,
+    /// A script to write to a file first.
+    pub script: Option<Script>,
+    /// The working directory.
+    pub directory: PathBuf,
+    /// The whole environment; nothing else is inherited. The executor adds the paths of the command files.
+    pub env: BTreeMap<String, String>,
+}
+
+/// A script file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// The text.
+    pub text: String,
+    /// The ending of its file name, `.sh` for example.
+    pub extension: &'static str,
+}
+
+/// Bytes of output, split wherever the pipe happened to.
+pub type Chunk = Vec<u8>;
+
+/// How a program ended and what it wrote to its command files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Finished {
+    /// How it ended.
+    pub ending: Ending,
+    /// What it left in `GITHUB_ENV` and the others.
+    pub files: CommandFiles,
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// With an exit code.
+    Exited(i32),
+    /// By a signal that did not come from the runner.
+    Signalled(i32),
+    /// Because it was told to; whatever it answered.
+    Stopped,
+}
+
+impl Default for Ending {
+    fn default() -> Ending {
+        Ending::Exited(0)
+    }
+}
+
+/// How patient the runner is with processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// From SIGINT, which comes at once, to SIGTERM.
+    pub term_after: Duration,
+    /// From SIGINT to SIGKILL.
+    pub kill_after: Duration,
+    /// How long output may still come after the program itself has exited, when something it started holds the
+    /// pipe open.
+    pub drain: Duration,
+}
+
+impl Default for Patience {
+    /// What GitHub's runner does: INT at once, TERM after 7.5 s, KILL after 10 s.
+    fn default() -> Patience {
+        Patience {
+            term_after: Duration::from_millis(7_500),
+            kill_after: Duration::from_secs(10),
+            drain: Duration::from_secs(2),
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The executor that starts processes on this machine, without containers and without a daemon.
+
+mod files;
+mod output;
+
+use crate::{
+    error::{ErrorKind, RunnerError},
+    executor::{BoxFuture, Chunk, Ending, Executor, Finished, Folders, JobIdentity, Patience, Program},
+    process::{OrphanRecord, Scope, TRACKING_ENV, end_tree, kill_now},
+};
+use files::StepFiles;
+use rustix::process::{Pid, Signal};
+use std::{
+    fs, io,
+    os::{
+        fd::OwnedFd,
+        unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
+    },
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::atomic::{AtomicU64, Ordering},
+};
+use tokio::{
+    process::{Child, Command},
+    sync::mpsc,
+};
+use tokio_util::sync::CancellationToken;
+
+/// Runs steps as process groups on this machine.
+#[derive(Debug)]
+pub struct HostExecutor {
+    work: PathBuf,
+    records: PathBuf,
+    patience: Patience,
+    steps: AtomicU64,
+}
+
+impl HostExecutor {
+    /// An executor that makes the folders of jobs in `work` and keeps a record of running jobs in `records`, for
+    /// [`reap_orphans`](crate::reap_orphans). Both are made when they are not there.
+    pub fn new(work: &Path, records: &Path, patience: Patience) -> Result<HostExecutor, RunnerError> {
+        for dir in [work, records] {
+            fs::create_dir_all(dir).map_err(|error| RunnerError::io("make", dir, error))?;
+        }
+        let work = fs::canonicalize(work).map_err(|error| RunnerError::io("open", work, error))?;
+        Ok(HostExecutor { work, records: records.to_owned(), patience, steps: AtomicU64::new(0) })
+    }
+}
+
+impl Executor for HostExecutor {
+    fn name(&self) -> &'static str {
+        "host"
+    }
+
+    fn is_real(&self) -> bool {
+        true
+    }
+
+    fn open<'a>(&'a self, job: &'a JobIdentity) -> BoxFuture<'a, Result<Folders, RunnerError>> {
+        Box::pin(async move {
+            let root = self.work.join(&job.folder);
+            // What a killed server left of an earlier attempt of the same name.
+            remove_tree(&root)?;
+            let folders = Folders {
+                workspace: root.join("workspace"),
+                home: root.join("home"),
+                temp: root.join("temp"),
+                tools: self.work.join("_tools"),
+                root,
+            };
+            for dir in [&folders.workspace, &folders.home, &folders.temp, &folders.tools] {
+                fs::create_dir_all(dir).map_err(|error| RunnerError::io("make", dir, error))?;
+            }
+            OrphanRecord::create(&self.records, job)?;
+            Ok(folders)
+        })
+    }
+
+    fn run<'a>(
+        &'a self,
+        program: &'a Program,
+        output: mpsc::Sender<Chunk>,
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Finished, RunnerError>> {
+        Box::pin(async move {
+            let number = self.steps.fetch_add(1, Ordering::Relaxed);
+            let files = StepFiles::create(&program.folders.temp, number, program.script.as_ref())?;
+            let ending = self.run_process(program, &files, output, stop).await?;
+            Ok(Finished { ending, files: files.collect()? })
+        })
+    }
+
+    fn close<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        folders: &'a Folders,
+    ) -> BoxFuture<'a, Result<(), RunnerError>> {
+        Box::pin(async move {
+            let record = OrphanRecord::of(&self.records, job);
+            if let Some(scope) = record.scope()? {
+                let stuck = end_tree(&scope, Signal::TERM, &self.patience).await;
+                if !stuck.is_empty() {
+                    tracing::warn!(job = job.folder, ?stuck, "processes of the job cannot be killed");
+                }
+            }
+            remove_tree(&folders.root)?;
+            record.remove()
+        })
+    }
+}
+
+impl HostExecutor {
+    async fn run_process(
+        &self,
+        program: &Program,
+        files: &StepFiles,
+        output: mpsc::Sender<Chunk>,
+        stop: &CancellationToken,
+    ) -> Result<Ending, RunnerError> {
+        let (reader, writer) = io::pipe().map_err(|error| pipe_error(&error))?;
+        let mut child = spawn(program, files, writer)?;
+        let leader = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let record = OrphanRecord::of(&self.records, &program.job);
+        let start = leader.map(|pid| record.leader(pid)).transpose()?.flatten();
+        let scope = Scope {
+            tracking: program.job.tracking.clone(),
+            leaders: leader.map(|pid| (pid, start)).into_iter().collect(),
+            not_before: start.unwrap_or_default(),
+        };
+        // When this future is dropped half-way nothing may go on by itself.
+        let mut guard = KillOnDrop { scope: Some(scope.clone()) };
+        let exited = CancellationToken::new();
+        let pump = output::pump(OwnedFd::from(reader), output, exited.clone(), self.patience.drain)
+            .map_err(|error| pipe_error(&error))?;
+        let ending = tokio::select! {
+            // A program that has ended has ended, whatever is asked at the same moment.
+            biased;
+            status = child.wait() => {
+                let status = status.map_err(|error| RunnerError::new(
+                    ErrorKind::ProgramMissing,
+                    format!("cannot wait for {:?}: {error}", program.argv[0]),
+                ))?;
+                match (status.code(), status.signal()) {
+                    (Some(code), _) => Ending::Exited(code),
+                    (None, signal) => Ending::Signalled(signal.unwrap_or_default()),
+                }
+            }
+            () = stop.cancelled() => {
+                let reap = async { child.wait().await };
+                let (stuck, _status) = tokio::join!(end_tree(&scope, Signal::INT, &self.patience), reap);
+                if !stuck.is_empty() {
+                    tracing::warn!(job = program.job.folder, ?stuck, "processes of the step cannot be killed");
+                }
+                Ending::Stopped
+            }
+        };
+        // What it started in the background may live until the job ends.
+        guard.scope = None;
+        exited.cancel();
+        // The task only ends early when it panicked, and then the output is incomplete.
+        pump.await.map_err(|error| pipe_error(&io::Error::other(error)))?;
+        Ok(ending)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where a step's process is started, in a group of its own"
+)]
+fn spawn(program: &Program, files: &StepFiles, writer: io::PipeWriter) -> Result<Child, RunnerError> {
+    let name = program.argv.first().map(String::as_str).unwrap_or_default();
+    let path = program.env.get("PATH").map(String::as_str).unwrap_or_default();
+    if !program.directory.is_dir() {
+        return Err(RunnerError::new(
+            ErrorKind::ProgramMissing,
+            format!("the working directory {} does not exist", program.directory.display()),
+        )
+        .with_help(
+            "check working-directory, or check out the repository first with uses: actions/checkout@v4",
+        ));
+    }
+    let found = find_program(name, path, &program.directory).ok_or_else(|| {
+        let kind = if program.script.is_some() { ErrorKind::ShellMissing } else { ErrorKind::ProgramMissing };
+        RunnerError::new(kind, format!("{name:?} is not installed: it is in no folder of PATH={path}"))
+            .with_help(format!("install {name}, or choose another with shell: (bash, sh, python or a command line with {{0}})"))
+    })?;
+    let both = writer.try_clone().map_err(|error| pipe_error(&error))?;
+    let mut command = Command::new(&found);
+    let arguments = program.argv.iter().skip(1).map(|argument| match &files.script {
+        Some(script) => argument.replace("{0}", &script.to_string_lossy()),
+        None => argument.clone(),
+    });
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(&program.env)
+        .envs(files.env())
+        .env(TRACKING_ENV, &program.job.tracking)
+        .current_dir(&program.directory)
+        .stdin(Stdio::null())
+        .stdout(writer)
+        .stderr(both)
+        .process_group(0);
+    command.spawn().map_err(|error| {
+        let failed = RunnerError::io("start", &found, error);
+        if failed.kind == ErrorKind::DiskFull { failed } else { failed.of_kind(ErrorKind::ProgramMissing) }
+    })
+}
+
+/// The first executable file of that name in the folders of `path`; a name with a slash is taken as it is.
+pub(crate) fn find_program(name: &str, path: &str, directory: &Path) -> Option<PathBuf> {
+    let is_program = |candidate: &PathBuf| {
+        fs::metadata(candidate).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    };
+    if name.contains('/') {
+        return Some(directory.join(name)).filter(is_program);
+    }
+    path.split(':')
+        .filter(|dir| !dir.is_empty() && !name.is_empty())
+        .map(|dir| directory.join(dir).join(name))
+        .find(is_program)
+}
+
+struct KillOnDrop {
+    scope: Option<Scope>,
+}
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        if let Some(scope) = &self.scope {
+            kill_now(scope);
+        }
+    }
+}
+
+fn pipe_error(error: &io::Error) -> RunnerError {
+    RunnerError::new(ErrorKind::Folder, format!("cannot read the output of a step: {error}"))
+}
+
+/// Removes a folder with everything in it, also where a step took the right to write from its own folders.
+fn remove_tree(root: &Path) -> Result<(), RunnerError> {
+    match fs::remove_dir_all(root) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        // Tried again below.
+        Err(_) => {}
+    }
+    make_writable(root);
+    fs::remove_dir_all(root).map_err(|error| RunnerError::io("remove", root, error))
+}
+
+fn make_writable(dir: &Path) {
+    // Whatever cannot be changed here makes the removal fail, which is reported.
+    let _ = fs::set_permissions(dir, fs::Permissions::from_mode(0o700));
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            make_writable(&entry.path());
+        }
+    }
+}

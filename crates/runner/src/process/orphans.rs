@@ -1,0 +1,129 @@
+//! The record of running jobs on disk, by which a new server ends what a killed one left running.
+
+use super::{
+    end::end_tree,
+    proc::{Scope, boot_id, start_time},
+};
+use crate::{
+    error::RunnerError,
+    executor::{JobIdentity, Patience},
+};
+use rustix::process::{Pid, Signal};
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+/// The file about one running job: the boot it runs in, its tracking text, and a line for each leader of a process
+/// group. It is there before the first process is, and gone after the last.
+#[derive(Debug)]
+pub(crate) struct OrphanRecord {
+    path: PathBuf,
+}
+
+impl OrphanRecord {
+    /// Writes the file.
+    pub(crate) fn create(dir: &Path, job: &JobIdentity) -> Result<OrphanRecord, RunnerError> {
+        let path = Self::path(dir, job);
+        let text = format!("boot {}\ntracking {}\n", boot_id(), job.tracking);
+        fs::write(&path, text).map_err(|error| RunnerError::io("write", &path, error))?;
+        Ok(OrphanRecord { path })
+    }
+
+    /// The record of a job that has one.
+    pub(crate) fn of(dir: &Path, job: &JobIdentity) -> OrphanRecord {
+        OrphanRecord { path: Self::path(dir, job) }
+    }
+
+    fn path(dir: &Path, job: &JobIdentity) -> PathBuf {
+        dir.join(format!("{}.job", job.folder))
+    }
+
+    /// Adds a leader; gives its start time.
+    pub(crate) fn leader(&self, pid: Pid) -> Result<Option<u64>, RunnerError> {
+        let start = start_time(pid);
+        if let Some(start) = start {
+            let line = format!("leader {} {start}\n", pid.as_raw_pid());
+            fs::OpenOptions::new()
+                .append(true)
+                .open(&self.path)
+                .and_then(|mut file| file.write_all(line.as_bytes()))
+                .map_err(|error| RunnerError::io("write", &self.path, error))?;
+        }
+        Ok(start)
+    }
+
+    /// What to look for when the job's processes are to be found.
+    pub(crate) fn scope(&self) -> Result<Option<Scope>, RunnerError> {
+        match fs::read_to_string(&self.path) {
+            Ok(text) => Ok(parse(&text, &boot_id())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(RunnerError::io("read", &self.path, error)),
+        }
+    }
+
+    /// Removes the file.
+    pub(crate) fn remove(self) -> Result<(), RunnerError> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(RunnerError::io("remove", &self.path, error))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+}
+
+/// Ends every process that jobs recorded in `dir` left running when their server was killed, and removes the records.
+/// `dir` is the folder that was given to [`HostExecutor`](crate::HostExecutor). A process is only touched when it
+/// carries the job's tracking text or is in a group whose leader is the recorded one of the same boot. Answers with the
+/// number of jobs it cleaned up after.
+pub async fn reap_orphans(dir: &Path, patience: &Patience) -> Result<usize, RunnerError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(RunnerError::io("read", dir, error)),
+    };
+    let mut jobs = 0;
+    for entry in entries {
+        let path = entry.map_err(|error| RunnerError::io("read", dir, error))?.path();
+        if path.extension().is_none_or(|extension| extension != "job") {
+            continue;
+        }
+        let record = OrphanRecord { path };
+        if let Some(scope) = record.scope()? {
+            end_tree(&scope, Signal::TERM, patience).await;
+        }
+        record.remove()?;
+        jobs += 1;
+    }
+    Ok(jobs)
+}
+
+/// `None` when the file is of another boot, whose processes are gone, or was cut short before its tracking text.
+fn parse(text: &str, boot: &str) -> Option<Scope> {
+    let mut lines = text.lines();
+    if lines.next()?.strip_prefix("boot ")? != boot {
+        return None;
+    }
+    let tracking = lines.next()?.strip_prefix("tracking ")?.to_owned();
+    let leaders = lines
+        .filter_map(|line| line.strip_prefix("leader ")?.split_once(' '))
+        .filter_map(|(pid, start)| Some((Pid::from_raw(pid.parse().ok()?)?, Some(start.parse().ok()?))))
+        .collect();
+    Some(Scope { tracking, leaders, not_before: 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_another_boot_names_nobody() {
+        let text = "boot a\ntracking t\nleader 12 34\nleader x\n";
+        let scope = parse(text, "a").expect("a scope");
+        assert_eq!((scope.tracking.as_str(), scope.leaders.len()), ("t", 1));
+        assert!(parse(text, "b").is_none());
+        assert!(parse("boot a\n", "a").is_none());
+    }
+}

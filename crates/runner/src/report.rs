@@ -1,0 +1,135 @@
+//! What a running job tells the world, in the order in which it happened.
+
+use shipway_base::Timestamp;
+use shipway_workflow::run::{Conclusion, JobKey};
+use std::time::Duration;
+
+/// One piece of news about one attempt of one job. Every text in it is already masked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// The job.
+    pub job: JobKey,
+    /// Its attempt, from 1.
+    pub attempt: u32,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: ReportKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ReportKind {
+    /// The job begins; its folders are not there yet.
+    JobStarted {
+        /// The name shown to people.
+        name: String,
+    },
+    /// A step begins. Steps count from 0 in the order in which they run, post steps of actions included, so an
+    /// index may be one that the document does not have.
+    StepStarted {
+        /// The step.
+        index: usize,
+        /// The name shown to people.
+        name: String,
+    },
+    /// A line of the log, without its line end. The runner's own marks are GitHub's: `##[group]title`,
+    /// `##[endgroup]`, `##[error]text`, `##[warning]text`, `##[notice]text`, `##[debug]text`, `##[command]text`.
+    Line {
+        /// The step; `None` while the job is set up and cleaned up.
+        step: Option<usize>,
+        /// The text.
+        text: String,
+    },
+    /// A step ended or was skipped.
+    StepFinished {
+        /// The step.
+        index: usize,
+        /// What it came to by itself.
+        outcome: Conclusion,
+        /// What it counts as, after `continue-on-error`.
+        conclusion: Conclusion,
+        /// The exit code of its process, when it had one and it was not ended by a signal.
+        exit_code: Option<i32>,
+        /// How long it took.
+        duration: Duration,
+    },
+    /// An error, a warning or a notice to show beside the code.
+    Annotation(Annotation),
+    /// A step wrote a summary.
+    Summary {
+        /// The step.
+        step: usize,
+        /// Markdown, at most 1 MiB.
+        markdown: String,
+    },
+    /// The job ended. It is the last report of its attempt.
+    JobFinished {
+        /// What it came to, before the job's own `continue-on-error`.
+        conclusion: Conclusion,
+        /// How long it took.
+        duration: Duration,
+    },
+}
+
+/// An error, a warning or a notice, possibly about a place in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Annotation {
+    /// The step it came from.
+    pub step: Option<usize>,
+    /// How bad it is.
+    pub level: Level,
+    /// The text.
+    pub message: String,
+    /// A heading.
+    pub title: Option<String>,
+    /// A file, relative to the repository.
+    pub file: Option<String>,
+    /// The first line, from 1.
+    pub line: Option<u32>,
+    /// The last line.
+    pub end_line: Option<u32>,
+    /// The first column, from 1.
+    pub column: Option<u32>,
+    /// The last column.
+    pub end_column: Option<u32>,
+}
+
+/// How bad an annotation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Worth knowing.
+    Notice,
+    /// Probably wrong.
+    Warning,
+    /// Wrong.
+    Error,
+}
+
+impl Annotation {
+    /// An annotation without a place.
+    pub fn new(level: Level, message: impl Into<String>) -> Annotation {
+        Annotation {
+            step: None,
+            level,
+            message: message.into(),
+            title: None,
+            file: None,
+            line: None,
+            end_line: None,
+            column: None,
+            end_column: None,
+        }
+    }
+}
+
+impl Level {
+    /// The word for it: `notice`, `warning`, `error`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Level::Notice => "notice",
+            Level::Warning => "warning",
+            Level::Error => "error",
+        }
+    }
+}

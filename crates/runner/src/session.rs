@@ -1,0 +1,308 @@
+//! What the workflow commands in the output of one step mean, line by line.
+
+use crate::{
+    command::Command,
+    report::{Annotation, Level},
+};
+
+/// The commands there are. Anything else that looks like one is plain output.
+const COMMANDS: [&str; 16] = [
+    "set-env",
+    "set-output",
+    "save-state",
+    "add-path",
+    "add-mask",
+    "add-matcher",
+    "remove-matcher",
+    "debug",
+    "warning",
+    "error",
+    "notice",
+    "group",
+    "endgroup",
+    "echo",
+    "stop-commands",
+    "internal-set-repo-path",
+];
+
+/// Listens to the output of one step.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Session {
+    stopped_until: Option<String>,
+    echo: bool,
+    any_stop_token: bool,
+    warned_matchers: bool,
+    warned_output: bool,
+    warned_state: bool,
+}
+
+/// What a line of output was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Heard {
+    /// No command: it belongs into the log as it is.
+    Plain,
+    /// A command.
+    Command {
+        /// What it wants.
+        action: Action,
+        /// Whether the line itself goes into the log as well.
+        echo: bool,
+        /// A word of warning about its use, the first time in a step.
+        warning: Option<String>,
+    },
+}
+
+/// What a command wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Nothing beyond what the session itself remembers.
+    Nothing,
+    /// An output of the step.
+    SetOutput {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// State for the post part of an action.
+    SaveState {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// A text to mask from now on.
+    Mask(String),
+    /// An error, warning or notice.
+    Annotate(Annotation),
+    /// The lines until the next `EndGroup` belong together under a title.
+    Group(String),
+    /// The group ends.
+    EndGroup,
+    /// A line for those who look for a mistake.
+    Debug(String),
+    /// The command is refused: the step fails and says this.
+    Refuse(String),
+}
+
+impl Session {
+    /// A session that takes commands. With `debug` every command is echoed until it says otherwise;
+    /// `any_stop_token` is what `ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS` asks for.
+    pub(crate) fn new(debug: bool, any_stop_token: bool) -> Session {
+        Session { echo: debug, any_stop_token, ..Session::default() }
+    }
+
+    /// Whether commands are echoed into the log.
+    pub(crate) fn echo(&self) -> bool {
+        self.echo
+    }
+
+    /// Takes one line of output.
+    pub(crate) fn hear(&mut self, line: &str) -> Heard {
+        // The common case first: no allocation for a line without either mark.
+        if !line.contains("::") && !line.contains("##[") {
+            return Heard::Plain;
+        }
+        if let Some(token) = &self.stopped_until {
+            let resumes = [Command::parse_colon(line), Command::parse_hash(line)]
+                .into_iter()
+                .flatten()
+                .any(|command| command.name.eq_ignore_ascii_case(token));
+            if !resumes {
+                return Heard::Plain;
+            }
+            self.stopped_until = None;
+            return Heard::Command { action: Action::Nothing, echo: self.echo, warning: None };
+        }
+        let known = [Command::parse_colon(line), Command::parse_hash(line)]
+            .into_iter()
+            .flatten()
+            .find_map(|command| Some((known_name(&command.name)?, command)));
+        match known {
+            Some((name, command)) => {
+                let echo = self.echo;
+                let (action, warning) = self.carry_out(name, &command);
+                let shows_itself = matches!(
+                    name,
+                    "add-mask" | "debug" | "error" | "warning" | "notice" | "group" | "endgroup" | "echo"
+                );
+                Heard::Command { action, echo: echo && !shows_itself, warning }
+            }
+            None => Heard::Plain,
+        }
+    }
+
+    fn carry_out(&mut self, name: &'static str, command: &Command) -> (Action, Option<String>) {
+        let named = |make: fn(String, String) -> Action| match command.property("name") {
+            Some(name) => make(name.to_owned(), command.data.clone()),
+            None => {
+                Action::Refuse(format!("::{}:: needs a name, as in ::{0} name=colour::red", command.name))
+            }
+        };
+        let mut warning = None;
+        let action = match name {
+            "set-output" => {
+                warning = first(&mut self.warned_output)
+                    .then(|| deprecated("set-output", "echo \"name=value\" >> \"$GITHUB_OUTPUT\""));
+                named(|name, value| Action::SetOutput { name, value })
+            }
+            "save-state" => {
+                warning = first(&mut self.warned_state)
+                    .then(|| deprecated("save-state", "echo \"name=value\" >> \"$GITHUB_STATE\""));
+                named(|name, value| Action::SaveState { name, value })
+            }
+            "set-env" => Action::Refuse(
+                "::set-env:: is refused, since any program whose output is logged could change the environment; \
+                 write echo \"NAME=value\" >> \"$GITHUB_ENV\" instead"
+                    .to_owned(),
+            ),
+            "add-path" => Action::Refuse(
+                "::add-path:: is refused, since any program whose output is logged could change the path; \
+                 write echo \"/a/folder\" >> \"$GITHUB_PATH\" instead"
+                    .to_owned(),
+            ),
+            "add-mask" => Action::Mask(command.data.clone()),
+            "add-matcher" | "remove-matcher" => {
+                warning = first(&mut self.warned_matchers).then(|| {
+                    "problem matchers are not supported yet: no annotations will be made from the output of this \
+                     step"
+                        .to_owned()
+                });
+                Action::Nothing
+            }
+            "debug" => Action::Debug(command.data.clone()),
+            "warning" => Action::Annotate(annotation(Level::Warning, command)),
+            "error" => Action::Annotate(annotation(Level::Error, command)),
+            "notice" => Action::Annotate(annotation(Level::Notice, command)),
+            "group" => Action::Group(command.data.clone()),
+            "endgroup" => Action::EndGroup,
+            "echo" => match command.data.trim().to_ascii_lowercase().as_str() {
+                "on" => {
+                    self.echo = true;
+                    Action::Nothing
+                }
+                "off" => {
+                    self.echo = false;
+                    Action::Nothing
+                }
+                _ => Action::Refuse(format!("::echo:: takes on or off, not {:?}", command.data)),
+            },
+            "stop-commands" => self.stop(&command.data),
+            // Only the runner's own checkout sends it to itself.
+            _ => Action::Nothing,
+        };
+        (action, warning)
+    }
+
+    fn stop(&mut self, token: &str) -> Action {
+        let guessable = token.is_empty() || known_name(token).is_some();
+        if guessable && !self.any_stop_token {
+            return Action::Refuse(format!(
+                "::stop-commands:: needs a word that nobody can guess, not {token:?}; use a random one"
+            ));
+        }
+        self.stopped_until = Some(token.to_owned());
+        // Masked, so that a program whose output is logged cannot read the word and resume.
+        if guessable { Action::Nothing } else { Action::Mask(token.to_owned()) }
+    }
+}
+
+/// The line with marks that only the runner itself may write made harmless.
+pub(crate) fn disarm(line: &str) -> String {
+    if !line.contains("##[") {
+        return line.to_owned();
+    }
+    line.replace("##[start-action", "##[\\start-action").replace("##[end-action", "##[\\end-action")
+}
+
+fn known_name(name: &str) -> Option<&'static str> {
+    COMMANDS.into_iter().find(|known| known.eq_ignore_ascii_case(name))
+}
+
+fn first(said: &mut bool) -> bool {
+    !std::mem::replace(said, true)
+}
+
+fn deprecated(command: &str, instead: &str) -> String {
+    format!("::{command}:: is deprecated; write {instead} instead")
+}
+
+/// The annotation with places that contradict each other repaired or dropped, as GitHub's runner does.
+fn annotation(level: Level, command: &Command) -> Annotation {
+    let text = |name| command.property(name).map(str::to_owned);
+    let number = |name| command.property(name).and_then(|value| value.trim().parse::<u32>().ok());
+    let (mut line, mut end_line) = (number("line"), number("endLine"));
+    let (mut column, mut end_column) = (number("col"), number("endColumn"));
+    line = line.or(end_line);
+    column = column.or(end_column);
+    if line.zip(end_line).is_some_and(|(from, to)| from > to) {
+        (line, end_line) = (None, None);
+    }
+    let lines_differ = line.zip(end_line).is_some_and(|(from, to)| from != to);
+    let backwards = column.zip(end_column).is_some_and(|(from, to)| from > to);
+    if line.is_none() || lines_differ || backwards {
+        (column, end_column) = (None, None);
+    }
+    Annotation {
+        title: text("title"),
+        file: text("file"),
+        line,
+        end_line,
+        column,
+        end_column,
+        ..Annotation::new(level, command.data.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn action(line: &str) -> Option<Action> {
+        match Session::new(false, false).hear(line) {
+            Heard::Plain => None,
+            Heard::Command { action, .. } => Some(action),
+        }
+    }
+
+    #[test]
+    fn takes_known_commands_only() {
+        assert_eq!(action("::group::Build"), Some(Action::Group("Build".to_owned())));
+        assert_eq!(action("::Add-Mask::x"), Some(Action::Mask("x".to_owned())));
+        assert_eq!(action("::std::vec"), None);
+        assert_eq!(action("use std::fmt::Debug;"), None);
+        assert_eq!(action("text ##[endgroup]"), Some(Action::EndGroup));
+    }
+
+    #[test]
+    fn refuses_what_github_refuses() {
+        for line in
+            ["::set-env name=A::b", "::add-path::/x", "::stop-commands::", "::set-output::x", "::echo::maybe"]
+        {
+            assert!(matches!(action(line), Some(Action::Refuse(_))), "{line}");
+        }
+    }
+
+    #[test]
+    fn warns_of_old_commands_once() {
+        let mut session = Session::new(false, false);
+        let warned = |heard| matches!(heard, Heard::Command { warning: Some(_), .. });
+        assert!(warned(session.hear("::set-output name=a::1")));
+        assert!(!warned(session.hear("::set-output name=b::2")));
+        assert!(warned(session.hear("::add-matcher::m.json")));
+    }
+
+    #[test]
+    fn stops_until_its_word_comes() {
+        let mut session = Session::new(false, false);
+        assert_eq!(
+            session.hear("::stop-commands::tok"),
+            Heard::Command { action: Action::Mask("tok".to_owned()), echo: false, warning: None }
+        );
+        assert_eq!(session.hear("::group::x"), Heard::Plain);
+        assert_eq!(session.hear("::other::"), Heard::Plain);
+        assert!(matches!(session.hear("::tok::"), Heard::Command { .. }));
+        assert!(matches!(session.hear("::group::x"), Heard::Command { .. }));
+    }
+}
