@@ -1,6 +1,6 @@
 //! The tree of an expression, and its canonical text.
 
-use super::{fold, number};
+use super::{fold, lex, number};
 use std::{fmt, sync::Arc};
 
 /// A parsed expression. Its `Display` is canonical text that parses to the same expression.
@@ -26,6 +26,14 @@ pub(super) enum Node {
     /// Chains are flat, so that a long one is not deep.
     And(Vec<Node>),
     Or(Vec<Node>),
+}
+
+/// What stands between two operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operator {
+    Or,
+    And,
+    Compare(Comparison),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,9 +95,9 @@ impl Node {
     /// How tightly it holds together: a child that binds less than its place needs is put in parentheses.
     fn binding(&self) -> u8 {
         match self {
-            Node::Or(_) => 1,
-            Node::And(_) => 2,
-            Node::Compare(_, comparison, _) => comparison.binding(),
+            Node::Or(_) => Operator::Or.binding(),
+            Node::And(_) => Operator::And.binding(),
+            Node::Compare(_, comparison, _) => Operator::Compare(*comparison).binding(),
             Node::Not(_) => NOT,
             // Nothing may be asked of a literal directly: `(1).a`, not `1.a`.
             Node::Null | Node::Bool(_) | Node::Number(_) | Node::String(_) => LITERAL,
@@ -102,17 +110,24 @@ const NOT: u8 = 5;
 const LITERAL: u8 = 6;
 const POSTFIX: u8 = 7;
 
-impl Comparison {
-    /// How tightly the operator binds: `<` more than `==`.
+impl Operator {
+    /// The operator that binds least.
+    pub(super) const LOOSEST: u8 = 1;
+
+    /// How tightly it binds: `<` more than `==`, that more than `&&`, that more than `||`.
     pub(super) fn binding(self) -> u8 {
         match self {
-            Comparison::Equal | Comparison::NotEqual => 3,
-            Comparison::Less | Comparison::LessOrEqual | Comparison::Greater | Comparison::GreaterOrEqual => {
-                4
-            }
+            Operator::Or => Operator::LOOSEST,
+            Operator::And => 2,
+            Operator::Compare(Comparison::Equal | Comparison::NotEqual) => 3,
+            Operator::Compare(
+                Comparison::Less | Comparison::LessOrEqual | Comparison::Greater | Comparison::GreaterOrEqual,
+            ) => 4,
         }
     }
+}
 
+impl Comparison {
     fn symbol(self) -> &'static str {
         match self {
             Comparison::Equal => "==",
@@ -140,12 +155,14 @@ impl fmt::Display for Node {
             Node::String(text) => write!(f, "'{}'", text.replace('\'', "''")),
             Node::Context(name) => f.write_str(name),
             Node::Wildcard(inner) => write!(f, "{}.*", Held(inner, POSTFIX)),
-            Node::Index(inner, key) => match &**key {
-                Node::String(name) if super::lex::is_name(name) => {
-                    write!(f, "{}.{name}", Held(inner, POSTFIX))
+            Node::Index(inner, key) => {
+                if let Node::String(name) = &**key
+                    && lex::is_name(name)
+                {
+                    return write!(f, "{}.{name}", Held(inner, POSTFIX));
                 }
-                key => write!(f, "{}[{key}]", Held(inner, POSTFIX)),
-            },
+                write!(f, "{}[{key}]", Held(inner, POSTFIX))
+            }
             Node::Call(name, arguments) => {
                 write!(f, "{name}(")?;
                 write_joined(arguments, ", ", 0, f)?;
@@ -154,7 +171,7 @@ impl fmt::Display for Node {
             Node::Not(inner) => write!(f, "!{}", Held(inner, NOT)),
             // Operators of one level group to the left.
             Node::Compare(left, comparison, right) => {
-                let binding = comparison.binding();
+                let binding = Operator::Compare(*comparison).binding();
                 write!(f, "{} {} {}", Held(left, binding), comparison.symbol(), Held(right, binding + 1))
             }
             Node::And(operands) => write_joined(operands, " && ", self.binding() + 1, f),

@@ -5,7 +5,7 @@ use super::{
     ast::{Comparison, Node},
     functions,
 };
-use std::{cmp::Ordering, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 /// What the values built while evaluating one expression by itself may take: 1 MiB, as actions/runner has it.
 pub const EXPRESSION_BYTES: usize = 1 << 20;
@@ -37,7 +37,7 @@ pub fn eval(expr: &Expr, scope: &dyn Scope) -> Result<Value, ExprError> {
 /// # Errors
 /// As [`eval`].
 pub fn eval_within(expr: &Expr, scope: &dyn Scope, bytes: usize) -> Result<Value, ExprError> {
-    let mut evaluation = Evaluation { scope, budget: Budget { left: bytes } };
+    let mut evaluation = Evaluation { scope, contexts: BTreeMap::new(), budget: Budget { left: bytes } };
     evaluation.node(&expr.root).map(|found| found.value)
 }
 
@@ -47,7 +47,12 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) fn spend(&mut self, bytes: usize) -> Result<(), ExprError> {
+    /// Pays for text, which GitHub keeps at two bytes a character.
+    pub(super) fn spend_text(&mut self, text: &str) -> Result<(), ExprError> {
+        self.spend(text.len().saturating_mul(2))
+    }
+
+    fn spend(&mut self, bytes: usize) -> Result<(), ExprError> {
         self.left = self.left.checked_sub(bytes).ok_or_else(|| {
             ExprError::new(ExprErrorKind::Memory, "The maximum allowed memory size was exceeded")
         })?;
@@ -57,6 +62,8 @@ impl Budget {
 
 struct Evaluation<'a> {
     scope: &'a dyn Scope,
+    /// Each context is asked for once, so that an object equals itself (`github.event == github.event`).
+    contexts: BTreeMap<&'a str, Value>,
     budget: Budget,
 }
 
@@ -75,14 +82,19 @@ impl From<Value> for Found {
 /// What one item of a filtered array costs beside its text, which it shares.
 const ITEM_BYTES: usize = size_of::<Value>();
 
-impl Evaluation<'_> {
-    fn node(&mut self, node: &Node) -> Result<Found, ExprError> {
+impl<'a> Evaluation<'a> {
+    fn node(&mut self, node: &'a Node) -> Result<Found, ExprError> {
         Ok(match node {
             Node::Null => Value::Null.into(),
             Node::Bool(value) => Value::Bool(*value).into(),
             Node::Number(value) => Value::Number(*value).into(),
             Node::String(text) => Value::String(text.clone()).into(),
-            Node::Context(name) => self.scope.context(name).unwrap_or_default().into(),
+            Node::Context(name) => {
+                let scope = self.scope;
+                let value =
+                    self.contexts.entry(name).or_insert_with(|| scope.context(name).unwrap_or_default());
+                value.clone().into()
+            }
             Node::Index(inner, key) => {
                 let inner = self.node(inner)?;
                 let key = self.node(key)?.value;
@@ -104,7 +116,7 @@ impl Evaluation<'_> {
     }
 
     /// The first operand that decides, or the last one.
-    fn chain(&mut self, operands: &[Node], decides: bool) -> Result<Found, ExprError> {
+    fn chain(&mut self, operands: &'a [Node], decides: bool) -> Result<Found, ExprError> {
         let mut found = Found::from(Value::Null);
         for operand in operands {
             found = self.node(operand)?;
@@ -136,7 +148,7 @@ impl Evaluation<'_> {
         Ok(Found { value: Value::Array(Arc::new(items)), filtered: true })
     }
 
-    fn call(&mut self, name: &str, arguments: &[Node]) -> Result<Found, ExprError> {
+    fn call(&mut self, name: &str, arguments: &'a [Node]) -> Result<Found, ExprError> {
         if name == "case" {
             return self.case(arguments);
         }
@@ -153,7 +165,7 @@ impl Evaluation<'_> {
     }
 
     /// `case(when, then, when, then, .., otherwise)`; only the chosen branch is evaluated.
-    fn case(&mut self, arguments: &[Node]) -> Result<Found, ExprError> {
+    fn case(&mut self, arguments: &'a [Node]) -> Result<Found, ExprError> {
         let mut rest = arguments;
         while let [when, then, others @ ..] = rest {
             match self.node(when)?.value {

@@ -3,14 +3,15 @@
 
 use std::cmp::Ordering;
 
-/// The upper case of a character where that is a single character.
+/// The upper case of a character where that is a single character. None but ASCII letters become ASCII letters: the
+/// dotless `ı` and the long `ſ` stay what they are.
 pub(super) fn upper(c: char) -> char {
     if c.is_ascii() {
         return c.to_ascii_uppercase();
     }
     let mut upper = c.to_uppercase();
     match (upper.next(), upper.next()) {
-        (Some(single), None) => single,
+        (Some(single), None) if !single.is_ascii() => single,
         (Some(_) | None, _) => c,
     }
 }
@@ -47,6 +48,7 @@ mod tests {
         assert!(eq("Straße", "STRAßE"));
         assert!(!eq("straße", "STRASSE"));
         assert!(eq("éÀ", "ÉÀ"));
+        assert!(!eq("ı", "I") && !eq("ſ", "S"));
         assert_eq!(cmp("_", "a"), Ordering::Greater);
         assert!(starts_with("Hello", "hEL") && !starts_with("He", "hel"));
         assert!(ends_with("Hello", "LLO") && !ends_with("lo", "llo"));

@@ -44,9 +44,8 @@ fn join(items: &Value, separator: Option<&Value>, budget: &mut Budget) -> Result
             for (i, item) in items.iter().enumerate() {
                 let text = item.to_text();
                 let between = if i > 0 { &*separator } else { "" };
-                budget.spend(between.len() + text.len())?;
-                out.push_str(between);
-                out.push_str(&text);
+                push(&mut out, between, budget)?;
+                push(&mut out, &text, budget)?;
             }
         }
     }
@@ -56,12 +55,12 @@ fn join(items: &Value, separator: Option<&Value>, budget: &mut Budget) -> Result
 fn to_json(value: &Value, budget: &mut Budget) -> Result<Value, ExprError> {
     let mut out = String::new();
     json::write(value, 0, &mut out);
-    budget.spend(out.len())?;
+    budget.spend_text(&out)?;
     Ok(out.into())
 }
 
 fn from_json(text: &str, budget: &mut Budget) -> Result<Value, ExprError> {
-    budget.spend(text.len())?;
+    budget.spend_text(text)?;
     // The JSON reader has its own limit of 128 levels.
     serde_json::from_str(text).map(|json| Value::from_json(&json)).map_err(|error| {
         let message = match text.trim().is_empty() {
@@ -103,7 +102,7 @@ fn format(pattern: &str, arguments: &[Value], budget: &mut Budget) -> Result<Val
 }
 
 fn push(out: &mut String, text: &str, budget: &mut Budget) -> Result<(), ExprError> {
-    budget.spend(text.len())?;
+    budget.spend_text(text)?;
     out.push_str(text);
     Ok(())
 }

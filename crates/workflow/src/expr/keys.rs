@@ -51,39 +51,42 @@ pub const JOB_ENV: AllowedNames<'static> =
 pub const JOB_DEFAULTS: AllowedNames<'static> =
     AllowedNames::new(&["github", "inputs", "vars", "strategy", "matrix", "needs", "env"], &[]);
 
-/// `jobs.<id>.outputs` and `environment.url`: what is known once the steps have run.
+/// `jobs.<id>.outputs`: what is known once the steps have run.
 pub const JOB_OUTPUTS: AllowedNames<'static> = AllowedNames::new(STEP_CONTEXTS, &[]);
+
+/// `jobs.<id>.environment.url`: as the outputs, without secrets.
+pub const ENVIRONMENT_URL: AllowedNames<'static> = AllowedNames::new(STEP_IF_CONTEXTS, &[]);
 
 /// Credentials of a container registry.
 pub const CREDENTIALS: AllowedNames<'static> =
     AllowedNames::new(&["github", "inputs", "vars", "secrets", "env"], &[]);
 
 /// `jobs.<id>.steps[*].if`; secrets are not offered there.
-pub const STEP_IF: AllowedNames<'static> = AllowedNames::new(
-    &["github", "inputs", "vars", "needs", "strategy", "matrix", "steps", "job", "runner", "env"],
-    STATUS_OF_STEPS,
-);
+pub const STEP_IF: AllowedNames<'static> = AllowedNames::new(STEP_IF_CONTEXTS, STATUS_OF_STEPS);
 
 /// Every other key of a step: `run`, `name`, `with`, `env`, `working-directory`, `timeout-minutes`,
 /// `continue-on-error`.
 pub const STEP: AllowedNames<'static> = AllowedNames::new(STEP_CONTEXTS, &[HASH_FILES]);
 
-const STEP_CONTEXTS: &[&str] =
-    &["github", "inputs", "vars", "needs", "strategy", "matrix", "secrets", "steps", "job", "runner", "env"];
-
-/// Steps and outputs of a composite action: no `needs`, `vars` or `secrets` of the caller
-/// (actions/runner, `action_yaml.json`).
-pub const COMPOSITE_STEP: AllowedNames<'static> = AllowedNames::new(
-    &["github", "inputs", "strategy", "matrix", "steps", "job", "runner", "env"],
-    &[HASH_FILES],
-);
+/// Steps of a composite action: no `needs`, `vars` or `secrets` of its caller (`action-v1.0.json`).
+pub const COMPOSITE_STEP: AllowedNames<'static> = AllowedNames::new(ACTION_CONTEXTS, &[HASH_FILES]);
 
 /// `if` of a step of a composite action.
-pub const COMPOSITE_STEP_IF: AllowedNames<'static> = AllowedNames::new(
-    &["github", "inputs", "strategy", "matrix", "steps", "job", "runner", "env"],
-    STATUS_OF_STEPS,
-);
+pub const COMPOSITE_STEP_IF: AllowedNames<'static> = AllowedNames::new(ACTION_CONTEXTS, STATUS_OF_STEPS);
+
+/// `outputs.<id>.value` of a composite action.
+pub const ACTION_OUTPUT: AllowedNames<'static> = AllowedNames::new(ACTION_CONTEXTS, &[]);
+
+/// `runs.pre-if` and `runs.post-if` of an action.
+pub const ACTION_RUNS_IF: AllowedNames<'static> =
+    AllowedNames::new(&["runner", "github", "job", "strategy", "matrix", "env", "inputs"], STATUS_OF_STEPS);
 
 /// Defaults of an action's inputs.
 pub const ACTION_INPUT_DEFAULT: AllowedNames<'static> =
     AllowedNames::new(&["github", "strategy", "matrix", "job", "runner"], &[HASH_FILES]);
+
+const STEP_CONTEXTS: &[&str] =
+    &["github", "inputs", "vars", "needs", "strategy", "matrix", "secrets", "steps", "job", "runner", "env"];
+const STEP_IF_CONTEXTS: &[&str] =
+    &["github", "inputs", "vars", "needs", "strategy", "matrix", "steps", "job", "runner", "env"];
+const ACTION_CONTEXTS: &[&str] = &["github", "inputs", "strategy", "matrix", "steps", "job", "runner", "env"];

@@ -1,6 +1,10 @@
 //! From characters to tokens.
 
-use super::{ExprError, ExprErrorKind, number};
+use super::{
+    ExprError, ExprErrorKind,
+    ast::{Comparison, Operator},
+    number,
+};
 
 /// A token and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,22 +18,9 @@ pub(super) struct Token<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum TokenKind {
-    OpenParen,
-    CloseParen,
-    OpenBracket,
-    CloseBracket,
-    Comma,
-    Dot,
-    Star,
-    Not,
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    And,
-    Or,
+    /// One of `( ) [ ] , . * !`.
+    Symbol(char),
+    Operator(Operator),
     Number(f64),
     /// Quotes included in the raw text.
     String,
@@ -59,13 +50,9 @@ impl<'a> Lexer<'a> {
             return Ok(Token { kind: TokenKind::End, raw: "", position: self.position });
         };
         let (kind, length) = match first {
-            '(' => (Some(TokenKind::OpenParen), 1),
-            ')' => (Some(TokenKind::CloseParen), 1),
-            '[' => (Some(TokenKind::OpenBracket), 1),
-            ']' => (Some(TokenKind::CloseBracket), 1),
-            ',' => (Some(TokenKind::Comma), 1),
-            '*' => (Some(TokenKind::Star), 1),
-            '.' if self.after_operand() => (Some(TokenKind::Dot), 1),
+            '(' | ')' | '[' | ']' | ',' | '*' => (Some(TokenKind::Symbol(first)), 1),
+            '!' if !self.rest.starts_with("!=") => (Some(TokenKind::Symbol('!')), 1),
+            '.' if self.after_operand() => (Some(TokenKind::Symbol('.')), 1),
             '.' | '+' | '-' | '0'..='9' => self.number(),
             '\'' => self.string(),
             '!' | '<' | '>' | '=' | '&' | '|' => self.operator(),
@@ -93,18 +80,11 @@ impl<'a> Lexer<'a> {
     /// Whether the last token ends something of which a property may be asked. Literals are in it so that `1 .5` is
     /// refused at its dot, as on GitHub.
     fn after_operand(&self) -> bool {
-        matches!(
-            self.last,
-            Some(
-                TokenKind::CloseParen
-                    | TokenKind::CloseBracket
-                    | TokenKind::Star
-                    | TokenKind::Number(_)
-                    | TokenKind::String
-                    | TokenKind::Word
-                    | TokenKind::Dot
-            )
-        )
+        match self.last {
+            None | Some(TokenKind::Operator(_) | TokenKind::End) => false,
+            Some(TokenKind::Symbol(symbol)) => matches!(symbol, ')' | ']' | '*' | '.'),
+            Some(TokenKind::Number(_) | TokenKind::String | TokenKind::Word) => true,
+        }
     }
 
     fn number(&self) -> (Option<TokenKind>, usize) {
@@ -125,23 +105,20 @@ impl<'a> Lexer<'a> {
     }
 
     fn operator(&self) -> (Option<TokenKind>, usize) {
-        let two = [
-            ("==", TokenKind::Equal),
-            ("!=", TokenKind::NotEqual),
-            ("<=", TokenKind::LessOrEqual),
-            (">=", TokenKind::GreaterOrEqual),
-            ("&&", TokenKind::And),
-            ("||", TokenKind::Or),
+        let operators = [
+            ("==", Operator::Compare(Comparison::Equal)),
+            ("!=", Operator::Compare(Comparison::NotEqual)),
+            ("<=", Operator::Compare(Comparison::LessOrEqual)),
+            (">=", Operator::Compare(Comparison::GreaterOrEqual)),
+            ("<", Operator::Compare(Comparison::Less)),
+            (">", Operator::Compare(Comparison::Greater)),
+            ("&&", Operator::And),
+            ("||", Operator::Or),
         ];
-        if let Some((_, kind)) = two.into_iter().find(|(symbol, _)| self.rest.starts_with(symbol)) {
-            return (Some(kind), 2);
-        }
-        match self.rest.as_bytes().first() {
-            Some(b'!') => (Some(TokenKind::Not), 1),
-            Some(b'<') => (Some(TokenKind::Less), 1),
-            Some(b'>') => (Some(TokenKind::Greater), 1),
+        match operators.into_iter().find(|(symbol, _)| self.rest.starts_with(symbol)) {
+            Some((symbol, operator)) => (Some(TokenKind::Operator(operator)), symbol.len()),
             // A single `=`, `&` or `|`: what follows it directly belongs to the mistake.
-            _ => (None, self.until_boundary(1)),
+            None => (None, self.until_boundary(1)),
         }
     }
 

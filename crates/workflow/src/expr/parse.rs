@@ -2,7 +2,7 @@
 
 use super::{
     AllowedNames, Expr, ExprError, ExprErrorKind, Function,
-    ast::{Comparison, Node},
+    ast::{Node, Operator},
     fold,
     lex::{self, Lexer, Token, TokenKind},
     names::BUILT_IN,
@@ -34,11 +34,9 @@ pub fn parse(text: &str, allowed: &AllowedNames<'_>) -> Result<Expr, ExprError> 
     if parser.next.kind == TokenKind::End {
         return Ok(Expr { root: Node::Null });
     }
-    let (root, _) = parser.binary(OR)?;
-    match parser.next.kind {
-        TokenKind::End => Ok(Expr { root }),
-        _ => Err(parser.unexpected()),
-    }
+    let (root, _) = parser.binary(Operator::LOOSEST)?;
+    parser.expect(TokenKind::End)?;
+    Ok(Expr { root })
 }
 
 struct Parser<'a> {
@@ -53,14 +51,13 @@ struct Parser<'a> {
 /// A node and how deep it is.
 type Measured = (Node, u32);
 
-const OR: u8 = 1;
-const AND: u8 = 2;
-
 impl<'a> Parser<'a> {
     /// Operators that bind at least as tightly as `least`.
     fn binary(&mut self, least: u8) -> Result<Measured, ExprError> {
         let mut left = self.unary()?;
-        while let Some(operator) = Operator::of(self.next.kind).filter(|found| found.binding() >= least) {
+        while let TokenKind::Operator(operator) = self.next.kind
+            && operator.binding() >= least
+        {
             self.advance()?;
             let right = self.binary(operator.binding() + 1)?;
             left = self.joined(left, operator, right)?;
@@ -95,13 +92,12 @@ impl<'a> Parser<'a> {
         if self.descent > MAX_DESCENT {
             return Err(too_deep());
         }
-        let found = match self.next.kind {
-            TokenKind::Not => {
-                self.advance()?;
-                let (inner, depth) = self.unary()?;
-                deeper(Node::Not(Box::new(inner)), depth)?
-            }
-            _ => self.postfix()?,
+        let found = if self.next.kind == TokenKind::Symbol('!') {
+            self.advance()?;
+            let (inner, depth) = self.unary()?;
+            deeper(Node::Not(Box::new(inner)), depth)?
+        } else {
+            self.postfix()?
         };
         self.descent -= 1;
         Ok(found)
@@ -112,36 +108,40 @@ impl<'a> Parser<'a> {
         let (mut node, mut depth) = self.operand()?;
         // Nothing may be asked of a literal.
         if matches!(node, Node::Null | Node::Bool(_) | Node::Number(_) | Node::String(_))
-            && self.last.kind != TokenKind::CloseParen
+            && self.last.kind != TokenKind::Symbol(')')
         {
             return Ok((node, depth));
         }
         loop {
             (node, depth) = match self.next.kind {
-                TokenKind::Dot => {
+                TokenKind::Symbol('.') => {
                     self.advance()?;
-                    match self.next.kind {
-                        TokenKind::Star => deeper(Node::Wildcard(Box::new(node)), depth)?,
-                        TokenKind::Word => {
-                            let key = Node::String(Arc::from(self.next.raw));
-                            deeper(Node::Index(Box::new(node), Box::new(key)), depth)?
-                        }
-                        _ => return Err(self.unexpected()),
+                    if self.next.kind == TokenKind::Symbol('*') {
+                        deeper(Node::Wildcard(Box::new(node)), depth)?
+                    } else {
+                        self.expect(TokenKind::Word)?;
+                        let key = Node::String(Arc::from(self.next.raw));
+                        deeper(Node::Index(Box::new(node), Box::new(key)), depth)?
                     }
                 }
-                TokenKind::OpenBracket => {
+                TokenKind::Symbol('[') => {
                     self.advance()?;
-                    let asked = if self.next.kind == TokenKind::Star {
+                    let asked = if self.next.kind == TokenKind::Symbol('*') {
                         self.advance()?;
                         deeper(Node::Wildcard(Box::new(node)), depth)?
                     } else {
-                        let (key, key_depth) = self.binary(OR)?;
+                        let (key, key_depth) = self.binary(Operator::LOOSEST)?;
                         deeper(Node::Index(Box::new(node), Box::new(key)), depth.max(key_depth))?
                     };
-                    self.expect(TokenKind::CloseBracket)?;
+                    self.expect(TokenKind::Symbol(']'))?;
                     asked
                 }
-                _ => return Ok((node, depth)),
+                TokenKind::Symbol(_)
+                | TokenKind::Operator(_)
+                | TokenKind::Number(_)
+                | TokenKind::String
+                | TokenKind::Word
+                | TokenKind::End => return Ok((node, depth)),
             };
             self.advance()?;
         }
@@ -156,14 +156,14 @@ impl<'a> Parser<'a> {
                 Node::String(Arc::from(inner.replace("''", "'")))
             }
             TokenKind::Word => return self.word(token),
-            TokenKind::OpenParen => {
+            TokenKind::Symbol('(') => {
                 self.advance()?;
-                let inner = self.binary(OR)?;
-                self.expect(TokenKind::CloseParen)?;
+                let inner = self.binary(Operator::LOOSEST)?;
+                self.expect(TokenKind::Symbol(')'))?;
                 self.advance()?;
                 return Ok(inner);
             }
-            _ => return Err(self.unexpected()),
+            TokenKind::Symbol(_) | TokenKind::Operator(_) | TokenKind::End => return Err(self.unexpected()),
         };
         self.advance()?;
         Ok((node, 1))
@@ -171,7 +171,7 @@ impl<'a> Parser<'a> {
 
     fn word(&mut self, token: Token<'a>) -> Result<Measured, ExprError> {
         self.advance()?;
-        if self.next.kind == TokenKind::OpenParen {
+        if self.next.kind == TokenKind::Symbol('(') {
             let function = self.allowed.function(token.raw).ok_or_else(|| self.unknown_function(token))?;
             return self.call(token, function);
         }
@@ -193,18 +193,18 @@ impl<'a> Parser<'a> {
         self.advance()?;
         let mut arguments = Vec::new();
         let mut depth = 0;
-        if self.next.kind != TokenKind::CloseParen {
+        if self.next.kind != TokenKind::Symbol(')') {
             loop {
-                let (argument, argument_depth) = self.binary(OR)?;
+                let (argument, argument_depth) = self.binary(Operator::LOOSEST)?;
                 arguments.push(argument);
                 depth = depth.max(argument_depth);
-                if self.next.kind != TokenKind::Comma {
+                if self.next.kind != TokenKind::Symbol(',') {
                     break;
                 }
                 self.advance()?;
             }
         }
-        self.expect(TokenKind::CloseParen)?;
+        self.expect(TokenKind::Symbol(')'))?;
         check_arguments(token, function, arguments.len())?;
         self.advance()?;
         deeper(Node::Call(Arc::from(function.name), arguments), depth)
@@ -249,48 +249,6 @@ impl<'a> Parser<'a> {
         match closest(token.raw, known()) {
             Some(near) => error.with_help(format!("did you mean `{near}`?")),
             None => error.with_help(format!("here one may call: {}", known().collect::<Vec<_>>().join(", "))),
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Operator {
-    Or,
-    And,
-    Compare(Comparison),
-}
-
-impl Operator {
-    fn of(kind: TokenKind) -> Option<Operator> {
-        Some(match kind {
-            TokenKind::Or => Operator::Or,
-            TokenKind::And => Operator::And,
-            TokenKind::Equal => Operator::Compare(Comparison::Equal),
-            TokenKind::NotEqual => Operator::Compare(Comparison::NotEqual),
-            TokenKind::Less => Operator::Compare(Comparison::Less),
-            TokenKind::LessOrEqual => Operator::Compare(Comparison::LessOrEqual),
-            TokenKind::Greater => Operator::Compare(Comparison::Greater),
-            TokenKind::GreaterOrEqual => Operator::Compare(Comparison::GreaterOrEqual),
-            TokenKind::OpenParen
-            | TokenKind::CloseParen
-            | TokenKind::OpenBracket
-            | TokenKind::CloseBracket
-            | TokenKind::Comma
-            | TokenKind::Dot
-            | TokenKind::Star
-            | TokenKind::Not
-            | TokenKind::Number(_)
-            | TokenKind::String
-            | TokenKind::Word
-            | TokenKind::End => return None,
-        })
-    }
-
-    fn binding(self) -> u8 {
-        match self {
-            Operator::Or => OR,
-            Operator::And => AND,
-            Operator::Compare(comparison) => comparison.binding(),
         }
     }
 }

@@ -1,0 +1,62 @@
+//! The field's own test data, which lies outside of the repository: reading it and counting what passed.
+
+use serde_json::Value as Json;
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// A folder of the conformance data; none, said loudly, where the data is not there.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "only tests know of this folder, so no product code hands it down"
+)]
+pub(crate) fn folder(path: &str) -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance");
+    let root = std::env::var_os("SHIPWAY_CONFORMANCE").map_or_else(beside, PathBuf::from);
+    let found = root.join(path);
+    if found.exists() {
+        return Some(found);
+    }
+    say(&format!("!!! NOT TESTED: no conformance data at {} (set SHIPWAY_CONFORMANCE)", found.display()));
+    None
+}
+
+/// Written past the test harness, which would keep the words of a passing test to itself.
+fn say(line: &str) {
+    writeln!(std::io::stderr(), "{line}").expect("standard error is open");
+}
+
+/// A JSON file of the conformance data.
+pub(crate) fn json(path: &Path) -> Json {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Counts cases and tells about those that failed.
+pub(crate) struct Tally {
+    suite: &'static str,
+    total: usize,
+    failures: Vec<String>,
+}
+
+impl Tally {
+    pub(crate) fn new(suite: &'static str) -> Tally {
+        Tally { suite, total: 0, failures: Vec::new() }
+    }
+
+    pub(crate) fn record(&mut self, case: &str, result: Result<(), String>) {
+        self.total += 1;
+        if let Err(why) = result {
+            self.failures.push(format!("{case}: {why}"));
+        }
+    }
+
+    /// Prints the count and fails when any case did, or when there were fewer than `at_least`.
+    pub(crate) fn finish(self, at_least: usize) {
+        let passed = self.total - self.failures.len();
+        say(&format!("{}: {passed}/{} passed", self.suite, self.total));
+        assert!(self.failures.is_empty(), "{}", self.failures.join("\n"));
+        assert!(self.total >= at_least, "only {} cases were found, {at_least} were expected", self.total);
+    }
+}
