@@ -6,20 +6,25 @@
 //! plan of the same state asks for the same actions again.
 
 mod command;
+mod decide;
 mod event;
+mod evolve;
 mod observed;
 mod plan;
+mod planner;
 mod release;
 mod report;
 mod state;
+mod words;
 
 pub use command::{Command, Decided, Refusal};
+pub use decide::decide;
 pub use event::{AbortCause, Event, Failure, FailureKind, PauseCause, StepEnd};
 pub use observed::{
-    AnalysisKey, AnalysisScope, Exit, HealthResponse, InstancePhase, Judged, Judgement, Observed,
-    ObservedInstance,
+    AnalysisKey, AnalysisScope, Exit, HealthResponse, InstancePhase, Judged, Observed, ObservedInstance,
 };
 pub use plan::{Action, Plan, Reason, Wake};
+pub use planner::{plan, route};
 pub use release::{Release, Spec};
 pub use report::{ArmReport, Outcome, Report};
 pub use state::{Crashes, Delivery, Exposure, Instance, Phase, Promoted, Rollout, RolloutKind, Stage};

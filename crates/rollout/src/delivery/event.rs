@@ -65,6 +65,11 @@ pub enum Event {
         /// What it came to.
         report: Box<Report>,
     },
+    /// The router was seen to count in an epoch for the first time.
+    CountingBegan {
+        /// The epoch.
+        epoch: u64,
+    },
     /// The router's counts were lost, usually by a restart; counting began anew.
     EvidenceLost {
         /// The new epoch.
@@ -110,8 +115,6 @@ pub enum Event {
 /// How a step ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepEnd {
-    /// There was none before: the rollout has just begun.
-    Begun,
     /// The router serves the wanted share.
     WeightReached {
         /// The share.
@@ -129,11 +132,6 @@ pub enum StepEnd {
     },
     /// A person skipped it.
     Skipped {
-        /// Who.
-        by: String,
-    },
-    /// An inconclusive analysis is run again because a person resumed.
-    Again {
         /// Who.
         by: String,
     },
@@ -170,8 +168,10 @@ pub enum AbortCause {
     Regressed {
         /// The background analysis or a step, in words.
         analysis: String,
-        /// The metric or signal.
+        /// The metric.
         metric: String,
+        /// One sentence with the numbers.
+        reason: String,
     },
     /// Its instances keep dying.
     CrashLoop {

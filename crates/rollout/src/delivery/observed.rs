@@ -1,7 +1,7 @@
 //! What a planner is told about the world.
 
 use super::Rollout;
-use shipway_analysis::Evidence;
+use shipway_analysis::{Evidence, Verdict};
 use shipway_base::{Id, Timestamp};
 use shipway_traffic::Route;
 use std::{collections::BTreeMap, fmt, net::SocketAddr};
@@ -35,6 +35,9 @@ pub struct ObservedInstance {
     pub phase: InstancePhase,
     /// Where it listens, once it runs.
     pub address: Option<SocketAddr>,
+    /// Since when its target has watched it: its start, or its adoption after a restart of the control plane. Time that
+    /// nobody watched does not count against it.
+    pub watched_since: Timestamp,
     /// The last answer to a health check.
     pub health: Option<HealthResponse>,
     /// The last lines it wrote, at most 20.
@@ -113,30 +116,7 @@ pub struct Judged {
     /// Which.
     pub key: AnalysisKey,
     /// What.
-    pub judgement: Judgement,
-    /// The numbers behind it, in sentences.
-    pub words: Vec<String>,
-    /// When it should be asked again, if not on new evidence.
-    pub wake: Option<Timestamp>,
-}
-
-/// What an analysis can say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Judgement {
-    /// The new version is worse; the metric or signal that said so.
-    Regressed {
-        /// The metric or signal.
-        by: String,
-    },
-    /// Every metric is satisfied.
-    Healthy,
-    /// It ended without an answer; a person must decide.
-    Inconclusive {
-        /// The metric.
-        by: String,
-    },
-    /// Not enough evidence yet.
-    NotYet,
+    pub verdict: Verdict,
 }
 
 impl ObservedInstance {

@@ -26,6 +26,19 @@ pub struct Spec {
     pub service: Service,
 }
 
+impl Release {
+    /// Whether both run the same artifact by the same documents.
+    pub fn is_same(&self, other: &Release) -> bool {
+        self.digest == other.digest && self.spec == other.spec
+    }
+
+    /// Whether a person means it by `name`: its version, its digest, or at least eight first digits of that.
+    pub fn is_called(&self, name: &str) -> bool {
+        let digits = name.strip_prefix("sha256:").unwrap_or(name);
+        self.version == name || (digits.len() >= 8 && self.digest.hex().starts_with(&digits.to_lowercase()))
+    }
+}
+
 impl PartialEq for Spec {
     fn eq(&self, other: &Spec) -> bool {
         self.source == other.source && self.service.name.value == other.service.name.value

@@ -1,6 +1,7 @@
 //! What a finished rollout came to.
 
-use super::{Failure, Release, Rollout};
+use super::{AbortCause, Delivery, Event, Failure, Phase, Release, Rollout};
+use shipway_analysis::Evidence;
 use shipway_base::{Digest, Id, Share, Timestamp};
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -69,6 +70,70 @@ pub struct ArmReport {
     pub latency_us: [u64; 3],
 }
 
+impl Report {
+    /// The event that ends a rollout. The evidence must be of the present epoch.
+    pub(super) fn finished(
+        rollout: &Rollout,
+        outcome: Outcome,
+        reason: String,
+        words: Vec<String>,
+        evidence: Option<&Evidence>,
+        now: Timestamp,
+    ) -> Event {
+        let (mut canary, mut stable) = rollout.served_before.clone();
+        if let (Some(evidence), Some(_)) = (evidence, rollout.exposure) {
+            canary.add(&evidence.canary);
+            stable.add(&evidence.stable);
+        }
+        let verdict_after = match (&rollout.verdict, rollout.exposure) {
+            (Some((at, _)), Some(exposure)) => Some(at.since(exposure.since)),
+            (Some(_), None) | (None, _) => None,
+        };
+        let report = Report {
+            rollout: rollout.id,
+            release: rollout.release.id,
+            version: rollout.release.version.clone(),
+            digest: rollout.release.digest,
+            outcome,
+            reason,
+            words,
+            started_at: rollout.started_at,
+            finished_at: now,
+            largest_share: rollout.largest_share,
+            verdict_after,
+            canary,
+            stable,
+            failures: rollout.failures.clone(),
+            flaps: rollout.flaps,
+            evidence_lost: rollout.evidence_lost,
+        };
+        Event::Finished { report: Box::new(report) }
+    }
+
+    /// The event that ends a rollout that was given up.
+    ///
+    /// It counts as rolled back when somebody was served by it or a person stopped it, and as failed when it never got
+    /// that far or nothing is there to go back to.
+    pub(super) fn after_abort(
+        delivery: &Delivery,
+        rollout: &Rollout,
+        evidence: Option<&Evidence>,
+        now: Timestamp,
+    ) -> Event {
+        let (reason, words, by_person) = match &rollout.phase {
+            Phase::RollingBack { cause, words, .. } => {
+                (cause.to_string(), words.clone(), matches!(cause, AbortCause::By { .. }))
+            }
+            Phase::Step { .. } | Phase::Promoting { .. } | Phase::Finished { .. } => {
+                ("given up".to_owned(), Vec::new(), false)
+            }
+        };
+        let served = rollout.exposure.is_some() || by_person;
+        let outcome = if delivery.stable.is_some() && served { Outcome::RolledBack } else { Outcome::Failed };
+        Report::finished(rollout, outcome, reason, words, evidence, now)
+    }
+}
+
 impl ArmReport {
     /// Adds the totals of an epoch.
     pub fn add(&mut self, totals: &shipway_analysis::ArmTotals) {
@@ -79,7 +144,7 @@ impl ArmReport {
             *self.causes.entry(cause.clone()).or_default() += count;
         }
         if totals.requests > 0 {
-            self.latency_us = totals.latency_us;
+            self.latency_us = totals.latency_us();
         }
     }
 }

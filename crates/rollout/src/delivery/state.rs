@@ -1,6 +1,6 @@
 //! The state of a delivery: what the events so far amount to.
 
-use super::{ArmReport, Failure, PauseCause, Release, Report};
+use super::{AbortCause, ArmReport, Failure, PauseCause, Release, Report};
 use shipway_analysis::Evidence;
 use shipway_base::{Id, Share, Timestamp};
 use std::collections::BTreeMap;
@@ -58,6 +58,8 @@ pub struct Rollout {
     pub largest_share: Share,
     /// When it first served, and in which epochs.
     pub exposure: Option<Exposure>,
+    /// Grows when a person lets an inconclusive analysis begin anew.
+    pub attempt: u32,
     /// What holds it, if anything does.
     pub paused: Option<(PauseCause, Timestamp)>,
     /// Since when it has made no progress with its instances.
@@ -96,8 +98,6 @@ pub enum Phase {
         index: usize,
         /// Since when.
         entered_at: Timestamp,
-        /// Grows when the same step begins anew.
-        attempt: u32,
         /// For an analysis step: what had been counted when it began.
         baseline: Option<Box<Evidence>>,
     },
@@ -112,8 +112,10 @@ pub enum Phase {
     RollingBack {
         /// Since when.
         since: Timestamp,
-        /// How it will have ended, and why.
-        report: Box<Report>,
+        /// Why.
+        cause: AbortCause,
+        /// The numbers behind it, in sentences.
+        words: Vec<String>,
     },
     /// It became the stable version, or was given up and is gone, or a newer release took its place.
     Finished {
@@ -127,7 +129,7 @@ pub enum Phase {
 pub struct Exposure {
     /// When its first weight was set.
     pub since: Timestamp,
-    /// The epoch whose counts the router began, once it was seen to obey.
+    /// The epoch in which the router was seen to count; when it is seen without that epoch later, its counts are lost.
     pub counting: Option<u64>,
 }
 
@@ -140,6 +142,8 @@ pub struct Instance {
     pub requested_at: Timestamp,
     /// How far it is.
     pub stage: Stage,
+    /// How often it became unready.
+    pub flaps: u32,
 }
 
 /// How far an instance is.
