@@ -39,10 +39,10 @@ pub enum Action {
         /// Its id.
         instance: String,
         /// What it runs.
-        release: Release,
+        release: Box<Release>,
     },
     /// Make the router obey this route.
-    Route(Route),
+    Route(Box<Route>),
     /// Stop an instance that the router no longer routes to.
     Stop {
         /// Its id.

@@ -10,7 +10,9 @@ impl World<'_> {
     pub(super) fn actions(&self) -> Vec<Action> {
         let mut actions = self.starts();
         actions.extend(
-            self.route().filter(|route| self.observed.routed.as_ref() != Some(route)).map(Action::Route),
+            self.route()
+                .filter(|route| self.observed.routed.as_ref() != Some(route))
+                .map(|route| Action::Route(Box::new(route))),
         );
         actions.extend(self.stops());
         actions.extend(self.unasked());
@@ -24,7 +26,7 @@ impl World<'_> {
         unseen
             .filter_map(|(id, instance)| {
                 let release = self.state.release(instance.release)?.clone();
-                Some(Action::Start { instance: id.clone(), release })
+                Some(Action::Start { instance: id.clone(), release: Box::new(release) })
             })
             .collect()
     }
