@@ -88,3 +88,59 @@ impl Condition {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{STEP_IF, Value, status_function};
+    use super::*;
+
+    /// How things stand, and `env.X`.
+    struct World(Option<&'static str>);
+
+    impl Scope for World {
+        fn context(&self, name: &str) -> Option<Value> {
+            let env = serde_json::json!({"X": "1"});
+            (name == "env").then(|| Value::from_json(&env))
+        }
+
+        fn function(&self, name: &str, _: &[Value]) -> Option<Result<Value, String>> {
+            status_function(name, self.0).map(|value| Ok(value.into()))
+        }
+    }
+
+    fn condition(text: &str) -> Condition {
+        match Condition::parse(text, Span::START, &Source::new("t.yml", text), &STEP_IF) {
+            Ok(condition) => condition,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// What it says before anything failed, after a failure, and when cancelled.
+    fn check(text: &str, expect: [bool; 3]) {
+        let condition = condition(text);
+        let found = [Some("success"), Some("failure"), Some("cancelled")]
+            .map(|status| condition.eval(&World(status)));
+        assert_eq!(found, expect.map(Ok), "{text}");
+    }
+
+    #[test]
+    fn adds_success_where_no_status_is_asked_for() {
+        check("", [true, false, false]);
+        check("env.X == 1", [true, false, false]);
+        check("${{ env.X == 2 }}", [false, false, false]);
+        check("always()", [true, true, true]);
+        check("FAILURE() && env.X", [false, true, false]);
+        check("${{ !cancelled() }}", [true, true, false]);
+        check("contains('failure()', 'f')", [true, false, false]);
+    }
+
+    #[test]
+    fn text_beside_an_expression_is_always_true_and_told() {
+        check("${{ env.X == 2 }} && env.X", [true, false, false]);
+        check("${{ failure() && false }}\n", [true, true, true]);
+        let warning = condition("${{ env.X }} ").warning().map(|found| found.code);
+        assert_eq!(warning, Some("SW0209"));
+        assert!(condition("${{ env.X }}").warning().is_none() && condition("env.X").warning().is_none());
+        assert!(Condition::success().warning().is_none());
+    }
+}

@@ -216,3 +216,101 @@ fn compare(left: &Value, comparison: Comparison, right: &Value) -> bool {
         Comparison::GreaterOrEqual => is(Ordering::Greater) || equal(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{AllowedNames, Function, parse};
+    use super::*;
+    use std::cell::Cell;
+
+    /// Counts how often it is asked; `hashFiles` gives its arguments back, or complains about none.
+    #[derive(Default)]
+    struct World {
+        asked: Cell<u32>,
+    }
+
+    impl Scope for World {
+        fn context(&self, name: &str) -> Option<Value> {
+            self.asked.set(self.asked.get() + 1);
+            let json = serde_json::json!({"list": [{"a": 1, "b": [1]}, {"a": 2}, 3], "Text": "x"});
+            (name == "github").then(|| Value::from_json(&json))
+        }
+
+        fn function(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
+            (name == "hashFiles").then(|| match arguments {
+                [] => Err("hashFiles found nothing to do".to_owned()),
+                some => Ok(Value::from(some.to_vec())),
+            })
+        }
+    }
+
+    const NAMES: AllowedNames<'static> = AllowedNames::new(
+        &["github", "matrix"],
+        &[Function::new("hashFiles", 0, 255), Function::new("success", 0, 0)],
+    );
+
+    fn result(text: &str) -> Result<String, ExprError> {
+        let expr = parse(text, &NAMES)?;
+        Ok(eval(&expr, &World::default())?.to_json().to_string())
+    }
+
+    fn check(text: &str, expect: &str) {
+        assert_eq!(result(text).unwrap_or_else(|error| error.to_string()), expect, "{text}");
+    }
+
+    #[test]
+    fn asks_the_scope() {
+        check("HASHFILES('a', 1)", "[\"a\",1]");
+        check("hashfiles()", "hashFiles found nothing to do");
+        check("success()", "success() has no meaning here");
+        check("matrix.os", "null");
+        check("github.TEXT", "\"x\"");
+    }
+
+    #[test]
+    fn an_object_equals_itself() {
+        check("github.list == github['LIST']", "true");
+        check("github.list == fromJSON(toJSON(github.list))", "false");
+        let world = World::default();
+        let expr = parse("github.Text && github.Text && github.Text", &NAMES);
+        assert!(expr.and_then(|expr| eval(&expr, &world)).is_ok());
+        assert_eq!(world.asked.get(), 1);
+    }
+
+    #[test]
+    fn a_star_asks_every_item() {
+        check("github.list.*.a", "[1,2]");
+        check("(github.list.*).a", "[1,2]");
+        check("(false || github.list.*).a", "[1,2]");
+        check("fromJSON(toJSON(github.list.*)).a", "null");
+        check("github.list.*.b[0]", "[1]");
+        check("github.list.*.*", "[1,[1],2]");
+    }
+
+    #[test]
+    fn evaluates_only_what_it_needs() {
+        check("true || hashFiles()", "true");
+        check("'' && hashFiles()", "\"\"");
+        check("case(false, hashFiles(), true, 'b', hashFiles())", "\"b\"");
+    }
+
+    #[test]
+    fn refuses_what_grows_without_bound() {
+        let doubled =
+            (0..30).fold("'xxxxxxxxxxxxxxxx'".to_owned(), |text, _| format!("format('{{0}}{{0}}', {text})"));
+        check(&doubled, "The maximum allowed memory size was exceeded");
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_json() {
+        check("fromJSON('')", "fromJSON was given an empty text, which is not JSON");
+        check(
+            "fromJSON('{')",
+            "fromJSON was given a text that is not JSON: EOF while parsing an object at line 1 column 1",
+        );
+        check(
+            &format!("fromJSON('{}')", "[".repeat(9_000)),
+            "fromJSON was given a text that is not JSON: recursion limit exceeded at line 1 column 128",
+        );
+    }
+}

@@ -286,3 +286,89 @@ fn check_arguments(token: Token<'_>, function: Function<'_>, count: usize) -> Re
         .at(token.position, lex::count(raw))
         .with_help(format!("{takes}, not {count}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: AllowedNames<'static> =
+        AllowedNames::new(&["github", "needs"], &[Function::new("hashFiles", 1, 255)]);
+
+    /// The canonical text, or the complaint with its help.
+    fn check(text: &str, expect: &str) {
+        let found = match parse(text, &NAMES) {
+            Ok(expr) => expr.to_string(),
+            Err(error) => match &error.help {
+                Some(help) => format!("{error} ({help})"),
+                None => error.to_string(),
+            },
+        };
+        assert_eq!(found, expect, "{text}");
+    }
+
+    #[test]
+    fn prints_canonical_text() {
+        check(" ", "null");
+        check("GITHUB['event'].a.*['b c'][0]", "github.event.a.*['b c'][0.0]");
+        check("(a", "Unrecognized named-value: 'a'. Located at position 2 (here one may use: github, needs)");
+        check("!(github && (needs||true) && 1)", "!(github && (needs || true) && 1.0)");
+        check("(1 && 2) && 3 || (4 || 5)", "1.0 && 2.0 && 3.0 || (4.0 || 5.0)");
+        check("1 < (2 < 3) == 4", "1.0 < (2.0 < 3.0) == 4.0");
+        check("('it''s').length", "('it''s').length");
+        check("HASHFILES('a', 'b') != -Infinity", "hashFiles('a', 'b') != -Infinity");
+    }
+
+    #[test]
+    fn names_what_is_wrong() {
+        check(
+            "gihtub.sha",
+            "Unrecognized named-value: 'gihtub'. Located at position 1 (did you mean `github`?)",
+        );
+        check(
+            "startWith('a', 'b')",
+            "Unrecognized function: 'startWith'. Located at position 1 (did you mean `startsWith`?)",
+        );
+        check(
+            "hashFiles()",
+            "Too few parameters supplied: 'hashFiles'. Located at position 1 (it takes 1 to 255, not 0)",
+        );
+        check(
+            "\"a\" == 'a'",
+            "Unexpected symbol: '\"a\"'. Located at position 1 (text is written in single quotes here)",
+        );
+        check("1.5.a", "Unexpected symbol: '1.5.a'. Located at position 1");
+        check("'a'.b", "Unexpected symbol: '.'. Located at position 4");
+        check("github[*", "Unexpected end of expression: '*'. Located at position 8");
+        check("github[* == 1]", "Unexpected symbol: '=='. Located at position 10");
+        check("(1)(2)", "Unexpected symbol: '('. Located at position 4");
+        check("1,2", "Unexpected symbol: ','. Located at position 2");
+    }
+
+    #[test]
+    fn helps_where_secrets_are_not_offered() {
+        let Err(error) = parse("secrets.X", &super::super::STEP_IF) else { panic!("accepted") };
+        assert_eq!(error.kind, ExprErrorKind::Name);
+        assert!(error.help.is_some_and(|help| help.starts_with("secrets may not be used here")));
+    }
+
+    #[test]
+    fn limits_length_and_descent() {
+        let long = |n: usize| format!("'{}'", "é".repeat(n - 2));
+        assert!(parse(&long(MAX_CHARACTERS), &NAMES).is_ok());
+        check(&long(MAX_CHARACTERS + 1), "Exceeded max expression length 21000");
+        let nested = |n: usize| format!("{}1{}", "(".repeat(n), ")".repeat(n));
+        assert!(parse(&nested(150), &NAMES).is_ok());
+        check(&nested(10_000), "Exceeded max expression depth 50");
+        check(&"!".repeat(20_000), "Exceeded max expression depth 50");
+        check(&format!("1{}", " == 1".repeat(4_000)), "Exceeded max expression depth 50");
+        assert!(parse(&format!("1{}", " && 1".repeat(4_000)), &NAMES).is_ok());
+    }
+
+    #[test]
+    fn tells_what_an_expression_refers_to() {
+        let expr = parse("case(github.a, NEEDS.*, Success() || github['b'])", &super::super::JOB_IF);
+        let Ok(expr) = expr else { panic!("{expr:?}") };
+        assert_eq!(expr.contexts(), ["github", "needs", "github"]);
+        assert!(expr.calls("CASE") && expr.asks_status() && !expr.calls("failure"));
+    }
+}

@@ -62,3 +62,29 @@ impl Scope for Contexts<'_> {
         status_function(name, status.as_deref()).map(|value| Ok(value.into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn check(text: &str, contexts: &Json, expect: Result<Json, &str>) {
+        let contexts = contexts.as_object().cloned().unwrap_or_default();
+        let found = evaluate_json(text, &contexts).map_err(|error| error.to_string());
+        assert_eq!(found, expect.map_err(str::to_owned), "{text}");
+    }
+
+    #[test]
+    fn evaluates_with_and_without_braces() {
+        let contexts = json!({"github": {"ref": "main", "n": 1.0}});
+        check("github.n", &contexts, Ok(json!(1)));
+        check("${{ github }}", &contexts, Ok(json!({"ref": "main", "n": 1})));
+        check("on ${{ github.ref }}", &contexts, Ok(json!("on main")));
+        check("success() && !cancelled()", &contexts, Ok(json!(true)));
+        check(
+            "github.n &&\n  gitub.n",
+            &contexts,
+            Err("expression:2:3: error[SW0202]: Unrecognized named-value: 'gitub' (did you mean `github`?)"),
+        );
+    }
+}

@@ -213,3 +213,102 @@ fn closing(body: &str) -> Option<usize> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Function, Object};
+    use super::*;
+    use shipway_base::Pos;
+
+    struct World;
+
+    impl Scope for World {
+        fn context(&self, name: &str) -> Option<Value> {
+            let env: Object =
+                [("N", Value::from(1.5)), ("LIST", vec![Value::from("a")].into())].into_iter().collect();
+            (name == "env").then(|| env.into())
+        }
+
+        fn function(&self, _: &str, _: &[Value]) -> Option<Result<Value, String>> {
+            None
+        }
+    }
+
+    fn template(text: &str) -> Result<Template, Diagnostic> {
+        // As if the scalar stood alone in its file, behind two spaces.
+        let source = Source::new("t.yml", format!("  {text}"));
+        let end = Pos::new(9_999, 1);
+        const NAMES: AllowedNames<'static> = AllowedNames::new(&["env"], &[Function::new("success", 0, 0)]);
+        Template::parse(text, Span::new(Pos::new(1, 3), end), &source, &NAMES)
+    }
+
+    fn check(text: &str, expect: &str) {
+        let found = template(text).and_then(|template| template.eval_string(&World));
+        assert_eq!(found.map_or_else(|error| error.to_string(), |text| text.to_string()), expect, "{text}");
+    }
+
+    #[test]
+    fn fills_expressions_in() {
+        check("plain }} text", "plain }} text");
+        check("${{ env.N }}", "1.5");
+        check("a${{env.N}}b${{ env.none }}c${{ env.LIST }}", "a1.5bcArray");
+        check("${{ '}}' }} ${{ 'it''s }}' }}", "}} it's }}");
+        check("${{ '${{' }}", "${{");
+    }
+
+    #[test]
+    fn keeps_the_kind_of_a_lone_expression() {
+        let value = |text| template(text).and_then(|template| template.eval_value(&World));
+        assert_eq!(value("${{ env.N }}"), Ok(Value::Number(1.5)));
+        assert_eq!(value("${{ env.N }} "), Ok(Value::from("1.5 ")));
+        assert_eq!(value("1.5"), Ok(Value::from("1.5")));
+    }
+
+    #[test]
+    fn points_at_what_is_wrong() {
+        let place = "t.yml:1:";
+        check(
+            "a ${{ env.N",
+            &format!(
+                "{place}5: error[SW0205]: The expression is not closed: there is `${{{{`, but no `}}}}` after it (a `}}}}` within single quotes is text and closes nothing)"
+            ),
+        );
+        check(
+            "a ${{ }}",
+            &format!(
+                "{place}9: error[SW0205]: An expression was expected (write one between `${{{{` and `}}}}`, or remove both)"
+            ),
+        );
+        check(
+            "a ${{ env.N }} ${{ nev.N }}",
+            &format!("{place}22: error[SW0202]: Unrecognized named-value: 'nev' (did you mean `env`?)"),
+        );
+        check("a ${{ env.N }}\n${{ env.N = 1 }}", "t.yml:2:11: error[SW0201]: Unexpected symbol: '='");
+        check(
+            "${{ insert }}",
+            &format!(
+                "{place}7: error[SW0207]: `insert` is not supported here (write the keys out, one by one)"
+            ),
+        );
+        check(
+            "x${{ fromJSON('') }}",
+            &format!("{place}8: error[SW0206]: fromJSON was given an empty text, which is not JSON"),
+        );
+        check(
+            "${{ env.LIST }}",
+            &format!(
+                "{place}3: error[SW0206]: this expression gives an array where text is needed (pick one of its values, or write it out with toJSON(..))"
+            ),
+        );
+    }
+
+    #[test]
+    fn tells_what_it_holds() {
+        let found = template("a ${{ env.N }}${{ success() }}");
+        let Ok(found) = found else { panic!("{found:?}") };
+        assert_eq!(found.expressions().map(Expr::to_string).collect::<Vec<_>>(), ["env.N", "success()"]);
+        assert!(found.as_literal().is_none() && found.as_single().is_none());
+        assert_eq!(template("x").ok().as_ref().and_then(Template::as_literal), Some("x"));
+        assert_eq!(template("").ok().as_ref().and_then(Template::as_literal), Some(""));
+    }
+}
