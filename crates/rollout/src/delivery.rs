@@ -9,7 +9,6 @@ mod command;
 mod decide;
 mod event;
 mod evolve;
-mod looks;
 mod observed;
 mod plan;
 mod planner;
@@ -21,7 +20,6 @@ mod words;
 pub use command::{Command, Decided, Refusal};
 pub use decide::decide;
 pub use event::{AbortCause, Event, Failure, FailureKind, PauseCause, StepEnd};
-pub use looks::{Analysis, Looks};
 pub use observed::{
     AnalysisKey, AnalysisScope, Exit, HealthResponse, InstancePhase, Judged, Observed, ObservedInstance,
 };

@@ -3,4 +3,3 @@
 mod conformance;
 mod expr_properties;
 mod expressions;
-mod yaml_properties;

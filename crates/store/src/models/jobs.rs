@@ -1,0 +1,307 @@
+//! Jobs, steps, annotations and artifacts of a run.
+
+use super::{Conclusion, Level, Status, runs::RunId};
+use crate::{FromRow, LogName, Result, Row, Statement, Store, StoreError, statement::statements};
+use shipway_base::{Digest, Timestamp};
+
+/// One job of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobRow {
+    /// The run.
+    pub run: RunId,
+    /// `<job id>`, or `<job id>/<index>` for a leg of a matrix.
+    pub key: String,
+    /// Its place in the list of jobs.
+    pub place: u32,
+    /// The name people see.
+    pub name: String,
+    /// The ids of the jobs it needs.
+    pub needs: Vec<String>,
+    /// Where it stands.
+    pub status: Status,
+    /// How it ended.
+    pub conclusion: Option<Conclusion>,
+    /// The attempt in force; 0 before the first.
+    pub attempt: u32,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// Why it waits, was skipped, cancelled or failed without running.
+    pub reason: Option<String>,
+    /// Where its log is.
+    pub log: Option<LogName>,
+}
+
+/// What is known of a job from what it wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobTrace {
+    /// How many lines its log has.
+    pub log_lines: u64,
+    /// The first line that says an error.
+    pub error_line: Option<u64>,
+    /// The step summary, as Markdown.
+    pub summary: Option<String>,
+}
+
+/// One step of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepRow {
+    /// The run.
+    pub run: RunId,
+    /// The job's key.
+    pub job: String,
+    /// Its place in the job, from 0.
+    pub index: u32,
+    /// The name people see.
+    pub name: String,
+    /// Where it stands.
+    pub status: Status,
+    /// How it ended.
+    pub conclusion: Option<Conclusion>,
+    /// The code its process ended with.
+    pub exit_code: Option<i64>,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// Its first line in the job's log.
+    pub first_line: Option<u64>,
+}
+
+/// Something a step pointed out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnnotationRow {
+    /// The run.
+    pub run: RunId,
+    /// The job's key.
+    pub job: String,
+    /// How serious it is.
+    pub level: Level,
+    /// A title.
+    pub title: Option<String>,
+    /// What it says.
+    pub message: String,
+    /// The file it is about.
+    pub file: Option<String>,
+    /// The line it is about.
+    pub line: Option<u32>,
+}
+
+/// A file tree that a job uploaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArtifactRow {
+    /// The run.
+    pub run: RunId,
+    /// Its name.
+    pub name: String,
+    /// Its content, in [`Blobs`](crate::Blobs).
+    pub digest: Digest,
+    /// Its size.
+    pub bytes: u64,
+    /// When it was uploaded.
+    pub at: Timestamp,
+}
+
+statements! {
+    PUT_JOB = "INSERT INTO jobs (run, job, place, name, needs, status, conclusion, attempt, started_at, finished_at,
+            reason, log)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+        ON CONFLICT (run, job) DO UPDATE SET place = excluded.place, name = excluded.name, needs = excluded.needs,
+            status = excluded.status, conclusion = excluded.conclusion, attempt = excluded.attempt,
+            started_at = excluded.started_at, finished_at = excluded.finished_at, reason = excluded.reason,
+            log = coalesce(excluded.log, jobs.log)";
+    // A job that became a matrix gives way to its legs.
+    DROP_JOB = "DELETE FROM jobs WHERE run = ?1 AND job = ?2";
+    TRACE = "UPDATE jobs SET log_lines = ?3, error_line = ?4, summary = ?5 WHERE run = ?1 AND job = ?2";
+    PUT_STEP = "INSERT INTO steps (run, job, place, name, status, conclusion, exit_code, started_at, finished_at,
+            first_line)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+        ON CONFLICT (run, job, place) DO UPDATE SET name = excluded.name, status = excluded.status,
+            conclusion = excluded.conclusion, exit_code = excluded.exit_code, started_at = excluded.started_at,
+            finished_at = excluded.finished_at, first_line = excluded.first_line";
+    CLEAR_STEPS = "DELETE FROM steps WHERE run = ?1 AND job = ?2";
+    ANNOTATE = "INSERT INTO annotations (run, place, job, level, title, message, file, line)
+        VALUES (?1, (SELECT coalesce(max(place), 0) + 1 FROM annotations WHERE run = ?1), ?2, ?3, ?4, ?5, ?6, ?7)";
+    PUT_ARTIFACT = "INSERT INTO artifacts (run, name, digest, bytes, at) VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT (run, name) DO UPDATE SET digest = excluded.digest, bytes = excluded.bytes, at = excluded.at";
+    JOBS = "SELECT run, job, place, name, needs, status, conclusion, attempt, started_at, finished_at, reason, log,
+        log_lines, error_line, summary FROM jobs WHERE run = ?1 ORDER BY place, job";
+    STEPS = "SELECT run, job, place, name, status, conclusion, exit_code, started_at, finished_at, first_line
+        FROM steps WHERE run = ?1 ORDER BY job, place";
+    ANNOTATIONS = "SELECT run, job, level, title, message, file, line FROM annotations WHERE run = ?1 ORDER BY place";
+    ARTIFACTS = "SELECT run, name, digest, bytes, at FROM artifacts WHERE run = ?1 ORDER BY name";
+    ARTIFACT = "SELECT run, name, digest, bytes, at FROM artifacts WHERE run = ?1 AND name = ?2";
+}
+
+/// Sets the state of a job; what is known of its log stays.
+pub fn put(job: &JobRow) -> Statement {
+    PUT_JOB.with([
+        job.run.into(),
+        (&job.key).into(),
+        job.place.into(),
+        (&job.name).into(),
+        job.needs.join("\n").into(),
+        job.status.into(),
+        job.conclusion.into(),
+        job.attempt.into(),
+        job.started_at.into(),
+        job.finished_at.into(),
+        job.reason.clone().into(),
+        job.log.as_ref().map(LogName::as_str).into(),
+    ])
+}
+
+/// Removes a job that turned out to be a matrix.
+pub fn remove(run: RunId, key: &str) -> Statement {
+    DROP_JOB.with([run.into(), key.into()])
+}
+
+/// Sets what is known of a job's log.
+pub fn trace(run: RunId, key: &str, trace: &JobTrace) -> Statement {
+    TRACE.with([
+        run.into(),
+        key.into(),
+        trace.log_lines.into(),
+        trace.error_line.into(),
+        trace.summary.clone().into(),
+    ])
+}
+
+/// Sets the state of a step.
+pub fn put_step(step: &StepRow) -> Statement {
+    PUT_STEP.with([
+        step.run.into(),
+        (&step.job).into(),
+        step.index.into(),
+        (&step.name).into(),
+        step.status.into(),
+        step.conclusion.into(),
+        step.exit_code.into(),
+        step.started_at.into(),
+        step.finished_at.into(),
+        step.first_line.into(),
+    ])
+}
+
+/// Forgets the steps of a job, before another attempt.
+pub fn clear_steps(run: RunId, key: &str) -> Statement {
+    CLEAR_STEPS.with([run.into(), key.into()])
+}
+
+/// Adds an annotation.
+pub fn annotate(annotation: &AnnotationRow) -> Statement {
+    ANNOTATE.with([
+        annotation.run.into(),
+        (&annotation.job).into(),
+        annotation.level.into(),
+        annotation.title.clone().into(),
+        (&annotation.message).into(),
+        annotation.file.clone().into(),
+        annotation.line.into(),
+    ])
+}
+
+/// Adds an artifact, or replaces the one of that name.
+pub fn put_artifact(artifact: &ArtifactRow) -> Statement {
+    PUT_ARTIFACT.with([
+        artifact.run.into(),
+        (&artifact.name).into(),
+        artifact.digest.into(),
+        artifact.bytes.into(),
+        artifact.at.into(),
+    ])
+}
+
+impl Store {
+    /// The jobs of a run in order, with what is known of their logs.
+    pub async fn jobs(&self, run: RunId) -> Result<Vec<(JobRow, JobTrace)>> {
+        self.all(JOBS.with([run.into()])).await
+    }
+
+    /// The steps of all jobs of a run, by job and place.
+    pub async fn steps(&self, run: RunId) -> Result<Vec<StepRow>> {
+        self.all(STEPS.with([run.into()])).await
+    }
+
+    /// The annotations of a run, oldest first.
+    pub async fn annotations(&self, run: RunId) -> Result<Vec<AnnotationRow>> {
+        self.all(ANNOTATIONS.with([run.into()])).await
+    }
+
+    /// The artifacts of a run by name.
+    pub async fn artifacts(&self, run: RunId) -> Result<Vec<ArtifactRow>> {
+        self.all(ARTIFACTS.with([run.into()])).await
+    }
+
+    /// One artifact of a run.
+    pub async fn artifact(&self, run: RunId, name: &str) -> Result<Option<ArtifactRow>> {
+        self.one(ARTIFACT.with([run.into(), name.into()])).await
+    }
+}
+
+impl FromRow for (JobRow, JobTrace) {
+    fn from_row(row: &Row) -> Result<(JobRow, JobTrace)> {
+        let log = row.get::<Option<String>>(11)?;
+        let log = log.map(|name| LogName::parse(&name)).transpose();
+        let job = JobRow {
+            run: row.get(0)?,
+            key: row.get(1)?,
+            place: row.get(2)?,
+            name: row.get(3)?,
+            needs: row.get::<String>(4)?.lines().map(str::to_owned).collect(),
+            status: row.get(5)?,
+            conclusion: row.get(6)?,
+            attempt: row.get(7)?,
+            started_at: row.get(8)?,
+            finished_at: row.get(9)?,
+            reason: row.get(10)?,
+            log: log.map_err(|error| StoreError::corrupt("the log name of a job", error))?,
+        };
+        let trace = JobTrace { log_lines: row.get(12)?, error_line: row.get(13)?, summary: row.get(14)? };
+        Ok((job, trace))
+    }
+}
+
+impl FromRow for StepRow {
+    fn from_row(row: &Row) -> Result<StepRow> {
+        Ok(StepRow {
+            run: row.get(0)?,
+            job: row.get(1)?,
+            index: row.get(2)?,
+            name: row.get(3)?,
+            status: row.get(4)?,
+            conclusion: row.get(5)?,
+            exit_code: row.get(6)?,
+            started_at: row.get(7)?,
+            finished_at: row.get(8)?,
+            first_line: row.get(9)?,
+        })
+    }
+}
+
+impl FromRow for AnnotationRow {
+    fn from_row(row: &Row) -> Result<AnnotationRow> {
+        Ok(AnnotationRow {
+            run: row.get(0)?,
+            job: row.get(1)?,
+            level: row.get(2)?,
+            title: row.get(3)?,
+            message: row.get(4)?,
+            file: row.get(5)?,
+            line: row.get(6)?,
+        })
+    }
+}
+
+impl FromRow for ArtifactRow {
+    fn from_row(row: &Row) -> Result<ArtifactRow> {
+        Ok(ArtifactRow {
+            run: row.get(0)?,
+            name: row.get(1)?,
+            digest: row.get(2)?,
+            bytes: row.get(3)?,
+            at: row.get(4)?,
+        })
+    }
+}

@@ -1,0 +1,217 @@
+//! Runs of workflows.
+
+use super::{Conclusion, Page, Paging, Status, page};
+use crate::{FromRow, Result, Row, Statement, Store, Value, statement::statements};
+use shipway_base::{Id, Timestamp};
+
+/// The id of a run.
+pub type RunId = Id<RunRow>;
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunRow {
+    /// Unique over all time.
+    pub id: RunId,
+    /// Counts the runs of one workflow of one repository, from 1.
+    pub number: u64,
+    /// The repository, as people name it.
+    pub repository: String,
+    /// The workflow's file, relative to the repository.
+    pub path: String,
+    /// The workflow's name.
+    pub workflow: String,
+    /// What the list shows: the `run-name`, else the commit's subject.
+    pub title: String,
+    /// The name of the event.
+    pub event: String,
+    /// Who caused it.
+    pub actor: String,
+    /// The full ref, `refs/heads/main`.
+    pub git_ref: String,
+    /// The short ref.
+    pub branch: String,
+    /// The commit.
+    pub sha: String,
+    /// The first line of the commit's message.
+    pub commit_subject: String,
+    /// Who wrote the commit.
+    pub commit_author: String,
+    /// Where it stands.
+    pub status: Status,
+    /// How it ended.
+    pub conclusion: Option<Conclusion>,
+    /// 1 at first; one more when the same run is resumed by hand.
+    pub attempt: u32,
+    /// The run that this one repeats.
+    pub rerun_of: Option<RunId>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its first job began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// The job and step that failed first, for lists.
+    pub failed: Option<String>,
+}
+
+/// Which runs are wanted; `None` means any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// In this repository.
+    pub repository: Option<String>,
+    /// Of the workflow with this name or file.
+    pub workflow: Option<String>,
+    /// Of this branch.
+    pub branch: Option<String>,
+    /// Caused by this event.
+    pub event: Option<String>,
+    /// Caused by this person.
+    pub actor: Option<String>,
+    /// In this status.
+    pub status: Option<Status>,
+    /// With this conclusion.
+    pub conclusion: Option<Conclusion>,
+    /// With this text in the title or the commit's subject, or a commit that begins with it.
+    pub text: Option<String>,
+}
+
+macro_rules! columns {
+    () => {
+        "id, number, repository, path, workflow, title, event, actor, git_ref, branch, sha, commit_subject,
+        commit_author, status, conclusion, attempt, rerun_of, created_at, started_at, finished_at, failed"
+    };
+}
+
+// The text is escaped by the caller of the statement.
+macro_rules! filter {
+    () => {
+        "(?1 IS NULL OR repository = ?1) AND (?2 IS NULL OR workflow = ?2 OR path = ?2)
+        AND (?3 IS NULL OR branch = ?3) AND (?4 IS NULL OR event = ?4) AND (?5 IS NULL OR actor = ?5)
+        AND (?6 IS NULL OR status = ?6) AND (?7 IS NULL OR conclusion = ?7)
+        AND (?8 IS NULL OR lower(title) LIKE '%' || lower(?8) || '%' ESCAPE '\\'
+            OR lower(commit_subject) LIKE '%' || lower(?8) || '%' ESCAPE '\\'
+            OR sha LIKE lower(?8) || '%' ESCAPE '\\')"
+    };
+}
+
+statements! {
+    INSERT = concat!("INSERT INTO runs (", columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
+        ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)");
+    START = "UPDATE runs SET status = 'in_progress', started_at = coalesce(started_at, ?2) WHERE id = ?1";
+    FINISH = "UPDATE runs SET status = 'completed', conclusion = ?2, finished_at = ?3, failed = ?4 WHERE id = ?1";
+    RUN = concat!("SELECT ", columns!(), " FROM runs WHERE id = ?1");
+    UNFINISHED = concat!("SELECT ", columns!(), " FROM runs WHERE status <> 'completed' ORDER BY id");
+    NEXT_NUMBER = "SELECT coalesce(max(number), 0) + 1 FROM runs WHERE repository = ?1 AND path = ?2";
+    PAGE = concat!("SELECT ", columns!(), " FROM runs WHERE ", filter!(), " AND id < ?9 ORDER BY id DESC LIMIT ?10");
+    COUNT = concat!("SELECT count(*) FROM runs WHERE ", filter!());
+}
+
+/// Adds a run.
+pub fn insert(run: &RunRow) -> Statement {
+    INSERT
+        .with([
+            run.id.into(),
+            run.number.into(),
+            (&run.repository).into(),
+            (&run.path).into(),
+            (&run.workflow).into(),
+            (&run.title).into(),
+            (&run.event).into(),
+            (&run.actor).into(),
+            (&run.git_ref).into(),
+            (&run.branch).into(),
+            (&run.sha).into(),
+            (&run.commit_subject).into(),
+            (&run.commit_author).into(),
+            run.status.into(),
+            run.conclusion.into(),
+            run.attempt.into(),
+            run.rerun_of.into(),
+            run.created_at.into(),
+            run.started_at.into(),
+            run.finished_at.into(),
+            run.failed.clone().into(),
+        ])
+        .expect(1)
+}
+
+/// The run has begun.
+pub fn start(id: RunId, at: Timestamp) -> Statement {
+    START.with([id.into(), at.into()]).expect(1)
+}
+
+/// The run has ended; `failed` names the job and step that failed first.
+pub fn finish(id: RunId, conclusion: Conclusion, failed: Option<String>, at: Timestamp) -> Statement {
+    FINISH.with([id.into(), conclusion.into(), at.into(), failed.into()]).expect(1)
+}
+
+impl Store {
+    /// One run.
+    pub async fn run(&self, id: RunId) -> Result<Option<RunRow>> {
+        self.one(RUN.with([id.into()])).await
+    }
+
+    /// The runs that have not ended, oldest first: what is to be resumed after a restart.
+    pub async fn unfinished_runs(&self) -> Result<Vec<RunRow>> {
+        self.all(UNFINISHED.with([])).await
+    }
+
+    /// The number for the next run of a workflow. Two callers may get the same one; then one of their inserts fails with
+    /// [`StoreError::Guard`](crate::StoreError::Guard).
+    pub async fn next_run_number(&self, repository: &str, path: &str) -> Result<u64> {
+        Ok(self
+            .one(NEXT_NUMBER.with([repository.into(), path.into()]))
+            .await?
+            .unwrap_or(1_i64)
+            .unsigned_abs())
+    }
+
+    /// A page of runs, newest first.
+    pub async fn runs(&self, filter: RunFilter, paging: Paging) -> Result<Page<RunRow>> {
+        page::read(self, &PAGE, &COUNT, filter.params(), paging, |run: &RunRow| run.id.number()).await
+    }
+}
+
+impl RunFilter {
+    fn params(self) -> Vec<Value> {
+        let escaped = |text: String| text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+        vec![
+            self.repository.into(),
+            self.workflow.into(),
+            self.branch.into(),
+            self.event.into(),
+            self.actor.into(),
+            self.status.into(),
+            self.conclusion.into(),
+            self.text.map(escaped).into(),
+        ]
+    }
+}
+
+impl FromRow for RunRow {
+    fn from_row(row: &Row) -> Result<RunRow> {
+        Ok(RunRow {
+            id: row.get(0)?,
+            number: row.get(1)?,
+            repository: row.get(2)?,
+            path: row.get(3)?,
+            workflow: row.get(4)?,
+            title: row.get(5)?,
+            event: row.get(6)?,
+            actor: row.get(7)?,
+            git_ref: row.get(8)?,
+            branch: row.get(9)?,
+            sha: row.get(10)?,
+            commit_subject: row.get(11)?,
+            commit_author: row.get(12)?,
+            status: row.get(13)?,
+            conclusion: row.get(14)?,
+            attempt: row.get(15)?,
+            rerun_of: row.get(16)?,
+            created_at: row.get(17)?,
+            started_at: row.get(18)?,
+            finished_at: row.get(19)?,
+            failed: row.get(20)?,
+        })
+    }
+}

@@ -1,0 +1,105 @@
+//! Rows of a run: how it was made, and the inputs of its state machine.
+
+use super::stored::{Specs, Stored, Tagged as _, stored};
+use crate::{NewEvent, Result};
+use serde::{Deserialize, Serialize};
+use shipway_workflow::run::{Conclusion, Input, JobKey};
+use std::collections::BTreeMap;
+
+/// Everything a run is rebuilt from besides its inputs; the first event of its stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Created {
+    /// The workflow's file, relative to the repository.
+    pub path: String,
+    /// The workflow as written.
+    pub workflow: String,
+    /// The event's name.
+    pub event: String,
+    /// The event's body.
+    pub payload: serde_json::Value,
+    /// The full ref.
+    pub reference: String,
+    /// The commit.
+    pub sha: String,
+    /// The `github` context.
+    pub github: serde_json::Value,
+    /// The `vars` context.
+    pub vars: serde_json::Value,
+    /// The inputs as they were given.
+    pub inputs: serde_json::Value,
+}
+
+/// What the stream of a run holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunEvent {
+    /// The run was made.
+    Created(Box<Created>),
+    /// Its state machine was fed.
+    Input(Input),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Row {
+    Created(Box<Created>),
+    Input(InputRow),
+}
+
+/// The stream of a run's events.
+pub fn stream(run: crate::models::runs::RunId) -> String {
+    format!("run/{run}")
+}
+
+/// The event to append.
+pub fn encode(event: &RunEvent) -> Result<NewEvent> {
+    let (kind, row) = match event {
+        RunEvent::Created(created) => ("run.created".to_owned(), Row::Created(created.clone())),
+        RunEvent::Input(input) => {
+            let row = input.store();
+            (format!("run.{}", row.word()), Row::Input(row))
+        }
+    };
+    let data = super::encode(&kind, &row)?;
+    Ok(NewEvent { kind, data })
+}
+
+/// The event in a stored row; `kind` is only named in errors.
+pub fn decode(kind: &str, data: &[u8]) -> Result<RunEvent> {
+    Ok(match super::decode(kind, data)? {
+        Row::Created(created) => RunEvent::Created(created),
+        Row::Input(row) => RunEvent::Input(Input::restore(row, &mut Specs::none())?),
+    })
+}
+
+stored! {
+    enum InputRow = Input {
+        "start" Start {}
+        "job_started" JobStarted { job: JobKey, attempt: u32 }
+        "job_finished" JobFinished {
+            job: JobKey, attempt: u32, conclusion: Conclusion, outputs: BTreeMap<String, String>
+        }
+        "job_lost" JobLost { job: JobKey, attempt: u32, reason: String }
+        "cancel" Cancel { reason: String }
+    }
+}
+
+stored! {
+    enum ConclusionRow = Conclusion {
+        "success" Success {}
+        "failure" Failure {}
+        "cancelled" Cancelled {}
+        "skipped" Skipped {}
+    }
+}
+
+impl Stored for JobKey {
+    type Row = String;
+
+    fn store(&self) -> String {
+        self.0.clone()
+    }
+
+    fn restore(row: String, _: &mut Specs<'_>) -> Result<JobKey> {
+        Ok(JobKey(row))
+    }
+}

@@ -1,0 +1,38 @@
+//! Named values of the installation: keys that are made once and kept, and settings that change.
+
+use crate::{
+    Result, Store, StoreError,
+    statement::{self, statements},
+};
+
+statements! {
+    SETTING = "SELECT data FROM settings WHERE name = ?1";
+    PUT_SETTING = "INSERT INTO settings (name, data, at) VALUES (?1, ?2, ?3)
+        ON CONFLICT (name) DO UPDATE SET data = excluded.data, at = excluded.at";
+    KEEP_SETTING = "INSERT INTO settings (name, data, at) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO NOTHING";
+}
+
+impl Store {
+    /// A setting's bytes.
+    pub async fn setting(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.one(SETTING.with([name.into()])).await
+    }
+
+    /// Sets a setting.
+    pub async fn put_setting(&self, name: &str, data: Vec<u8>) -> Result<()> {
+        self.batch(vec![PUT_SETTING.with([name.into(), data.into(), self.clock().now().into()])]).await
+    }
+
+    /// The setting that is there, or `fresh`, which is then kept: how a key is made once (the affinity key of the router,
+    /// the key of sessions). The caller throws the dice.
+    pub async fn setting_or(&self, name: &str, fresh: Vec<u8>) -> Result<Vec<u8>> {
+        let name = name.to_owned();
+        self.write(move |connection, clock| {
+            let params = [(&name).into(), fresh.as_slice().into(), clock.now().into()];
+            statement::execute(connection, &KEEP_SETTING, &params)?;
+            let row = statement::first(connection, &SETTING, &params[..1])?;
+            row.ok_or_else(|| StoreError::corrupt(format_args!("setting {name}"), "it vanished"))?.get(0)
+        })
+        .await
+    }
+}
