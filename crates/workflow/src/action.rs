@@ -1,5 +1,7 @@
 //! `action.yml`: composite and JavaScript actions. Docker actions are refused as not supported yet.
 
+mod read;
+
 use crate::{
     document::Step,
     expr::{Condition, Template},

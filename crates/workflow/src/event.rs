@@ -1,7 +1,19 @@
 //! Events, and which workflows they start.
 
+mod cron;
+mod inputs;
+mod pattern;
+mod read;
+mod table;
+mod trigger;
+
 use crate::document::DispatchInput;
 use shipway_base::{Span, Spanned};
+
+pub(crate) use inputs::resolve as resolve_inputs;
+pub use pattern::Pattern;
+pub(crate) use read::read_triggers;
+pub use trigger::Triggered;
 
 /// Something that happened and may start workflows.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +60,7 @@ pub struct Filter {
     /// Whether it is the `-ignore` form.
     pub ignore: bool,
     /// The patterns in the order of the text; a leading `!` takes back what earlier ones let in.
-    pub patterns: Vec<Spanned<String>>,
+    pub patterns: Vec<Spanned<Pattern>>,
 }
 
 /// An entry of `on.schedule`.
@@ -58,4 +70,21 @@ pub struct Schedule {
     pub cron: Spanned<String>,
     /// `timezone`, an IANA name; UTC when absent.
     pub timezone: Option<Spanned<String>>,
+}
+
+impl Trigger {
+    /// An event without filters.
+    fn bare(event: Spanned<String>) -> Trigger {
+        Trigger {
+            span: event.span,
+            event,
+            types: None,
+            branches: None,
+            tags: None,
+            paths: None,
+            workflows: Vec::new(),
+            schedules: Vec::new(),
+            inputs: Vec::new(),
+        }
+    }
 }

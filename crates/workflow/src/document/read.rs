@@ -1,0 +1,118 @@
+//! Reading a workflow file.
+
+use super::{Workflow, job, reader::Reader, values};
+use crate::{event, expr};
+use indexmap::IndexMap;
+use shipway_base::{Diagnostics, Source, Span, Spanned, yaml::Node};
+use std::sync::Arc;
+
+const KEYS: &[&str] = &[
+    "name",
+    "description",
+    "run-name",
+    "on",
+    "permissions",
+    "env",
+    "defaults",
+    "concurrency",
+    "cache-mode",
+    "jobs",
+];
+
+impl Workflow {
+    /// Reads a workflow file and everything that is wrong with it. There is a workflow exactly when no finding is an
+    /// error.
+    ///
+    /// Unknown keys are errors. Keys that GitHub knows and this version cannot honour are errors of their own code
+    /// (SW0105), so that nothing is silently ignored.
+    pub fn parse(source: &Source) -> (Option<Workflow>, Diagnostics) {
+        let mut reader = Reader::new(source);
+        let workflow = reader.tree("a workflow").and_then(|tree| read(&mut reader, &tree));
+        let found = reader.found;
+        (workflow.filter(|_| !found.has_errors()), found)
+    }
+}
+
+fn read(reader: &mut Reader<'_>, tree: &Node) -> Option<Workflow> {
+    let mapping = reader.mapping(tree, "a workflow")?;
+    let mut workflow = Workflow {
+        source: reader.source.clone(),
+        name: None,
+        description: None,
+        run_name: None,
+        on: Vec::new(),
+        permissions: None,
+        env: super::Fields::default(),
+        defaults: super::Defaults::default(),
+        concurrency: None,
+        jobs: IndexMap::new(),
+    };
+    let (mut on, mut jobs) = (false, false);
+    for (key, value) in mapping.iter() {
+        match key.value.as_str() {
+            "name" => workflow.name = reader.literal(value, "name"),
+            "description" => workflow.description = reader.literal(value, "description"),
+            "run-name" => workflow.run_name = reader.template(value, "run-name", &expr::RUN_NAMES),
+            "on" => {
+                on = true;
+                workflow.on = event::read_triggers(reader, value);
+            }
+            "permissions" => workflow.permissions = values::permissions(reader, value),
+            "env" => workflow.env = reader.fields(value, "env", &expr::WORKFLOW_ENV),
+            "defaults" => workflow.defaults = values::defaults(reader, value, None),
+            "concurrency" => workflow.concurrency = values::concurrency(reader, value, &expr::RUN_NAMES),
+            "cache-mode" => reader.not_supported(key.span, "cache-mode"),
+            "jobs" => {
+                jobs = true;
+                workflow.jobs = read_jobs(reader, value);
+            }
+            _ => reader.unknown_key(key, "a workflow", KEYS),
+        }
+    }
+    let start = Span { start: tree.span.start, end: tree.span.start };
+    if !on {
+        reader.missing(start, "a workflow", "on");
+    }
+    if !jobs {
+        reader.missing(start, "a workflow", "jobs");
+    }
+    Some(workflow)
+}
+
+fn read_jobs(reader: &mut Reader<'_>, node: &Node) -> IndexMap<String, Arc<super::Job>> {
+    let mut jobs = IndexMap::new();
+    let mut seen: Vec<(String, Spanned<String>)> = Vec::new();
+    let Some(mapping) = reader.mapping(node, "jobs") else { return jobs };
+    if mapping.is_empty() {
+        reader.error("SW0113", node.span, "jobs is empty; a workflow needs at least one job");
+    }
+    for (key, value) in mapping.iter() {
+        let folded = key.value.to_lowercase();
+        if let Some((_, first)) = seen.iter().find(|(known, _)| *known == folded) {
+            let line = first.span.start.line;
+            let message = format!("the job {:?} is already defined on line {line}", key.value);
+            reader.error_with_help(
+                "SW0107",
+                key.span,
+                message,
+                "ids are compared without case; choose another",
+            );
+        }
+        if values::check_id(reader, key, "a job") {
+            seen.push((folded, key.clone()));
+        }
+        if let Some(job) = job::read(reader, key, value) {
+            jobs.insert(key.value.clone(), Arc::new(job));
+        }
+    }
+    // Needs are spelled as the jobs spell themselves, so that later lookups need not think of case.
+    let spelling: Vec<String> = jobs.keys().cloned().collect();
+    for job in jobs.values_mut() {
+        for need in &mut Arc::make_mut(job).needs {
+            if let Some(spelled) = spelling.iter().find(|id| id.to_lowercase() == need.value.to_lowercase()) {
+                need.value.clone_from(spelled);
+            }
+        }
+    }
+    jobs
+}

@@ -1,0 +1,293 @@
+//! Reading nodes of the tree: each helper returns what it could read and notes what is wrong, so that one pass over a
+//! document finds all errors.
+
+use super::{Fields, Maybe};
+use crate::expr::{AllowedNames, Condition, Template, Value};
+use shipway_base::{
+    Diagnostic, Diagnostics, Source, Span, Spanned,
+    yaml::{self, Mapping, Node, ScalarKind},
+};
+
+/// The source of a document and what was found wrong with it so far.
+pub(crate) struct Reader<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) found: Diagnostics,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(source: &'a Source) -> Reader<'a> {
+        Reader { source, found: Diagnostics::new() }
+    }
+
+    /// Parses the text as one YAML document; an empty one is an error.
+    pub(crate) fn tree(&mut self, what: &str) -> Option<Node> {
+        match yaml::parse(self.source, yaml::Limits::default()) {
+            Ok(Some(node)) => Some(node),
+            Ok(None) => {
+                self.error("SW0113", Span::START, format!("the file is empty; {what} was expected"));
+                None
+            }
+            Err(found) => {
+                self.found.push(found);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
+        self.found.push(Diagnostic::error(code, self.source, span, message));
+    }
+
+    pub(crate) fn error_with_help(
+        &mut self,
+        code: &'static str,
+        span: Span,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.found.push(Diagnostic::error(code, self.source, span, message).with_help(help));
+    }
+
+    /// Notes a key that the specification does not know at this place.
+    pub(crate) fn unknown_key(&mut self, key: &Spanned<String>, place: &str, known: &[&str]) {
+        if crate::expr::has_expression(&key.value) {
+            return self.not_supported(key.span, "an expression as a key");
+        }
+        let message = format!("{place} has no key {:?}", key.value);
+        match yaml::closest(&key.value, known.iter().copied()) {
+            Some(name) => {
+                self.error_with_help("SW0101", key.span, message, format!("did you mean {name:?}?"));
+            }
+            None => {
+                let help = format!("known keys: {}", known.join(", "));
+                self.error_with_help("SW0101", key.span, message, help);
+            }
+        }
+    }
+
+    /// Notes a key or value that GitHub knows and this version cannot honour.
+    pub(crate) fn not_supported(&mut self, span: Span, what: &str) {
+        self.error_with_help(
+            "SW0105",
+            span,
+            format!("{what} is not supported yet"),
+            "remove it, or run this workflow on GitHub until a later version can",
+        );
+    }
+
+    pub(crate) fn missing(&mut self, span: Span, place: &str, key: &str) {
+        self.error("SW0102", span, format!("{place} needs the key {key:?}"));
+    }
+
+    /// Notes that a node is of the wrong kind; an expression that may not stand there is named as such.
+    pub(crate) fn wrong_kind(&mut self, node: &Node, place: &str, expected: &str) {
+        match node.as_text() {
+            Some(text) if crate::expr::has_expression(text) => {
+                self.error(
+                    "SW0111",
+                    node.span,
+                    format!("{place} cannot be an expression; {expected} is needed"),
+                );
+            }
+            Some(_) | None => {
+                let message = format!("{place} must be {expected}, but this is {}", node.kind_name());
+                self.error("SW0103", node.span, message);
+            }
+        }
+    }
+
+    pub(crate) fn mapping<'n>(&mut self, node: &'n Node, place: &str) -> Option<&'n Mapping> {
+        let mapping = node.as_mapping();
+        if mapping.is_none() {
+            self.wrong_kind(node, place, "a mapping");
+        }
+        mapping
+    }
+
+    /// A mapping that may also be left empty (`key:`).
+    pub(crate) fn optional_mapping<'n>(&mut self, node: &'n Node, place: &str) -> Option<&'n Mapping> {
+        if node.is_null() { None } else { self.mapping(node, place) }
+    }
+
+    pub(crate) fn sequence<'n>(&mut self, node: &'n Node, place: &str) -> &'n [Node] {
+        match node.as_sequence() {
+            Some(items) => items,
+            None => {
+                self.wrong_kind(node, place, "a sequence");
+                &[]
+            }
+        }
+    }
+
+    /// A scalar as text, numbers and booleans written as GitHub writes them; expressions are refused.
+    pub(crate) fn literal(&mut self, node: &Node, place: &str) -> Option<Spanned<String>> {
+        let Some(value) = scalar_value(node) else {
+            self.wrong_kind(node, place, "a string");
+            return None;
+        };
+        let text = value.to_text();
+        if crate::expr::has_expression(&text) {
+            self.wrong_kind(node, place, "a string");
+            return None;
+        }
+        Some(Spanned::new(text.as_ref().to_owned(), node.span))
+    }
+
+    /// As [`Reader::literal`], and not empty.
+    pub(crate) fn name(&mut self, node: &Node, place: &str) -> Option<Spanned<String>> {
+        let text = self.literal(node, place)?;
+        if text.value.is_empty() {
+            self.error("SW0103", node.span, format!("{place} must not be empty"));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// One name or a sequence of them.
+    pub(crate) fn names(&mut self, node: &Node, place: &str) -> Vec<Spanned<String>> {
+        match node.as_sequence() {
+            Some(items) => items.iter().filter_map(|item| self.name(item, place)).collect(),
+            None if node.as_mapping().is_some() => {
+                self.wrong_kind(node, place, "a string or a sequence of strings");
+                Vec::new()
+            }
+            None => self.name(node, place).into_iter().collect(),
+        }
+    }
+
+    /// A literal boolean.
+    pub(crate) fn boolean(&mut self, node: &Node, place: &str) -> Option<bool> {
+        let value = node.as_bool();
+        if value.is_none() {
+            self.wrong_kind(node, place, "true or false");
+        }
+        value
+    }
+
+    /// A scalar in which expressions may stand.
+    pub(crate) fn template(
+        &mut self,
+        node: &Node,
+        place: &str,
+        names: &AllowedNames<'_>,
+    ) -> Option<Template> {
+        let Some(value) = scalar_value(node) else {
+            self.wrong_kind(node, place, "a string");
+            return None;
+        };
+        self.keep(Template::parse(&value.to_text(), node.span, self.source, names))
+    }
+
+    /// As [`Reader::template`], and not empty.
+    pub(crate) fn filled(&mut self, node: &Node, place: &str, names: &AllowedNames<'_>) -> Option<Template> {
+        if node.is_null() || node.as_text() == Some("") {
+            self.error("SW0103", node.span, format!("{place} must not be empty"));
+            return None;
+        }
+        self.template(node, place, names)
+    }
+
+    /// An `if`; an empty one is the same as none.
+    pub(crate) fn condition(
+        &mut self,
+        node: &Node,
+        place: &str,
+        names: &AllowedNames<'_>,
+    ) -> Option<Condition> {
+        let Some(value) = scalar_value(node) else {
+            self.wrong_kind(node, place, "a condition");
+            return None;
+        };
+        self.keep(Condition::parse(&value.to_text(), node.span, self.source, names))
+    }
+
+    /// A boolean or an expression that gives one.
+    pub(crate) fn maybe_bool(
+        &mut self,
+        node: &Node,
+        place: &str,
+        names: &AllowedNames<'_>,
+    ) -> Option<Maybe<bool>> {
+        match node.as_bool() {
+            Some(value) => Some(Maybe::Literal(Spanned::new(value, node.span))),
+            None => self.whole(node, place, "true, false or an expression", names).map(Maybe::Expression),
+        }
+    }
+
+    /// A number or an expression that gives one.
+    pub(crate) fn maybe_number(
+        &mut self,
+        node: &Node,
+        place: &str,
+        names: &AllowedNames<'_>,
+    ) -> Option<Maybe<f64>> {
+        match node.as_number() {
+            Some(value) => Some(Maybe::Literal(Spanned::new(value, node.span))),
+            None => self.whole(node, place, "a number or an expression", names).map(Maybe::Expression),
+        }
+    }
+
+    /// A scalar that is one expression from end to end.
+    pub(crate) fn whole(
+        &mut self,
+        node: &Node,
+        place: &str,
+        expected: &str,
+        names: &AllowedNames<'_>,
+    ) -> Option<Template> {
+        let text = node.as_text().map(str::trim).unwrap_or_default();
+        if !(text.starts_with("${{") && text.ends_with("}}")) {
+            let message = format!("{place} must be {expected}, but this is {}", node.kind_name());
+            self.error("SW0103", node.span, message);
+            return None;
+        }
+        self.template(node, place, names)
+    }
+
+    /// A mapping of names to texts, or an expression that gives an object.
+    pub(crate) fn fields(&mut self, node: &Node, place: &str, names: &AllowedNames<'_>) -> Fields {
+        if node.is_null() {
+            return Fields::default();
+        }
+        let Some(mapping) = node.as_mapping() else {
+            let whole = self.whole(node, place, "a mapping or an expression", names);
+            return whole.map_or_else(Fields::default, Fields::Expression);
+        };
+        Fields::Entries(self.entries(mapping, place, names))
+    }
+
+    /// The entries of a mapping of names to texts.
+    pub(crate) fn entries(
+        &mut self,
+        mapping: &Mapping,
+        place: &str,
+        names: &AllowedNames<'_>,
+    ) -> Vec<(Spanned<String>, Template)> {
+        let mut entries = Vec::new();
+        for (key, value) in mapping.iter() {
+            if crate::expr::has_expression(&key.value) {
+                self.not_supported(key.span, "an expression as a key");
+            } else if key.value.is_empty() {
+                self.error("SW0103", key.span, format!("a key of {place} must not be empty"));
+            } else if let Some(template) = self.template(value, &format!("{place}.{}", key.value), names) {
+                entries.push((key.clone(), template));
+            }
+        }
+        entries
+    }
+
+    fn keep<T>(&mut self, read: Result<T, Diagnostic>) -> Option<T> {
+        read.map_err(|found| self.found.push(found)).ok()
+    }
+}
+
+/// The value of a scalar as YAML types it; `None` for sequences and mappings.
+pub(crate) fn scalar_value(node: &Node) -> Option<Value> {
+    let scalar = node.as_scalar()?;
+    Some(match scalar.kind {
+        ScalarKind::Null => Value::Null,
+        ScalarKind::Bool(value) => Value::Bool(value),
+        ScalarKind::Number(value) => Value::Number(value),
+        ScalarKind::String => Value::from(scalar.text.as_str()),
+    })
+}

@@ -1,0 +1,92 @@
+//! Reading `uses` of a step.
+
+use super::{Uses, reader::Reader};
+use shipway_base::{Spanned, yaml::Node};
+use std::fmt;
+
+/// Reads which action a step uses; Docker images and self-repository references are refused as not supported yet.
+pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Spanned<Uses>> {
+    let text = reader.name(node, "uses")?;
+    if text.value.starts_with("docker://") {
+        reader.not_supported(text.span, "a Docker image as an action");
+        return None;
+    }
+    if text.value.starts_with("$/") {
+        reader.not_supported(text.span, "a self-repository reference (`$/`)");
+        return None;
+    }
+    let uses = parse(&text.value);
+    if uses.is_none() {
+        let help = "write OWNER/REPO@REF, OWNER/REPO/PATH@REF or ./PATH";
+        reader.error_with_help("SW0112", text.span, "this does not name an action", help);
+    }
+    Some(Spanned::new(uses?, text.span))
+}
+
+fn parse(text: &str) -> Option<Uses> {
+    // GitHub's runner takes any path that begins with a dot and a slash or backslash.
+    if text == "." || text.starts_with("./") || text.starts_with(".\\") {
+        return Some(Uses::Local { path: text.replace('\\', "/") });
+    }
+    let (path, reference) = text.split_once('@')?;
+    let mut parts = path.split('/').filter(|part| !part.is_empty());
+    let (owner, repo) = (parts.next()?, parts.next()?);
+    let legal = |name: &str| name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if reference.is_empty() || !legal(owner) || !legal(repo) || owner.starts_with('.') {
+        return None;
+    }
+    Some(Uses::Repository {
+        owner: owner.to_owned(),
+        repo: repo.to_owned(),
+        path: parts.collect::<Vec<_>>().join("/"),
+        reference: reference.to_owned(),
+    })
+}
+
+impl fmt::Display for Uses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Uses::Local { path } => f.write_str(path),
+            Uses::Repository { owner, repo, path, reference } if path.is_empty() => {
+                write!(f, "{owner}/{repo}@{reference}")
+            }
+            Uses::Repository { owner, repo, path, reference } => {
+                write!(f, "{owner}/{repo}/{path}@{reference}")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expect: Option<&str>) {
+        let read = parse(text).map(|uses| match uses {
+            Uses::Local { path } => format!("local {path}"),
+            Uses::Repository { owner, repo, path, reference } => {
+                format!("{owner} {repo} {path:?} {reference}")
+            }
+        });
+        assert_eq!(read.as_deref(), expect, "{text}");
+    }
+
+    #[test]
+    fn names_actions() {
+        check("actions/checkout@v4", Some("actions checkout \"\" v4"));
+        check("actions/aws/ec2@main", Some("actions aws \"ec2\" main"));
+        check("a/b/c/d@refs/heads/x@y", Some("a b \"c/d\" refs/heads/x@y"));
+        check("./.github/actions/mine", Some("local ./.github/actions/mine"));
+        check("./", Some("local ./"));
+        for text in [
+            "checkout@v4",
+            "actions/checkout",
+            "actions/checkout@",
+            "...x://y/z@1",
+            "$$docker://a@b",
+            "../up",
+        ] {
+            check(text, None);
+        }
+    }
+}

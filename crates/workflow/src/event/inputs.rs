@@ -1,0 +1,224 @@
+//! Inputs of `workflow_dispatch`, and the form of those of `workflow_call`.
+
+use super::Event;
+use crate::{
+    document::{DispatchInput, InputKind, Reader, Workflow, scalar_value},
+    expr::{self, Object, Value},
+};
+use shipway_base::{Diagnostic, Diagnostics, Span, Spanned, yaml, yaml::Node};
+use std::collections::BTreeMap;
+
+/// GitHub's limit on the inputs of one workflow.
+const MOST: usize = 25;
+
+const KEYS: &[&str] = &["description", "required", "default", "type", "options", "deprecationMessage"];
+
+pub(super) fn read_dispatch(reader: &mut Reader<'_>, node: &Node) -> Vec<DispatchInput> {
+    let Some(mapping) = reader.optional_mapping(node, "inputs") else { return Vec::new() };
+    if mapping.len() > MOST {
+        let message = format!("a workflow may have {MOST} inputs, and this one has {}", mapping.len());
+        reader.error("SW0104", node.span, message);
+    }
+    mapping.iter().map(|(name, value)| dispatch_input(reader, name, value)).collect()
+}
+
+fn dispatch_input(reader: &mut Reader<'_>, name: &Spanned<String>, node: &Node) -> DispatchInput {
+    let mut input = DispatchInput {
+        name: name.clone(),
+        description: None,
+        required: false,
+        default: None,
+        kind: InputKind::String,
+    };
+    let place = format!("the input {:?}", name.value);
+    let Some(mapping) = reader.optional_mapping(node, &place) else { return input };
+    let (mut kind, mut options, mut default) = (None, None, None);
+    for (key, value) in mapping.iter() {
+        match key.value.as_str() {
+            "description" => input.description = reader.literal(value, "description").map(|text| text.value),
+            "deprecationMessage" => {
+                reader.literal(value, "deprecationMessage");
+            }
+            "required" => input.required = reader.boolean(value, "required").unwrap_or(false),
+            "default" => default = Some(value),
+            "type" => kind = reader.name(value, "type"),
+            "options" => options = Some((value.span, reader.names(value, "options"))),
+            _ => reader.unknown_key(key, &place, KEYS),
+        }
+    }
+    let words = options.as_ref().map(|(_, words)| words.iter().map(|word| word.value.clone()).collect());
+    input.kind = match kind.as_ref().map_or("string", |kind| kind.value.as_str()) {
+        "string" => InputKind::String,
+        "boolean" => InputKind::Boolean,
+        "number" => InputKind::Number,
+        "environment" => InputKind::Environment,
+        "choice" => {
+            if options.is_none() {
+                reader.missing(node.span, &place, "options");
+            }
+            InputKind::Choice(words.unwrap_or_default())
+        }
+        unknown => {
+            let message = format!("{place} cannot have the type {unknown:?}");
+            let span = kind.as_ref().map_or(node.span, |kind| kind.span);
+            let help = "use string, boolean, number, choice or environment";
+            reader.error_with_help("SW0104", span, message, help);
+            InputKind::String
+        }
+    };
+    if let Some((span, _)) = options.filter(|_| !matches!(input.kind, InputKind::Choice(_))) {
+        reader.error("SW0110", span, "`options` belongs to an input of the type choice");
+    }
+    input.default = default.and_then(|node| default_value(reader, &input, node));
+    input
+}
+
+/// The default, checked against the type.
+fn default_value(reader: &mut Reader<'_>, input: &DispatchInput, node: &Node) -> Option<Spanned<String>> {
+    let fits = match (&input.kind, scalar_value(node)) {
+        (_, None) => false,
+        (_, Some(Value::Null)) => return None,
+        (InputKind::Boolean, Some(value)) => value.as_bool().is_some(),
+        (InputKind::Number, Some(value)) => value.as_number().is_some(),
+        (InputKind::String | InputKind::Environment, Some(value)) => value.as_str().is_some(),
+        (InputKind::Choice(options), Some(value)) => {
+            options.iter().any(|option| **option == *value.to_text())
+        }
+    };
+    if !fits {
+        let message = format!("this default does not fit the type of the input {:?}", input.name.value);
+        let help = match &input.kind {
+            InputKind::Boolean => "write true or false without quotes".to_owned(),
+            InputKind::Number => "write a number without quotes".to_owned(),
+            InputKind::String | InputKind::Environment => "put it in quotes".to_owned(),
+            InputKind::Choice(options) => format!("the options are: {}", options.join(", ")),
+        };
+        reader.error_with_help("SW0103", node.span, message, help);
+        return None;
+    }
+    reader.literal(node, "default")
+}
+
+/// Checks `inputs`, `secrets` and `outputs` of `workflow_call`. They are kept nowhere: nothing here can call a workflow
+/// yet, and a caller is refused.
+pub(super) fn check_call(reader: &mut Reader<'_>, key: &Spanned<String>, node: &Node) {
+    let Some(mapping) = reader.optional_mapping(node, &key.value) else { return };
+    for (name, value) in mapping.iter() {
+        let place = format!("{:?} of {}", name.value, key.value);
+        let known: &[&str] = match key.value.as_str() {
+            "inputs" => &["description", "type", "required", "default", "deprecationMessage"],
+            "secrets" => &["description", "required"],
+            _ => &["description", "value"],
+        };
+        let needed = match key.value.as_str() {
+            "inputs" => Some("type"),
+            "secrets" => None,
+            _ => Some("value"),
+        };
+        let entries = if needed.is_none() {
+            reader.optional_mapping(value, &place)
+        } else {
+            reader.mapping(value, &place)
+        };
+        let Some(entries) = entries else { continue };
+        for (key, value) in entries.iter() {
+            match key.value.as_str() {
+                word if !known.contains(&word) => reader.unknown_key(key, &place, known),
+                "type" => {
+                    if !matches!(value.as_text(), Some("string" | "boolean" | "number")) {
+                        let message = format!("the type of {place} must be one of: string, boolean, number");
+                        reader.error("SW0104", value.span, message);
+                    }
+                }
+                "required" => {
+                    reader.boolean(value, "required");
+                }
+                "default" => {
+                    reader.template(value, "default", &expr::RUN_NAMES);
+                }
+                "value" => {
+                    reader.template(value, "value", &expr::WORKFLOW_OUTPUT);
+                }
+                _ => {
+                    reader.literal(value, &key.value);
+                }
+            }
+        }
+        if let Some(needed) = needed.filter(|needed| entries.get(needed).is_none()) {
+            reader.missing(value.span, &place, needed);
+        }
+    }
+}
+
+/// The `inputs` context: what was given, checked and typed, with defaults for the rest. Empty for other events than
+/// `workflow_dispatch`.
+///
+/// # Errors
+/// SW0115 for each input that is unknown, missing or does not fit its type.
+pub(crate) fn resolve(
+    workflow: &Workflow,
+    event: &Event,
+    given: &BTreeMap<String, String>,
+) -> Result<Value, Diagnostics> {
+    let trigger = workflow.on.iter().find(|trigger| trigger.event.value == event.name);
+    let declared = trigger.map_or(&[][..], |trigger| &trigger.inputs);
+    let mut found = Diagnostics::new();
+    let mut values = Object::new();
+    for name in given.keys() {
+        if declared.iter().any(|input| input.name.value.eq_ignore_ascii_case(name)) {
+            continue;
+        }
+        let span = trigger.map_or(Span::START, |trigger| trigger.span);
+        let message = format!("this workflow has no input {name:?}");
+        let error = Diagnostic::error("SW0115", &workflow.source, span, message);
+        let names = declared.iter().map(|input| input.name.value.as_str());
+        found.push(match yaml::closest(name, names) {
+            Some(close) => error.with_help(format!("did you mean {close:?}?")),
+            None => error,
+        });
+    }
+    for input in declared {
+        let text =
+            given.iter().find(|(name, _)| input.name.value.eq_ignore_ascii_case(name)).map(|(_, text)| text);
+        match typed(input, text.map(String::as_str)) {
+            Ok(value) => values.insert(input.name.value.as_str(), value),
+            Err(message) => {
+                found.push(Diagnostic::error("SW0115", &workflow.source, input.name.span, message));
+            }
+        }
+    }
+    if found.has_errors() { Err(found) } else { Ok(values.into()) }
+}
+
+fn typed(input: &DispatchInput, given: Option<&str>) -> Result<Value, String> {
+    let name = &input.name.value;
+    let default = input.default.as_ref().map(|default| default.value.as_str());
+    let Some(text) = given.or(default) else {
+        if input.required {
+            return Err(format!("the input {name:?} is required and was not given"));
+        }
+        return Ok(match &input.kind {
+            InputKind::String | InputKind::Environment => "".into(),
+            InputKind::Boolean => false.into(),
+            // As GitHub documents for `workflow_call`.
+            InputKind::Number => 0.0.into(),
+            InputKind::Choice(options) => options.first().map_or("", String::as_str).into(),
+        });
+    };
+    match &input.kind {
+        InputKind::String | InputKind::Environment => Ok(text.into()),
+        InputKind::Boolean => match text {
+            "true" => Ok(true.into()),
+            "false" => Ok(false.into()),
+            _ => Err(format!("the input {name:?} is a boolean; {text:?} is neither true nor false")),
+        },
+        InputKind::Number => match Value::from(text).to_number() {
+            number if number.is_nan() => Err(format!("the input {name:?} is a number; {text:?} is none")),
+            number => Ok(number.into()),
+        },
+        InputKind::Choice(options) if options.iter().any(|option| option == text) => Ok(text.into()),
+        InputKind::Choice(options) => {
+            Err(format!("the input {name:?} cannot be {text:?}; the options are: {}", options.join(", ")))
+        }
+    }
+}
