@@ -1,16 +1,61 @@
 //! The plan of one run: a workflow and the event that started it, checked.
 
-use crate::{document::Workflow, event::Event};
-use std::sync::Arc;
+mod graph;
 
-/// A workflow that is certain to be runnable: every need exists and no job waits for itself.
+use crate::{
+    document::{Concurrency, Workflow},
+    event::{self, Event},
+    expr::{Scope, Value},
+    run::RunContext,
+};
+use shipway_base::{Diagnostic, Diagnostics};
+use std::{collections::BTreeMap, sync::Arc};
+
+pub(crate) use graph::check;
+
+/// A workflow that is certain to be runnable: every need exists, no job waits for itself, and the inputs fit.
 #[derive(Clone, Debug)]
 pub struct RunPlan {
-    pub(crate) workflow: Arc<Workflow>,
-    pub(crate) event: Event,
+    workflow: Arc<Workflow>,
+    event: Event,
+    inputs: Value,
+    order: Vec<String>,
+}
+
+/// An evaluated `concurrency`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConcurrencyGroup {
+    /// The group's name, folded to lower case because groups are compared without case.
+    pub group: String,
+    /// Whether what runs in the group is cancelled, rather than waited for.
+    pub cancel_in_progress: bool,
 }
 
 impl RunPlan {
+    /// Plans a run of a workflow. `inputs` are those of `workflow_dispatch`, as text.
+    ///
+    /// # Errors
+    /// SW0108 for a need that does not exist, SW0109 for a cycle, SW0115 for inputs that are unknown, missing or of the
+    /// wrong type.
+    pub fn new(
+        workflow: Arc<Workflow>,
+        event: Event,
+        inputs: &BTreeMap<String, String>,
+    ) -> Result<RunPlan, Diagnostics> {
+        let ids: Vec<&str> = workflow.jobs.keys().map(String::as_str).collect();
+        let needs: Vec<_> = workflow.jobs.values().map(|job| (&job.id, job.needs.as_slice())).collect();
+        let mut found = check(&workflow.source, &ids, &needs);
+        let order = graph::order(&needs);
+        match event::resolve_inputs(&workflow, &event, inputs) {
+            Ok(inputs) if !found.has_errors() => Ok(RunPlan { workflow, event, inputs, order }),
+            Ok(_) => Err(found),
+            Err(more) => {
+                found.append(more);
+                Err(found)
+            }
+        }
+    }
+
     /// The document.
     pub fn workflow(&self) -> &Arc<Workflow> {
         &self.workflow
@@ -19,5 +64,56 @@ impl RunPlan {
     /// What started it.
     pub fn event(&self) -> &Event {
         &self.event
+    }
+
+    /// The `inputs` context: typed, with defaults.
+    pub fn inputs(&self) -> &Value {
+        &self.inputs
+    }
+
+    /// The ids of all jobs, each after those that it needs; otherwise in the order of the text.
+    pub fn order(&self) -> &[String] {
+        &self.order
+    }
+
+    /// The title of the run; none when the workflow does not give one.
+    ///
+    /// # Errors
+    /// An expression of `run-name` that cannot be evaluated (SW02xx).
+    pub fn run_name(&self, context: &RunContext) -> Result<Option<String>, Diagnostic> {
+        let name =
+            self.workflow.run_name.as_ref().map(|name| name.eval_string(&RunScope(context))).transpose()?;
+        Ok(name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()))
+    }
+
+    /// The group that the whole run belongs to, to be obeyed by whoever starts runs.
+    ///
+    /// # Errors
+    /// An expression of `concurrency` that cannot be evaluated (SW02xx, SW0117).
+    pub fn concurrency(&self, context: &RunContext) -> Result<Option<ConcurrencyGroup>, Diagnostic> {
+        self.workflow.concurrency.as_ref().map_or(Ok(None), |written| written.eval(&RunScope(context)))
+    }
+}
+
+impl Concurrency {
+    /// The group; none when its name turns out empty, which on GitHub means no group.
+    pub(crate) fn eval(&self, scope: &dyn Scope) -> Result<Option<ConcurrencyGroup>, Diagnostic> {
+        let group = self.group.eval_string(scope)?.to_lowercase();
+        let cancel_in_progress =
+            self.cancel_in_progress.as_ref().map_or(Ok(false), |maybe| maybe.eval(scope))?;
+        Ok((!group.is_empty()).then_some(ConcurrencyGroup { group, cancel_in_progress }))
+    }
+}
+
+/// What is known before any job is: `github`, `vars` and `inputs`.
+struct RunScope<'a>(&'a RunContext);
+
+impl Scope for RunScope<'_> {
+    fn context(&self, name: &str) -> Option<Value> {
+        self.0.get(name)
+    }
+
+    fn function(&self, _name: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
+        None
     }
 }

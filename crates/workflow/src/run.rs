@@ -1,8 +1,206 @@
 //! The run state machine: which job may start when, and how the run ends.
 //!
-//! [`Run::apply`] is synchronous and pure: the same inputs at the same instants give the same state and the same effects, so
-//! that a run is rebuilt after a crash by replaying the inputs that were committed.
+//! [`Run::apply`] is synchronous and pure: the same inputs at the same instants give the same state and the same effects,
+//! so that a run is rebuilt after a crash by replaying the inputs that were committed.
+//!
+//! The rules are GitHub's. A job is looked at once all jobs that it needs have ended: its `if` is evaluated, then its
+//! matrix, then each leg's name, labels and limits. `success()` holds when every ancestor succeeded, `failure()` when any
+//! ancestor failed. A failed leg cancels its siblings unless `fail-fast` is false or its own `continue-on-error` holds. A
+//! cancelled run keeps the jobs whose `if` still holds, such as `always()`; cancelling it again stops those too.
 
+mod apply;
+mod ready;
+mod scope;
 mod types;
+mod view;
 
-pub use types::{Conclusion, Effect, Effects, Input, JobKey, JobRequest, JobState, JobView, RunContext};
+use crate::{document::Job, plan::RunPlan};
+use scope::Ancestry;
+use shipway_base::Timestamp;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+pub use types::{
+    Conclusion, Effect, Effects, Input, JobKey, JobRequest, JobState, JobView, MOST_ATTEMPTS, RunContext,
+};
+
+/// One run of a workflow.
+#[derive(Clone, Debug)]
+pub struct Run {
+    plan: Arc<RunPlan>,
+    context: RunContext,
+    /// In the order of the plan, so that one walk over them settles everything that follows from an ended job.
+    groups: Vec<Group>,
+    by_id: BTreeMap<String, usize>,
+    started: Option<Timestamp>,
+    cancelled: Option<Cancelled>,
+    finished: Option<(Timestamp, Conclusion)>,
+}
+
+/// That the run is being cancelled.
+#[derive(Clone, Debug)]
+struct Cancelled {
+    reason: String,
+    /// Cancelled again: nothing may go on, whatever its condition says.
+    forced: bool,
+}
+
+/// A key under `jobs`: one job, or the legs of its matrix.
+#[derive(Clone, Debug)]
+struct Group {
+    job: Arc<Job>,
+    /// Places in `Run::groups`.
+    needs: Vec<usize>,
+    /// How the jobs before it ended; known once it is looked at.
+    ancestry: Ancestry,
+    state: GroupState,
+}
+
+#[derive(Clone, Debug)]
+enum GroupState {
+    /// Some needs have not ended.
+    Waiting,
+    /// Looked at: there are legs, at least one, and they may have ended.
+    Expanded(Legs),
+    /// Ended without having had legs.
+    Ended { conclusion: Conclusion, reason: String, at: Timestamp },
+}
+
+#[derive(Clone, Debug)]
+struct Legs {
+    legs: Vec<Leg>,
+    /// Places in `legs` that wait to be asked for; kept apart so that a matrix of many legs is not searched again and again.
+    held: BTreeSet<usize>,
+    /// Legs that have not ended.
+    open: usize,
+    /// Legs that are asked for and have not ended.
+    busy: usize,
+    fail_fast: bool,
+    max_parallel: usize,
+    /// Outputs of the legs that have ended, later ones over earlier ones.
+    outputs: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug)]
+struct Leg {
+    key: JobKey,
+    name: String,
+    /// None when something about the leg could not be evaluated, so that it failed without running.
+    request: Option<Arc<JobRequest>>,
+    continue_on_error: bool,
+    /// 0 before it was first asked for.
+    attempt: u32,
+    reason: Option<String>,
+    state: LegState,
+}
+
+#[derive(Clone, Debug)]
+enum LegState {
+    Held,
+    Queued,
+    Running {
+        started: Timestamp,
+    },
+    Cancelling {
+        started: Option<Timestamp>,
+    },
+    Finished {
+        conclusion: Conclusion,
+        started: Option<Timestamp>,
+        at: Timestamp,
+        outputs: BTreeMap<String, String>,
+    },
+}
+
+impl Run {
+    /// A run that has not begun.
+    pub fn new(plan: Arc<RunPlan>, context: RunContext) -> Run {
+        let by_id: BTreeMap<String, usize> =
+            plan.order().iter().enumerate().map(|(at, id)| (id.to_lowercase(), at)).collect();
+        let groups = plan.order().iter().filter_map(|id| plan.workflow().jobs.get(id)).map(|job| Group {
+            job: job.clone(),
+            needs: job
+                .needs
+                .iter()
+                .filter_map(|need| by_id.get(&need.value.to_lowercase()).copied())
+                .collect(),
+            ancestry: Ancestry::default(),
+            state: GroupState::Waiting,
+        });
+        let groups = groups.collect();
+        Run { plan, context, groups, by_id, started: None, cancelled: None, finished: None }
+    }
+
+    /// The plan it follows.
+    pub fn plan(&self) -> &Arc<RunPlan> {
+        &self.plan
+    }
+
+    /// How it ended; none while it goes on.
+    pub fn conclusion(&self) -> Option<Conclusion> {
+        self.finished.map(|(_, conclusion)| conclusion)
+    }
+
+    /// When it began.
+    pub fn started(&self) -> Option<Timestamp> {
+        self.started
+    }
+
+    /// When it ended.
+    pub fn finished(&self) -> Option<Timestamp> {
+        self.finished.map(|(at, _)| at)
+    }
+
+    /// Why it is being or was cancelled.
+    pub fn cancelled(&self) -> Option<&str> {
+        self.cancelled.as_ref().map(|cancelled| cancelled.reason.as_str())
+    }
+}
+
+impl Group {
+    fn ended(&self) -> bool {
+        self.conclusion().is_some()
+    }
+
+    /// How it ended as others see it: `continue-on-error` makes a failure a success.
+    fn conclusion(&self) -> Option<Conclusion> {
+        match &self.state {
+            GroupState::Waiting => None,
+            GroupState::Ended { conclusion, .. } => Some(*conclusion),
+            GroupState::Expanded(legs) if legs.open > 0 => None,
+            GroupState::Expanded(legs) => Some(legs.conclusion()),
+        }
+    }
+}
+
+impl Legs {
+    fn conclusion(&self) -> Conclusion {
+        let mut all = Conclusion::Skipped;
+        for leg in &self.legs {
+            all = match (all, leg.seen()) {
+                (Conclusion::Failure, _) | (_, Some(Conclusion::Failure)) => Conclusion::Failure,
+                (Conclusion::Cancelled, _) | (_, Some(Conclusion::Cancelled)) => Conclusion::Cancelled,
+                (Conclusion::Success, _) | (_, Some(Conclusion::Success)) => Conclusion::Success,
+                (Conclusion::Skipped, Some(Conclusion::Skipped) | None) => Conclusion::Skipped,
+            };
+        }
+        all
+    }
+}
+
+impl Leg {
+    /// How it ended as others see it.
+    fn seen(&self) -> Option<Conclusion> {
+        match &self.state {
+            LegState::Finished { conclusion: Conclusion::Failure, .. } if self.continue_on_error => {
+                Some(Conclusion::Success)
+            }
+            LegState::Finished { conclusion, .. } => Some(*conclusion),
+            LegState::Held | LegState::Queued | LegState::Running { .. } | LegState::Cancelling { .. } => {
+                None
+            }
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Reading a workflow file.
 
 use super::{Workflow, job, reader::Reader, values};
-use crate::{event, expr};
+use crate::{event, expr, plan};
 use indexmap::IndexMap;
 use shipway_base::{Diagnostics, Source, Span, Spanned, yaml::Node};
 use std::sync::Arc;
@@ -105,6 +105,9 @@ fn read_jobs(reader: &mut Reader<'_>, node: &Node) -> IndexMap<String, Arc<super
             jobs.insert(key.value.clone(), Arc::new(job));
         }
     }
+    let ids: Vec<&str> = mapping.iter().map(|(key, _)| key.value.as_str()).collect();
+    let needs: Vec<_> = jobs.values().map(|job: &Arc<super::Job>| (&job.id, job.needs.as_slice())).collect();
+    reader.found.append(plan::check(reader.source, &ids, &needs));
     // Needs are spelled as the jobs spell themselves, so that later lookups need not think of case.
     let spelling: Vec<String> = jobs.keys().cloned().collect();
     for job in jobs.values_mut() {

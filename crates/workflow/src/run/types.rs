@@ -3,9 +3,13 @@
 use crate::{
     document::{Job, Workflow},
     expr::Value,
+    plan::ConcurrencyGroup,
 };
 use shipway_base::Timestamp;
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+/// How often a job is asked for before its losses count as a failure.
+pub const MOST_ATTEMPTS: u32 = 3;
 
 /// A job of a run: `<job id>`, or `<job id>/<index>` for the legs of a matrix, from 0.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -155,6 +159,8 @@ pub struct JobRequest {
     pub runs_on: Vec<String>,
     /// The name of the job's `environment`.
     pub environment: Option<String>,
+    /// The job's own `concurrency`, to be obeyed by whoever starts jobs.
+    pub concurrency: Option<ConcurrencyGroup>,
 }
 
 /// The contexts that are the same for all jobs of a run.

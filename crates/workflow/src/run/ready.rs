@@ -1,0 +1,302 @@
+//! A job whose needs have all ended: does it run, as which legs, and what does each leg's runner need to know?
+
+use super::{
+    Conclusion, Group, GroupState, JobKey, JobRequest, Leg, LegState, Legs, Run,
+    scope::{Ancestry, JobScope},
+};
+use crate::{
+    document::{Job, RunsOn},
+    expr::{Object, Value},
+    matrix::Leg as MatrixLeg,
+};
+use shipway_base::{Diagnostic, Timestamp};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// GitHub's `timeout-minutes` where none is written.
+const DEFAULT_TIMEOUT_MINUTES: f64 = 360.0;
+
+impl Run {
+    /// How the jobs before a group ended. Those must all have ended.
+    pub(super) fn ancestry(&self, group: &Group) -> Ancestry {
+        let mut ancestry = Ancestry::default();
+        for need in group.needs.iter().map(|need| &self.groups[*need]) {
+            let end = need.conclusion().unwrap_or(Conclusion::Skipped);
+            ancestry.any_failed |= end == Conclusion::Failure || need.ancestry.any_failed;
+            if ancestry.blocked_by.is_none() {
+                let own = (end != Conclusion::Success).then(|| (need.job.id.value.clone(), end));
+                ancestry.blocked_by = need.ancestry.blocked_by.clone().or(own);
+            }
+        }
+        ancestry
+    }
+
+    /// Whether a job's `if` holds as things stand.
+    pub(super) fn condition(&self, group: &Group) -> Result<bool, Diagnostic> {
+        let needs = self.needs(group);
+        let scope = JobScope {
+            run: self,
+            needs: &needs,
+            strategy: Value::Null,
+            matrix: Value::Null,
+            ancestry: &group.ancestry,
+        };
+        group.job.condition.eval(&scope)
+    }
+
+    /// What becomes of a group whose needs have all ended.
+    pub(super) fn look_at(&self, group: &Group, now: Timestamp) -> GroupState {
+        let ended = |conclusion, reason| GroupState::Ended { conclusion, reason, at: now };
+        if let Some(cancelled) = self.cancelled.as_ref().filter(|cancelled| cancelled.forced) {
+            return ended(Conclusion::Cancelled, self.cancel_reason(&cancelled.reason));
+        }
+        match (self.condition(group), &self.cancelled) {
+            (Ok(true), _) => match self.expand(group, now) {
+                Ok(legs) => GroupState::Expanded(legs),
+                Err(found) => ended(Conclusion::Failure, found.to_string()),
+            },
+            (Ok(false), Some(cancelled)) => {
+                ended(Conclusion::Cancelled, self.cancel_reason(&cancelled.reason))
+            }
+            (Ok(false), None) => ended(Conclusion::Skipped, skip_reason(group)),
+            (Err(found), _) => ended(Conclusion::Failure, found.to_string()),
+        }
+    }
+
+    pub(super) fn cancel_reason(&self, reason: &str) -> String {
+        format!("the run was cancelled: {reason}")
+    }
+
+    fn expand(&self, group: &Group, now: Timestamp) -> Result<Legs, Diagnostic> {
+        let needs = self.needs(group);
+        let job = &group.job;
+        let mut scope = JobScope {
+            run: self,
+            needs: &needs,
+            strategy: Value::Null,
+            matrix: Value::Null,
+            ancestry: &group.ancestry,
+        };
+        let source = &self.plan.workflow().source;
+        let strategy = job.strategy.as_ref();
+        let fail_fast =
+            strategy.and_then(|s| s.fail_fast.as_ref()).map_or(Ok(true), |maybe| maybe.eval(&scope))?;
+        let matrix = strategy.and_then(|s| s.matrix.as_ref());
+        let combinations: Option<Vec<MatrixLeg>> = match matrix {
+            Some(matrix) => {
+                let legs = matrix.legs(source, &scope)?;
+                if legs.is_empty() {
+                    let help = "give the job an `if` when that is meant to happen";
+                    let message = "this matrix has no legs: nothing is left to run";
+                    return Err(Diagnostic::error("SW0116", source, matrix.span, message).with_help(help));
+                }
+                Some(legs)
+            }
+            None => None,
+        };
+        let total = combinations.as_ref().map_or(1, Vec::len);
+        let max_parallel = match strategy.and_then(|s| s.max_parallel.as_ref()) {
+            None => total,
+            Some(maybe) => {
+                let number = maybe.eval(&scope)?;
+                if number < 1.0 || number.fract() != 0.0 {
+                    let span = strategy.map_or(job.span, |strategy| strategy.span);
+                    let message =
+                        format!("max-parallel must be a whole number of at least 1, but it is {number}");
+                    return Err(Diagnostic::error("SW0104", source, span, message));
+                }
+                // The cast saturates, and more than `total` is the same as `total`.
+                (number as usize).min(total)
+            }
+        };
+        let mut legs = Legs {
+            legs: Vec::new(),
+            held: (0..total).collect(),
+            open: total,
+            busy: 0,
+            fail_fast,
+            max_parallel,
+            outputs: BTreeMap::new(),
+        };
+        for index in 0..total {
+            let combination = combinations.as_ref().and_then(|legs| legs.get(index));
+            scope.matrix = combination.map_or(Value::Null, |leg| leg.values.clone().into());
+            scope.strategy = strategy_context(fail_fast, index, total, max_parallel);
+            let key = match combination {
+                Some(_) => JobKey(format!("{}/{index}", job.id.value)),
+                None => JobKey(job.id.value.clone()),
+            };
+            legs.legs.push(self.leg(job, key, combination, &scope));
+        }
+        legs.end_unrunnable(now);
+        Ok(legs)
+    }
+
+    /// One leg; what cannot be evaluated about it is its reason for failing.
+    fn leg(&self, job: &Arc<Job>, key: JobKey, combination: Option<&MatrixLeg>, scope: &JobScope<'_>) -> Leg {
+        let name = leg_name(job, combination, scope);
+        let shown = match &name {
+            Ok(name) => name.clone(),
+            Err(_) => combination.map_or_else(|| job.id.value.clone(), |leg| leg.name(&job.id.value)),
+        };
+        let request = name.and_then(|name| self.request(job, key.clone(), name, scope));
+        let (request, reason) = match request {
+            Ok(request) => (Some(Arc::new(request)), None),
+            Err(found) => (None, Some(found.to_string())),
+        };
+        let continue_on_error = match &request {
+            Some(request) => request.continue_on_error,
+            None => job.continue_on_error.as_ref().is_some_and(|maybe| maybe.eval(scope).unwrap_or(false)),
+        };
+        Leg { key, name: shown, request, continue_on_error, attempt: 0, reason, state: LegState::Held }
+    }
+
+    fn request(
+        &self,
+        job: &Arc<Job>,
+        key: JobKey,
+        name: String,
+        scope: &JobScope<'_>,
+    ) -> Result<JobRequest, Diagnostic> {
+        let source = &self.plan.workflow().source;
+        let minutes =
+            job.timeout_minutes.as_ref().map_or(Ok(DEFAULT_TIMEOUT_MINUTES), |maybe| maybe.eval(scope))?;
+        if !(minutes.is_finite() && minutes > 0.0) {
+            let message = format!("timeout-minutes must be above 0, but it is {minutes}");
+            return Err(Diagnostic::error("SW0104", source, job.id.span, message));
+        }
+        let environment = match &job.environment {
+            Some(environment) => Some(environment.name.eval_string(scope)?.trim().to_owned()),
+            None => None,
+        };
+        let concurrency = job.concurrency.as_ref().map_or(Ok(None), |written| written.eval(scope))?;
+        Ok(JobRequest {
+            key,
+            attempt: 0,
+            job_id: job.id.value.clone(),
+            name,
+            job: job.clone(),
+            workflow: self.plan.workflow().clone(),
+            github: self.context.github.clone(),
+            vars: self.context.vars.clone(),
+            inputs: self.context.inputs.clone(),
+            matrix: scope.matrix.clone(),
+            strategy: scope.strategy.clone(),
+            needs: scope.needs.clone(),
+            // A century is as good as for ever, and fits every clock.
+            timeout: Duration::from_secs_f64((minutes * 60.0).min(3.2e9)),
+            continue_on_error: job.continue_on_error.as_ref().map_or(Ok(false), |maybe| maybe.eval(scope))?,
+            runs_on: labels(&job.runs_on, source, scope)?,
+            environment: environment.filter(|name| !name.is_empty()),
+            concurrency,
+        })
+    }
+}
+
+impl Legs {
+    /// Ends the legs that cannot run, and what fail-fast then ends with them.
+    fn end_unrunnable(&mut self, now: Timestamp) {
+        let mut culprit = None;
+        for (index, leg) in self.legs.iter_mut().enumerate().filter(|(_, leg)| leg.request.is_none()) {
+            leg.state = LegState::Finished {
+                conclusion: Conclusion::Failure,
+                started: None,
+                at: now,
+                outputs: BTreeMap::new(),
+            };
+            self.held.remove(&index);
+            self.open -= 1;
+            if !leg.continue_on_error && culprit.is_none() {
+                culprit = Some(leg.name.clone());
+            }
+        }
+        if let Some(culprit) = culprit.filter(|_| self.fail_fast) {
+            self.end_held(&format!("fail-fast: {culprit} failed"), now);
+        }
+    }
+
+    /// Ends all legs that were not asked for yet.
+    pub(super) fn end_held(&mut self, reason: &str, now: Timestamp) {
+        for index in std::mem::take(&mut self.held) {
+            let leg = &mut self.legs[index];
+            leg.reason = Some(reason.to_owned());
+            leg.state = LegState::Finished {
+                conclusion: Conclusion::Cancelled,
+                started: None,
+                at: now,
+                outputs: BTreeMap::new(),
+            };
+            self.open -= 1;
+        }
+    }
+}
+
+/// The name people see: as written when it has expressions, otherwise with the leg's values behind it.
+fn leg_name(job: &Job, leg: Option<&MatrixLeg>, scope: &JobScope<'_>) -> Result<String, Diagnostic> {
+    let written = job.name.as_ref().filter(|name| name.as_literal() != Some(""));
+    match written.map(|name| (name, name.as_literal())) {
+        Some((name, None)) => Ok(name.eval_string(scope)?.as_ref().to_owned()),
+        Some((_, Some(literal))) => Ok(leg.map_or_else(|| literal.to_owned(), |leg| leg.name(literal))),
+        None => Ok(leg.map_or_else(|| job.id.value.clone(), |leg| leg.name(&job.id.value))),
+    }
+}
+
+fn labels(
+    runs_on: &RunsOn,
+    source: &shipway_base::Source,
+    scope: &JobScope<'_>,
+) -> Result<Vec<String>, Diagnostic> {
+    let refused = |message: &str| Diagnostic::error("SW0117", source, runs_on.span, message);
+    let mut labels = Vec::new();
+    for template in &runs_on.labels {
+        match template.eval_value(scope)? {
+            Value::Array(items) if runs_on.labels.len() == 1 => {
+                for item in items.iter() {
+                    let text =
+                        item.as_str().ok_or_else(|| refused("runs-on must give labels, that is, texts"))?;
+                    labels.push(text.to_owned());
+                }
+            }
+            Value::Array(_) | Value::Object(_) => {
+                return Err(refused("runs-on must give a label or one list of labels"));
+            }
+            value @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                labels.push(value.to_text().as_ref().to_owned());
+            }
+        }
+    }
+    if labels.is_empty() || labels.iter().any(|label| label.trim().is_empty()) {
+        return Err(
+            refused("runs-on gives an empty label").with_help("look at the values that its expression uses")
+        );
+    }
+    Ok(labels)
+}
+
+/// The `strategy` context.
+fn strategy_context(fail_fast: bool, index: usize, total: usize, max_parallel: usize) -> Value {
+    // At most 256 legs, so the casts are exact.
+    let pairs: [(&str, Value); 4] = [
+        ("fail-fast", fail_fast.into()),
+        ("job-index", (index as f64).into()),
+        ("job-total", (total as f64).into()),
+        ("max-parallel", (max_parallel as f64).into()),
+    ];
+    pairs.into_iter().collect::<Object>().into()
+}
+
+fn skip_reason(group: &Group) -> String {
+    let written = group.job.condition.written();
+    match (&group.ancestry.blocked_by, written) {
+        (Some((id, end)), _) if !group.job.condition.asks_status() => {
+            let verb = match end {
+                Conclusion::Failure => "failed",
+                Conclusion::Cancelled => "was cancelled",
+                Conclusion::Skipped => "was skipped",
+                Conclusion::Success => "succeeded",
+            };
+            format!("the job {id} {verb}")
+        }
+        (_, Some(written)) => format!("its condition is false: {}", written.text().trim()),
+        (_, None) => "its condition is false".to_owned(),
+    }
+}
