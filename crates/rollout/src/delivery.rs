@@ -9,6 +9,7 @@ mod command;
 mod decide;
 mod event;
 mod evolve;
+mod looks;
 mod observed;
 mod plan;
 mod planner;
@@ -20,6 +21,7 @@ mod words;
 pub use command::{Command, Decided, Refusal};
 pub use decide::decide;
 pub use event::{AbortCause, Event, Failure, FailureKind, PauseCause, StepEnd};
+pub use looks::{Analysis, Looks};
 pub use observed::{
     AnalysisKey, AnalysisScope, Exit, HealthResponse, InstancePhase, Judged, Observed, ObservedInstance,
 };

@@ -1,7 +1,16 @@
 //! What a person writes down about a service: how it runs, who is let in, and by which steps a new version goes live.
 
+mod canary;
+mod documents;
+mod fields;
+mod service;
+
+use shipway_analysis::{AnalysisTemplate, Metric, template::Argument};
 use shipway_base::{Share, Span, Spanned};
 use std::{collections::BTreeMap, time::Duration};
+
+pub use documents::Documents;
+pub(crate) use documents::pick;
 
 /// A service: one program in several copies behind one route (`apiVersion: shipway.dev/v1`, `kind: Service`).
 #[derive(Clone, Debug, PartialEq)]
@@ -93,7 +102,7 @@ pub enum CanaryStep {
         duration: Option<Duration>,
     },
     /// `analysis`: goes on when the metrics are satisfied.
-    Analysis(AnalysisStep),
+    Analysis(Box<AnalysisStep>),
 }
 
 /// `canary.analysis`.
@@ -110,6 +119,30 @@ pub struct Background {
 pub struct AnalysisStep {
     /// `templates`: the templates by name.
     pub templates: Vec<Spanned<String>>,
+    /// `args`: values for the templates' arguments.
+    pub args: Vec<Argument>,
+    /// `dryRun`: names of metrics that only watch, `*` for all.
+    pub dry_run: Vec<Spanned<String>>,
+    /// `measurementRetention`: how many measurements of a metric are kept.
+    pub retention: Vec<(Spanned<String>, u32)>,
+    /// `metrics` that stand in the step itself.
+    pub inline: Option<AnalysisTemplate>,
+    /// The metrics of all these together; empty until the names were looked up.
+    pub metrics: Vec<Metric>,
     /// Where the block stands.
     pub span: Span,
+}
+
+impl Default for AnalysisStep {
+    fn default() -> AnalysisStep {
+        AnalysisStep {
+            templates: Vec::new(),
+            args: Vec::new(),
+            dry_run: Vec::new(),
+            retention: Vec::new(),
+            inline: None,
+            metrics: Vec::new(),
+            span: Span::START,
+        }
+    }
 }

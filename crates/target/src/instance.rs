@@ -48,6 +48,8 @@ pub struct InstanceStatus {
     pub pid: Option<i32>,
     /// When it was started.
     pub started_at: Option<Timestamp>,
+    /// Since when it is watched: its start, or its adoption.
+    pub watched_since: Timestamp,
     /// The last answer to a health check.
     pub health: Option<HealthResponse>,
     /// How often it became unready.
@@ -84,6 +86,7 @@ impl InstanceStatus {
             id: self.id.clone(),
             phase: self.phase.clone(),
             address: self.address,
+            watched_since: self.watched_since,
             health: self.health.clone(),
             last_lines: self.last_lines.clone(),
         }

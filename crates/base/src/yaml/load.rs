@@ -153,7 +153,9 @@ impl Frame {
 
 impl Loader<'_> {
     fn syntax_error(&self, at: Marker, info: &str) -> Diagnostic {
-        let start = pos(at);
+        // At the end of the text the parser counts a line more than there is.
+        let lines = u32::try_from(self.source.text.split('\n').count()).unwrap_or(u32::MAX);
+        let start = Pos { line: pos(at).line.min(lines), ..pos(at) };
         Diagnostic::error("SW0001", self.source, Span::new(start, start), format!("this is not YAML: {info}"))
             .with_help("check indentation, quotes and brackets on this line and the one before")
     }

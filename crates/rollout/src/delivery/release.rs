@@ -1,7 +1,7 @@
 //! A version of a service: what runs, and how.
 
-use crate::document::Service;
-use shipway_base::{Digest, Id, Source};
+use crate::document::{Documents, Service, pick};
+use shipway_base::{Diagnostics, Digest, Id, Source};
 use std::sync::Arc;
 
 /// A version of a service: an artifact and the document it is run by. Never changes once made.
@@ -36,6 +36,26 @@ impl Release {
     pub fn is_called(&self, name: &str) -> bool {
         let digits = name.strip_prefix("sha256:").unwrap_or(name);
         self.version == name || (digits.len() >= 8 && self.digest.hex().starts_with(&digits.to_lowercase()))
+    }
+}
+
+impl Spec {
+    /// Reads the service of that name from a delivery file. Warnings are left to [`Documents::parse`].
+    ///
+    /// # Errors
+    /// All findings of the file when one of them is an error, or that there is no such service.
+    pub fn parse(source: &Source, service: &str) -> Result<Spec, Diagnostics> {
+        let (documents, mut found) = Documents::parse(source);
+        if found.has_errors() {
+            return Err(found);
+        }
+        match pick(documents, service, source) {
+            Ok(service) => Ok(Spec { source: source.clone(), service }),
+            Err(error) => {
+                found.push(error);
+                Err(found)
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::conformance::{Tally, folder, json};
 use serde_json::{Map, Value as Json};
 use shipway_workflow::expr::{
-    AllowedNames, ExprError, ExprErrorKind, Scope, Value, eval, evaluate_json, parse,
+    AllowedNames, ExprError, ExprErrorKind, Scope, Value, eval, evaluate_json, has_expression, parse,
 };
 
 struct Contexts<'a>(&'a Map<String, Json>);
@@ -122,4 +122,36 @@ fn runner_status_functions() {
         tally.record(text(case, "/name"), if right { Ok(()) } else { Err(format!("{found:?}")) });
     }
     tally.finish(26);
+}
+
+#[test]
+fn runner_manifest_expressions() {
+    let Some(file) = folder("actions-runner/manifest-expressions.json") else { return };
+    let mut tally = Tally::new("the runner's manifest expressions");
+    for case in json(&file)["cases"].as_array().expect("a list of cases") {
+        let (input, expect) = (&case["input"], &case["expect"]);
+        // The scalars of `args` and `env` one by one, and the default of an input.
+        let pairs = [("/args", "/args"), ("/env", "/env"), ("/input_default", "/value")];
+        let scalars = |pointer: &str, of: &Json| -> Vec<Json> {
+            match of.pointer(pointer) {
+                Some(Json::Array(items)) => items.clone(),
+                Some(Json::Object(pairs)) => pairs.values().cloned().collect(),
+                Some(scalar) => vec![scalar.clone()],
+                None => Vec::new(),
+            }
+        };
+        let contexts = contexts(input);
+        for (given, wanted) in pairs {
+            for (text, wanted) in scalars(given, input).iter().zip(scalars(wanted, expect)) {
+                let text = text.as_str().unwrap_or_default();
+                let found = match has_expression(text) {
+                    true => evaluate_json(text, &contexts),
+                    false => Ok(Json::from(text)),
+                };
+                let right = found.as_ref().is_ok_and(|found| *found == wanted);
+                tally.record(text, if right { Ok(()) } else { Err(format!("{found:?}")) });
+            }
+        }
+    }
+    tally.finish(5);
 }

@@ -3,3 +3,4 @@
 mod conformance;
 mod expr_properties;
 mod expressions;
+mod yaml_properties;
