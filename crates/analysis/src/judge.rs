@@ -1,6 +1,8 @@
 //! From evidence to a verdict: one look.
 
+mod measured;
 mod sequential;
+mod words;
 
 use crate::{
     Cause, Decision, Evidence, Exposure, Level, Measurements, Metric, MetricReport, Needed, Phase, Provider,
@@ -49,13 +51,13 @@ struct Outcome {
 /// Looks at the evidence once. Looking more often changes no error rate.
 pub fn judge(case: &Case<'_>) -> Judgement {
     let gained = case.total.since(case.baseline);
-    let measurements = case.measurements.clone();
+    let mut measurements = case.measurements.clone();
     let outcomes: Vec<Outcome> = case
         .metrics
         .iter()
         .map(|metric| match &metric.provider {
             Provider::Sequential(settings) => sequential::look(metric, settings, case, &gained),
-            Provider::Router(_) => pending(metric),
+            Provider::Router(query) => measured::look(metric, *query, case, &mut measurements),
         })
         .collect();
     let decision = decide(&outcomes);
@@ -67,27 +69,9 @@ pub fn judge(case: &Case<'_>) -> Judgement {
     };
     let wake = outcomes.iter().filter_map(|outcome| outcome.wake).min();
     let metrics: Vec<MetricReport> = outcomes.into_iter().map(|outcome| outcome.report).collect();
-    let words = metrics.iter().map(|report| format!("{}: {}", report.name, report.message)).collect();
     let thresholds = thresholds(case.total);
-    let verdict = Verdict { decision, metrics, exposure, thresholds, words, wake };
-    Judgement { verdict, measurements }
-}
-
-fn pending(metric: &Metric) -> Outcome {
-    Outcome {
-        report: MetricReport {
-            name: metric.name.clone(),
-            phase: Phase::Pending,
-            dry_run: metric.dry_run,
-            message: "nothing was measured yet".to_owned(),
-            signals: Vec::new(),
-            measured: None,
-        },
-        cause: Cause::Condition,
-        needed: None,
-        guard: false,
-        wake: None,
-    }
+    let words = words::verdict(&decision, &metrics, &exposure, &thresholds, case.total);
+    Judgement { verdict: Verdict { decision, metrics, exposure, thresholds, words, wake }, measurements }
 }
 
 /// The worst outcome decides, in Argo's order: failed, error, inconclusive; then what still runs.
@@ -115,7 +99,8 @@ fn decide(outcomes: &[Outcome]) -> Decision {
                 .filter(|outcome| outcome.report.phase == Phase::Successful)
                 .map(|outcome| format!("{}: {}", outcome.report.name, outcome.report.message))
                 .collect();
-            Decision::Healthy { reason: reasons.join("; ") }
+            let nothing = "no metric that counts speaks against it".to_owned();
+            Decision::Healthy { reason: if reasons.is_empty() { nothing } else { reasons.join("; ") } }
         }
     }
 }
@@ -126,3 +111,6 @@ fn thresholds(total: &Evidence) -> Thresholds {
         |least: f64| success_rate.map(|rate| if rate >= least { Level::Within } else { Level::Breached });
     Thresholds { success_rate, argo: level(0.95), flagger: level(0.99) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,15 +4,18 @@
 //! this crate reads a clock or draws a random number: [`judge`] is told the instant and the state it left behind the
 //! last time.
 
+pub mod condition;
 mod evidence;
 mod fields;
 pub mod histogram;
 mod judge;
+pub mod measure;
 mod metric;
 pub mod sequential;
 pub mod template;
 mod verdict;
 
+pub use condition::Condition;
 pub use evidence::{Arm, ArmCount, ArmTotals, Evidence, FirstEvents, Signal};
 pub use histogram::Histogram;
 pub use judge::{Case, Judgement, judge};

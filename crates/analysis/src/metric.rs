@@ -2,7 +2,7 @@
 //!
 //! Names and defaults are those of Argo's `AnalysisTemplate`.
 
-use crate::{Arm, Signal};
+use crate::{Arm, ArmTotals, Condition, Signal};
 use shipway_base::{Span, Timestamp};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -19,10 +19,10 @@ pub struct Metric {
     pub interval: Option<Duration>,
     /// How long the first measurement waits.
     pub initial_delay: Duration,
-    /// `successCondition` as written.
-    pub success_condition: Option<String>,
-    /// `failureCondition` as written.
-    pub failure_condition: Option<String>,
+    /// `successCondition`.
+    pub success_condition: Option<Condition>,
+    /// `failureCondition`.
+    pub failure_condition: Option<Condition>,
     /// How many of which outcome end it.
     pub limits: Limits,
     /// How many measurements are kept.
@@ -181,7 +181,7 @@ pub struct MetricState {
     /// The last measurements, oldest first; as many as the metric keeps.
     pub last: Vec<Measurement>,
     /// The arm's totals when the last measurement was taken; the next one is about what came since.
-    pub totals: crate::ArmTotals,
+    pub totals: ArmTotals,
 }
 
 impl Default for Limits {

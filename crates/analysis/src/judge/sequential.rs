@@ -1,11 +1,10 @@
 //! A look at a sequential metric.
 
-use super::{Case, Outcome};
+use super::{Case, Outcome, words};
 use crate::{
     ArmCount, Cause, Evidence, Metric, MetricReport, Needed, Otherwise, Phase, Promote, Promotion,
     Sequential, Signal, SignalReport, Test, sequential,
 };
-use shipway_base::human_duration;
 
 /// Judges all signals of the metric: the whole rollout for a regression, what was gained since the analysis began for
 /// promotion.
@@ -13,44 +12,31 @@ pub(super) fn look(metric: &Metric, settings: &Sequential, case: &Case<'_>, gain
     let signals: Vec<SignalReport> =
         reported(settings).into_iter().map(|signal| report(signal, settings, case, gained)).collect();
     let regressed = signals.iter().find(|report| report.regression.is_reached());
-    let (phase, cause, message, needed, wake);
-    if let Some(report) = regressed {
-        phase = Phase::Failed;
-        cause = Cause::Signal(report.signal);
-        message = format!("{} regressed", report.signal);
-        (needed, wake) = (None, None);
-    } else {
-        cause = Cause::Signal(Signal::Failure);
-        match &settings.promote {
-            None => {
-                phase = Phase::Running;
-                message = "no evidence of a regression".to_owned();
-                (needed, wake) = (None, None);
-            }
-            Some(promote) if signals.iter().filter_map(|report| report.promotion).all(|p| p.passes()) => {
-                phase = Phase::Successful;
-                message = format!("ruled out that clients are hit {} times as often", promote.margin);
-                (needed, wake) = (None, None);
-            }
-            Some(promote) => {
-                let deadline = promote.at_most.map(|limit| case.began + limit);
-                if deadline.is_some_and(|at| case.now >= at) {
-                    let waited = human_duration(case.now.since(case.began));
-                    phase = match promote.otherwise {
-                        Otherwise::Pause => Phase::Inconclusive,
-                        Otherwise::Promote => Phase::Successful,
-                    };
-                    message = format!("not enough evidence within {waited}");
-                    (needed, wake) = (None, None);
-                } else {
-                    phase = Phase::Running;
-                    message = "not enough evidence yet".to_owned();
+    let passed = signals.iter().filter_map(|report| report.promotion).all(|promotion| promotion.passes());
+    let cause = Cause::Signal(regressed.map_or(Signal::Failure, |report| report.signal));
+    let (mut needed, mut wake) = (None, None);
+    let (phase, message) = match (regressed, &settings.promote) {
+        (Some(report), _) => (Phase::Failed, words::regressed(report)),
+        (None, None) => (Phase::Running, words::guarding(&signals)),
+        (None, Some(promote)) if passed => (Phase::Successful, words::promoted(promote, &signals)),
+        (None, Some(promote)) => {
+            let deadline = promote.at_most.map(|limit| case.began + limit);
+            let waited = case.now.since(case.began);
+            match (deadline.filter(|at| case.now >= *at), promote.otherwise) {
+                (Some(_), Otherwise::Pause) => {
+                    (Phase::Inconclusive, words::too_late(promote, &signals, waited))
+                }
+                (Some(_), Otherwise::Promote) => {
+                    (Phase::Successful, words::passed_by(promote, &signals, waited))
+                }
+                (None, _) => {
                     needed = still_needed(promote, &signals, case, gained);
                     wake = deadline.map(|at| (at, "the time given to gather evidence ends"));
+                    (Phase::Running, words::not_yet(&signals, needed))
                 }
             }
         }
-    }
+    };
     let report = MetricReport {
         name: metric.name.clone(),
         phase,

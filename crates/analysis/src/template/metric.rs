@@ -2,14 +2,17 @@
 
 use super::provider;
 use crate::{
-    Limits, Metric, Provider,
+    Condition, Limits, Metric, Provider,
     fields::{Fields, SHAPE},
 };
-use shipway_base::{Diagnostic, Diagnostics, Source, Spanned, yaml::Node};
+use shipway_base::{Diagnostic, Diagnostics, Source, Span, Spanned, yaml::Node};
 use std::time::Duration;
 
 /// Numbers of a metric contradict each other.
 const LIMITS: &str = "SW0402";
+
+/// A condition cannot be read.
+const CONDITION: &str = "SW0404";
 
 /// How many measurements of a metric are kept unless a rule says otherwise; Argo's number.
 const RETENTION: u32 = 10;
@@ -52,8 +55,8 @@ fn read(node: &Node, source: &Source, found: &mut Diagnostics) -> Option<Metric>
     };
     let interval = fields.duration("interval", found);
     let initial_delay = fields.duration("initialDelay", found);
-    let success_condition = fields.text("successCondition", found);
-    let failure_condition = fields.text("failureCondition", found);
+    let success_condition = condition(&fields, "successCondition", source, found);
+    let failure_condition = condition(&fields, "failureCondition", source, found);
     let limits = limits(&fields, interval.is_some(), source, found);
     let metric = Metric {
         name: name?.value,
@@ -61,8 +64,8 @@ fn read(node: &Node, source: &Source, found: &mut Diagnostics) -> Option<Metric>
         provider: provider?,
         interval: interval.map(|interval| interval.value),
         initial_delay: initial_delay.map_or(Duration::ZERO, |delay| delay.value),
-        success_condition: success_condition.map(|condition| condition.value),
-        failure_condition: failure_condition.map(|condition| condition.value),
+        success_condition,
+        failure_condition,
         limits,
         retention: RETENTION,
         dry_run: false,
@@ -72,6 +75,33 @@ fn read(node: &Node, source: &Source, found: &mut Diagnostics) -> Option<Metric>
         Provider::Router(_) => {}
     }
     Some(metric)
+}
+
+/// Reads a condition; where the text stands in the source as it is, the place is the exact character.
+fn condition(
+    fields: &Fields<'_>,
+    key: &'static str,
+    source: &Source,
+    found: &mut Diagnostics,
+) -> Option<Condition> {
+    let text = fields.text(key, found)?;
+    match Condition::parse(&text.value) {
+        Ok(condition) => Some(condition),
+        Err(error) => {
+            let plain = fields.get(key).and_then(|node| node.as_scalar()).is_some_and(|scalar| scalar.plain);
+            let one_line = text.span.start.line == text.span.end.line;
+            let span = match error.at.filter(|_| plain && one_line) {
+                Some(at) => {
+                    let mut start = text.span.start;
+                    start.column += at as u32;
+                    Span::new(start, text.span.end)
+                }
+                None => text.span,
+            };
+            found.push(Diagnostic::error(CONDITION, source, span, format!("`{key}`: {}", error.message)));
+            None
+        }
+    }
 }
 
 fn limits(fields: &Fields<'_>, has_interval: bool, source: &Source, found: &mut Diagnostics) -> Limits {
