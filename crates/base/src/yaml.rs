@@ -248,7 +248,8 @@ mod tests {
             refusal("a: 1\nb: 2\na: 3\n")
         );
         assert!(refusal("a: [1, 2\nb: 3").contains("error[SW0001]"));
-        assert!(refusal("a: 1\n|").starts_with("t.yml:2:1: error[SW0001]"), "{}", refusal("a: 1\n|"));
+        assert!(refusal("a: 1\n|").starts_with("t.yml:2:2: error[SW0001]"), "{}", refusal("a: 1\n|"));
+        assert!(refusal("a: 1\n? [").starts_with("t.yml:2:"), "{}", refusal("a: 1\n? ["));
         assert!(refusal("a: *nowhere").contains("error[SW0001]"));
         assert!(refusal("[[a]]: b").contains("error[SW0002]"));
         assert!(refusal(&"[".repeat(200)).contains("error[SW0"));
