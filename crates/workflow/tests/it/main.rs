@@ -1,6 +1,7 @@
 //! The integration tests of this crate, in one binary.
 
 mod conformance;
+mod document_properties;
 mod expr_properties;
 mod expressions;
 mod yaml_properties;
