@@ -27,7 +27,7 @@ impl Default for Limits {
 ///
 /// # Errors
 /// The first thing that is wrong: SW0001 syntax, SW0002 a key that is not a scalar, SW0003 a repeated key, SW0004 a
-/// limit, SW0005 more than one document.
+/// limit, SW0005 more than one document, SW0006 a tag.
 pub fn parse(source: &Source, limits: Limits) -> Result<Option<Node>, Diagnostic> {
     let mut documents = parse_all(source, limits)?;
     match documents.len() {
@@ -68,12 +68,11 @@ pub fn parse_all(source: &Source, limits: Limits) -> Result<Vec<Node>, Diagnosti
                 }
                 Event::Scalar(text, style, anchor, tag) => {
                     let plain = matches!(style, ScalarStyle::Plain);
-                    let tag = tag.as_deref().map(|tag| tag.suffix.as_str());
-                    let kind = match tag {
-                        Some("str") => ScalarKind::String,
-                        Some(_) | None if plain => scalar::resolve_plain(&text),
-                        Some("int" | "float" | "bool" | "null") => scalar::resolve_plain(&text),
-                        Some(_) | None => ScalarKind::String,
+                    let kind = match tag.as_deref() {
+                        None if plain => scalar::resolve_plain(&text),
+                        None => ScalarKind::String,
+                        Some(tag) => scalar::resolve_tagged(&tag.handle, &tag.suffix, &text)
+                            .ok_or_else(|| loader.tag_error(span, &tag.suffix))?,
                     };
                     let node =
                         Node { value: Value::Scalar(Scalar { text: text.into_owned(), kind, plain }), span };
@@ -162,6 +161,12 @@ impl Loader<'_> {
         let start = self.pos(at);
         Diagnostic::error("SW0001", self.source, Span::new(start, start), format!("this is not YAML: {info}"))
             .with_help("check indentation, quotes and brackets on this line and the one before")
+    }
+
+    fn tag_error(&self, span: Span, tag: &str) -> Diagnostic {
+        let message = format!("this value cannot be read as the tag {tag:?} wants");
+        Diagnostic::error("SW0006", self.source, span, message)
+            .with_help("remove the tag, or use !!str, !!int, !!float, !!bool or !!null on a value that fits")
     }
 
     fn count(&mut self, node: Node, depth: usize) -> Result<Node, Diagnostic> {

@@ -2,6 +2,8 @@
 
 mod conformance;
 mod document_properties;
+mod documents;
 mod expr_properties;
 mod expressions;
+mod worlds;
 mod yaml_properties;
