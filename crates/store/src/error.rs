@@ -91,7 +91,7 @@ pub enum StoreError {
         reason: String,
     },
     /// SQLite refused for a reason that is neither the user's fault nor a full disk.
-    #[error("the database could not {doing}")]
+    #[error("the database failed ({doing})")]
     Database {
         /// What was attempted: a statement's name or a step of opening.
         doing: &'static str,

@@ -49,14 +49,26 @@ impl Statement {
 
     /// Executes on the writer's connection inside its transaction.
     pub(crate) fn execute(&self, connection: &Connection) -> Result<u64> {
-        let changed = execute(connection, self.stmt, &self.params)?;
-        match self.expect {
-            Some(expected) if expected != changed => {
-                Err(StoreError::Guard { statement: self.stmt.name, expected, found: changed })
-            }
-            Some(_) | None => Ok(changed),
+        let result = execute(connection, self.stmt, &self.params);
+        let Some(expected) = self.expect else { return result };
+        let found = match result {
+            Ok(changed) => changed,
+            // Something with that key is there already.
+            Err(StoreError::Database { source, .. }) if is_duplicate(&source) => 0,
+            Err(error) => return Err(error),
+        };
+        if found == expected {
+            Ok(found)
+        } else {
+            Err(StoreError::Guard { statement: self.stmt.name, expected, found })
         }
     }
+}
+
+fn is_duplicate(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(SQLITE_CONSTRAINT_UNIQUE) || code == Some(SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
 /// Executes a statement and answers how many rows it changed.

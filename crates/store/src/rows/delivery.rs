@@ -25,7 +25,7 @@ pub fn encode(event: &Event) -> Result<NewEvent> {
 }
 
 /// The event in a stored row; `kind` is only named in errors.
-pub fn decode(kind: &str, data: &[u8], specs: &mut Specs<'_>) -> Result<Event> {
+pub fn decode(kind: &str, data: &[u8], specs: &mut Specs) -> Result<Event> {
     Event::restore(super::decode(kind, data)?, specs)
 }
 
@@ -36,7 +36,7 @@ pub fn encode_evidence(evidence: &Evidence) -> Result<Vec<u8>> {
 
 /// The evidence in stored bytes.
 pub fn decode_evidence(data: &[u8]) -> Result<Evidence> {
-    Evidence::restore(super::decode("evidence", data)?, &mut Specs::none())
+    Evidence::restore(super::decode("evidence", data)?, &mut Specs::new())
 }
 
 stored! {
@@ -194,7 +194,7 @@ impl Stored for FailureKind {
         }
     }
 
-    fn restore(row: FailureKindRow, specs: &mut Specs<'_>) -> Result<FailureKind> {
+    fn restore(row: FailureKindRow, specs: &mut Specs) -> Result<FailureKind> {
         Ok(match row {
             FailureKindRow::Exited { exit } => FailureKind::Exited(match exit {
                 ExitRow::Code(code) => Exit::Code(code),
@@ -227,7 +227,7 @@ impl Stored for Release {
         }
     }
 
-    fn restore(row: StoredRelease, specs: &mut Specs<'_>) -> Result<Release> {
+    fn restore(row: StoredRelease, specs: &mut Specs) -> Result<Release> {
         let spec = specs.get(Source::new(row.spec_name, row.spec), row.service)?;
         Ok(Release { id: row.id, version: row.version, digest: row.digest, spec })
     }

@@ -38,7 +38,7 @@ impl Stored for BTreeMap<Signal, FirstEvents> {
         self.iter().map(|(signal, first)| (signal.name().to_owned(), counts(first))).collect()
     }
 
-    fn restore(row: Self::Row, _: &mut Specs<'_>) -> Result<Self> {
+    fn restore(row: Self::Row, _: &mut Specs) -> Result<Self> {
         row.into_iter()
             .map(|(name, counts)| {
                 let signal = Signal::by_name(&name).ok_or_else(|| {
@@ -61,7 +61,7 @@ impl Stored for Histogram {
         self.counts().iter().copied().enumerate().filter(|(_, count)| *count > 0).collect()
     }
 
-    fn restore(row: Self::Row, _: &mut Specs<'_>) -> Result<Histogram> {
+    fn restore(row: Self::Row, _: &mut Specs) -> Result<Histogram> {
         let mut counts = vec![0; row.last().map_or(0, |(last, _)| last + 1).min(Histogram::BUCKETS)];
         for (bucket, count) in row {
             match counts.get_mut(bucket) {

@@ -67,7 +67,7 @@ pub fn encode(event: &RunEvent) -> Result<NewEvent> {
 pub fn decode(kind: &str, data: &[u8]) -> Result<RunEvent> {
     Ok(match super::decode(kind, data)? {
         Row::Created(created) => RunEvent::Created(created),
-        Row::Input(row) => RunEvent::Input(Input::restore(row, &mut Specs::none())?),
+        Row::Input(row) => RunEvent::Input(Input::restore(row, &mut Specs::new())?),
     })
 }
 
@@ -99,7 +99,7 @@ impl Stored for JobKey {
         self.0.clone()
     }
 
-    fn restore(row: String, _: &mut Specs<'_>) -> Result<JobKey> {
+    fn restore(row: String, _: &mut Specs) -> Result<JobKey> {
         Ok(JobKey(row))
     }
 }

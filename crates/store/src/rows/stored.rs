@@ -6,9 +6,6 @@ use shipway_base::{Digest, Id, Share, Source, Timestamp};
 use shipway_rollout::delivery::Spec;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-/// How a specification is read: the documents and the service's name in, the specification or a reason out.
-type ReadSpec<'a> = Box<dyn FnMut(&Source, &str) -> std::result::Result<Spec, String> + 'a>;
-
 /// A domain value that has a stored form.
 pub(super) trait Stored: Sized {
     /// The stored form.
@@ -17,7 +14,7 @@ pub(super) trait Stored: Sized {
     fn store(&self) -> Self::Row;
 
     /// Fails when the stored form holds a value that the domain does not allow.
-    fn restore(row: Self::Row, specs: &mut Specs<'_>) -> Result<Self>;
+    fn restore(row: Self::Row, specs: &mut Specs) -> Result<Self>;
 }
 
 /// A stored enum.
@@ -26,34 +23,30 @@ pub(super) trait Tagged {
     fn word(&self) -> &'static str;
 }
 
-/// How the specifications of releases become values again: a release is stored with the text it was read from. Each text
-/// is read once.
-pub struct Specs<'a> {
-    read: ReadSpec<'a>,
-    known: BTreeMap<(String, Arc<str>, Arc<str>), Arc<Spec>>,
-}
+/// How the specifications of releases become values again: a release is stored with the text it was read from. One such
+/// value for all rows of a stream reads each text once, however many rows hold it.
+#[derive(Debug, Default)]
+pub struct Specs(BTreeMap<(String, Arc<str>, Arc<str>), Arc<Spec>>);
 
-impl<'a> Specs<'a> {
-    /// Specifications read by `read`: the documents and the service's name in, the specification or a reason out.
-    pub fn new(read: impl FnMut(&Source, &str) -> std::result::Result<Spec, String> + 'a) -> Specs<'a> {
-        Specs { read: Box::new(read), known: BTreeMap::new() }
-    }
-
-    /// For rows that hold none.
-    pub(super) fn none() -> Specs<'static> {
-        Specs::new(|_, _| Err("a specification is not expected here".to_owned()))
+impl Specs {
+    /// Nothing read yet.
+    pub fn new() -> Specs {
+        Specs::default()
     }
 
     pub(super) fn get(&mut self, source: Source, service: String) -> Result<Arc<Spec>> {
         let key = (service, Arc::clone(&source.name), Arc::clone(&source.text));
-        if let Some(spec) = self.known.get(&key) {
+        if let Some(spec) = self.0.get(&key) {
             return Ok(Arc::clone(spec));
         }
-        let spec = (self.read)(&source, &key.0).map_err(|reason| {
-            StoreError::corrupt(format_args!("the stored document of service {}", key.0), reason)
+        let spec = Spec::parse(&source, &key.0).map_err(|found| {
+            StoreError::corrupt(
+                format_args!("the stored document of service {}", key.0),
+                found.to_string().trim_end(),
+            )
         })?;
         let spec = Arc::new(spec);
-        self.known.insert(key, Arc::clone(&spec));
+        self.0.insert(key, Arc::clone(&spec));
         Ok(spec)
     }
 }
@@ -73,7 +66,7 @@ macro_rules! stored {
                 $row { $($field: self.$field.store(),)* }
             }
 
-            fn restore(row: $row, specs: &mut $crate::rows::Specs<'_>) -> $crate::Result<$domain> {
+            fn restore(row: $row, specs: &mut $crate::rows::Specs) -> $crate::Result<$domain> {
                 Ok($domain { $($field: $crate::rows::stored::Stored::restore(row.$field, specs)?,)* })
             }
         })*
@@ -95,7 +88,7 @@ macro_rules! stored {
                 }
             }
 
-            fn restore(row: $row, specs: &mut $crate::rows::Specs<'_>) -> $crate::Result<$domain> {
+            fn restore(row: $row, specs: &mut $crate::rows::Specs) -> $crate::Result<$domain> {
                 // An enum whose variants have no fields does not ask for it.
                 let _ = &specs;
                 Ok(match row {
@@ -127,7 +120,7 @@ macro_rules! as_is {
                 self.clone()
             }
 
-            fn restore(row: $type, _: &mut Specs<'_>) -> Result<$type> {
+            fn restore(row: $type, _: &mut Specs) -> Result<$type> {
                 Ok(row)
             }
         })*
@@ -144,7 +137,7 @@ impl<T> Stored for Id<T> {
         *self
     }
 
-    fn restore(row: Id<T>, _: &mut Specs<'_>) -> Result<Id<T>> {
+    fn restore(row: Id<T>, _: &mut Specs) -> Result<Id<T>> {
         Ok(row)
     }
 }
@@ -157,7 +150,7 @@ impl Stored for Share {
         self.as_basis_points()
     }
 
-    fn restore(row: u16, _: &mut Specs<'_>) -> Result<Share> {
+    fn restore(row: u16, _: &mut Specs) -> Result<Share> {
         Ok(Share::basis_points(row))
     }
 }
@@ -170,7 +163,7 @@ impl Stored for Duration {
         u64::try_from(self.as_nanos()).unwrap_or(u64::MAX)
     }
 
-    fn restore(row: u64, _: &mut Specs<'_>) -> Result<Duration> {
+    fn restore(row: u64, _: &mut Specs) -> Result<Duration> {
         Ok(Duration::from_nanos(row))
     }
 }
@@ -182,7 +175,7 @@ impl<T: Stored> Stored for Option<T> {
         self.as_ref().map(T::store)
     }
 
-    fn restore(row: Self::Row, specs: &mut Specs<'_>) -> Result<Self> {
+    fn restore(row: Self::Row, specs: &mut Specs) -> Result<Self> {
         row.map(|row| T::restore(row, specs)).transpose()
     }
 }
@@ -194,7 +187,7 @@ impl<T: Stored> Stored for Box<T> {
         Box::new(self.as_ref().store())
     }
 
-    fn restore(row: Self::Row, specs: &mut Specs<'_>) -> Result<Self> {
+    fn restore(row: Self::Row, specs: &mut Specs) -> Result<Self> {
         T::restore(*row, specs).map(Box::new)
     }
 }
@@ -206,7 +199,7 @@ impl<T: Stored> Stored for Vec<T> {
         self.iter().map(T::store).collect()
     }
 
-    fn restore(row: Self::Row, specs: &mut Specs<'_>) -> Result<Self> {
+    fn restore(row: Self::Row, specs: &mut Specs) -> Result<Self> {
         row.into_iter().map(|row| T::restore(row, specs)).collect()
     }
 }

@@ -198,11 +198,7 @@ impl<'a> Reader<'a> {
             self.wrong_kind(node, place, "a condition");
             return None;
         };
-        let condition = self.keep(Condition::parse(&value.to_text(), node.span, self.source, names))?;
-        if let Some(warning) = condition.warning() {
-            self.found.push(warning);
-        }
-        Some(condition)
+        self.keep(Condition::parse(&value.to_text(), node.span, self.source, names))
     }
 
     /// A boolean or an expression that gives one.

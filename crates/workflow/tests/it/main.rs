@@ -1,9 +1,6 @@
 //! The integration tests of this crate, in one binary.
 
 mod conformance;
-mod document_properties;
-mod documents;
 mod expr_properties;
 mod expressions;
-mod worlds;
 mod yaml_properties;

@@ -1,0 +1,298 @@
+//! Read models: what is written is read back, lists are paged and filtered.
+
+use crate::support::{Hand, event, run, store};
+use shipway_base::{Digest, Id, Timestamp};
+use shipway_store::{
+    Expected, LogName, Statement, Store, StoreError,
+    models::{
+        Conclusion, Level, Page, Paging, Status,
+        deliveries::{self, DeliveryRow, SavedEvidence},
+        jobs::{self, AnnotationRow, ArtifactRow, JobRow, JobTrace, StepRow},
+        releases::{self, ReleaseRow},
+        rollouts::{self, RolloutFilter, RolloutRow},
+        runs::{self, RunFilter, RunId, RunRow},
+    },
+};
+
+fn id<T>(number: i64) -> Id<T> {
+    Id::from_number(number).unwrap()
+}
+
+fn run_row(number: u64, hand: &Hand) -> RunRow {
+    RunRow {
+        id: id(1_000 + number as i64),
+        number,
+        repository: "shop".to_owned(),
+        path: ".github/workflows/deliver.yml".to_owned(),
+        workflow: "Deliver".to_owned(),
+        title: format!("Change {number}"),
+        event: if number.is_multiple_of(3) { "push" } else { "schedule" }.to_owned(),
+        actor: "ann".to_owned(),
+        git_ref: "refs/heads/main".to_owned(),
+        branch: "main".to_owned(),
+        sha: format!("{number:040x}"),
+        commit_subject: "100% done".to_owned(),
+        commit_author: "Ann".to_owned(),
+        status: Status::Queued,
+        conclusion: None,
+        attempt: 1,
+        rerun_of: None,
+        created_at: hand.now(),
+        started_at: None,
+        finished_at: None,
+        failed: None,
+    }
+}
+
+async fn write(store: &Store, statements: Vec<Statement>) {
+    store.append("s", Expected::Any, vec![event("x", b"")], statements).await.unwrap();
+}
+
+#[test]
+fn a_run_goes_from_queued_to_completed() {
+    let (_dir, store, hand) = store();
+    run(async move {
+        assert_eq!(store.next_run_number("shop", ".github/workflows/deliver.yml").await.unwrap(), 1);
+        let mut row = run_row(1, &hand);
+        write(&store, vec![runs::insert(&row)]).await;
+        assert_eq!(store.run(row.id).await.unwrap().as_ref(), Some(&row));
+        assert_eq!(store.next_run_number("shop", ".github/workflows/deliver.yml").await.unwrap(), 2);
+        assert_eq!(store.next_run_number("shop", "other.yml").await.unwrap(), 1);
+        write(&store, vec![runs::start(row.id, hand.now())]).await;
+        assert_eq!(store.unfinished_runs().await.unwrap().len(), 1);
+        let failed = Some("test / cargo test".to_owned());
+        write(&store, vec![runs::finish(row.id, Conclusion::Failure, failed.clone(), hand.now())]).await;
+        (row.status, row.conclusion, row.failed) = (Status::Completed, Some(Conclusion::Failure), failed);
+        (row.started_at, row.finished_at) = (Some(hand.now()), Some(hand.now()));
+        assert_eq!(store.run(row.id).await.unwrap(), Some(row));
+        assert!(store.unfinished_runs().await.unwrap().is_empty());
+        let nobody = runs::start(id(5), hand.now());
+        let error = store.append("s", Expected::Any, Vec::new(), vec![nobody]).await.unwrap_err();
+        assert!(matches!(error, StoreError::Guard { .. }), "{error}");
+        let mut twice = run_row(1, &hand);
+        twice.id = id(77);
+        let error = store.batch(vec![runs::insert(&twice)]).await.unwrap_err();
+        assert!(matches!(error, StoreError::Guard { expected: 1, found: 0, .. }), "{error}");
+    });
+}
+
+#[test]
+fn runs_are_paged_newest_first_and_filtered() {
+    let (_dir, store, hand) = store();
+    run(async move {
+        write(&store, (1..=25).map(|number| runs::insert(&run_row(number, &hand))).collect()).await;
+        write(&store, vec![runs::finish(id(1_007), Conclusion::Success, None, hand.now())]).await;
+        let first = store.runs(RunFilter::default(), Paging::first(10)).await.unwrap();
+        let numbers = |page: &Page<RunRow>| page.items.iter().map(|run| run.number).collect::<Vec<_>>();
+        assert_eq!((numbers(&first), first.total), ((16..=25).rev().collect(), 25));
+        // A run that is added meanwhile shifts nothing.
+        write(&store, vec![runs::insert(&run_row(100, &hand))]).await;
+        let second =
+            store.runs(RunFilter::default(), Paging { before: first.next, limit: 15 }).await.unwrap();
+        assert_eq!((numbers(&second), second.next, second.total), ((1..=15).rev().collect(), None, 26));
+
+        let count = async |filter: RunFilter| {
+            let page = store.runs(filter, Paging::first(2)).await.unwrap();
+            assert_eq!(page.items.len() as u64, page.total.min(2));
+            page.total
+        };
+        let text = |text: &str| RunFilter { text: Some(text.to_owned()), ..RunFilter::default() };
+        assert_eq!(count(text("change 7")).await, 1);
+        assert_eq!(count(text("100% DONE")).await, 26);
+        assert_eq!(count(text("100_ done")).await, 0, "no wildcards");
+        assert_eq!(count(text(&format!("{:040x}", 9))).await, 1);
+        let event = |name: &str| RunFilter { event: Some(name.to_owned()), ..RunFilter::default() };
+        assert_eq!(count(event("push")).await, 8);
+        let done = RunFilter { status: Some(Status::Completed), ..RunFilter::default() };
+        assert_eq!(count(done.clone()).await, 1);
+        assert_eq!(count(RunFilter { conclusion: Some(Conclusion::Failure), ..done }).await, 0);
+        for workflow in ["Deliver", ".github/workflows/deliver.yml"] {
+            let filter = RunFilter {
+                workflow: Some(workflow.to_owned()),
+                branch: Some("main".to_owned()),
+                actor: Some("ann".to_owned()),
+                repository: Some("shop".to_owned()),
+                ..RunFilter::default()
+            };
+            assert_eq!(count(filter).await, 26);
+        }
+    });
+}
+
+fn job_row(run: RunId, key: &str, place: u32) -> JobRow {
+    JobRow {
+        run,
+        key: key.to_owned(),
+        place,
+        name: format!("Job {key}"),
+        needs: vec!["lint".to_owned(), "unit".to_owned()],
+        status: Status::InProgress,
+        conclusion: None,
+        attempt: 2,
+        started_at: Some(Timestamp::from_millis(1)),
+        finished_at: None,
+        reason: None,
+        log: Some(LogName::job(run.number(), key, 2).unwrap()),
+    }
+}
+
+#[test]
+fn jobs_keep_their_trace_when_their_state_changes() {
+    let (_dir, store, _) = store();
+    run(async move {
+        let run = id(1);
+        let trace = JobTrace { log_lines: 7, error_line: Some(3), summary: Some("# Done".to_owned()) };
+        let mut job = job_row(run, "build/1", 1);
+        let other = JobRow { needs: Vec::new(), log: None, ..job_row(run, "build/0", 0) };
+        write(&store, vec![jobs::put(&job), jobs::put(&other), jobs::put(&job_row(run, "build", 2))]).await;
+        write(&store, vec![jobs::trace(run, "build/1", &trace), jobs::remove(run, "build")]).await;
+        (job.status, job.conclusion, job.log) = (Status::Completed, Some(Conclusion::Cancelled), None);
+        write(&store, vec![jobs::put(&job)]).await;
+        job.log = Some(LogName::job(1, "build/1", 2).unwrap());
+        let expect = vec![(other, JobTrace::default()), (job, trace)];
+        assert_eq!(store.jobs(run).await.unwrap(), expect);
+        assert!(store.jobs(id(2)).await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn steps_annotations_and_artifacts_are_read_back_in_order() {
+    let (_dir, store, hand) = store();
+    run(async move {
+        let run = id(1);
+        let step = |index, status| StepRow {
+            run,
+            job: "build".to_owned(),
+            index,
+            name: "Test".to_owned(),
+            status,
+            conclusion: Some(Conclusion::Failure),
+            exit_code: Some(101),
+            started_at: Some(hand.now()),
+            finished_at: None,
+            first_line: Some(12),
+        };
+        let (first, second) = (step(0, Status::Completed), step(1, Status::InProgress));
+        write(&store, vec![jobs::put_step(&step(1, Status::Queued)), jobs::put_step(&first)]).await;
+        write(&store, vec![jobs::put_step(&second)]).await;
+        assert_eq!(store.steps(run).await.unwrap(), [first, second]);
+        write(&store, vec![jobs::clear_steps(run, "build")]).await;
+        assert!(store.steps(run).await.unwrap().is_empty());
+
+        let annotation = |message: &str, line| AnnotationRow {
+            run,
+            job: "build".to_owned(),
+            level: Level::Warning,
+            title: None,
+            message: message.to_owned(),
+            file: Some("a.rs".to_owned()),
+            line,
+        };
+        let annotations = [annotation("b", Some(3)), annotation("a", None)];
+        write(&store, annotations.iter().map(jobs::annotate).collect()).await;
+        assert_eq!(store.annotations(run).await.unwrap(), annotations);
+
+        let artifact = |name: &str, bytes| ArtifactRow {
+            run,
+            name: name.to_owned(),
+            digest: Digest::of(name.as_bytes()),
+            bytes,
+            at: hand.now(),
+        };
+        let (web, api) = (artifact("web", 10), artifact("api", 20));
+        write(&store, vec![jobs::put_artifact(&artifact("web", 1)), jobs::put_artifact(&api)]).await;
+        write(&store, vec![jobs::put_artifact(&web)]).await;
+        assert_eq!(store.artifacts(run).await.unwrap(), [api, web.clone()]);
+        assert_eq!(store.artifact(run, "web").await.unwrap(), Some(web));
+        assert_eq!(store.artifact(run, "none").await.unwrap(), None);
+    });
+}
+
+fn rollout_row(number: i64, service: &str) -> RolloutRow {
+    RolloutRow {
+        id: id(number),
+        service: service.to_owned(),
+        release: id(10 + number),
+        from: (number > 1).then(|| id(9 + number)),
+        run: Some(id(500)),
+        by: "run 500".to_owned(),
+        phase: "progressing".to_owned(),
+        step: 1,
+        steps: 5,
+        share: 1_000,
+        headline: "10 % of the clients".to_owned(),
+        needs_you: true,
+        outcome: None,
+        reason: None,
+        started_at: Timestamp::from_millis(number),
+        finished_at: None,
+        first_version: 3,
+        last_version: None,
+        report: None,
+    }
+}
+
+#[test]
+fn releases_and_rollouts_are_listed_by_service() {
+    let (_dir, store, hand) = store();
+    run(async move {
+        let release = |number, service: &str| ReleaseRow {
+            id: id(number),
+            service: service.to_owned(),
+            version: format!("v{number}"),
+            digest: Digest::of(b"web"),
+            sha: Some("abc".to_owned()),
+            run: Some(id(500)),
+            spec_name: "shipway.yaml".to_owned(),
+            spec: "kind: Service".to_owned(),
+            created_at: hand.now(),
+        };
+        let (first, second, other) = (release(1, "web"), release(2, "web"), release(3, "api"));
+        write(&store, [&first, &second, &other].map(releases::insert).into()).await;
+        assert_eq!(store.release_row(id(1)).await.unwrap().as_ref(), Some(&first));
+        let page = store.releases(Some("web"), Paging::first(1)).await.unwrap();
+        assert_eq!((page.items, page.next, page.total), (vec![second], Some(2), 2));
+        assert_eq!(store.releases(None, Paging::first(5)).await.unwrap().total, 3);
+
+        let mut rollout = rollout_row(1, "web");
+        write(&store, vec![rollouts::put(&rollout), rollouts::put(&rollout_row(2, "api"))]).await;
+        (rollout.phase, rollout.outcome) = ("promoted".to_owned(), Some("promoted".to_owned()));
+        (rollout.report, rollout.last_version) = (Some("{}".to_owned()), Some(9));
+        (rollout.finished_at, rollout.needs_you) = (Some(hand.now()), false);
+        write(&store, vec![rollouts::put(&rollout)]).await;
+        assert_eq!(store.rollout(id(1)).await.unwrap().as_ref(), Some(&rollout));
+        let list = async |filter| store.rollouts(filter, Paging::first(5)).await.unwrap().items;
+        let web = RolloutFilter { service: Some("web".to_owned()), ..RolloutFilter::default() };
+        assert_eq!(list(web).await, [rollout.clone()]);
+        let phase = RolloutFilter { phase: Some("progressing".to_owned()), ..RolloutFilter::default() };
+        assert_eq!(list(phase).await, [rollout_row(2, "api")]);
+        let by_run = RolloutFilter { run: Some(id(500)), ..RolloutFilter::default() };
+        assert_eq!(list(by_run).await.len(), 2);
+    });
+}
+
+#[test]
+fn a_delivery_is_not_overwritten_by_an_older_one() {
+    let (_dir, store, hand) = store();
+    run(async move {
+        let row = |service: &str, version, state: &str| DeliveryRow {
+            service: service.to_owned(),
+            version,
+            state: state.to_owned(),
+            at: hand.now(),
+        };
+        write(&store, vec![deliveries::put(&row("web", 5, "new")), deliveries::put(&row("api", 1, "x"))])
+            .await;
+        write(&store, vec![deliveries::put(&row("web", 4, "old"))]).await;
+        assert_eq!(store.delivery("web").await.unwrap(), Some(row("web", 5, "new")));
+        assert_eq!(store.deliveries().await.unwrap(), [row("api", 1, "x"), row("web", 5, "new")]);
+        let mut saved = SavedEvidence { rollout: id(1), evidence: Default::default(), at: hand.now() };
+        for epoch in 1..3 {
+            saved.evidence.epoch = epoch;
+            saved.evidence.canary.causes.insert("status 500".to_owned(), epoch);
+            store.batch(vec![deliveries::put_evidence(&saved).unwrap()]).await.unwrap();
+        }
+        assert_eq!(store.saved_evidence(id(1)).await.unwrap(), Some(saved));
+        assert_eq!(store.saved_evidence(id(2)).await.unwrap(), None);
+    });
+}
