@@ -69,9 +69,12 @@ pub struct LogPage {
 pub struct LogSearch {
     /// The text to find, as it is; upper and lower case are the same.
     pub q: String,
-    /// Matches in lines before this one are counted but not listed.
+    /// Matches are listed from this line on; with `backward`, those before this line are.
     #[serde(default)]
     pub from: u64,
+    /// Lists the matches that stand last before `from`, still in the order of the log.
+    #[serde(default)]
+    pub backward: bool,
     /// How many matches to list at most, up to 1,000.
     #[serde(default = "default_matches")]
     pub count: u32,
@@ -88,7 +91,7 @@ pub struct LogMatches {
     pub total: u64,
     /// How many of them stand before the first that is listed.
     pub before: u64,
-    /// Matches in order, from `from` on.
+    /// The matches in the order of the log.
     pub matches: Vec<LogMatch>,
     /// How many lines were searched.
     pub lines: u64,

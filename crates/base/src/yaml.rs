@@ -225,6 +225,16 @@ mod tests {
     }
 
     #[test]
+    fn obeys_tags_of_the_core_schema() {
+        let node = tree("[!!str 1, !!int '1', !!float 1, !!bool true, !!null , ! 1]");
+        let kinds: Vec<_> = node.as_sequence().unwrap_or_default().iter().map(Node::kind_name).collect();
+        assert_eq!(kinds, ["a string", "a number", "a number", "a boolean", "empty", "a string"]);
+        for text in ["!!int test", "!!int 1.5", "!!bool 1", "!!timestamp 2022-10-26", "!secret x"] {
+            assert!(refusal(text).starts_with("t.yml:1:1: error[SW0006]"), "{text}: {}", refusal(text));
+        }
+    }
+
+    #[test]
     fn remembers_places() {
         let node = tree("jobs:\n  build:\n    runs-on: host\n");
         let build = node.as_mapping().and_then(|m| m.get("jobs")?.as_mapping()?.get("build")).expect("build");
@@ -248,7 +258,8 @@ mod tests {
             refusal("a: 1\nb: 2\na: 3\n")
         );
         assert!(refusal("a: [1, 2\nb: 3").contains("error[SW0001]"));
-        assert!(refusal("a: 1\n|").starts_with("t.yml:2:1: error[SW0001]"), "{}", refusal("a: 1\n|"));
+        assert!(refusal("a: 1\n|").starts_with("t.yml:2:2: error[SW0001]"), "{}", refusal("a: 1\n|"));
+        assert!(refusal("a: 1\n? [").starts_with("t.yml:2:"), "{}", refusal("a: 1\n? ["));
         assert!(refusal("a: *nowhere").contains("error[SW0001]"));
         assert!(refusal("[[a]]: b").contains("error[SW0002]"));
         assert!(refusal(&"[".repeat(200)).contains("error[SW0"));

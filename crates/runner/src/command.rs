@@ -1,6 +1,6 @@
 //! Workflow commands in a line of output: `::name key=value,key=value::data` and the old `##[name key=value;]data`.
 
-/// A command as written in a line.
+/// A command as written in a line. Whether its name means anything is not looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Command {
     /// The name.
@@ -12,12 +12,6 @@ pub(crate) struct Command {
 }
 
 impl Command {
-    /// Reads a line as a command in either form; `None` for any other line. Whether the name means anything is not
-    /// looked at.
-    pub(crate) fn parse(line: &str) -> Option<Command> {
-        Command::parse_colon(line).or_else(|| Command::parse_hash(line))
-    }
-
     /// The form with colons; it must begin the line, blanks aside.
     pub(crate) fn parse_colon(line: &str) -> Option<Command> {
         let rest = line.trim_start().strip_prefix("::")?;
@@ -92,30 +86,37 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn check(line: &str, expect: Option<(&str, &[(&str, &str)], &str)>) {
-        let expect = expect.map(|(name, properties, data)| Command {
+    /// A line as a command in either form.
+    fn read(line: &str) -> Option<Command> {
+        Command::parse_colon(line).or_else(|| Command::parse_hash(line))
+    }
+
+    fn check(line: &str, name: &str, properties: &[(&str, &str)], data: &str) {
+        let expect = Command {
             name: name.to_owned(),
             properties: properties.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             data: data.to_owned(),
-        });
-        assert_eq!(Command::parse(line), expect, "{line}");
+        };
+        assert_eq!(read(line), Some(expect), "{line}");
     }
 
     #[test]
     fn reads_both_forms() {
         check(
             "::error file=a.rs,line=3::no %25 a%0Ab",
-            Some(("error", &[("file", "a.rs"), ("line", "3")], "no % a\nb")),
+            "error",
+            &[("file", "a.rs"), ("line", "3")],
+            "no % a\nb",
         );
-        check("  ::group::Build", Some(("group", &[], "Build")));
-        check("x ##[warning file=a%3Bb;]careful", Some(("warning", &[("file", "a;b")], "careful")));
-        check("::set-output name=a,b=::c::d", Some(("set-output", &[("name", "a")], "c::d")));
+        check("  ::group::Build", "group", &[], "Build");
+        check("x ##[warning file=a%3Bb;]careful", "warning", &[("file", "a;b")], "careful");
+        check("::set-output name=a,b=::c::d", "set-output", &[("name", "a")], "c::d");
     }
 
     #[test]
     fn other_lines_are_not_commands() {
         for line in ["", "::", "::::", ":: ::x", "plain", "a ::b::c", "##[", "##[]x", "std::vec::Vec"] {
-            check(line, None);
+            assert_eq!(read(line), None, "{line}");
         }
     }
 
@@ -127,14 +128,14 @@ mod tests {
         #[test]
         fn what_is_escaped_comes_back(value in "[a%0-9A-F:,;\\]\\r\\n]{1,12}", data in "[a%0-9A-F:,;\\r\\n]{0,12}") {
             let line = format!("::x k={}::{}", escape(&value, &COLON_PROPERTY), escape(&data, &COLON_DATA));
-            let command = Command::parse(&line).expect("a command");
+            let command = read(&line).expect("a command");
             prop_assert_eq!(command.property("K"), Some(value.as_str()));
             prop_assert_eq!(command.data, data);
         }
 
         #[test]
         fn never_panics(line in "[:#\\[\\]%;,= a-c\u{e9}]{0,30}") {
-            let _ = Command::parse(&line);
+            let _ = read(&line);
         }
     }
 }

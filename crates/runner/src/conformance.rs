@@ -12,7 +12,7 @@ use std::{fs, path::PathBuf};
 
 /// Runs a file of cases and prints how many pass; `None` from `run` means that the case is about something that this
 /// version refuses (the old runner's problem matchers, for instance) and is counted apart.
-fn run_file(name: &str, run: impl Fn(&Value, &Value) -> Option<Result<(), String>>) {
+pub(crate) fn run_file(name: &str, run: impl Fn(&Value, &Value) -> Option<Result<(), String>>) {
     let Some(path) = folder().map(|dir| dir.join("actions-runner").join(name)) else { return };
     let text = fs::read_to_string(&path).expect("the file of cases");
     let file: Value = serde_json::from_str(&text).expect("cases in JSON");

@@ -3,6 +3,7 @@
 use crate::artifacts::Artifacts;
 use shipway_base::{Clock, Secret};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use tokio::sync::Semaphore;
 
 /// What all jobs of a run share. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -26,8 +27,8 @@ pub struct JobContext {
     pub secret_env: Arc<BTreeMap<String, Secret>>,
     /// Whether `::debug::` lines are shown.
     pub debug: bool,
-    /// How many jobs may run at once; at least 1.
-    pub max_jobs: usize,
+    /// A job takes one permit while it runs; runs that share the semaphore share the machine. Closing it cancels runs.
+    pub slots: Arc<Semaphore>,
 }
 
 /// A git repository on this machine and the state of it that a run is about.

@@ -101,15 +101,14 @@ impl RunnerError {
 
     /// A failure of the file system. A full disk is told apart from everything else.
     pub fn io(what: &str, path: &Path, error: io::Error) -> RunnerError {
-        let kind = match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                ErrorKind::DiskFull
-            }
-            _ => ErrorKind::Folder,
-        };
+        let full = matches!(
+            error.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+        );
+        let kind = if full { ErrorKind::DiskFull } else { ErrorKind::Folder };
         let failed =
             RunnerError::new(kind, format!("cannot {what} {}: {error}", path.display())).with_source(error);
-        if kind == ErrorKind::DiskFull {
+        if full {
             failed.with_help("free some space on that disk, or raise its quota, and run the job again")
         } else {
             failed

@@ -4,31 +4,50 @@
 //! the machine asks for. [`run_job`] carries one job through an [`Executor`]. What happens meanwhile comes out as
 //! [`Report`]s, already masked.
 
+mod action;
 mod artifacts;
 mod command;
 #[cfg(test)]
 mod conformance;
 mod context;
+mod drive;
+mod dummy;
+mod env;
 mod error;
 mod executor;
 mod filecommand;
+mod glob;
+mod hash_files;
 mod host;
+mod job;
 mod journal;
 mod lines;
+mod listen;
+mod log;
 mod mask;
 pub mod pack;
+mod post;
 mod process;
 mod report;
+mod scope;
+mod script;
 mod session;
+mod shell;
+mod steps;
+mod stop;
 
 pub use artifacts::{ArtifactError, ArtifactFolder, Artifacts};
 pub use context::{JobContext, Repository, Revision};
+pub use drive::drive;
+pub use dummy::DummyExecutor;
 pub use error::{ErrorKind, RunnerError};
 pub use executor::{
     BoxFuture, Chunk, Ending, Executor, Finished, Folders, JobIdentity, Patience, Program, Script,
 };
 pub use filecommand::CommandFiles;
 pub use host::HostExecutor;
+pub use job::{JobOutcome, run_job};
 pub use journal::{Journal, MemoryJournal};
 pub use process::reap_orphans;
 pub use report::{Annotation, Level, Report, ReportKind};
+pub use stop::Cancel;

@@ -128,11 +128,6 @@ impl PieceMasker {
         PieceMasker::default()
     }
 
-    /// Whether the next piece begins a line.
-    pub(crate) fn at_line_start(&self) -> bool {
-        self.held.is_empty()
-    }
-
     /// Takes a piece; gives what may be shown of it by now, `None` when all is held back.
     pub(crate) fn push(&mut self, piece: Piece, masker: &Masker) -> Option<String> {
         let Piece { bytes, ends } = piece;

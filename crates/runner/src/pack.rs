@@ -105,7 +105,7 @@ pub fn files_below(path: &Path, base: &Path, hidden: bool) -> Result<BTreeMap<St
 }
 
 /// A path as it is written in an archive: its plain segments, joined by slashes.
-fn archive_name(path: &Path) -> String {
+pub(crate) fn archive_name(path: &Path) -> String {
     let segments: Vec<_> = path
         .components()
         .filter_map(|component| match component {

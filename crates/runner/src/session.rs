@@ -94,6 +94,7 @@ impl Session {
     }
 
     /// Whether commands are echoed into the log.
+    #[cfg(test)]
     pub(crate) fn echo(&self) -> bool {
         self.echo
     }

@@ -4,7 +4,9 @@
 //! first one; containers and clusters are to be others behind the same trait.
 
 mod instance;
+pub mod process;
 mod target;
 
 pub use instance::{InstanceSpec, InstanceStatus};
+pub use process::ProcessTarget;
 pub use target::{Target, TargetError, TargetErrorKind, TargetFuture};

@@ -3,6 +3,7 @@
 //! Types and fields are named as in GitHub's "Workflow syntax for GitHub Actions". Expressions are parsed here, once,
 //! with the contexts that GitHub allows at each place, so that a run never meets a syntax error.
 
+mod containers;
 mod fields;
 mod job;
 mod read;

@@ -27,7 +27,7 @@ impl Default for Limits {
 ///
 /// # Errors
 /// The first thing that is wrong: SW0001 syntax, SW0002 a key that is not a scalar, SW0003 a repeated key, SW0004 a
-/// limit, SW0005 more than one document.
+/// limit, SW0005 more than one document, SW0006 a tag.
 pub fn parse(source: &Source, limits: Limits) -> Result<Option<Node>, Diagnostic> {
     let mut documents = parse_all(source, limits)?;
     match documents.len() {
@@ -52,13 +52,13 @@ pub fn parse_all(source: &Source, limits: Limits) -> Result<Vec<Node>, Diagnosti
         let message = format!("the file has {} bytes; at most {} are read", source.text.len(), limits.bytes);
         return Err(Diagnostic::error("SW0004", source, Span::START, message));
     }
-    let mut loader = Loader { source, limits, nodes: 0, anchors: BTreeMap::new() };
+    let mut loader = Loader { source, limits, nodes: 0, anchors: BTreeMap::new(), end: end_of(&source.text) };
     let mut parser = Parser::new_from_str(&source.text);
     let mut documents = Vec::new();
     let mut stack: Vec<Frame> = Vec::new();
     while let Some(event) = parser.next_event() {
         let (event, at) = event.map_err(|e| loader.syntax_error(*e.marker(), e.info()))?;
-        let span = Span::new(pos(at.start), pos(at.end));
+        let span = Span::new(loader.pos(at.start), loader.pos(at.end));
         let finished =
             match event {
                 Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => None,
@@ -68,12 +68,11 @@ pub fn parse_all(source: &Source, limits: Limits) -> Result<Vec<Node>, Diagnosti
                 }
                 Event::Scalar(text, style, anchor, tag) => {
                     let plain = matches!(style, ScalarStyle::Plain);
-                    let tag = tag.as_deref().map(|tag| tag.suffix.as_str());
-                    let kind = match tag {
-                        Some("str") => ScalarKind::String,
-                        Some(_) | None if plain => scalar::resolve_plain(&text),
-                        Some("int" | "float" | "bool" | "null") => scalar::resolve_plain(&text),
-                        Some(_) | None => ScalarKind::String,
+                    let kind = match tag.as_deref() {
+                        None if plain => scalar::resolve_plain(&text),
+                        None => ScalarKind::String,
+                        Some(tag) => scalar::resolve_tagged(&tag.handle, &tag.suffix, &text)
+                            .ok_or_else(|| loader.tag_error(span, &tag.suffix))?,
                     };
                     let node =
                         Node { value: Value::Scalar(Scalar { text: text.into_owned(), kind, plain }), span };
@@ -117,6 +116,8 @@ struct Loader<'a> {
     limits: Limits,
     nodes: usize,
     anchors: BTreeMap<usize, Node>,
+    /// Where the text ends. The parser puts what is missing at the end one line further on.
+    end: Pos,
 }
 
 enum Frame {
@@ -152,12 +153,20 @@ impl Frame {
 }
 
 impl Loader<'_> {
+    fn pos(&self, marker: Marker) -> Pos {
+        Pos::new(number(marker.line()).max(1), number(marker.col()).saturating_add(1)).min(self.end)
+    }
+
     fn syntax_error(&self, at: Marker, info: &str) -> Diagnostic {
-        // At the end of the text the parser counts a line more than there is.
-        let lines = u32::try_from(self.source.text.split('\n').count()).unwrap_or(u32::MAX);
-        let start = Pos { line: pos(at).line.min(lines), ..pos(at) };
+        let start = self.pos(at);
         Diagnostic::error("SW0001", self.source, Span::new(start, start), format!("this is not YAML: {info}"))
             .with_help("check indentation, quotes and brackets on this line and the one before")
+    }
+
+    fn tag_error(&self, span: Span, tag: &str) -> Diagnostic {
+        let message = format!("this value cannot be read as the tag {tag:?} wants");
+        Diagnostic::error("SW0006", self.source, span, message)
+            .with_help("remove the tag, or use !!str, !!int, !!float, !!bool or !!null on a value that fits")
     }
 
     fn count(&mut self, node: Node, depth: usize) -> Result<Node, Diagnostic> {
@@ -238,7 +247,11 @@ fn measure(node: &Node) -> (usize, usize) {
     children.into_iter().map(measure).fold((1, 1), |(size, height), (s, h)| (size + s, height.max(h + 1)))
 }
 
-fn pos(marker: Marker) -> Pos {
-    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    Pos::new(number(marker.line()).max(1), number(marker.col()).saturating_add(1))
+fn end_of(text: &str) -> Pos {
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    Pos::new(number(text.split('\n').count()), number(last.chars().count() + 1))
+}
+
+fn number(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }

@@ -27,6 +27,23 @@ pub(super) fn resolve_plain(text: &str) -> ScalarKind {
     }
 }
 
+/// The type of a scalar with a tag; none for tags beyond the core schema and for texts that do not fit theirs.
+pub(super) fn resolve_tagged(handle: &str, suffix: &str, text: &str) -> Option<ScalarKind> {
+    // A lone `!` means text.
+    if suffix.is_empty() || suffix == "!" {
+        return Some(ScalarKind::String);
+    }
+    let core = handle == "tag:yaml.org,2002:" || handle == "!!";
+    match (suffix.strip_prefix("tag:yaml.org,2002:").or(core.then_some(suffix))?, resolve_plain(text)) {
+        ("str", _) => Some(ScalarKind::String),
+        ("null", kind @ ScalarKind::Null)
+        | ("bool", kind @ ScalarKind::Bool(_))
+        | ("float", kind @ ScalarKind::Number(_)) => Some(kind),
+        ("int", kind @ ScalarKind::Number(value)) if value.fract() == 0.0 => Some(kind),
+        _ => None,
+    }
+}
+
 fn number(text: &str) -> Option<f64> {
     if let Some(digits) = text.strip_prefix("0x") {
         return u64::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+')).map(|n| n as f64);

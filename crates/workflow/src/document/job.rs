@@ -1,6 +1,8 @@
 //! Reading `jobs.<id>`.
 
-use super::{Defaults, Fields, Job, RunsOn, Strategy, StrategyMatrix, reader::Reader, step, values};
+use super::{
+    Defaults, Fields, Job, RunsOn, Strategy, StrategyMatrix, containers, reader::Reader, step, values,
+};
 use crate::{
     expr::{self, Condition, Template},
     matrix,
@@ -88,9 +90,8 @@ pub(super) fn read(reader: &mut Reader<'_>, id: &Spanned<String>, node: &Node) -
             "outputs" => job.outputs = read_outputs(reader, value),
             "defaults" => job.defaults = values::defaults(reader, value, Some(&expr::JOB_DEFAULTS)),
             "steps" => job.steps = step::read_steps(reader, value, step::Home::Job),
-            "container" | "services" | "snapshot" | "cancel-timeout-minutes" | "cache-mode" => {
-                reader.not_supported(key.span, &key.value);
-            }
+            "container" | "services" | "snapshot" => containers::refuse(reader, key, value),
+            "cancel-timeout-minutes" | "cache-mode" => reader.not_supported(key.span, &key.value),
             "with" | "secrets" => {
                 let message =
                     format!("{:?} belongs to a job that calls a reusable workflow with `uses`", key.value);
@@ -123,9 +124,9 @@ fn call(reader: &mut Reader<'_>, uses: &Spanned<String>, target: &Node, mapping:
     if let Some(path) = reader.name(target, "uses") {
         let (file, reference) = path.value.split_once('@').unwrap_or((&path.value, ""));
         let local = file.starts_with("./") || file.starts_with("$/");
-        let remote = file.split('/').count() > 4 && !reference.is_empty();
+        let remote = file.split('/').filter(|part| !part.is_empty()).count() > 2 && !reference.is_empty();
         let named = file.ends_with(".yml") || file.ends_with(".yaml");
-        if !(named && file.contains(".github/workflows/") && (local || remote)) {
+        if !(named && (local || remote)) {
             let help = "write ./.github/workflows/FILE.yml or OWNER/REPO/.github/workflows/FILE.yml@REF";
             reader.error_with_help("SW0112", path.span, "this does not name a reusable workflow", help);
             return;

@@ -198,7 +198,11 @@ impl<'a> Reader<'a> {
             self.wrong_kind(node, place, "a condition");
             return None;
         };
-        self.keep(Condition::parse(&value.to_text(), node.span, self.source, names))
+        let condition = self.keep(Condition::parse(&value.to_text(), node.span, self.source, names))?;
+        if let Some(warning) = condition.warning() {
+            self.found.push(warning);
+        }
+        Some(condition)
     }
 
     /// A boolean or an expression that gives one.

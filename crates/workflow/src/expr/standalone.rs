@@ -19,9 +19,15 @@ pub fn evaluate_json(text: &str, contexts: &Map<String, Json>) -> Result<Json, D
     let end = Pos::new(number(lines.count()), number(last.chars().count() + 1));
     let span = Span::new(Pos::START, end);
     let template = match has_expression(text) {
-        true => Template::parse(text, span, &source, &allowed)?,
-        false => Template::parse_bare(text, span, &source, &allowed)?,
+        true => Template::parse(text, span, &source, &allowed),
+        false => Template::parse_bare(text, span, &source, &allowed),
     };
+    let template = template.map_err(|found| match names.is_empty() && found.code == "SW0202" {
+        true => {
+            found.with_help("no contexts were given; without them only functions and literals can be used")
+        }
+        false => found,
+    })?;
     Ok(template.eval_value(&Contexts(contexts))?.to_json())
 }
 
@@ -81,6 +87,14 @@ mod tests {
         check("${{ github }}", &contexts, Ok(json!({"ref": "main", "n": 1})));
         check("on ${{ github.ref }}", &contexts, Ok(json!("on main")));
         check("success() && !cancelled()", &contexts, Ok(json!(true)));
+        check(
+            "github.ref",
+            &json!({}),
+            Err(
+                "expression:1:1: error[SW0202]: Unrecognized named-value: 'github' (no contexts were given; without \
+                 them only functions and literals can be used)",
+            ),
+        );
         check(
             "github.n &&\n  gitub.n",
             &contexts,

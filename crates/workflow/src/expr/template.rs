@@ -181,7 +181,8 @@ impl Template {
 
     fn not_closed(&self, from: u32) -> Diagnostic {
         let at = locate(&self.text, self.span, &self.source, from, 3);
-        let message = "The expression is not closed: there is `${{`, but no `}}` after it";
+        let message = "The expression is not closed. An unescaped ${{ sequence was found, but the closing }} \
+                       sequence was not found";
         Diagnostic::error("SW0205", &self.source, at, message)
             .with_help("a `}}` within single quotes is text and closes nothing")
     }
@@ -270,7 +271,7 @@ mod tests {
         check(
             "a ${{ env.N",
             &format!(
-                "{place}5: error[SW0205]: The expression is not closed: there is `${{{{`, but no `}}}}` after it (a `}}}}` within single quotes is text and closes nothing)"
+                "{place}5: error[SW0205]: The expression is not closed. An unescaped ${{{{ sequence was found, but the closing }}}} sequence was not found (a `}}}}` within single quotes is text and closes nothing)"
             ),
         );
         check(

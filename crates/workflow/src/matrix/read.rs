@@ -3,7 +3,7 @@
 use super::Tree;
 use crate::{
     document::{Reader, scalar_value},
-    expr::{self, Value},
+    expr,
 };
 use shipway_base::{
     Spanned,
@@ -70,10 +70,9 @@ fn tree(reader: &mut Reader<'_>, node: &Node) -> Option<Tree> {
         }
         return Some(Tree::Mapping(pairs, node.span));
     }
-    match scalar_value(node)? {
-        Value::String(text) if expr::has_expression(&text) => {
-            reader.template(node, "a value of matrix", &expr::STRATEGY).map(Tree::Template)
-        }
-        value => Some(Tree::Scalar(Spanned::new(value, node.span))),
+    let value = scalar_value(node)?;
+    if value.as_str().is_some_and(expr::has_expression) {
+        return reader.template(node, "a value of matrix", &expr::STRATEGY).map(Tree::Template);
     }
+    Some(Tree::Scalar(Spanned::new(value, node.span)))
 }

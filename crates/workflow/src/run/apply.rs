@@ -117,7 +117,7 @@ impl Run {
             }
             match &mut self.groups[at].state {
                 GroupState::Expanded(legs) => legs.stop(&why, now, effects),
-                state => {
+                state @ (GroupState::Waiting | GroupState::Ended { .. }) => {
                     *state =
                         GroupState::Ended { conclusion: Conclusion::Cancelled, reason: why.clone(), at: now };
                 }
@@ -176,17 +176,16 @@ impl Legs {
 
     fn lose(&mut self, index: usize, reason: &str, now: Timestamp, effects: &mut Vec<Effect>) {
         let leg = &mut self.legs[index];
-        let conclusion = match leg.state {
-            LegState::Cancelling { .. } => Conclusion::Cancelled,
-            _ if leg.attempt < MOST_ATTEMPTS => {
-                leg.reason = Some(format!("attempt {} was lost: {reason}", leg.attempt));
-                return self.start(index, effects);
-            }
-            _ => {
-                leg.reason =
-                    Some(format!("it was lost {MOST_ATTEMPTS} times, the last time because {reason}"));
-                Conclusion::Failure
-            }
+        let cancelling = matches!(leg.state, LegState::Cancelling { .. });
+        if !cancelling && leg.attempt < MOST_ATTEMPTS {
+            leg.reason = Some(format!("attempt {} was lost: {reason}", leg.attempt));
+            return self.start(index, effects);
+        }
+        let conclusion = if cancelling {
+            Conclusion::Cancelled
+        } else {
+            leg.reason = Some(format!("it was lost {MOST_ATTEMPTS} times, the last time because {reason}"));
+            Conclusion::Failure
         };
         self.finish(index, conclusion, &BTreeMap::new(), now, effects);
     }

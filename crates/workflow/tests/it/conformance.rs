@@ -23,7 +23,7 @@ pub(crate) fn folder(path: &str) -> Option<PathBuf> {
 }
 
 /// Written past the test harness, which would keep the words of a passing test to itself.
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     writeln!(std::io::stderr(), "{line}").expect("standard error is open");
 }
 

@@ -1,6 +1,9 @@
 //! The integration tests of this crate, in one binary.
 
 mod conformance;
+mod document_properties;
+mod documents;
 mod expr_properties;
 mod expressions;
+mod worlds;
 mod yaml_properties;

@@ -1,0 +1,138 @@
+//! Actions of GitHub's that are carried out here, without Node and without a network.
+
+mod artifacts;
+mod checkout;
+
+use super::unexpected;
+use crate::{
+    error::{ErrorKind, RunnerError},
+    job::Job,
+    report::{Annotation, Level},
+    steps::{Came, Current},
+};
+use std::collections::BTreeMap;
+
+/// Such an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Native {
+    /// `actions/checkout`.
+    Checkout,
+    /// `actions/upload-artifact`.
+    UploadArtifact,
+    /// `actions/download-artifact`.
+    DownloadArtifact,
+}
+
+impl Native {
+    /// The action of that name under `actions/`.
+    pub(super) fn named(repo: &str) -> Option<Native> {
+        match repo.to_ascii_lowercase().as_str() {
+            "checkout" => Some(Native::Checkout),
+            "upload-artifact" => Some(Native::UploadArtifact),
+            "download-artifact" => Some(Native::DownloadArtifact),
+            _ => None,
+        }
+    }
+
+    /// The inputs that are honoured, and those that mean nothing on one machine.
+    fn inputs(self) -> &'static [&'static str] {
+        match self {
+            Native::Checkout => &[
+                "repository",
+                "ref",
+                "path",
+                "clean",
+                "fetch-depth",
+                "fetch-tags",
+                "token",
+                "persist-credentials",
+                "show-progress",
+                "set-safe-directory",
+                "submodules",
+                "lfs",
+            ],
+            Native::UploadArtifact => &[
+                "name",
+                "path",
+                "if-no-files-found",
+                "retention-days",
+                "compression-level",
+                "overwrite",
+                "include-hidden-files",
+            ],
+            Native::DownloadArtifact => &["name", "path", "pattern", "merge-multiple"],
+        }
+    }
+
+    /// Inputs that the real action has and this one cannot honour.
+    fn unsupported(self) -> &'static [&'static str] {
+        match self {
+            Native::Checkout => &[
+                "ssh-key",
+                "ssh-known-hosts",
+                "ssh-strict",
+                "ssh-user",
+                "filter",
+                "sparse-checkout",
+                "sparse-checkout-cone-mode",
+                "github-server-url",
+            ],
+            Native::UploadArtifact => &["archive"],
+            Native::DownloadArtifact => &["artifact-ids", "github-token", "repository", "run-id"],
+        }
+    }
+}
+
+/// The inputs of a native action, by their names in lower case.
+#[derive(Clone, Debug)]
+struct Inputs(BTreeMap<String, String>);
+
+impl Inputs {
+    /// A text; empty counts as absent.
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// A truth value, in the spellings of YAML 1.2.
+    fn flag(&self, name: &str, default: bool) -> Result<bool, RunnerError> {
+        match self.text(name) {
+            None => Ok(default),
+            Some("true" | "True" | "TRUE") => Ok(true),
+            Some("false" | "False" | "FALSE") => Ok(false),
+            Some(other) => Err(RunnerError::new(
+                ErrorKind::ActionInput,
+                format!("the input {name} must be true or false, and is {other:?}"),
+            )),
+        }
+    }
+}
+
+impl Job<'_> {
+    pub(super) async fn run_native(
+        &mut self,
+        native: Native,
+        given: &BTreeMap<String, String>,
+        current: &Current,
+    ) -> Result<Came, RunnerError> {
+        let inputs = Inputs(given.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect());
+        for name in inputs.0.keys() {
+            if native.unsupported().contains(&name.as_str()) && inputs.text(name).is_some() {
+                return Err(RunnerError::new(
+                    ErrorKind::ActionInput,
+                    format!("the input {name} is not supported yet"),
+                )
+                .with_help("remove it, or do that part in a run step"));
+            }
+            if !native.inputs().contains(&name.as_str()) {
+                let warning = unexpected(name, native.inputs());
+                let step = Some(current.index);
+                self.log.annotate(Annotation { step, ..Annotation::new(Level::Warning, warning) }).await;
+            }
+        }
+        match native {
+            Native::Checkout => self.checkout(&inputs, current).await,
+            Native::UploadArtifact => self.upload_artifact(&inputs, current).await,
+            Native::DownloadArtifact => self.download_artifact(&inputs, current).await,
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! `actions/checkout` of the run's own repository: its commit, or the files of the work tree as they lie there.
+
+use super::Inputs;
+use crate::{
+    context::Revision,
+    error::{ErrorKind, RunnerError},
+    executor::Program,
+    job::Job,
+    listen::Hearing,
+    steps::{Came, Current},
+};
+use shipway_workflow::run::Conclusion;
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs, io,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
+
+/// Settings of every git that runs here: no hooks, no helpers, no network, nothing of the user's own configuration.
+const SETTINGS: [&str; 12] = [
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "protocol.allow=never",
+    "-c",
+    "protocol.file.allow=always",
+    "-c",
+    "credential.helper=",
+    "-c",
+    "advice.detachedHead=false",
+    "-c",
+    "safe.directory=*",
+];
+
+impl Job<'_> {
+    pub(super) async fn checkout(&mut self, inputs: &Inputs, current: &Current) -> Result<Came, RunnerError> {
+        self.refuse_others(inputs, current)?;
+        let to = match inputs.text("path") {
+            Some(path) => super::super::normal(&self.folders.workspace, path)?,
+            None => self.folders.workspace.clone(),
+        };
+        let clean = inputs.flag("clean", true)?;
+        let full = inputs.text("fetch-depth") == Some("0");
+        let tags = inputs.flag("fetch-tags", false)?;
+        if !to.join(".git").exists() {
+            empty(&to)?;
+        }
+        fs::create_dir_all(&to).map_err(|error| RunnerError::io("make", &to, error))?;
+        let from = self.context.repository.path.to_string_lossy().into_owned();
+        let wanted = inputs.text("ref").map(str::to_owned);
+        let revision = match (&wanted, &self.context.repository.revision) {
+            (Some(reference), _) => Some(reference.clone()),
+            (None, Revision::Commit(sha)) => Some(sha.clone()),
+            (None, Revision::WorkingTree) => None,
+        };
+        self.git(current, &to, &["init", "--quiet", "--template=", "."]).await?;
+        let target = match &revision {
+            Some(revision) => self.resolve(current, &to, &from, revision).await?,
+            // A repository without any commit has files all the same.
+            None => self.resolve(current, &to, &from, "HEAD").await.unwrap_or_default(),
+        };
+        if !target.is_empty() {
+            self.fetch(current, &to, &from, &target, full, tags).await?;
+        }
+        let commit = match &revision {
+            Some(_) => {
+                let branch = self.branch(current, wanted.as_deref());
+                let start = "FETCH_HEAD^0";
+                let mut arguments = vec!["checkout", "--quiet", "--force"];
+                match &branch {
+                    Some(branch) => arguments.extend(["-B", branch.as_str(), target.as_str()]),
+                    None => arguments.extend(["--detach", if full { target.as_str() } else { start }]),
+                }
+                self.git(current, &to, &arguments).await?;
+                if clean {
+                    self.git(current, &to, &["clean", "-ffdxq"]).await?;
+                }
+                target
+            }
+            None => {
+                if !target.is_empty() {
+                    self.git(current, &to, &["reset", "--quiet", "--mixed", &target]).await?;
+                }
+                let count = self.copy_work_tree(current, &from, &to).await?;
+                let line = format!("{count} files of the work tree, committed or not, are in the workspace");
+                self.log.line(Some(current.index), &line).await;
+                target
+            }
+        };
+        let outputs: BTreeMap<String, String> = [
+            ("ref".to_owned(), wanted.unwrap_or_else(|| github_text(current, "ref"))),
+            ("commit".to_owned(), commit),
+        ]
+        .into();
+        Ok(Came { outcome: Conclusion::Success, exit_code: None, outputs })
+    }
+
+    fn refuse_others(&self, inputs: &Inputs, current: &Current) -> Result<(), RunnerError> {
+        let own = github_text(current, "repository");
+        if let Some(repository) = inputs.text("repository").filter(|name| !name.eq_ignore_ascii_case(&own)) {
+            return Err(RunnerError::new(
+                ErrorKind::ActionUnsupported,
+                format!(
+                    "checking out {repository} is not supported yet; only the repository of the run itself is"
+                ),
+            )
+            .with_help("remove repository:, or fetch it in a run step with git"));
+        }
+        for name in ["submodules", "lfs"] {
+            if inputs.text(name).is_some_and(|value| value != "false") {
+                return Err(RunnerError::new(
+                    ErrorKind::ActionInput,
+                    format!("the input {name} is not supported yet"),
+                )
+                .with_help("remove it, or do that part in a run step"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The local branch to stand on: that of the run, when its own commit is checked out.
+    fn branch(&self, current: &Current, wanted: Option<&str>) -> Option<String> {
+        let reference = wanted.map_or_else(|| github_text(current, "ref"), str::to_owned);
+        reference.strip_prefix("refs/heads/").map(str::to_owned)
+    }
+
+    /// The commit that a name means in the repository of the run.
+    async fn resolve(
+        &mut self,
+        current: &Current,
+        at: &Path,
+        from: &str,
+        name: &str,
+    ) -> Result<String, RunnerError> {
+        let candidates = [name.to_owned(), format!("refs/heads/{name}"), format!("refs/tags/{name}")];
+        for candidate in candidates {
+            let commit = format!("{candidate}^{{commit}}");
+            let arguments = ["-C", from, "rev-parse", "--verify", "--quiet", "--end-of-options", &commit];
+            if let Ok(found) = self.ask_git(current, at, &arguments).await {
+                return Ok(String::from_utf8_lossy(&found).trim().to_owned());
+            }
+        }
+        Err(RunnerError::new(
+            ErrorKind::Checkout,
+            format!("there is no commit, branch or tag {name:?} in {from}"),
+        )
+        .with_help("check ref:, and that the commit of the run is in this repository"))
+    }
+
+    async fn fetch(
+        &mut self,
+        current: &Current,
+        to: &Path,
+        from: &str,
+        target: &str,
+        full: bool,
+        tags: bool,
+    ) -> Result<(), RunnerError> {
+        let url = format!("file://{from}");
+        let mut arguments = vec!["fetch", "--quiet", "--no-recurse-submodules", "--force"];
+        arguments.push(if tags || full { "--tags" } else { "--no-tags" });
+        if !full {
+            arguments.push("--depth=1");
+        }
+        arguments.extend([url.as_str(), target]);
+        if full {
+            arguments.push("+refs/heads/*:refs/remotes/origin/*");
+        }
+        self.git(current, to, &arguments).await
+    }
+
+    /// Copies tracked files, and untracked ones that are not ignored, from the work tree.
+    async fn copy_work_tree(
+        &mut self,
+        current: &Current,
+        from: &str,
+        to: &Path,
+    ) -> Result<usize, RunnerError> {
+        let arguments = ["-C", from, "ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+        let list = self.ask_git(current, to, &arguments).await?;
+        let (from, to) = (PathBuf::from(from), to.to_owned());
+        let copied = tokio::task::spawn_blocking(move || copy_files(&list, &from, &to)).await;
+        copied.map_err(|error| RunnerError::new(ErrorKind::Checkout, format!("copying stopped: {error}")))?
+    }
+
+    async fn git(&mut self, current: &Current, at: &Path, arguments: &[&str]) -> Result<(), RunnerError> {
+        let program = self.git_program(at, arguments);
+        let (came, heard) = self.run_quietly(&program, current, Hearing::Plain).await?;
+        match came {
+            Some(0) => Ok(()),
+            _ => Err(git_failed(arguments, &heard)),
+        }
+    }
+
+    /// Runs git for its answer.
+    async fn ask_git(
+        &mut self,
+        current: &Current,
+        at: &Path,
+        arguments: &[&str],
+    ) -> Result<Vec<u8>, RunnerError> {
+        let program = self.git_program(at, arguments);
+        let (came, heard) = self.run_quietly(&program, current, Hearing::Capture).await?;
+        match came {
+            Some(0) => Ok(heard.text.unwrap_or_default()),
+            _ => Err(git_failed(arguments, &heard)),
+        }
+    }
+
+    fn git_program(&self, at: &Path, arguments: &[&str]) -> Program {
+        let mut env = BTreeMap::new();
+        if let Some(path) = self.context.host_env.get("PATH") {
+            env.insert("PATH".to_owned(), path.clone());
+        } else {
+            env.insert("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned());
+        }
+        for (name, value) in [
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_CONFIG_GLOBAL", "/dev/null"),
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("LC_ALL", "C.UTF-8"),
+        ] {
+            env.insert(name.to_owned(), value.to_owned());
+        }
+        env.insert("HOME".to_owned(), self.folders.home.to_string_lossy().into_owned());
+        let argv =
+            ["git"].into_iter().chain(SETTINGS).chain(arguments.iter().copied()).map(str::to_owned).collect();
+        Program {
+            job: self.identity.clone(),
+            folders: self.folders.clone(),
+            argv,
+            script: None,
+            directory: at.to_owned(),
+            env,
+        }
+    }
+}
+
+fn git_failed(arguments: &[&str], heard: &crate::listen::HeardAll) -> RunnerError {
+    let text = heard.text.as_ref().map(|text| String::from_utf8_lossy(text).trim().to_owned());
+    let said = text.filter(|text| !text.is_empty()).unwrap_or_else(|| heard.last_line.clone());
+    let what = arguments.iter().find(|word| !word.starts_with('-')).copied().unwrap_or("git");
+    RunnerError::new(ErrorKind::Checkout, format!("git {what} failed: {said}"))
+        .with_help("check that the repository of the run is whole, for example with git fsck")
+}
+
+fn github_text(current: &Current, field: &str) -> String {
+    let github = current.scope.contexts.get("github");
+    github.and_then(|github| github.get(field)).map(|value| value.to_text().to_string()).unwrap_or_default()
+}
+
+/// Removes what lies in a folder that is to hold a repository.
+fn empty(dir: &Path) -> Result<(), RunnerError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(RunnerError::io("read", dir, error)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(|error| RunnerError::io("read", dir, error))?;
+        let path = entry.path();
+        let is_dir = entry.file_type().map_err(|error| RunnerError::io("read", &path, error))?.is_dir();
+        let removed = if is_dir { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.map_err(|error| RunnerError::io("remove", &path, error))?;
+    }
+    Ok(())
+}
+
+/// Copies the files of a list whose entries end with a zero byte. Files that are tracked but deleted are left out.
+fn copy_files(list: &[u8], from: &Path, to: &Path) -> Result<usize, RunnerError> {
+    let mut count = 0;
+    let mut last_parent = PathBuf::new();
+    for name in list.split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
+        let name = OsStr::from_bytes(name);
+        let (source, goal) = (from.join(name), to.join(name));
+        let meta = match fs::symlink_metadata(&source) {
+            Ok(meta) => meta,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                continue;
+            }
+            Err(error) => return Err(RunnerError::io("read", &source, error)),
+        };
+        if let Some(parent) = goal.parent().filter(|parent| *parent != last_parent) {
+            fs::create_dir_all(parent).map_err(|error| RunnerError::io("make", parent, error))?;
+            last_parent = parent.to_owned();
+        }
+        if meta.is_symlink() {
+            let target = fs::read_link(&source).map_err(|error| RunnerError::io("read", &source, error))?;
+            remove_if_there(&goal)?;
+            std::os::unix::fs::symlink(target, &goal)
+                .map_err(|error| RunnerError::io("write", &goal, error))?;
+        } else if meta.is_file() {
+            remove_if_there(&goal)?;
+            fs::copy(&source, &goal).map_err(|error| RunnerError::io("write", &goal, error))?;
+        } else {
+            // A submodule's folder, or something that git does not track either.
+            continue;
+        }
+        count += 1;
+    }
+    Ok(count)
+}
+
+fn remove_if_there(path: &Path) -> Result<(), RunnerError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(RunnerError::io("remove", path, error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

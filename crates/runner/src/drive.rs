@@ -1,0 +1,181 @@
+//! Carries a whole run: what the state machine asks for is done, and what comes of it is told to the machine.
+
+use crate::{
+    context::JobContext,
+    error::RunnerError,
+    executor::Executor,
+    job::{JobOutcome, run_job},
+    journal::Journal,
+    report::Report,
+    stop::Cancel,
+};
+use shipway_workflow::run::{Conclusion, Effect, Input, JobKey, JobRequest, Run};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    task::{Id, JoinError, JoinSet},
+};
+
+/// Drives a run to its end.
+///
+/// Every input is committed to the journal before it is applied, and its effects are carried out after that; so a run
+/// that is replayed from the journal is never behind what was done. `run` is new, or replayed after a crash: then the
+/// jobs that were under way count as lost and are tried again. Jobs run at once as far as `context.slots` allows. When
+/// `cancel` is asked the run is cancelled; jobs whose condition wants it still run.
+///
+/// # Errors
+/// When the journal fails, all jobs are ended at once and nothing more is done. When this future is dropped, too.
+pub async fn drive(
+    run: Run,
+    context: &JobContext,
+    executor: Arc<dyn Executor>,
+    journal: &mut dyn Journal,
+    reports: mpsc::Sender<Report>,
+    cancel: &Cancel,
+) -> Result<Conclusion, RunnerError> {
+    let mut driver = Driver {
+        run,
+        context,
+        executor,
+        journal,
+        reports,
+        waiting: VecDeque::new(),
+        running: JoinSet::new(),
+        known: BTreeMap::new(),
+        names: BTreeMap::new(),
+        conclusion: None,
+    };
+    driver.begin().await?;
+    let (mut asked, mut forced) = (false, false);
+    loop {
+        if let Some(conclusion) = driver.conclusion {
+            return Ok(conclusion);
+        }
+        let slots = driver.context.slots.clone();
+        let wants_slot = !driver.waiting.is_empty();
+        tokio::select! {
+            // In this order, so that a run with free slots behaves the same every time.
+            biased;
+            () = cancel.forced.cancelled(), if !forced => {
+                forced = true;
+                // Asked twice, the machine stops also what runs in spite of the first time.
+                for _ in 0..if asked { 1 } else { 2 } {
+                    driver.take(Input::Cancel { reason: cancel.reason() }).await?;
+                }
+                asked = true;
+            }
+            () = cancel.asked.cancelled(), if !asked => {
+                asked = true;
+                driver.take(Input::Cancel { reason: cancel.reason() }).await?;
+            }
+            Some(ended) = driver.running.join_next_with_id() => driver.ended(ended).await?,
+            permit = slots.acquire_owned(), if wants_slot => {
+                if let Ok(permit) = permit {
+                    driver.start_next(permit).await?;
+                } else {
+                    // A closed semaphore is how the one who lends the slots says that nothing may start any more.
+                    asked = true;
+                    driver.take(Input::Cancel { reason: "the runner is shutting down".to_owned() }).await?;
+                }
+            }
+        }
+    }
+}
+
+type Attempt = (JobKey, u32);
+
+struct Driver<'a> {
+    run: Run,
+    context: &'a JobContext,
+    executor: Arc<dyn Executor>,
+    journal: &'a mut dyn Journal,
+    reports: mpsc::Sender<Report>,
+    /// Asked for, without a slot yet.
+    waiting: VecDeque<Box<JobRequest>>,
+    running: JoinSet<JobOutcome>,
+    /// How to stop each running job.
+    known: BTreeMap<Attempt, Cancel>,
+    names: BTreeMap<Id, Attempt>,
+    conclusion: Option<Conclusion>,
+}
+
+impl Driver<'_> {
+    async fn begin(&mut self) -> Result<(), RunnerError> {
+        self.conclusion = self.run.conclusion();
+        if self.run.started().is_none() {
+            return self.take(Input::Start).await;
+        }
+        for (job, attempt) in self.run.in_flight() {
+            let reason = "the server stopped while the job was under way".to_owned();
+            self.take(Input::JobLost { job, attempt, reason }).await?;
+        }
+        Ok(())
+    }
+
+    /// Commits an input, applies it and carries out what follows, which may be further inputs.
+    async fn take(&mut self, input: Input) -> Result<(), RunnerError> {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let now = self.context.clock.now();
+            self.journal.commit(&input, now).await?;
+            for effect in self.run.apply(&input, now) {
+                match effect {
+                    Effect::StartJob(request) => self.waiting.push_back(request),
+                    Effect::CancelJob { job, attempt } => inputs.extend(self.cancel(job, attempt)),
+                    Effect::Finish { conclusion } => self.conclusion = Some(conclusion),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops a job; one that has not begun ends here and now.
+    fn cancel(&mut self, job: JobKey, attempt: u32) -> Option<Input> {
+        let place = self.waiting.iter().position(|request| request.key == job && request.attempt == attempt);
+        if let Some(place) = place {
+            self.waiting.remove(place);
+            let outputs = BTreeMap::new();
+            return Some(Input::JobFinished { job, attempt, conclusion: Conclusion::Cancelled, outputs });
+        }
+        if let Some(cancel) = self.known.get(&(job, attempt)) {
+            cancel.ask();
+        }
+        None
+    }
+
+    async fn start_next(&mut self, permit: OwnedSemaphorePermit) -> Result<(), RunnerError> {
+        let Some(request) = self.waiting.pop_front() else { return Ok(()) };
+        let (job, attempt) = (request.key.clone(), request.attempt);
+        self.take(Input::JobStarted { job: job.clone(), attempt }).await?;
+        let cancel = Cancel::new();
+        self.known.insert((job.clone(), attempt), cancel.clone());
+        let (context, executor) = (self.context.clone(), self.executor.clone());
+        let reports = self.reports.clone();
+        let task = self.running.spawn(async move {
+            let outcome = run_job(&request, &context, &*executor, reports, cancel).await;
+            drop(permit);
+            outcome
+        });
+        self.names.insert(task.id(), (job, attempt));
+        Ok(())
+    }
+
+    async fn ended(&mut self, ended: Result<(Id, JobOutcome), JoinError>) -> Result<(), RunnerError> {
+        let (id, outcome) = match ended {
+            Ok((id, outcome)) => (id, Ok(outcome)),
+            Err(error) => (error.id(), Err(error)),
+        };
+        let Some((job, attempt)) = self.names.remove(&id) else { return Ok(()) };
+        self.known.remove(&(job.clone(), attempt));
+        let input = match outcome {
+            Ok(JobOutcome { conclusion, outputs, .. }) => {
+                Input::JobFinished { job, attempt, conclusion, outputs }
+            }
+            Err(error) => Input::JobLost { job, attempt, reason: format!("the runner failed: {error}") },
+        };
+        self.take(input).await
+    }
+}

@@ -1,0 +1,126 @@
+//! The environment of a step, built from nothing.
+
+use crate::{
+    context::JobContext,
+    executor::{Folders, Program},
+};
+use shipway_workflow::expr::{Object, Value};
+use std::{collections::BTreeMap, path::Path};
+
+/// Where programs are looked for when nobody says.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The fields of the `github` context that become `GITHUB_*` variables, after GitHub's runner.
+const GITHUB_FIELDS: [&str; 34] = [
+    "action",
+    "action_path",
+    "action_ref",
+    "action_repository",
+    "actor",
+    "actor_id",
+    "api_url",
+    "base_ref",
+    "event_name",
+    "event_path",
+    "graphql_url",
+    "head_ref",
+    "job",
+    "ref",
+    "ref_name",
+    "ref_protected",
+    "ref_type",
+    "repository",
+    "repository_id",
+    "repository_owner",
+    "repository_owner_id",
+    "repository_visibility",
+    "retention_days",
+    "run_attempt",
+    "run_id",
+    "run_number",
+    "server_url",
+    "sha",
+    "triggering_actor",
+    "workflow",
+    "workflow_ref",
+    "workflow_sha",
+    "workspace",
+    "check_run_id",
+];
+
+/// The whole environment of a program: what the host lends, what the run adds, what the workflow and the steps set, and
+/// last what describes the run, which nobody can change.
+pub(crate) fn environment(
+    context: &JobContext,
+    folders: &Folders,
+    set: &BTreeMap<String, String>,
+    added_paths: &[String],
+    github: &Object,
+    runner: &Object,
+) -> BTreeMap<String, String> {
+    let mut env: BTreeMap<String, String> = (*context.host_env).clone();
+    env.entry("LANG".to_owned()).or_insert_with(|| "C.UTF-8".to_owned());
+    let lossy = |path: &Path| path.to_string_lossy().into_owned();
+    env.insert("HOME".to_owned(), lossy(&folders.home));
+    env.insert("TMPDIR".to_owned(), lossy(&folders.temp));
+    env.insert("CI".to_owned(), "true".to_owned());
+    env.extend(context.extra_env.iter().map(|(key, value)| (key.clone(), value.clone())));
+    env.extend(context.secret_env.iter().map(|(key, value)| (key.clone(), value.expose().to_owned())));
+    env.extend(set.iter().map(|(key, value)| (key.clone(), value.clone())));
+    let path = env.get("PATH").cloned().unwrap_or_else(|| DEFAULT_PATH.to_owned());
+    let prefix = context.path_prefix.iter().map(|dir| lossy(dir));
+    let parts: Vec<String> =
+        added_paths.iter().cloned().chain(prefix).chain([path]).filter(|part| !part.is_empty()).collect();
+    env.insert("PATH".to_owned(), parts.join(":"));
+    env.insert("GITHUB_ACTIONS".to_owned(), "true".to_owned());
+    for field in GITHUB_FIELDS {
+        if let Some(value) = github.get(field).filter(|value| value.is_primitive() && **value != Value::Null)
+        {
+            env.insert(format!("GITHUB_{}", field.to_ascii_uppercase()), value.to_text().to_string());
+        }
+    }
+    for (field, value) in runner.iter() {
+        env.insert(format!("RUNNER_{}", field.to_ascii_uppercase()), value.to_text().to_string());
+    }
+    env
+}
+
+/// The `runner` context.
+pub(crate) fn runner_context(folders: &Folders, debug: bool) -> Object {
+    let arch = match std::env::consts::ARCH {
+        "x86_64" => "X64",
+        "aarch64" => "ARM64",
+        "arm" => "ARM",
+        other => other,
+    };
+    let os = match std::env::consts::OS {
+        "macos" => "macOS",
+        _ => "Linux",
+    };
+    let mut runner = Object::new();
+    runner.insert("name", "shipway");
+    runner.insert("os", os);
+    runner.insert("arch", arch);
+    runner.insert("environment", "self-hosted");
+    runner.insert("temp", folders.temp.to_string_lossy().into_owned());
+    runner.insert("tool_cache", folders.tools.to_string_lossy().into_owned());
+    runner.insert("workspace", folders.root.to_string_lossy().into_owned());
+    if debug {
+        runner.insert("debug", "1");
+    }
+    runner
+}
+
+/// Whether a program is installed for a step with this environment.
+pub(crate) fn has_program(env: &BTreeMap<String, String>, name: &str, directory: &Path) -> bool {
+    let path = env.get("PATH").map(String::as_str).unwrap_or_default();
+    crate::host::find_program(name, path, directory).is_some()
+}
+
+impl Program {
+    /// Sets one more variable.
+    pub(crate) fn with_env(mut self, key: &str, value: impl Into<String>) -> Program {
+        self.env.insert(key.to_owned(), value.into());
+        self
+    }
+}

@@ -1,0 +1,356 @@
+//! One attempt of one job, from its folders to its outputs.
+
+use crate::{
+    context::JobContext,
+    env,
+    error::{ErrorKind, RunnerError},
+    executor::{Executor, Folders, JobIdentity},
+    log::Log,
+    post::Post,
+    report::{Annotation, Level, Report, ReportKind},
+    scope::StepScope,
+    script::expression,
+    stop::{Cancel, StepLimit, Stop},
+};
+use shipway_base::{Diagnostic, Digest, Source};
+use shipway_workflow::{
+    expr::{Object, Template, Value},
+    run::{Conclusion, JobRequest},
+};
+use std::{
+    collections::BTreeMap,
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::sync::mpsc;
+
+/// How a job came out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobOutcome {
+    /// What it came to, before the job's own `continue-on-error`.
+    pub conclusion: Conclusion,
+    /// Its outputs; those that hold a masked text are left out, with a warning in the log.
+    pub outputs: BTreeMap<String, String>,
+    /// Why it did not succeed, as one sentence for people.
+    pub reason: Option<String>,
+}
+
+/// Runs one job to its end and reports everything on the way. It always answers: whatever goes wrong is an outcome with
+/// a reason. Cancelling stops the step that runs; steps whose condition holds in a cancelled job still run.
+pub async fn run_job(
+    request: &JobRequest,
+    context: &JobContext,
+    executor: &dyn Executor,
+    reports: mpsc::Sender<Report>,
+    cancel: Cancel,
+) -> JobOutcome {
+    let began = context.clock.now();
+    let mut log = Log::new(request.key.clone(), request.attempt, context.clock.clone(), reports);
+    add_masks(&mut log, request, context);
+    let name = log.masker.mask(&request.name);
+    log.send(ReportKind::JobStarted { name }).await;
+    let identity = identity(request, context);
+    let outcome = match executor.open(&identity).await {
+        Err(error) => failed_early(&mut log, &error).await,
+        Ok(folders) => {
+            let mut job = Job::new(request, context, executor, log, identity.clone(), folders, cancel);
+            let mut outcome = Box::pin(job.run()).await;
+            let Job { log: left, folders, .. } = job;
+            log = left;
+            if let Err(error) = executor.close(&identity, &folders).await {
+                let reason = failed_early(&mut log, &error).await.reason;
+                // What the job achieved is not undone by a folder that cannot be removed.
+                outcome.reason = outcome.reason.or(reason);
+            }
+            outcome
+        }
+    };
+    let duration = context.clock.now().since(began);
+    log.send(ReportKind::JobFinished { conclusion: outcome.conclusion, duration }).await;
+    outcome
+}
+
+/// A job while it runs.
+pub(crate) struct Job<'a> {
+    pub(crate) request: &'a JobRequest,
+    pub(crate) context: &'a JobContext,
+    pub(crate) executor: &'a dyn Executor,
+    pub(crate) log: Log,
+    pub(crate) identity: JobIdentity,
+    pub(crate) folders: Folders,
+    /// `env` of workflow and job, and what steps wrote to `GITHUB_ENV`.
+    pub(crate) env: BTreeMap<String, String>,
+    /// What steps wrote to `GITHUB_PATH`, the last one first.
+    pub(crate) paths: Vec<String>,
+    /// What is to run when all steps have.
+    pub(crate) posts: Vec<Post>,
+    pub(crate) stop: Stop,
+    /// The number of the next step that is reported.
+    pub(crate) next_step: usize,
+    /// The first thing that went wrong.
+    pub(crate) reason: Option<String>,
+    github: Object,
+    runner: Object,
+}
+
+/// What is seen at one level of nesting: the steps of the job, or those of a composite action.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    /// The `inputs` context.
+    pub(crate) inputs: Value,
+    /// The `steps` context.
+    pub(crate) steps: Object,
+    /// How this level stands so far.
+    pub(crate) status: Conclusion,
+    /// Variables that the calling step of a composite action set.
+    pub(crate) env: BTreeMap<String, String>,
+    /// The folder of the composite action.
+    pub(crate) action_path: Option<String>,
+    /// The step of the job whose log this is part of; `None` at the job's own level.
+    pub(crate) inside: Option<usize>,
+    /// The document its steps stand in.
+    pub(crate) source: Source,
+    /// Until when the calling step may run.
+    pub(crate) limit: Option<StepLimit>,
+    /// How many composite actions lie around.
+    pub(crate) depth: usize,
+}
+
+impl<'a> Job<'a> {
+    fn new(
+        request: &'a JobRequest,
+        context: &'a JobContext,
+        executor: &'a dyn Executor,
+        log: Log,
+        identity: JobIdentity,
+        folders: Folders,
+        cancel: Cancel,
+    ) -> Job<'a> {
+        let mut github = request.github.as_object().cloned().unwrap_or_default();
+        github.insert("job", request.job_id.as_str());
+        github.insert("workspace", folders.workspace.to_string_lossy().into_owned());
+        let runner = env::runner_context(&folders, context.debug);
+        Job {
+            request,
+            context,
+            executor,
+            log,
+            identity,
+            folders,
+            env: BTreeMap::new(),
+            paths: Vec::new(),
+            posts: Vec::new(),
+            stop: Stop::new(cancel, request.timeout),
+            next_step: 0,
+            reason: None,
+            github,
+            runner,
+        }
+    }
+
+    async fn run(&mut self) -> JobOutcome {
+        let mut frame = Frame {
+            inputs: self.request.inputs.clone(),
+            steps: Object::new(),
+            status: Conclusion::Success,
+            env: BTreeMap::new(),
+            action_path: None,
+            inside: None,
+            source: self.request.workflow.source.clone(),
+            limit: None,
+            depth: 0,
+        };
+        if let Err(error) = self.set_up(&frame) {
+            let text = if error.kind == ErrorKind::Expression { error.message } else { error.to_string() };
+            self.complain(None, &text, None).await;
+            frame.status = Conclusion::Failure;
+        } else {
+            let request = self.request;
+            Box::pin(self.run_steps(&mut frame, &request.job.steps)).await;
+            Box::pin(self.run_posts(&mut frame)).await;
+        }
+        if let Some(cause) = self.stop.check()
+            && frame.status != Conclusion::Failure
+        {
+            frame.status = Conclusion::Cancelled;
+            self.reason.get_or_insert_with(|| cause.words());
+        }
+        let outputs = self.outputs(&mut frame).await;
+        let reason = self.reason.take().filter(|_| frame.status != Conclusion::Success);
+        JobOutcome { conclusion: frame.status, outputs, reason }
+    }
+
+    /// Writes the event and evaluates `env` of the workflow and the job.
+    fn set_up(&mut self, frame: &Frame) -> Result<(), RunnerError> {
+        if self.executor.is_real() {
+            let dir = self.folders.temp.join("_github_workflow");
+            let path = dir.join("event.json");
+            let event = self.github.get("event").map_or(serde_json::Value::Null, Value::to_json);
+            fs::create_dir_all(&dir).map_err(|error| RunnerError::io("make", &dir, error))?;
+            fs::write(&path, event.to_string()).map_err(|error| RunnerError::io("write", &path, error))?;
+            self.github.insert("event_path", path.to_string_lossy().into_owned());
+        }
+        let request = self.request;
+        for fields in [&request.workflow.env, &request.job.env] {
+            let scope = self.scope(frame, &self.env, None);
+            let values = self.fields(fields, &scope).map_err(|found| expression(&found))?;
+            self.env.extend(values);
+        }
+        Ok(())
+    }
+
+    /// Contexts, with `env` as given. `action` is the id of the step that runs.
+    pub(crate) fn scope(
+        &self,
+        frame: &Frame,
+        env: &BTreeMap<String, String>,
+        action: Option<&str>,
+    ) -> StepScope {
+        let mut github = self.github.clone();
+        if let Some(action) = action {
+            github.insert("action", action);
+        }
+        if let Some(path) = &frame.action_path {
+            github.insert("action_path", path.as_str());
+            github.insert("action_status", frame.status.as_str());
+        }
+        let secrets: Object =
+            self.context.secrets.iter().map(|(key, value)| (key.as_str(), value.expose())).collect();
+        let mut job = Object::new();
+        job.insert("status", frame.status.as_str());
+        let contexts: Object = [
+            ("github", Value::from(github)),
+            ("job", job.into()),
+            ("steps", frame.steps.clone().into()),
+            ("runner", self.runner.clone().into()),
+            ("secrets", secrets.into()),
+            ("strategy", self.request.strategy.clone()),
+            ("matrix", self.request.matrix.clone()),
+            ("needs", self.request.needs.clone()),
+            ("inputs", frame.inputs.clone()),
+            ("vars", self.request.vars.clone()),
+        ]
+        .into_iter()
+        .collect();
+        StepScope {
+            contexts,
+            env: env.clone(),
+            status: frame.status,
+            workspace: self.executor.is_real().then(|| self.folders.workspace.clone()),
+            home: self.folders.home.clone(),
+        }
+    }
+
+    /// The environment of a program whose step sees `scope`.
+    pub(crate) fn environment(&self, scope: &StepScope) -> BTreeMap<String, String> {
+        let github = scope.contexts.get("github").and_then(Value::as_object).cloned().unwrap_or_default();
+        env::environment(self.context, &self.folders, &scope.env, &self.paths, &github, &self.runner)
+    }
+
+    /// Evaluates `env` or `with`.
+    pub(crate) fn fields(
+        &self,
+        fields: &shipway_workflow::document::Fields,
+        scope: &StepScope,
+    ) -> Result<BTreeMap<String, String>, Diagnostic> {
+        use shipway_workflow::document::Fields;
+        match fields {
+            Fields::Entries(entries) => entries
+                .iter()
+                .map(|(key, template)| Ok((key.value.clone(), template.eval_string(scope)?.to_string())))
+                .collect(),
+            Fields::Expression(template) => {
+                let value = template.eval_value(scope)?;
+                let object = value.as_object().ok_or_else(|| {
+                    let message = format!("this expression must give a mapping, and gives {}", value.kind());
+                    Diagnostic::error("SW0514", template.source(), template.span(), message)
+                })?;
+                Ok(object.iter().map(|(key, value)| (key.to_owned(), value.to_text().to_string())).collect())
+            }
+        }
+    }
+
+    /// Says that something failed, beside the code when its place is known, and remembers it as the job's reason.
+    pub(crate) async fn complain(&mut self, step: Option<usize>, message: &str, place: Option<(&str, u32)>) {
+        let annotation = Annotation {
+            step,
+            file: place.map(|(file, _)| file.to_owned()),
+            line: place.map(|(_, line)| line),
+            ..Annotation::new(Level::Error, message)
+        };
+        self.log.annotate(annotation).await;
+        let masked = self.log.masker.mask(message);
+        self.reason.get_or_insert(masked);
+    }
+
+    async fn outputs(&mut self, frame: &mut Frame) -> BTreeMap<String, String> {
+        let mut outputs = BTreeMap::new();
+        let request = self.request;
+        for (name, template) in &request.job.outputs {
+            match self.output(frame, template) {
+                Ok(value) if self.log.masker.mask(&value) != *value => {
+                    let text = format!("the output {:?} is left out, since it may hold a secret", name.value);
+                    self.log.annotate(Annotation::new(Level::Warning, text)).await;
+                }
+                Ok(value) => {
+                    outputs.insert(name.value.clone(), value.to_string());
+                }
+                Err(found) => {
+                    let message = found.to_string();
+                    self.complain(None, &message, Some((&found.source.name, found.span.start.line))).await;
+                    frame.status = Conclusion::Failure;
+                }
+            }
+        }
+        outputs
+    }
+
+    fn output(&self, frame: &Frame, template: &Template) -> Result<Arc<str>, Diagnostic> {
+        template.eval_string(&self.scope(frame, &self.env, None))
+    }
+}
+
+fn add_masks(log: &mut Log, request: &JobRequest, context: &JobContext) {
+    for secret in context.secrets.values().chain(context.secret_env.values()) {
+        log.masker.add(secret.expose());
+    }
+    if let Some(token) = request.github.get("token").and_then(Value::as_str) {
+        log.masker.add(token);
+    }
+    for (name, address) in context.host_env.iter() {
+        if name.to_ascii_lowercase().ends_with("_proxy") {
+            log.masker.add_proxy_password(address);
+        }
+    }
+}
+
+async fn failed_early(log: &mut Log, error: &RunnerError) -> JobOutcome {
+    let message = error.to_string();
+    log.annotate(Annotation::new(Level::Error, message.clone())).await;
+    let reason = Some(log.masker.mask(&message));
+    JobOutcome { conclusion: Conclusion::Failure, outputs: BTreeMap::new(), reason }
+}
+
+/// Names that no other attempt on this machine has: the run, the job, the attempt, the instant and a counter.
+fn identity(request: &JobRequest, context: &JobContext) -> JobIdentity {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let run = request.github.get("run_id").map(|id| id.to_text()).unwrap_or_default();
+    let now = context.clock.now().as_micros();
+    let text = format!("{run} {} {} {now} {number} {}", request.key, request.attempt, std::process::id());
+    let unique = Digest::of(text.as_bytes()).hex();
+    let readable: String = request
+        .key
+        .0
+        .chars()
+        .map(|character| if character.is_ascii_alphanumeric() || character == '-' { character } else { '_' })
+        .take(40)
+        .collect();
+    JobIdentity {
+        folder: format!("{readable}-{}-{}", request.attempt, &unique[..12]),
+        tracking: format!("shipway_{}", &unique[..32]),
+    }
+}

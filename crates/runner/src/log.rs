@@ -1,0 +1,55 @@
+//! The one way out for what a job says: masks it, dates it, sends it.
+
+use crate::{
+    mask::Masker,
+    report::{Annotation, Report, ReportKind},
+};
+use shipway_base::Clock;
+use shipway_workflow::run::JobKey;
+use tokio::sync::mpsc;
+
+/// The log of one attempt of one job.
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub(crate) masker: Masker,
+    job: JobKey,
+    attempt: u32,
+    clock: Clock,
+    reports: mpsc::Sender<Report>,
+}
+
+impl Log {
+    pub(crate) fn new(job: JobKey, attempt: u32, clock: Clock, reports: mpsc::Sender<Report>) -> Log {
+        Log { masker: Masker::new(), job, attempt, clock, reports }
+    }
+
+    /// Masks and sends one or more lines.
+    pub(crate) async fn line(&mut self, step: Option<usize>, text: &str) {
+        let masked = self.masker.mask(text);
+        for line in masked.split('\n') {
+            self.masked_line(step, line.trim_end_matches('\r').to_owned()).await;
+        }
+    }
+
+    /// Sends a line that is masked already.
+    pub(crate) async fn masked_line(&mut self, step: Option<usize>, text: String) {
+        self.send(ReportKind::Line { step, text }).await;
+    }
+
+    /// Masks and sends an annotation, with a line in the log for it.
+    pub(crate) async fn annotate(&mut self, mut annotation: Annotation) {
+        annotation.message = self.masker.mask(&annotation.message);
+        annotation.title = annotation.title.map(|title| self.masker.mask(&title));
+        annotation.file = annotation.file.map(|file| self.masker.mask(&file));
+        let line = format!("##[{}]{}", annotation.level.word(), annotation.message);
+        self.line(annotation.step, &line).await;
+        self.send(ReportKind::Annotation(annotation)).await;
+    }
+
+    /// Sends what holds no text of the job, or only masked text.
+    pub(crate) async fn send(&mut self, kind: ReportKind) {
+        let report = Report { job: self.job.clone(), attempt: self.attempt, at: self.clock.now(), kind };
+        // Nobody listens any more; the job goes on, since its outcome still counts.
+        let _ = self.reports.send(report).await;
+    }
+}

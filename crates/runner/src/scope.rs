@@ -1,0 +1,63 @@
+//! What expressions in a step can see: contexts and the functions that depend on them.
+
+use crate::hash_files::hash_files;
+use shipway_workflow::{
+    expr::{Object, Scope, Value},
+    run::Conclusion,
+};
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// Contexts and status at one moment of a job.
+#[derive(Clone, Debug)]
+pub(crate) struct StepScope {
+    /// Every context but `env`, by its name.
+    pub(crate) contexts: Object,
+    /// The `env` context.
+    pub(crate) env: BTreeMap<String, String>,
+    /// How the job, or the composite action, stands so far.
+    pub(crate) status: Conclusion,
+    /// Where `hashFiles` looks; `None` where files are not real.
+    pub(crate) workspace: Option<PathBuf>,
+    /// What `~` means to `hashFiles`.
+    pub(crate) home: PathBuf,
+}
+
+impl StepScope {
+    /// The same with another status, to ask whether a step would also run in that case.
+    pub(crate) fn with_status(&self, status: Conclusion) -> StepScope {
+        StepScope { status, ..self.clone() }
+    }
+}
+
+impl Scope for StepScope {
+    fn context(&self, name: &str) -> Option<Value> {
+        if name.eq_ignore_ascii_case("env") {
+            return Some(object(&self.env));
+        }
+        self.contexts.get(name).cloned()
+    }
+
+    fn function(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
+        let status = |wanted: Conclusion| Some(Ok(Value::from(self.status == wanted)));
+        match name.to_ascii_lowercase().as_str() {
+            "success" => status(Conclusion::Success),
+            "failure" => status(Conclusion::Failure),
+            "cancelled" => status(Conclusion::Cancelled),
+            "always" => Some(Ok(Value::from(true))),
+            "hashfiles" => {
+                let patterns: Vec<String> =
+                    arguments.iter().map(|value| value.to_text().to_string()).collect();
+                Some(match &self.workspace {
+                    Some(workspace) => hash_files(&patterns, workspace, &self.home).map(Value::from),
+                    None => Ok(Value::from("")),
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A map as an object of the expression language.
+pub(crate) fn object(map: &BTreeMap<String, String>) -> Value {
+    map.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Object>().into()
+}

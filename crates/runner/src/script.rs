@@ -1,0 +1,80 @@
+//! Steps with `run`.
+
+use crate::{
+    env::has_program,
+    error::{ErrorKind, RunnerError},
+    executor::{Program, Script},
+    job::Job,
+    listen::Hearing,
+    shell::Shell,
+    steps::{Came, Current},
+};
+use shipway_base::Diagnostic;
+use shipway_workflow::{document::RunStep, expr::Template};
+use std::sync::Arc;
+
+impl Job<'_> {
+    /// Runs the script of a step.
+    pub(crate) async fn run_script(&mut self, run: &RunStep, current: &Current) -> Result<Came, RunnerError> {
+        let request = self.request;
+        let eval =
+            |template: &Template| template.eval_string(&current.scope).map_err(|found| expression(&found));
+        // A composite action's steps name their shell themselves; the job's defaults do not reach into it.
+        let inside_action = current.source != request.workflow.source;
+        let (job, workflow) = (&request.job.defaults, &request.workflow.defaults);
+        let default = |pick: fn(&shipway_workflow::document::Defaults) -> &Option<Template>| {
+            if inside_action { None } else { pick(job).as_ref().or(pick(workflow).as_ref()) }
+        };
+        let text = eval(&run.run)?;
+        let shell = run.shell.as_ref().or(default(|defaults| &defaults.shell)).map(&eval).transpose()?;
+        let directory = run
+            .working_directory
+            .as_ref()
+            .or(default(|defaults| &defaults.working_directory))
+            .map(&eval)
+            .transpose()?;
+        let directory = match directory.filter(|directory| !directory.is_empty()) {
+            Some(directory) => self.folders.workspace.join(&*directory),
+            None => self.folders.workspace.clone(),
+        };
+        let env = self.environment(&current.scope);
+        let has = |program: &str| has_program(&env, program, &directory);
+        let shell = match shell.filter(|shell| !shell.is_empty()) {
+            Some(shell) => Shell::parse(&shell, has)?,
+            None => Shell::default_shell(!self.executor.is_real() || has("bash")),
+        };
+        self.show_script(&text, &shell, current).await;
+        let program = Program {
+            job: self.identity.clone(),
+            folders: self.folders.clone(),
+            argv: shell.argv,
+            script: Some(Script { text: with_last_line_end(&text), extension: shell.extension }),
+            directory,
+            env,
+        };
+        Ok(self.run_program(&program, current, Hearing::Step).await?.0)
+    }
+
+    /// The script and its shell in a group, as GitHub shows them.
+    async fn show_script(&mut self, text: &Arc<str>, shell: &Shell, current: &Current) {
+        let step = Some(current.index);
+        let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        self.log.line(step, &format!("##[group]Run {}", first.trim())).await;
+        for line in text.lines() {
+            self.log.line(step, line).await;
+        }
+        self.log.line(step, &format!("shell: {}", shell.argv.join(" "))).await;
+        self.log.line(step, "##[endgroup]").await;
+    }
+}
+
+/// A finding of the expression language; it carries its own code and place.
+pub(crate) fn expression(found: &Diagnostic) -> RunnerError {
+    RunnerError::new(ErrorKind::Expression, found.to_string())
+}
+
+/// Some shells ignore a last line without an end.
+fn with_last_line_end(text: &str) -> String {
+    let text = text.replace("\r\n", "\n");
+    if text.ends_with('\n') { text } else { text + "\n" }
+}

@@ -1,0 +1,93 @@
+//! The shell of a step: how its script is started.
+
+use crate::error::{ErrorKind, RunnerError};
+
+/// A way to start a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shell {
+    /// The program and its arguments; `{0}` stands for the script's path.
+    pub(crate) argv: Vec<String>,
+    /// The ending of the script's file name.
+    pub(crate) extension: &'static str,
+}
+
+impl Shell {
+    /// The shell of a step that names none: bash where there is one, else sh. Without `pipefail`, as on GitHub.
+    pub(crate) fn default_shell(bash_exists: bool) -> Shell {
+        let program = if bash_exists { "bash" } else { "sh" };
+        Shell { argv: words(&format!("{program} -e {{0}}")), extension: ".sh" }
+    }
+
+    /// Reads the value of `shell`. `has` tells whether a program is installed.
+    pub(crate) fn parse(text: &str, has: impl Fn(&str) -> bool) -> Result<Shell, RunnerError> {
+        let built_in = |line: &str, extension| Ok(Shell { argv: words(line), extension });
+        match text.trim() {
+            "bash" => built_in("bash --noprofile --norc -eo pipefail {0}", ".sh"),
+            "sh" => built_in("sh -e {0}", ".sh"),
+            // Debian has no `python` by default.
+            "python" if !has("python") && has("python3") => built_in("python3 {0}", ".py"),
+            "python" => built_in("python {0}", ".py"),
+            name @ ("pwsh" | "powershell" | "cmd") => Err(RunnerError::new(
+                ErrorKind::ShellMissing,
+                format!("shell: {name} is not supported yet"),
+            )
+            .with_help(
+                "use bash, sh or python, or start the program yourself with a line such as shell: perl {0}",
+            )),
+            custom if custom.contains("{0}") => Ok(Shell { argv: words(custom), extension: "" }),
+            other => Err(RunnerError::new(
+                ErrorKind::ShellMissing,
+                format!("shell: {other:?} is neither bash, sh nor python, nor a command line with {{0}}"),
+            )
+            .with_help(format!("write shell: {other} {{0}} to start it with the script's path"))),
+        }
+    }
+}
+
+/// Splits a command line at blanks; quotes keep words together and are dropped.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    for character in line.chars() {
+        match (quote, character) {
+            (Some(open), _) if open == character => quote = None,
+            (Some(_), _) => word.get_or_insert_default().push(character),
+            (None, '"' | '\'') => {
+                quote = Some(character);
+                word.get_or_insert_default();
+            }
+            (None, blank) if blank.is_whitespace() => words.extend(word.take()),
+            (None, _) => word.get_or_insert_default().push(character),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expect: &[&str]) {
+        let shell = Shell::parse(text, |program| program != "python").expect(text);
+        assert_eq!(shell.argv, expect, "{text}");
+    }
+
+    #[test]
+    fn starts_shells_as_github_does() {
+        check("bash", &["bash", "--noprofile", "--norc", "-eo", "pipefail", "{0}"]);
+        check("sh", &["sh", "-e", "{0}"]);
+        check("python", &["python3", "{0}"]);
+        check("perl -w {0} 'a b'", &["perl", "-w", "{0}", "a b"]);
+        assert_eq!(Shell::default_shell(true).argv, ["bash", "-e", "{0}"]);
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_start() {
+        for text in ["pwsh", "cmd", "zsh", ""] {
+            let error = Shell::parse(text, |_| true).expect_err(text);
+            assert_eq!(error.kind, ErrorKind::ShellMissing);
+        }
+    }
+}

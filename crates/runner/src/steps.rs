@@ -1,0 +1,392 @@
+//! The steps of a job or of a composite action, one after the other: whether each runs, what it comes to, and what the
+//! next one sees of it.
+
+use crate::{
+    error::{ErrorKind, RunnerError},
+    executor::{BoxFuture, Ending, Finished, Program},
+    job::{Frame, Job},
+    listen::{HeardAll, Hearing, listen, take_files},
+    report::ReportKind,
+    scope::{StepScope, object},
+    session::Session,
+    stop::{Cause, StepLimit},
+};
+use shipway_base::{Diagnostic, Source, Span};
+use shipway_workflow::{
+    document::{Maybe, Step, StepKind, Uses},
+    expr::{Object, Scope, Value},
+    run::Conclusion,
+};
+use std::{collections::BTreeMap, time::Duration};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// How many chunks of output may wait to be read; a chatty program is slowed down beyond that.
+const CHUNKS: usize = 32;
+
+/// The step that runs, and what limits it.
+#[derive(Clone, Debug)]
+pub(crate) struct Current {
+    /// Its number in the reports.
+    pub(crate) index: usize,
+    /// The name it goes by in the contexts.
+    pub(crate) id: String,
+    /// What its expressions see, its own `env` included.
+    pub(crate) scope: StepScope,
+    /// Whether it also runs in a cancelled job.
+    pub(crate) survives: bool,
+    /// Its own limit.
+    pub(crate) limit: Option<StepLimit>,
+    /// Where it stands.
+    pub(crate) source: Source,
+    /// Where it stands.
+    pub(crate) span: Span,
+}
+
+/// What a step came to by itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Came {
+    /// Success, failure or cancelled.
+    pub(crate) outcome: Conclusion,
+    /// The exit code of its process.
+    pub(crate) exit_code: Option<i32>,
+    /// Its outputs.
+    pub(crate) outputs: BTreeMap<String, String>,
+}
+
+impl Came {
+    pub(crate) fn of(outcome: Conclusion) -> Came {
+        Came { outcome, exit_code: None, outputs: BTreeMap::new() }
+    }
+}
+
+impl Job<'_> {
+    /// Runs the steps of one level. What they come to is in the frame afterwards.
+    pub(crate) fn run_steps<'s>(&'s mut self, frame: &'s mut Frame, steps: &'s [Step]) -> BoxFuture<'s, ()> {
+        Box::pin(async move {
+            for (number, step) in steps.iter().enumerate() {
+                let index = frame.inside.unwrap_or_else(|| {
+                    self.next_step += 1;
+                    self.next_step - 1
+                });
+                self.run_step(frame, step, number, index).await;
+            }
+        })
+    }
+
+    async fn run_step(&mut self, frame: &mut Frame, step: &Step, number: usize, index: usize) {
+        let began = self.context.clock.now();
+        let cause = self.stop.check();
+        if cause.is_some() && frame.status == Conclusion::Success {
+            frame.status = Conclusion::Cancelled;
+        }
+        let id = step.id.as_ref().map_or_else(|| format!("__step_{number}"), |id| id.value.clone());
+        let prepared = self.prepare(frame, step, &id, index);
+        let name = match &prepared {
+            Ok((current, _)) => self.step_name(step, &current.scope),
+            Err(_) => fallback_name(step),
+        };
+        if frame.inside.is_none() {
+            self.log.send(ReportKind::StepStarted { index, name: self.log.masker.mask(&name) }).await;
+        } else if matches!(prepared, Ok((_, true))) {
+            self.log.line(Some(index), &format!("##[group]{name}")).await;
+            self.log.line(Some(index), "##[endgroup]").await;
+        }
+        let came = match prepared {
+            Err(found) => {
+                self.complain_of(index, &found).await;
+                Came::of(Conclusion::Failure)
+            }
+            Ok((_, false)) => Came::of(Conclusion::Skipped),
+            Ok((current, true)) => match self.carry_out(frame, step, &current).await {
+                Ok(came) => came,
+                Err(error) => {
+                    self.complain_about(&current, &error).await;
+                    Came::of(Conclusion::Failure)
+                }
+            },
+        };
+        let conclusion = self.conclude(frame, step, &id, index, &came).await;
+        if frame.inside.is_none() {
+            let duration = self.context.clock.now().since(began);
+            let (outcome, exit_code) = (came.outcome, came.exit_code);
+            self.log.send(ReportKind::StepFinished { index, outcome, conclusion, exit_code, duration }).await;
+        }
+    }
+
+    /// Evaluates what stands around a step: its environment, its condition, its limit. The flag tells whether it runs.
+    fn prepare(
+        &self,
+        frame: &Frame,
+        step: &Step,
+        id: &str,
+        index: usize,
+    ) -> Result<(Current, bool), Diagnostic> {
+        let mut env = self.env.clone();
+        env.extend(frame.env.iter().map(|(key, value)| (key.clone(), value.clone())));
+        let mut scope = self.scope(frame, &env, Some(id));
+        let own = self.fields(&step.env, &scope)?;
+        scope.env.extend(own);
+        let runs = step.condition.eval(&scope)?;
+        let survives = runs && step.condition.eval(&scope.with_status(Conclusion::Cancelled))?;
+        let limit = match (&step.timeout_minutes, runs) {
+            (Some(minutes), true) => StepLimit::of(minutes_of(minutes, &scope)?),
+            (Some(_) | None, _) => None,
+        };
+        let limit = StepLimit::sooner(limit, frame.limit);
+        let (id, source) = (id.to_owned(), frame.source.clone());
+        let current = Current { index, id, scope, survives, limit, source, span: step.span };
+        Ok((current, runs))
+    }
+
+    async fn carry_out(
+        &mut self,
+        frame: &mut Frame,
+        step: &Step,
+        current: &Current,
+    ) -> Result<Came, RunnerError> {
+        match &step.kind {
+            StepKind::Run(run) => self.run_script(run, current).await,
+            StepKind::Uses(uses) => self.run_action(frame, uses, current).await,
+        }
+    }
+
+    /// Puts what the step came to into the contexts; gives what it counts as.
+    async fn conclude(
+        &mut self,
+        frame: &mut Frame,
+        step: &Step,
+        id: &str,
+        index: usize,
+        came: &Came,
+    ) -> Conclusion {
+        let mut conclusion = came.outcome;
+        if came.outcome == Conclusion::Failure
+            && let Some(tolerant) = &step.continue_on_error
+        {
+            let mut env = self.env.clone();
+            env.extend(frame.env.iter().map(|(key, value)| (key.clone(), value.clone())));
+            match bool_of(tolerant, &self.scope(frame, &env, Some(id))) {
+                Ok(true) => conclusion = Conclusion::Success,
+                Ok(false) => {}
+                Err(found) => self.complain_of(index, &found).await,
+            }
+        }
+        if step.id.is_some() {
+            let mut entry = Object::new();
+            entry.insert("outputs", object(&came.outputs));
+            entry.insert("outcome", came.outcome.as_str());
+            entry.insert("conclusion", conclusion.as_str());
+            frame.steps.insert(id, Value::from(entry));
+        }
+        match (conclusion, frame.status) {
+            (Conclusion::Failure, _) => frame.status = Conclusion::Failure,
+            (Conclusion::Cancelled, Conclusion::Success) => frame.status = Conclusion::Cancelled,
+            (Conclusion::Cancelled | Conclusion::Success | Conclusion::Skipped, _) => {}
+        }
+        conclusion
+    }
+
+    /// Runs a program as part of a step, with everything it says taken in. What is heard besides is given back too.
+    pub(crate) async fn run_program(
+        &mut self,
+        program: &Program,
+        current: &Current,
+        hearing: Hearing,
+    ) -> Result<(Came, HeardAll), RunnerError> {
+        let (finished, mut heard, cause) = self.start(program, current, hearing).await?;
+        let step = Some(current.index);
+        take_files(&mut self.log, step, &finished.files, &mut heard).await;
+        let (outcome, exit_code, complaint) = match finished.ending {
+            Ending::Exited(0) => (Conclusion::Success, Some(0), None),
+            Ending::Exited(code) => {
+                (Conclusion::Failure, Some(code), Some(exit_words(code, &heard.last_line)))
+            }
+            Ending::Signalled(signal) => (
+                Conclusion::Failure,
+                None,
+                Some(format!(
+                    "the process was ended by signal {signal} from outside; it may have run out of memory"
+                )),
+            ),
+            Ending::Stopped => {
+                let cause = cause.unwrap_or(Cause::Cancelled);
+                let timed_out = matches!(cause, Cause::StepTimeout(_));
+                let outcome = if timed_out { Conclusion::Failure } else { Conclusion::Cancelled };
+                (outcome, None, Some(cause.words()))
+            }
+        };
+        if let Some(complaint) = complaint {
+            self.complain_at(current.index, &current.source, current.span, &complaint).await;
+        }
+        let mut came = Came { outcome, exit_code, outputs: std::mem::take(&mut heard.outputs) };
+        for refusal in std::mem::take(&mut heard.refusals) {
+            let error = RunnerError::new(ErrorKind::CommandRefused, refusal);
+            self.complain_about(current, &error).await;
+            came.outcome = Conclusion::Failure;
+        }
+        if hearing == Hearing::Step {
+            self.env.extend(std::mem::take(&mut heard.env));
+            for path in std::mem::take(&mut heard.paths) {
+                self.paths.retain(|known| *known != path);
+                self.paths.insert(0, path);
+            }
+        }
+        Ok((came, heard))
+    }
+
+    async fn start(
+        &mut self,
+        program: &Program,
+        current: &Current,
+        hearing: Hearing,
+    ) -> Result<(Finished, HeardAll, Option<Cause>), RunnerError> {
+        let (sender, receiver) = mpsc::channel(CHUNKS);
+        let stop = CancellationToken::new();
+        let any_token = program
+            .env
+            .get("ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS")
+            .is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"));
+        let session = Session::new(self.context.debug, any_token);
+        let step = Some(current.index);
+        let mut cause: Option<Cause> = None;
+        let (finished, heard) = {
+            let executor = self.executor;
+            let run = executor.run(program, sender, &stop);
+            let hear = listen(&mut self.log, step, session, hearing, self.context.debug, receiver);
+            let watch = async {
+                cause = Some(self.stop.cause(current.survives, current.limit).await);
+                stop.cancel();
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                both = async { tokio::join!(run, hear) } => both,
+                () = watch => return Err(RunnerError::new(ErrorKind::TimedOut, "the step was stopped")),
+            }
+        };
+        Ok((finished?, heard, cause))
+    }
+
+    /// Runs a helper of the runner: its exit code, and what was heard. Being stopped is an error.
+    pub(crate) async fn run_quietly(
+        &mut self,
+        program: &Program,
+        current: &Current,
+        hearing: Hearing,
+    ) -> Result<(Option<i32>, HeardAll), RunnerError> {
+        let (finished, heard, cause) = self.start(program, current, hearing).await?;
+        match finished.ending {
+            Ending::Exited(code) => Ok((Some(code), heard)),
+            Ending::Signalled(_) => Ok((None, heard)),
+            Ending::Stopped => {
+                let cause = cause.unwrap_or(Cause::Cancelled);
+                Err(RunnerError::new(ErrorKind::TimedOut, cause.words()))
+            }
+        }
+    }
+
+    /// Says what failed, with the place of the step.
+    pub(crate) async fn complain_at(&mut self, index: usize, source: &Source, span: Span, message: &str) {
+        let placed = format!("{}:{}: {message}", source.name, span.start);
+        self.complain(Some(index), &placed, Some((&source.name, span.start.line))).await;
+    }
+
+    /// Says what failed; an error of the expression language has its place already.
+    pub(crate) async fn complain_about(&mut self, current: &Current, error: &RunnerError) {
+        if error.kind == ErrorKind::Expression {
+            let place = Some((&*current.source.name, current.span.start.line));
+            self.complain(Some(current.index), &error.message, place).await;
+        } else {
+            self.complain_at(current.index, &current.source, current.span, &error.to_string()).await;
+        }
+    }
+
+    async fn complain_of(&mut self, index: usize, found: &Diagnostic) {
+        let place = Some((&*found.source.name, found.span.start.line));
+        self.complain(Some(index), &found.to_string(), place).await;
+    }
+
+    fn step_name(&self, step: &Step, scope: &StepScope) -> String {
+        let named =
+            step.name.as_ref().and_then(|name| name.eval_string(scope).ok()).filter(|name| !name.is_empty());
+        match (named, &step.kind) {
+            (Some(name), _) => name.to_string(),
+            (None, StepKind::Run(run)) => {
+                let text = run.run.eval_string(scope).unwrap_or_else(|_| run.run.text().into());
+                let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+                format!("Run {first}")
+            }
+            (None, StepKind::Uses(_)) => fallback_name(step),
+        }
+    }
+}
+
+fn fallback_name(step: &Step) -> String {
+    match (&step.name, &step.kind) {
+        (Some(name), _) => name.text().to_owned(),
+        (None, StepKind::Run(run)) => {
+            format!("Run {}", run.run.text().lines().next().unwrap_or_default().trim())
+        }
+        (None, StepKind::Uses(uses)) => format!("Run {}", written(&uses.uses.value)),
+    }
+}
+
+/// An action as it is written in `uses`.
+pub(crate) fn written(uses: &Uses) -> String {
+    match uses {
+        Uses::Local { path } => path.clone(),
+        Uses::Repository { owner, repo, path, reference } if path.is_empty() => {
+            format!("{owner}/{repo}@{reference}")
+        }
+        Uses::Repository { owner, repo, path, reference } => format!("{owner}/{repo}/{path}@{reference}"),
+    }
+}
+
+fn exit_words(code: i32, last_line: &str) -> String {
+    let mut words = format!("the process ended with exit code {code}");
+    if !last_line.is_empty() {
+        words += &format!("; its last line was: {last_line}");
+    }
+    match code {
+        126 => words += " (a file that was to be started is not executable; chmod +x it and commit that)",
+        127 => {
+            words +=
+                " (a program or script was not found; check its name, and that the repository is checked out)"
+        }
+        _ => {}
+    }
+    words
+}
+
+fn minutes_of(minutes: &Maybe<f64>, scope: &dyn Scope) -> Result<Duration, Diagnostic> {
+    let (value, source, span) = match minutes {
+        Maybe::Literal(value) => return Ok(from_minutes(value.value).unwrap_or(Duration::MAX)),
+        Maybe::Expression(template) => (template.eval_value(scope)?, template.source(), template.span()),
+    };
+    from_minutes(value.to_number()).ok_or_else(|| {
+        let message = format!("timeout-minutes must be a positive number, and is {:?}", &*value.to_text());
+        Diagnostic::error("SW0514", source, span, message)
+    })
+}
+
+fn from_minutes(minutes: f64) -> Option<Duration> {
+    if minutes > 0.0 { Duration::try_from_secs_f64(minutes * 60.0).ok() } else { None }
+}
+
+fn bool_of(value: &Maybe<bool>, scope: &dyn Scope) -> Result<bool, Diagnostic> {
+    match value {
+        Maybe::Literal(value) => Ok(value.value),
+        Maybe::Expression(template) => {
+            let value = template.eval_value(scope)?;
+            match (value.as_bool(), &*value.to_text()) {
+                (Some(value), _) => Ok(value),
+                (None, "true") => Ok(true),
+                (None, "false" | "") => Ok(false),
+                (None, text) => {
+                    let message = format!("continue-on-error must be true or false, and is {text:?}");
+                    Err(Diagnostic::error("SW0514", template.source(), template.span(), message))
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Why a step or a job is stopped before its end.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+/// How long the steps that run in spite of a cancellation may take together, as on GitHub.
+const AFTER_CANCEL: Duration = Duration::from_secs(300);
+/// A limit beyond a year is as good as none, and may not fit into an instant.
+const YEAR: Duration = Duration::from_secs(366 * 86_400);
+
+/// How a run or a job is asked to stop: once, and a second time when also the steps that run in spite of it are to stop.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel {
+    /// Asked to stop.
+    pub asked: CancellationToken,
+    /// Asked to stop whatever still runs.
+    pub forced: CancellationToken,
+    reason: Arc<OnceLock<String>>,
+}
+
+impl Cancel {
+    /// Not asked yet.
+    pub fn new() -> Cancel {
+        Cancel::default()
+    }
+
+    /// Asks to stop; the second time, forces.
+    pub fn ask(&self) {
+        if self.asked.is_cancelled() {
+            self.forced.cancel();
+        } else {
+            self.asked.cancel();
+        }
+    }
+
+    /// Asks to stop and says who wants it and why. The first reason counts.
+    pub fn ask_because(&self, reason: impl Into<String>) {
+        // A reason that is there already stays.
+        let _ = self.reason.set(reason.into());
+        self.ask();
+    }
+
+    /// Why, for people.
+    pub fn reason(&self) -> String {
+        self.reason.get().cloned().unwrap_or_else(|| "somebody cancelled the run".to_owned())
+    }
+}
+
+/// What ends a job early.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    cancel: Cancel,
+    deadline: Instant,
+    limit: Duration,
+    /// When it was first seen that the job is to stop, and why.
+    seen: Option<(Instant, Cause)>,
+}
+
+/// Until when a step may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StepLimit {
+    at: Instant,
+    of: Duration,
+}
+
+impl StepLimit {
+    /// A limit that counts from now. Beyond a year there is none.
+    pub(crate) fn of(limit: Duration) -> Option<StepLimit> {
+        (limit < YEAR).then(|| StepLimit { at: Instant::now() + limit, of: limit })
+    }
+
+    /// The one that comes first.
+    pub(crate) fn sooner(one: Option<StepLimit>, other: Option<StepLimit>) -> Option<StepLimit> {
+        one.into_iter().chain(other).min_by_key(|limit| limit.at)
+    }
+}
+
+/// Why something was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Somebody cancelled the job.
+    Cancelled,
+    /// The job took longer than its `timeout-minutes`.
+    JobTimeout(Duration),
+    /// The step took longer than its `timeout-minutes`.
+    StepTimeout(Duration),
+    /// The job was cancelled, and what still ran after that took too long.
+    TooLate,
+    /// Somebody cancelled a second time.
+    Forced,
+}
+
+impl Stop {
+    pub(crate) fn new(cancel: Cancel, limit: Duration) -> Stop {
+        Stop { cancel, deadline: Instant::now() + limit.min(YEAR), limit, seen: None }
+    }
+
+    /// Whether the job is to stop by now.
+    pub(crate) fn check(&mut self) -> Option<Cause> {
+        if self.seen.is_none() {
+            let cause = if self.cancel.asked.is_cancelled() {
+                Some(Cause::Cancelled)
+            } else {
+                (Instant::now() >= self.deadline).then_some(Cause::JobTimeout(self.limit))
+            };
+            self.seen = cause.map(|cause| (Instant::now(), cause));
+        }
+        self.seen.map(|(_, cause)| cause)
+    }
+
+    /// Waits until the step that runs now must stop. `survives` tells that it also runs in a cancelled job.
+    pub(crate) async fn cause(&self, survives: bool, step_limit: Option<StepLimit>) -> Cause {
+        let step = async {
+            match step_limit {
+                Some(limit) => {
+                    sleep_until(limit.at).await;
+                    Cause::StepTimeout(limit.of)
+                }
+                None => std::future::pending().await,
+            }
+        };
+        let job = async {
+            let (at, cause) = match self.seen {
+                Some(seen) => seen,
+                None => tokio::select! {
+                    () = self.cancel.asked.cancelled() => (Instant::now(), Cause::Cancelled),
+                    () = sleep_until(self.deadline) => (Instant::now(), Cause::JobTimeout(self.limit)),
+                },
+            };
+            if !survives && self.seen.is_none() {
+                return cause;
+            }
+            sleep_until(at + AFTER_CANCEL).await;
+            Cause::TooLate
+        };
+        tokio::select! {
+            cause = step => cause,
+            cause = job => cause,
+            () = self.cancel.forced.cancelled() => Cause::Forced,
+        }
+    }
+}
+
+impl Cause {
+    /// What people are told.
+    pub(crate) fn words(self) -> String {
+        let minutes = |limit: Duration| shipway_base::human_duration(limit);
+        match self {
+            Cause::Cancelled => "the job was cancelled".to_owned(),
+            Cause::JobTimeout(limit) => {
+                format!("the job took longer than its timeout-minutes of {} and was stopped", minutes(limit))
+            }
+            Cause::StepTimeout(limit) => {
+                format!("the step took longer than its timeout-minutes of {} and was stopped", minutes(limit))
+            }
+            Cause::Forced => "the job was cancelled twice, so that nothing was let run on".to_owned(),
+            Cause::TooLate => {
+                format!(
+                    "the job was cancelled, and the steps after that took longer than {}",
+                    minutes(AFTER_CANCEL)
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The JSON API, version 1. Every error is problem+json.
+
+mod logs;
+mod rollouts;
+mod runs;
+
+use super::{
+    Context,
+    auth::Principal,
+    error::{ApiError, problem},
+};
+use axum::{
+    Extension, Json, Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::de::DeserializeOwned;
+use shipway_api::{Health, JobKey, Problem, SignInLink, Version, codes};
+use std::str::FromStr;
+
+pub(super) use logs::{MOST_LINES, page as log_page};
+pub(super) use rollouts::{command_of, query as rollouts_query};
+pub(super) use runs::{artifact, query as runs_query};
+
+type ApiResult<T> = Result<T, ApiError>;
+
+pub(super) fn routes() -> Router<Context> {
+    Router::new()
+        .route("/version", get(version))
+        .route("/sign-in-links", post(sign_in_link))
+        .merge(runs::routes())
+        .merge(logs::routes())
+        .merge(rollouts::routes())
+}
+
+/// Open to everyone: it tells load balancers and `shipway doctor` whether the server is well, and nothing else.
+pub(super) async fn health(State(context): State<Context>) -> Response {
+    let health = context.backend.health().await.unwrap_or_else(|error| {
+        let problem = ApiError::from(error).0;
+        Health { healthy: false, problems: vec![problem.detail] }
+    });
+    let status = if health.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(health)).into_response()
+}
+
+async fn version(State(context): State<Context>) -> Json<Version> {
+    Json(Version { version: context.version.to_owned(), api: 1 })
+}
+
+async fn sign_in_link(
+    State(context): State<Context>,
+    Extension(_): Extension<Principal>,
+) -> ApiResult<Json<SignInLink>> {
+    let link = context.auth.sign_in_link(context.clock.now());
+    link.map(Json).map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "no sign-in link");
+        ApiError(problem(codes::INTERNAL, error.to_string()))
+    })
+}
+
+/// Reads an id out of a path; what is no id cannot be found.
+pub(super) fn id<T: FromStr>(kind: &str, text: &str) -> Result<T, Box<Problem>> {
+    text.parse().map_err(|_| problem(codes::NOT_FOUND, format!("there is no {kind} {text}")))
+}
+
+/// Reads the key of a job out of a path.
+pub(super) fn job_key(segment: &str) -> Result<JobKey, Box<Problem>> {
+    JobKey::from_segment(segment).map_err(|_| problem(codes::NOT_FOUND, format!("there is no job {segment}")))
+}
+
+/// Reads a JSON body; an empty one where everything in it has a default.
+fn body<T: DeserializeOwned>(headers: &HeaderMap, bytes: &Bytes) -> Result<T, Box<Problem>> {
+    let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
+    if !bytes.is_empty() && media.split(';').next().map(str::trim) != Some("application/json") {
+        let mut wrong = problem(codes::BAD_REQUEST, "the body is not declared as JSON");
+        wrong.help = Some("Send the header Content-Type: application/json.".to_owned());
+        return Err(wrong);
+    }
+    serde_json::from_slice(text)
+        .map_err(|error| problem(codes::BAD_REQUEST, format!("the body cannot be read: {error}")))
+}

@@ -1,0 +1,166 @@
+//! Errors as answers: problem+json for the API, a page for people.
+
+use super::Context;
+use crate::{
+    backend::{BackendError, BackendErrorKind},
+    web,
+};
+use axum::{
+    Json,
+    body::Body,
+    extract::{OriginalUri, State},
+    http::{HeaderValue, Response as HttpResponse, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use shipway_api::{Problem, codes};
+use std::any::Any;
+
+/// An error of the API.
+#[derive(Debug)]
+pub(super) struct ApiError(pub(super) Box<Problem>);
+
+/// An error on a page.
+#[derive(Debug)]
+pub(super) struct PageError(pub(super) Box<Problem>);
+
+/// A problem of one of our codes.
+pub(super) fn problem(code: &'static str, detail: impl Into<String>) -> Box<Problem> {
+    let (status, title, help) = match code {
+        codes::UNAUTHENTICATED => {
+            (401, "Not signed in", Some("Send a bearer token, or sign in with a link from the command line."))
+        }
+        codes::FORBIDDEN => {
+            (403, "Not permitted", Some("Use the operator's token, or do it on a page while signed in."))
+        }
+        codes::NOT_FOUND => (404, "Not found", None),
+        codes::CROSS_SITE => (
+            403,
+            "Sent from another site",
+            Some("Open the page on this server and send the form from there."),
+        ),
+        codes::CONFLICT => (409, "Not possible now", Some("Load it again to see its present state.")),
+        codes::BAD_REQUEST => (400, "Bad request", None),
+        codes::SIGN_IN_LINK => (403, "This sign-in link no longer works", Some("Ask for a new link.")),
+        codes::KEY_REUSED => {
+            (422, "The Idempotency-Key belongs to another request", Some("Use a new key for a new request."))
+        }
+        codes::TOO_LARGE => (413, "Too large", None),
+        codes::METHOD => (405, "Wrong method", None),
+        codes::UNAVAILABLE => (503, "Not available for the moment", Some("Try again shortly.")),
+        codes::INVALID_DOCUMENT => {
+            (422, "The document has errors", Some("Mend every finding and send it again."))
+        }
+        _ => (500, "The server failed", Some("The server's log has the cause; look for the same time.")),
+    };
+    Box::new(Problem {
+        code: code.to_owned(),
+        status,
+        title: title.to_owned(),
+        detail: detail.into(),
+        help: help.map(str::to_owned),
+        findings: Vec::new(),
+    })
+}
+
+impl From<Box<Problem>> for ApiError {
+    fn from(problem: Box<Problem>) -> ApiError {
+        ApiError(problem)
+    }
+}
+
+impl From<Box<Problem>> for PageError {
+    fn from(problem: Box<Problem>) -> PageError {
+        PageError(problem)
+    }
+}
+
+impl From<BackendError> for ApiError {
+    fn from(error: BackendError) -> ApiError {
+        ApiError(describe(error))
+    }
+}
+
+impl From<BackendError> for PageError {
+    fn from(error: BackendError) -> PageError {
+        PageError(describe(error))
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = status(&self.0);
+        let media = [(header::CONTENT_TYPE, Problem::MEDIA_TYPE)];
+        (status, media, Json(self.0)).into_response()
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        (status(&self.0), web::error::page(&self.0)).into_response()
+    }
+}
+
+/// The answer for one path: JSON below `/api`, else a page.
+pub(super) fn respond(uri: &Uri, problem: Box<Problem>) -> Response {
+    if uri.path().starts_with("/api/") {
+        ApiError(problem).into_response()
+    } else {
+        PageError(problem).into_response()
+    }
+}
+
+pub(super) async fn no_such_page(OriginalUri(uri): OriginalUri) -> Response {
+    respond(&uri, problem(codes::NOT_FOUND, format!("there is nothing at {}", uri.path())))
+}
+
+pub(super) async fn wrong_method(State(_): State<Context>, OriginalUri(uri): OriginalUri) -> Response {
+    respond(&uri, problem(codes::METHOD, format!("{} does not answer this method", uri.path())))
+}
+
+/// A handler panicked: the connection lives on, and the log has the message.
+pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> HttpResponse<Body> {
+    let message = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    tracing::error!(message, "a request handler panicked");
+    let mut response =
+        PageError(problem(codes::INTERNAL, "the server failed on this request")).into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+fn describe(error: BackendError) -> Box<Problem> {
+    let BackendError { context, kind } = error;
+    match kind {
+        BackendErrorKind::NotFound(what) => problem(codes::NOT_FOUND, format!("there is no {what}")),
+        BackendErrorKind::Conflict(why) => problem(codes::CONFLICT, why),
+        BackendErrorKind::Invalid(why) => problem(codes::BAD_REQUEST, why),
+        BackendErrorKind::Document(findings) => {
+            let mut found = problem(codes::INVALID_DOCUMENT, findings.first().cloned().unwrap_or(context));
+            found.findings = findings;
+            found
+        }
+        BackendErrorKind::KeyReused => problem(
+            codes::KEY_REUSED,
+            "an earlier request with this Idempotency-Key asked for something else",
+        ),
+        BackendErrorKind::Unavailable(why) => problem(codes::UNAVAILABLE, why),
+        BackendErrorKind::Internal(cause) => {
+            // The cause may name files and statements: it goes to the log, not to the client.
+            let mut causes = vec![cause.to_string()];
+            let mut next = cause.source();
+            while let Some(deeper) = next {
+                causes.push(deeper.to_string());
+                next = deeper.source();
+            }
+            tracing::error!(context, cause = causes.join(": "), "a request failed");
+            problem(codes::INTERNAL, format!("{context} failed"))
+        }
+    }
+}
+
+fn status(problem: &Problem) -> StatusCode {
+    StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

@@ -1,0 +1,175 @@
+//! The page of one run: failure first, then the graph of its jobs, the jobs, and what it left behind.
+
+use super::{View, ansi, graph, job, jobs, layout::heading, marks::of_status, parts, rollouts};
+use maud::{Markup, html};
+use shipway_api::{AnnotationLevel, Failure, Run, RunAction, request::percent_encode};
+use shipway_base::Timestamp;
+
+/// The page.
+pub fn view(run: &Run, now: Timestamp) -> View {
+    let summary = &run.summary;
+    let mark = of_status(summary.status, summary.conclusion);
+    let mut view = View::new(format!("{} #{}", summary.workflow, summary.number), "/runs", "run")
+        .with("head", head(run, now))
+        .with("failure", failure(run))
+        .with("graph", graph(run))
+        .with("jobs", jobs::list(run, now))
+        .with("side", side(run, now))
+        .with("notes", annotations(run));
+    view.word = Some(mark.word);
+    view.tone = mark.tone;
+    view.lives_on(format!("/live/runs/{}", summary.id), now);
+    view
+}
+
+fn head(run: &Run, now: Timestamp) -> Markup {
+    let summary = &run.summary;
+    let mark = of_status(summary.status, summary.conclusion);
+    html! {
+        p class="crumbs" { a href="/runs" { "Runs" } " / " (summary.workflow) " #" (summary.number) }
+        (heading(mark.tone, mark.shape, &html! { (summary.title) }))
+        dl class="facts" {
+            div { dt { "State" } dd { (mark.word) } }
+            div { dt { "Commit" } dd { code { (parts::short_sha(&summary.commit)) } " " (summary.commit.subject) " by " (summary.commit.author) } }
+            div { dt { "Trigger" } dd { (summary.event) " on " span class="tag" { (summary.branch) } " by " (summary.actor) } }
+            div { dt { "Began" } dd { (parts::ago(summary.created_at, now)) } }
+            @if summary.started_at.is_some() {
+                div { dt { "Took" } dd { (parts::run_took(summary, now)) } }
+            }
+            @if let Some(earlier) = summary.rerun_of {
+                div { dt { "Repeats" } dd { a href={ "/runs/" (earlier) } { "an earlier run" } } }
+            }
+        }
+        (actions(run))
+    }
+}
+
+fn actions(run: &Run) -> Markup {
+    let id = run.summary.id;
+    html! {
+        @if !run.actions.is_empty() {
+            div class="actions" {
+                @for action in &run.actions {
+                    @match action {
+                        RunAction::Cancel => form method="post" action={ "/runs/" (id) "/cancel" } {
+                            button class="danger" { "Cancel run" }
+                        },
+                        RunAction::RerunFailed => form method="post" action={ "/runs/" (id) "/rerun" } {
+                            input type="hidden" name="only_failed" value="true";
+                            button { "Re-run failed jobs" }
+                        },
+                        RunAction::Rerun => form method="post" action={ "/runs/" (id) "/rerun" } {
+                            button { "Re-run all jobs" }
+                        },
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The box with what to look at first.
+fn failure(run: &Run) -> Markup {
+    html! {
+        @if let Some(failure) = &run.failure {
+            section class="box bad" aria-labelledby="failure-title" {
+                h2 id="failure-title" { (failure.message) }
+                p {
+                    "Job " strong { (failure.job_name) }
+                    @if let Some(step) = &failure.step_name { ", step " strong { (step) } }
+                    @if let Some(code) = failure.exit_code { ", exit code " strong { (code) } }
+                    @if failure.other_jobs > 0 {
+                        ". " (parts::plural(u64::from(failure.other_jobs), "other job")) " failed as well"
+                    }
+                    "."
+                }
+                (last_lines(run, failure))
+            }
+        }
+    }
+}
+
+fn last_lines(run: &Run, failure: &Failure) -> Markup {
+    let log = job::path(run.summary.id, &failure.job);
+    let error = run.jobs.iter().find(|job| job.key == failure.job).and_then(|job| job.error_line);
+    let target = error.or_else(|| failure.lines.last().map(|line| line.n));
+    html! {
+        @if !failure.lines.is_empty() {
+            pre class="lines" tabindex="0" aria-label="Last lines of the failed step" {
+                @for line in &failure.lines { (job::tail_line(&log, line)) }
+            }
+        }
+        p {
+            a class="button" href={ (log) @if let Some(n) = target { "?at=" (n) "#L" (n) } } { "Open the log at the error" }
+            " "
+            a href={ (log) "/log.txt" } { "Raw log" }
+        }
+    }
+}
+
+fn graph(run: &Run) -> Markup {
+    html! {
+        @if run.jobs.len() > 1 {
+            h2 { "Graph" }
+            (graph::draw(run))
+        }
+    }
+}
+
+fn annotations(run: &Run) -> Markup {
+    html! {
+        @if !run.annotations.is_empty() {
+            h2 { "Annotations" }
+            ul class="notes" {
+                @for note in run.annotations.iter().take(50) {
+                    li class=(level_class(note.level)) {
+                        strong { (level_word(note.level)) }
+                        " " (note.title.as_deref().unwrap_or_default()) " "
+                        @if let Some(file) = &note.file {
+                            code { (file) @if let Some(line) = note.line { ":" (line) } }
+                        }
+                        span { (ansi::plain(&note.message)) }
+                        " " a class="dim" href=(job::path(run.summary.id, &note.job)) { (note.job) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn side(run: &Run, now: Timestamp) -> Markup {
+    html! {
+        @if !run.rollouts.is_empty() {
+            h2 { "Rollouts" }
+            (rollouts::list(&run.rollouts, now))
+        }
+        @if !run.artifacts.is_empty() {
+            h2 { "Artifacts" }
+            ul class="plain" {
+                @for artifact in run.artifacts.iter().take(50) {
+                    li {
+                        a href={ "/runs/" (run.summary.id) "/artifacts/" (percent_encode(&artifact.name)) } { (artifact.name) }
+                        span class="dim" { " " (parts::bytes(artifact.bytes)) }
+                        code class="dim cut" { (artifact.digest) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn level_word(level: AnnotationLevel) -> &'static str {
+    match level {
+        AnnotationLevel::Error => "Error",
+        AnnotationLevel::Warning => "Warning",
+        AnnotationLevel::Notice => "Notice",
+    }
+}
+
+fn level_class(level: AnnotationLevel) -> &'static str {
+    match level {
+        AnnotationLevel::Error => "bad",
+        AnnotationLevel::Warning => "wait",
+        AnnotationLevel::Notice => "quiet",
+    }
+}

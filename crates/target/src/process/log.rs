@@ -1,0 +1,124 @@
+//! What instances write: a file each, that the instance itself appends to, so that nothing is lost when this program
+//! dies. The file is bounded by copying its end away and emptying it, as `logrotate` does with `copytruncate`.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Seek as _, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+/// The most lines that are shown.
+pub(super) const LINES: usize = 20;
+/// How far back they are looked for.
+const BACK: u64 = 32 * 1024;
+/// The most characters of one line.
+const WIDTH: usize = 500;
+
+/// Opens a log for appending.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+/// The last lines of a log, at most [`LINES`], without control characters.
+pub(super) fn last_lines(path: &Path) -> Vec<String> {
+    let mut text = end_of(&previous(path), BACK).unwrap_or_default();
+    text.push_str(&end_of(path, BACK).unwrap_or_default());
+    let lines: Vec<String> = text.lines().filter(|line| !line.trim().is_empty()).map(plain).collect();
+    lines[lines.len().saturating_sub(LINES)..].to_vec()
+}
+
+/// Keeps a log below `limit` bytes: when it has grown beyond, its later half moves to the file beside it. Lines written
+/// between the copy and the cut are lost; only programs that write without pause notice.
+pub(super) fn bound(path: &Path, limit: u64) -> io::Result<()> {
+    if fs::metadata(path)?.len() <= limit {
+        return Ok(());
+    }
+    let end = end_bytes(path, limit / 2)?;
+    fs::write(previous(path), end)?;
+    OpenOptions::new().write(true).open(path)?.set_len(0)
+}
+
+/// Where the part before the last cut is.
+pub(super) fn previous(path: &Path) -> PathBuf {
+    path.with_extension("log.1")
+}
+
+fn end_of(path: &Path, bytes: u64) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&end_bytes(path, bytes)?).into_owned())
+}
+
+/// The last bytes of a file, from the beginning of a line where there is one.
+fn end_bytes(path: &Path, bytes: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(bytes)))?;
+    let mut end = Vec::new();
+    file.take(bytes).read_to_end(&mut end)?;
+    if length > bytes
+        && let Some(line) = end.iter().position(|byte| *byte == b'\n')
+    {
+        end.drain(..=line);
+    }
+    Ok(end)
+}
+
+/// A line as it may be shown anywhere: no escape sequences, no endless lines.
+fn plain(line: &str) -> String {
+    let mut text = String::new();
+    let mut characters = line.chars();
+    while let Some(c) = characters.next() {
+        match c {
+            // A colour or cursor sequence ends with a letter; `ESC [ ... m`.
+            '\u{1b}' => {
+                if characters.next() == Some('[') {
+                    characters.by_ref().find(char::is_ascii_alphabetic);
+                }
+            }
+            '\t' => text.push(' '),
+            c if c.is_control() => {}
+            c => text.push(c),
+        }
+    }
+    match text.char_indices().nth(WIDTH) {
+        Some((at, _)) => format!("{}...", &text[..at]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn shows_the_last_lines_plainly() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("a.log");
+        let mut file = open(&path).expect("log");
+        for number in 0..100 {
+            writeln!(file, "\u{1b}[31mline\u{1b}[0m\t{number}\r").expect("write");
+        }
+        let lines = last_lines(&path);
+        assert_eq!(lines.len(), LINES);
+        assert_eq!(lines.last().map(String::as_str), Some("line 99"));
+        writeln!(file, "{}", "x".repeat(2_000)).expect("write");
+        assert_eq!(last_lines(&path).last().map(String::len), Some(WIDTH + 3));
+        assert!(last_lines(&folder.path().join("none.log")).is_empty());
+    }
+
+    #[test]
+    fn stays_within_its_bound() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("a.log");
+        let mut file = open(&path).expect("log");
+        for number in 0..10_000 {
+            writeln!(file, "line {number}").expect("write");
+            bound(&path, 4_096).expect("bound");
+        }
+        let size = |path: &Path| fs::metadata(path).map_or(0, |data| data.len());
+        assert!(size(&path) <= 4_096 + 16 && size(&previous(&path)) <= 2_048);
+        let lines = last_lines(&path);
+        assert_eq!(lines.last().map(String::as_str), Some("line 9999"));
+        assert_eq!(lines.len(), LINES, "lines reach back over the cut");
+    }
+}

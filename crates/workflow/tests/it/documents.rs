@@ -1,0 +1,241 @@
+//! Workflows of the field: which are accepted, which are refused as not supported yet, and none for a wrong reason.
+
+use crate::conformance::{self, Tally, folder, json};
+use serde_json::Value as Json;
+use shipway_base::{Diagnostics, Source};
+use shipway_workflow::{action::Action, document::Workflow};
+use std::path::{Path, PathBuf};
+
+/// The code of what GitHub knows and this version cannot honour.
+const NOT_YET: &str = "SW0105";
+
+enum Verdict {
+    Accepted,
+    NotYet(Diagnostics),
+    Refused(Diagnostics),
+}
+
+fn verdict(name: &str, text: &str) -> Verdict {
+    let (workflow, found) = Workflow::parse(&Source::new(name, text));
+    assert_eq!(workflow.is_none(), found.has_errors(), "{name}: a workflow exactly when nothing is an error");
+    match found.iter().find(|error| error.code != NOT_YET) {
+        _ if !found.has_errors() => Verdict::Accepted,
+        Some(_) => Verdict::Refused(found),
+        None => Verdict::NotYet(found),
+    }
+}
+
+fn files(path: &str) -> Vec<PathBuf> {
+    let Some(folder) = folder(path) else { return Vec::new() };
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.retain(|file| file.extension().is_some_and(|end| end == "yml" || end == "yaml"));
+    files.sort();
+    files
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn text(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Files that must be accepted or refused as not supported yet; `except` names those that this project refuses on
+/// purpose, with the reason.
+fn must_accept(suite: &'static str, path: &str, except: &[(&str, &str)], at_least: usize) {
+    let files = files(path);
+    if files.is_empty() {
+        return;
+    }
+    let mut tally = Tally::new(suite);
+    let (mut accepted, mut not_yet) = (0, 0);
+    for file in &files {
+        let name = name(file);
+        let refused_on_purpose = except.iter().any(|(known, _)| *known == name);
+        let result = match verdict(&name, &text(file)) {
+            Verdict::Accepted if refused_on_purpose => {
+                Err("is accepted now; strike it from the list".to_owned())
+            }
+            Verdict::Accepted => {
+                accepted += 1;
+                Ok(())
+            }
+            Verdict::NotYet(_) => {
+                not_yet += 1;
+                Ok(())
+            }
+            Verdict::Refused(_) if refused_on_purpose => Ok(()),
+            Verdict::Refused(found) => Err(format!("\n{found}")),
+        };
+        tally.record(&name, result);
+    }
+    conformance::say(&format!(
+        "{suite}: {accepted} accepted, {not_yet} refused as not supported yet, {} refused on purpose",
+        except.len()
+    ));
+    tally.finish(at_least);
+}
+
+#[test]
+fn conformance_schemastore_valid() {
+    let except =
+        [("918.yaml", "`create` takes no `tags`; GitHub ignores them, and its own schema refuses them")];
+    must_accept("SchemaStore workflows, valid", "schemastore/valid", &except, 30);
+}
+
+#[test]
+fn conformance_actionlint_ok() {
+    let except = [("workflow_call_job.yaml", "GitHub takes no expression in `uses`")];
+    must_accept("actionlint, ok", "actionlint/testdata/ok", &except, 60);
+}
+
+#[test]
+fn conformance_schemastore_invalid() {
+    let files = files("schemastore/invalid");
+    if files.is_empty() {
+        return;
+    }
+    let mut tally = Tally::new("SchemaStore workflows, invalid");
+    for file in &files {
+        let result = match verdict(&name(file), &text(file)) {
+            Verdict::Accepted => Err("was accepted".to_owned()),
+            Verdict::NotYet(found) => Err(format!("was refused only as not supported yet\n{found}")),
+            Verdict::Refused(_) => Ok(()),
+        };
+        tally.record(&name(file), result);
+    }
+    tally.finish(20);
+}
+
+/// Cases whose outcome differs here, with the reason.
+const DIFFERENT: &[(&str, &str)] = &[
+    ("errors-anchor-tag.yml", "GitHub reads anchors since 2025"),
+    ("errors-max-depth.yml", "the case sets a limit of its own"),
+    ("errors-max-file-size.yml", "the case sets a limit of its own"),
+    ("errors-max-result-size.yml", "the case sets a limit of its own"),
+    ("errors-on-workflow_call-input-unexpected-property.yml", "deprecationMessage is documented today"),
+    ("errors-step-run-exceeds-length.yml", "a script with expressions may be longer than 21,000 characters"),
+    (
+        "events-mapping-all.yml",
+        "GitHub's service refuses branches beside branches-ignore, its parser does not",
+    ),
+    ("on-workflow_dispatch-unknown-keys-ignored.yml", "unknown keys are errors"),
+    ("round-to-infinity.yml", "a timeout must be above 0 and finite"),
+    ("step-id-generates-when-empty.yml", "no repository has a space in its name"),
+    ("yaml-schema-sequence.yml", "`]#` is not YAML"),
+];
+
+/// GitHub's own parser cases: a header, the workflow, perhaps files that it calls, and what comes of it.
+#[test]
+fn conformance_github_workflow_parser() {
+    let files = files("github-actions/workflow-parser/testdata/reader");
+    if files.is_empty() {
+        return;
+    }
+    let mut tally = Tally::new("GitHub workflow-parser cases");
+    let (mut accepted, mut not_yet, mut refused) = (0, 0, 0);
+    for file in &files {
+        let text = text(file);
+        let parts: Vec<&str> = text.split("\n---\n").collect();
+        let [_, workflow, .., outcome] = parts.as_slice() else { panic!("{}: no case", file.display()) };
+        let fails = outcome.contains("\"errors\"");
+        let different = DIFFERENT.iter().any(|(known, _)| *known == name(file));
+        let result = match (fails, verdict(&name(file), workflow)) {
+            (true, Verdict::Accepted) | (false, Verdict::Refused(_)) if different => continue,
+            _ if different => Err("does not differ any more; strike it from the list".to_owned()),
+            (false, Verdict::Accepted) => {
+                accepted += 1;
+                Ok(())
+            }
+            (_, Verdict::NotYet(_)) => {
+                not_yet += 1;
+                Ok(())
+            }
+            (true, Verdict::Refused(_)) => {
+                refused += 1;
+                Ok(())
+            }
+            (true, Verdict::Accepted) => Err(format!("was accepted; GitHub says {outcome}")),
+            (false, Verdict::Refused(found)) => Err(format!("\n{found}")),
+        };
+        tally.record(&name(file), result);
+    }
+    conformance::say(&format!(
+        "GitHub workflow-parser cases: {accepted} accepted, {refused} refused rightly, {not_yet} not supported yet, \
+         {} different on purpose",
+        DIFFERENT.len()
+    ));
+    tally.finish(150);
+}
+
+#[test]
+fn conformance_act_job_ids() {
+    let Some(file) = folder("act-tables/job-ids.json") else { return };
+    let mut tally = Tally::new("act job ids");
+    for case in json(&file)["cases"].as_array().into_iter().flatten() {
+        let workflow = case["input"]["workflow"].as_str().unwrap_or_default();
+        let accepted = matches!(verdict("w.yml", workflow), Verdict::Accepted);
+        let expected = case["expect"]["valid"].as_bool() == Some(true);
+        let result = if accepted == expected { Ok(()) } else { Err(format!("accepted: {accepted}")) };
+        tally.record(case["name"].as_str().unwrap_or_default(), result);
+    }
+    tally.finish(4);
+}
+
+/// The action manifests that the runner's own tests read.
+#[test]
+fn conformance_runner_manifests() {
+    let files = files("actions-runner/manifests");
+    if files.is_empty() {
+        return;
+    }
+    let mut counts = (0, 0, 0);
+    for file in &files {
+        let (action, found) = Action::parse(&Source::new(name(file), text(file)));
+        match found.iter().find(|error| error.code != NOT_YET) {
+            _ if action.is_some() => counts.0 += 1,
+            None => counts.1 += 1,
+            Some(_) => {
+                counts.2 += 1;
+                conformance::say(&format!("{found}"));
+            }
+        }
+    }
+    conformance::say(&format!(
+        "runner manifests: {} accepted, {} not supported yet, {} refused",
+        counts.0, counts.1, counts.2
+    ));
+}
+
+#[test]
+fn conformance_act_filter_patterns() {
+    let Some(file) = folder("act-tables/filter-patterns.json") else { return };
+    let mut tally = Tally::new("act filter patterns");
+    for case in json(&file)["cases"].as_array().into_iter().flatten() {
+        let list = |key: &str| -> Vec<&str> {
+            case["input"][key].as_array().into_iter().flatten().filter_map(Json::as_str).collect()
+        };
+        for (expect, key) in
+            [("runs_with_include_filter", "paths"), ("runs_with_ignore_filter", "paths-ignore")]
+        {
+            let Some(expected) = case["expect"][expect].as_bool() else { continue };
+            let runs = runs_with_paths(key, &list("patterns"), &list("values"));
+            let result = if runs == expected { Ok(()) } else { Err(format!("{key}: runs is {runs}")) };
+            tally.record(case["name"].as_str().unwrap_or_default(), result);
+        }
+    }
+    tally.finish(60);
+}
+
+fn runs_with_paths(key: &str, patterns: &[&str], changed: &[&str]) -> bool {
+    let text = format!(
+        "on: {{push: {{{key}: {}}}}}\njobs: {{a: {{runs-on: x, steps: [{{run: x}}]}}}}\n",
+        serde_json::to_string(patterns).unwrap_or_default()
+    );
+    let (workflow, found) = Workflow::parse(&Source::new("w.yml", text));
+    let workflow = workflow.unwrap_or_else(|| panic!("{found}"));
+    let event = crate::worlds::push("refs/heads/main", Some(changed));
+    workflow.triggered_by(&event).is_yes()
+}
