@@ -66,6 +66,7 @@ pub async fn drive(
                     driver.take(Input::Cancel { reason: cancel.reason() }).await?;
                 }
                 asked = true;
+                driver.force();
             }
             () = cancel.asked.cancelled(), if !asked => {
                 asked = true;
@@ -144,6 +145,14 @@ impl Driver<'_> {
             cancel.ask();
         }
         None
+    }
+
+    /// Stops all jobs with whatever they still run.
+    fn force(&self) {
+        for cancel in self.known.values() {
+            cancel.asked.cancel();
+            cancel.forced.cancel();
+        }
     }
 
     async fn start_next(&mut self, permit: OwnedSemaphorePermit) -> Result<(), RunnerError> {

@@ -1,6 +1,7 @@
 //! Listens to the output of one program: lines, commands, masks.
 
 use crate::{
+    error::{ErrorKind, RunnerError},
     executor::Chunk,
     filecommand::{self, CommandFiles},
     lines::{LineSplitter, Piece},
@@ -24,7 +25,7 @@ pub(crate) struct HeardAll {
     /// Folders for `PATH`.
     pub(crate) paths: Vec<String>,
     /// Why the step fails whatever its exit code says.
-    pub(crate) refusals: Vec<String>,
+    pub(crate) refusals: Vec<RunnerError>,
     /// The last line it printed, masked: often the reason of a failure.
     pub(crate) last_line: String,
     /// Everything it printed, when that was asked for.
@@ -127,7 +128,7 @@ async fn command(
         Action::EndGroup => log.line(step, "##[endgroup]").await,
         Action::Debug(text) if debug => log.line(step, &format!("##[debug]{text}")).await,
         Action::Debug(_) => {}
-        Action::Refuse(why) => heard.refusals.push(why),
+        Action::Refuse(why) => heard.refusals.push(RunnerError::new(ErrorKind::CommandRefused, why)),
     }
     None
 }
@@ -145,7 +146,8 @@ pub(crate) async fn take_files(
         let pairs = match filecommand::pairs(bytes) {
             Ok(pairs) => pairs,
             Err(error) => {
-                heard.refusals.push(format!("the file {name} is not in order, {error}"));
+                let text = format!("the file {name} is not in order, {error}");
+                heard.refusals.push(RunnerError::new(ErrorKind::CommandFile, text));
                 continue;
             }
         };

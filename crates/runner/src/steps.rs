@@ -220,8 +220,7 @@ impl Job<'_> {
             self.complain_at(current.index, &current.source, current.span, &complaint).await;
         }
         let mut came = Came { outcome, exit_code, outputs: std::mem::take(&mut heard.outputs) };
-        for refusal in std::mem::take(&mut heard.refusals) {
-            let error = RunnerError::new(ErrorKind::CommandRefused, refusal);
+        for error in std::mem::take(&mut heard.refusals) {
             self.complain_about(current, &error).await;
             came.outcome = Conclusion::Failure;
         }

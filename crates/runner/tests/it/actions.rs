@@ -1,0 +1,111 @@
+//! Composite and JavaScript actions of the repository.
+
+use crate::world::{World, has};
+use shipway_runner::Level;
+use shipway_workflow::run::Conclusion;
+
+const GREET: &str = r#"
+name: greet
+inputs:
+  who: {description: whom, default: world}
+  loud: {description: how, default: 'no'}
+outputs:
+  said: {description: what, value: '${{ steps.say.outputs.said }}'}
+runs:
+  using: composite
+  steps:
+  - id: say
+    shell: bash
+    env: {WHO: '${{ inputs.who }}'}
+    run: |
+      echo "said=hello $WHO ${{ inputs.loud }}" >> "$GITHUB_OUTPUT"
+      echo "outer $OUTER in ${GITHUB_ACTION_PATH##*/}"
+      echo "LEFT=behind" >> "$GITHUB_ENV"
+  - if: inputs.loud == 'yes'
+    shell: bash
+    run: exit 9
+  - if: failure()
+    shell: bash
+    run: echo inner cleanup
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_composite_action_has_inputs_and_outputs_of_its_own() {
+    let mut world = World::new();
+    world.file("actions/greet/action.yml", GREET);
+    world.file(
+        "actions/twice/action.yaml",
+        "name: twice\nruns:\n  using: composite\n  steps:\n  - {id: a, uses: ./actions/greet, with: {who: nested}}\n  - {shell: bash, run: 'echo \"${{ steps.a.outputs.said }}\"'}\n",
+    );
+    world.commit();
+    let story = world
+        .steps(
+            r#"
+      - uses: actions/checkout@v4
+      - {id: one, uses: ./actions/greet, with: {who: you, wat: 1}, env: {OUTER: set}}
+      - run: echo "${{ steps.one.outputs.said }}; $LEFT; [${{ steps.say.outputs.said }}]"
+      - uses: ./actions/twice
+      - {id: two, uses: ./actions/greet, with: {loud: 'yes'}, continue-on-error: true}
+      - run: echo "two ${{ steps.two.outcome }}"
+"#,
+        )
+        .await;
+    story
+        .expect_success()
+        .expect_line("outer set in greet")
+        .expect_line("hello you no; behind; []")
+        .expect_line("hello nested no")
+        .expect_line("inner cleanup")
+        .expect_line("two failure");
+    assert_eq!(story.steps().len(), 6);
+    assert!(story.annotations(Level::Warning)[0].contains("no input \"wat\""), "{}", story.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_javascript_action_runs_with_its_post_part() {
+    if !has("node") {
+        return;
+    }
+    let mut world = World::new();
+    world.file(
+        "js/action.yml",
+        "name: js\ninputs: {who to: {default: me}}\nruns: {using: node20, main: main.js, post: post.js, post-if: 'always()'}\n",
+    );
+    world.file(
+        "js/main.js",
+        r#"
+const fs = require('fs');
+fs.appendFileSync(process.env.GITHUB_OUTPUT, 'got=' + process.env['INPUT_WHO_TO'] + '\n');
+fs.appendFileSync(process.env.GITHUB_STATE, 'mark=' + process.env['INPUT_WHO_TO'] + '\n');
+console.log('main in ' + require('path').basename(process.env.GITHUB_ACTION_PATH));
+"#,
+    );
+    world.file("js/post.js", "console.log('post ' + process.env.STATE_mark);");
+    world.commit();
+    let story = world
+        .steps(
+            r#"
+      - uses: actions/checkout@v4
+      - {id: a, uses: ./js, with: {Who To: first}}
+      - {id: b, uses: ./js, with: {who to: second}}
+      - run: echo "${{ steps.a.outputs.got }} ${{ steps.b.outputs.got }}"; exit 1
+"#,
+        )
+        .await;
+    assert_eq!(story.conclusion, Conclusion::Failure);
+    assert_eq!(story.conclusions(), "success success success failure success success");
+    story.expect_line("main in js").expect_line("first second");
+    let log = story.log();
+    let (second, first) = (log.find("post second").expect("second"), log.find("post first").expect("first"));
+    assert!(second < first, "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_action_that_uses_itself_is_stopped() {
+    let mut world = World::new();
+    world.file("loop/action.yml", "name: l\nruns:\n  using: composite\n  steps:\n  - uses: ./loop\n");
+    world.commit();
+    let story = world.steps("      - uses: actions/checkout@v4\n      - uses: ./loop\n").await;
+    assert_eq!(story.conclusions(), "success failure");
+    assert!(story.annotations(Level::Error)[0].contains("10 deep"), "{}", story.log());
+}

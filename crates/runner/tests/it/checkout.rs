@@ -1,0 +1,82 @@
+//! `actions/checkout` without Node: a commit, or the work tree as it lies there.
+
+use crate::world::{World, git};
+use shipway_runner::{Level, Revision};
+use std::fs;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn checks_out_the_commit_of_the_run() {
+    let mut world = World::new();
+    world.file("a", "one");
+    let first = world.commit();
+    world.file("a", "two");
+    // A hook that would run at every checkout, had it been copied.
+    world.file(".git/hooks/post-checkout", "#!/bin/sh\necho HOOK RAN\n");
+    world.commit();
+    world.file("a", "not committed");
+    world.context.repository.revision = Revision::Commit(first.clone());
+    let story = world
+        .steps(
+            r#"
+      - {id: c, uses: actions/checkout@v4}
+      - run: echo "$(cat a) $(git rev-parse HEAD) $(git branch --show-current) $(git log --oneline | wc -l) ${{ steps.c.outputs.commit }}"
+      - {uses: actions/checkout@v4, with: {ref: main, path: other, fetch-depth: 0}}
+      - run: echo "$(cat other/a) $(git -C other log --oneline | wc -l) $(cat a)"
+"#,
+        )
+        .await;
+    story.expect_success().expect_line(&format!("one {first} main 1 {first}")).expect_line("two 2 one");
+    assert!(!story.log().contains("HOOK RAN"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn checks_out_the_work_tree_as_it_is() {
+    let mut world = World::new();
+    world.file("tracked", "old");
+    world.file("gone", "x");
+    world.file(".gitignore", "ignored\n");
+    world.commit();
+    world.file("tracked", "new");
+    world.file("deep/untracked", "u");
+    world.file("ignored", "i");
+    fs::remove_file(world.repository().join("gone")).expect("removed");
+    std::os::unix::fs::symlink("tracked", world.repository().join("link")).expect("link");
+    world.context.repository.revision = Revision::WorkingTree;
+    let story = world
+        .steps(
+            "      - uses: actions/checkout@v4\n      - run: echo $(ls) $(cat tracked deep/untracked link) $(git status --short | wc -l)\n",
+        )
+        .await;
+    story.expect_success().expect_line("deep link tracked newunew 4");
+    assert_eq!(
+        git(&world.repository(), &["status", "--short"]).lines().count(),
+        4,
+        "the repository is untouched"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repository_without_commits_has_files_all_the_same() {
+    let world = World::new();
+    world.file("x", "here");
+    git(&world.repository(), &["init", "--quiet"]);
+    let story = world.steps("      - uses: actions/checkout@v4\n      - run: cat x; echo\n").await;
+    story.expect_success().expect_line("here");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn says_why_it_cannot() {
+    let mut world = World::new();
+    world.file("a", "");
+    world.commit();
+    let check = async |with: &str, expect: &str| {
+        let story = world.steps(&format!("      - {{uses: actions/checkout@v4, with: {{{with}}}}}\n")).await;
+        let errors = story.annotations(Level::Error);
+        assert!(errors.len() == 1 && errors[0].contains(expect), "{with}: {errors:?}\n{}", story.log());
+        assert!(errors[0].starts_with(".github/workflows/test.yml:6:"), "{errors:?}");
+    };
+    check("ref: nowhere", "[SW0506] there is no commit, branch or tag \"nowhere\"").await;
+    check("repository: you/other", "[SW0504] checking out you/other is not supported yet").await;
+    check("submodules: true", "[SW0511] the input submodules is not supported yet").await;
+    check("path: ../up", "[SW0511] ../up leads out of the workspace").await;
+}

@@ -1,0 +1,138 @@
+//! GitHub's own cases about steps, run through whole jobs on the dummy executor.
+
+use crate::world::World;
+use serde_json::Value;
+use shipway_runner::ReportKind;
+use shipway_workflow::run::Conclusion;
+use std::{fs, path::PathBuf};
+
+fn cases(name: &str) -> Option<Vec<Value>> {
+    let path = folder()?.join("actions-runner").join(name);
+    let text = fs::read_to_string(path).expect("the file of cases");
+    let file: Value = serde_json::from_str(&text).expect("cases in JSON");
+    file["cases"].as_array().cloned()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the place of the cases is told to tests through the environment"
+)]
+#[expect(clippy::print_stdout, reason = "what is not tested is said loudly")]
+fn folder() -> Option<PathBuf> {
+    let given = std::env::var_os("SHIPWAY_CONFORMANCE").map(PathBuf::from);
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let beside =
+        ["../../../shared/conformance", "../../../../shared/conformance"].map(|path| root.join(path));
+    let found = given.into_iter().chain(beside).find(|dir| dir.is_dir());
+    if found.is_none() {
+        println!("CONFORMANCE NOT RUN: set SHIPWAY_CONFORMANCE to the folder of the cases");
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn steps() {
+    let Some(cases) = cases("steps.json") else { return };
+    let (mut passed, mut failed) = (0, Vec::new());
+    for case in &cases {
+        let mut text = String::new();
+        let steps = case["input"]["steps"].as_array().expect("steps");
+        for step in steps {
+            let env = match step["result"].as_str() {
+                Some("failure") => serde_json::json!({"SHIPWAY_DUMMY_EXIT": "1"}),
+                Some("cancelled") => serde_json::json!({"SHIPWAY_DUMMY_SLEEP": "100h"}),
+                _ => serde_json::json!({}),
+            };
+            let mut entry = serde_json::json!({"run": "x", "env": env, "if": step["if"]});
+            if let Some(id) = step.get("id") {
+                entry["id"] = id.clone();
+            }
+            if let Some(tolerant) = step.get("continue_on_error") {
+                entry["continue-on-error"] = tolerant.clone();
+            }
+            text += &format!("      - {entry}\n");
+        }
+        let cancels = steps.iter().position(|step| step["result"] == "cancelled");
+        let workflow = format!("on: push\njobs:\n  job:\n    runs-on: host\n    steps:\n{text}");
+        let story = World::dummy()
+            .watch(&workflow, |report, cancel| {
+                if matches!(report.kind, ReportKind::StepStarted { index, .. } if Some(index) == cancels) {
+                    cancel.ask();
+                }
+            })
+            .await;
+        let expect = &case["expect"];
+        let job = expect["job_result"].as_str().is_none_or(|word| word == story.conclusion.as_str());
+        let steps = expect["steps"].as_array().expect("steps");
+        let each = steps.len() == story.steps().len()
+            && steps.iter().zip(story.steps()).all(|(expect, (outcome, conclusion, exit))| {
+                let same = |key: &str, found: Conclusion| {
+                    expect[key].as_str().is_none_or(|word| word == found.as_str())
+                };
+                let ran = exit.is_some() || outcome == Conclusion::Cancelled;
+                expect["ran"] == ran && same("outcome", outcome) && same("conclusion", conclusion)
+            });
+        if job && each {
+            passed += 1;
+        } else {
+            failed.push(format!(
+                "{}: {} {:?}\n{}",
+                case["name"],
+                story.conclusion,
+                story.steps(),
+                story.log()
+            ));
+        }
+    }
+    println!("conformance steps.json: {passed}/{} passed", cases.len());
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn step_env() {
+    let Some(cases) = cases("step-env.json") else { return };
+    let mut passed = 0;
+    for case in &cases {
+        let mut text = String::new();
+        for step in case["input"]["steps"].as_array().expect("steps") {
+            let mut env = step["env"].clone();
+            env["SHIPWAY_DUMMY_LOG"] = "${{ github.action }}".into();
+            if let Some(outputs) = step["sets_outputs"].as_object() {
+                let lines: Vec<String> = outputs
+                    .iter()
+                    .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+                    .collect();
+                env["SHIPWAY_DUMMY_OUTPUT"] = lines.join("\n").into();
+            }
+            let show = "SEES ${{ toJSON(env) }}".to_owned();
+            let mut entry = serde_json::json!({"run": show, "env": env});
+            if let Some(id) = step.get("id") {
+                entry["id"] = id.clone();
+            }
+            text += &format!("      - {entry}\n");
+        }
+        let env = &case["input"]["job_env"];
+        let workflow =
+            format!("on: push\njobs:\n  job:\n    runs-on: host\n    env: {env}\n    steps:\n{text}");
+        let story = World::dummy().run(&workflow).await;
+        let log = story.log();
+        // The script as it was filled in is shown in the log, from its first brace to its last.
+        let seen: Vec<Value> = log
+            .split("SEES ")
+            .skip(1)
+            .filter_map(|part| serde_json::from_str(&part[..part.find("\n}")? + 2]).ok())
+            .map(|mut env: Value| {
+                if let Some(env) = env.as_object_mut() {
+                    env.retain(|key, _| !key.starts_with("SHIPWAY_"));
+                }
+                env
+            })
+            .collect();
+        for (found, expect) in seen.iter().zip(case["expect"]["steps"].as_array().expect("steps")) {
+            assert_eq!(found, &expect["env_context"], "{}\n{log}", case["name"]);
+        }
+        assert_eq!(seen.len(), case["expect"]["steps"].as_array().map_or(0, Vec::len), "{log}");
+        passed += 1;
+    }
+    println!("conformance step-env.json: {passed}/{} passed", cases.len());
+}

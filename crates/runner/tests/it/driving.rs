@@ -1,0 +1,160 @@
+//! Whole runs: the journal first, slots, cancelling, resuming.
+
+use crate::{
+    processes::{alive, appears, until},
+    world::{World, host},
+};
+use shipway_base::Timestamp;
+use shipway_runner::{BoxFuture, ErrorKind, Journal, MemoryJournal, ReportKind, RunnerError, drive};
+use shipway_workflow::run::{Conclusion, Input};
+use std::{fs, sync::Arc};
+use tokio::sync::{Semaphore, mpsc};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_jobs_run_within_the_slots() {
+    let mut world = World::dummy();
+    world.context.slots = Arc::new(Semaphore::new(7));
+    let numbers: Vec<String> = (0..250).map(|number| number.to_string()).collect();
+    let job = |id: &str, needs: &str| {
+        format!(
+            "  {id}:\n    runs-on: host\n{needs}    strategy: {{matrix: {{n: [{}]}}}}\n    steps:\n    - {{run: x, env: {{SHIPWAY_DUMMY_LOG: 'n ${{{{ matrix.n }}}}'}}}}\n",
+            numbers.join(", ")
+        )
+    };
+    let workflow = format!(
+        "on: push\njobs:\n{}{}{}{}",
+        job("a", ""),
+        job("b", "    needs: a\n"),
+        job("c", "    needs: a\n"),
+        job("d", "    needs: [b, c]\n")
+    );
+    let (mut running, mut most) = (0_i32, 0);
+    let story = world
+        .watch(&workflow, |report, _| {
+            running += i32::from(matches!(report.kind, ReportKind::JobStarted { .. }));
+            running -= i32::from(matches!(report.kind, ReportKind::JobFinished { .. }));
+            most = most.max(running);
+        })
+        .await;
+    story.expect_success();
+    assert!((1..=7).contains(&most), "{most} jobs at once");
+    let finished =
+        story.inputs.iter().filter(|(_, input)| matches!(input, Input::JobFinished { .. })).count();
+    assert_eq!(finished, 1_000);
+    assert_eq!(story.log().lines().filter(|line| line.starts_with("n ")).count(), 1_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dummy_is_steered_by_its_environment() {
+    let story = World::dummy()
+        .run(
+            r#"
+on: push
+jobs:
+  job:
+    runs-on: host
+    outputs: {o: '${{ steps.a.outputs.o }}${{ env.E }}'}
+    steps:
+    - {id: a, uses: some/action@v1, env: {SHIPWAY_DUMMY_OUTPUT: o=1, SHIPWAY_DUMMY_ENV: E=2}}
+    - {run: x, env: {SHIPWAY_DUMMY_EXIT: 5}, continue-on-error: true}
+    - {run: x, env: {SHIPWAY_DUMMY_SLEEP: 100h}, timeout-minutes: 0.001}
+"#,
+        )
+        .await;
+    assert_eq!(story.conclusions(), "success success failure");
+    assert_eq!(story.steps()[1].2, Some(5));
+    assert_eq!(story.outputs("job")["o"], "12");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancelling_ends_what_runs_and_what_waits() {
+    let mut world = World::dummy();
+    world.context.slots = Arc::new(Semaphore::new(1));
+    let workflow = "on: push\njobs:\n  one: &j\n    runs-on: host\n    steps: [{run: x, env: {SHIPWAY_DUMMY_SLEEP: 100h}}]\n  two: *j\n  last:\n    runs-on: host\n    needs: [one, two]\n    if: always()\n    steps: [{run: x, env: {SHIPWAY_DUMMY_LOG: still}}]\n";
+    let story = world
+        .watch(workflow, |report, cancel| {
+            if matches!(report.kind, ReportKind::StepStarted { .. }) && report.job.0 != "last" {
+                cancel.ask_because("enough");
+            }
+        })
+        .await;
+    assert_eq!(story.conclusion, Conclusion::Cancelled);
+    story.expect_line("still");
+    let cancelled = |name: &str| {
+        story.inputs.iter().any(|(_, input)| {
+            matches!(input, Input::JobFinished { job, conclusion: Conclusion::Cancelled, .. } if job.0 == name)
+        })
+    };
+    assert!(cancelled("one") && cancelled("two"));
+    assert!(story.inputs.iter().any(|(_, input)| *input == Input::Cancel { reason: "enough".to_owned() }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancelling_twice_ends_also_what_always_runs() {
+    let workflow = "on: push\njobs:\n  job:\n    runs-on: host\n    steps:\n    - {run: x, env: {SHIPWAY_DUMMY_SLEEP: 100h}}\n    - {if: always(), run: x, env: {SHIPWAY_DUMMY_SLEEP: 100h}}\n";
+    let story = World::dummy()
+        .watch(workflow, |report, cancel| {
+            if matches!(report.kind, ReportKind::StepStarted { .. }) {
+                cancel.ask();
+            }
+        })
+        .await;
+    assert_eq!(story.conclusion, Conclusion::Cancelled);
+    assert_eq!(story.conclusions(), "cancelled cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_replayed_at_any_point_comes_to_the_same_end() {
+    let workflow = "on: push\njobs:\n  a:\n    runs-on: host\n    outputs: {v: '${{ steps.s.outputs.v }}'}\n    steps: [{id: s, run: x, env: {SHIPWAY_DUMMY_OUTPUT: v=1}}]\n  b:\n    needs: a\n    runs-on: host\n    strategy: {matrix: {n: [1, 2]}}\n    steps: [{run: x, env: {SHIPWAY_DUMMY_LOG: 'b got ${{ needs.a.outputs.v }}'}}]\n";
+    let world = World::dummy();
+    let story = world.run(workflow).await;
+    story.expect_success();
+    for point in 0..story.inputs.len() {
+        let mut run = world.plan(workflow);
+        let mut journal = MemoryJournal(story.inputs[..point].to_vec());
+        for (at, input) in &journal.0 {
+            drop(run.apply(input, *at));
+        }
+        let (conclusion, _) = world.drive(run, &mut journal, |_, _| {}).await;
+        assert_eq!(conclusion.expect("an end"), Conclusion::Success, "crashed after {point} inputs");
+        let finished: Vec<_> =
+            journal.0.iter().filter(|(_, input)| matches!(input, Input::JobFinished { .. })).collect();
+        assert_eq!(finished.len(), 3, "no job is finished twice, crashed after {point} inputs");
+    }
+}
+
+/// A journal whose disk is full after some inputs.
+struct Full(usize);
+
+impl Journal for Full {
+    fn commit<'a>(&'a mut self, _input: &'a Input, _at: Timestamp) -> BoxFuture<'a, Result<(), RunnerError>> {
+        Box::pin(async move {
+            self.0 = self
+                .0
+                .checked_sub(1)
+                .ok_or_else(|| RunnerError::new(ErrorKind::Journal, "the disk is full"))?;
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_written_down_is_not_done() {
+    let world = World::new();
+    let pid_file = world.dir.path().join("pid");
+    let text = pid_file.display();
+    let workflow = format!(
+        "on: push\njobs:\n  long:\n    runs-on: host\n    steps:\n    - run: echo $$ > {text}.new; mv {text}.new {text}; sleep 1000\n  short:\n    runs-on: host\n    steps:\n    - run: while [ ! -e {text} ]; do sleep 0.02; done\n"
+    );
+    // Start and two starts of jobs fit in; the end of the short job does not.
+    let (mut journal, executor) = (Full(3), Arc::new(host(world.dir.path())));
+    let (sender, mut receiver) = mpsc::channel(64);
+    let drain = tokio::spawn(async move { while receiver.recv().await.is_some() {} });
+    let ended =
+        drive(world.plan(&workflow), &world.context, executor, &mut journal, sender, &world.cancel).await;
+    assert_eq!(ended.expect_err("an error").kind, ErrorKind::Journal);
+    drain.await.expect("drained");
+    appears(&pid_file).await;
+    let pid = fs::read_to_string(&pid_file).expect("pid");
+    until(|| !alive(pid.trim())).await;
+}

@@ -1,0 +1,191 @@
+//! What steps can say and see.
+
+use crate::world::World;
+use shipway_runner::{Level, ReportKind};
+use shipway_workflow::run::Conclusion;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn values_travel_from_step_to_step_and_job_to_job() {
+    let story = World::new()
+        .run(
+            r###"
+on: push
+env: {FROM: workflow, SHARED: one}
+jobs:
+  first:
+    runs-on: host
+    env: {FROM: job}
+    outputs:
+      colour: ${{ steps.paint.outputs.colour }}-${{ env.ADDED }}
+    steps:
+    - id: paint
+      env: {FROM: step, COPY: '${{ env.FROM }}'}
+      run: |
+        echo "colour=red" >> "$GITHUB_OUTPUT"
+        { echo 'ADDED<<END'; echo a; echo b; echo END; } >> "$GITHUB_ENV"
+        mkdir bin && printf '#!/bin/sh\necho tool-speaks\n' > bin/tool && chmod +x bin/tool
+        echo "$PWD/bin" >> "$GITHUB_PATH"
+        echo "FROM=$FROM COPY=$COPY SHARED=$SHARED"
+        echo "# done" >> "$GITHUB_STEP_SUMMARY"
+    - run: tool && echo "ADDED=$ADDED" && echo "${{ steps.paint.outcome }} ${{ job.status }} ${{ runner.os }}"
+    - run: echo "$GITHUB_JOB $GITHUB_REPOSITORY $CI $GITHUB_ACTIONS" && test -f "$GITHUB_EVENT_PATH" && grep -q head_commit "$GITHUB_EVENT_PATH"
+  second:
+    needs: first
+    runs-on: host
+    steps:
+    - run: |
+        echo "got: ${{ needs.first.outputs.colour }} ${{ needs.first.result }}" | tr '\n' '|'
+"###,
+        )
+        .await;
+    story
+        .expect_success()
+        .expect_line("FROM=step COPY=job SHARED=one")
+        .expect_line("tool-speaks")
+        .expect_line("success success Linux")
+        .expect_line("first me/it true true")
+        .expect_line("got: red-a|b success|");
+    assert_eq!(story.outputs("first")["colour"], "red-a\nb");
+    let summaries: Vec<_> = story
+        .reports
+        .iter()
+        .filter_map(|report| {
+            let ReportKind::Summary { step, markdown } = &report.kind else { return None };
+            Some((*step, markdown.as_str()))
+        })
+        .collect();
+    assert_eq!(summaries, [(0, "# done\n")]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn conditions_and_tolerance_follow_the_status() {
+    let story = World::new()
+        .steps(
+            r###"
+      - {id: soft, run: exit 3, continue-on-error: true}
+      - if: steps.soft.outcome == 'failure' && steps.soft.conclusion == 'success'
+        run: echo soft
+      - run: exit 4
+      - run: echo never
+      - {if: failure(), run: echo after failure}
+      - {if: always(), run: echo always}
+      - {if: "cancelled()", run: echo cancelled}
+"###,
+        )
+        .await;
+    assert_eq!(story.conclusion, Conclusion::Failure);
+    assert_eq!(story.conclusions(), "success success failure skipped success success skipped");
+    assert_eq!(story.steps()[0], (Conclusion::Failure, Conclusion::Success, Some(3)));
+    assert_eq!(story.steps()[2].2, Some(4));
+    story.expect_line("soft").expect_line("after failure").expect_line("always");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shells_and_directories_are_those_asked_for() {
+    let mut world = World::new();
+    world.file("sub/x", "");
+    world.commit();
+    let story = world
+        .run(
+            r###"
+on: push
+defaults: {run: {working-directory: sub}}
+jobs:
+  job:
+    runs-on: host
+    steps:
+    - {uses: actions/checkout@v4}
+    - {run: 'ls; false | true; echo default goes on'}
+    - {shell: sh, run: 'echo "$0" | grep -q script.sh && echo from sh'}
+    - {shell: 'bash -x {0}', working-directory: ., run: echo traced}
+    - {shell: python, run: 'print("from python")'}
+    - {shell: bash, run: 'false | true; echo not reached'}
+"###,
+        )
+        .await;
+    assert_eq!(story.conclusions(), "success success success success success failure", "{}", story.log());
+    for line in ["x", "default goes on", "from sh", "+ echo traced", "from python"] {
+        story.expect_line(line);
+    }
+    assert!(!story.log().lines().any(|line| line == "not reached"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_in_the_output_are_obeyed() {
+    let story = World::new()
+        .steps(
+            r###"
+      - id: old
+        run: |
+          echo "::set-output name=a::1"
+          echo "::warning file=src/a.rs,line=3,title=Hm::careful"
+          echo "::group::Part"
+          echo "::debug::hidden"
+          echo "::endgroup::"
+          echo "::stop-commands::tok3n"
+          echo "::error::not a command"
+          echo "::tok3n::"
+          echo "##[start-action display=x]"
+      - run: echo "old says ${{ steps.old.outputs.a }}"
+      - run: echo "::set-env name=A::b"
+"###,
+        )
+        .await;
+    story
+        .expect_line("old says 1")
+        .expect_line("##[group]Part")
+        .expect_line("::error::not a command")
+        .expect_line("##[\\start-action display=x]");
+    assert!(!story.log().contains("##[debug]"), "{}", story.log());
+    assert_eq!(story.conclusions(), "success success failure");
+    let warnings = story.annotations(Level::Warning);
+    assert!(warnings.iter().any(|text| text.starts_with("::set-output:: is deprecated")), "{warnings:?}");
+    assert!(warnings.contains(&"careful".to_owned()));
+    let errors = story.annotations(Level::Error);
+    assert!(errors[0].contains("SW0512") && errors[0].contains("$GITHUB_ENV"), "{errors:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_end_steps_and_jobs() {
+    let world = World::new();
+    let story = world
+        .steps(
+            r###"
+      - {run: sleep 100, timeout-minutes: 0.003}
+      - {if: failure(), run: echo told}
+"###,
+        )
+        .await;
+    assert_eq!(story.conclusions(), "failure success");
+    assert!(
+        story.annotations(Level::Error)[0].contains("timeout-minutes"),
+        "{:?}",
+        story.annotations(Level::Error)
+    );
+
+    let story = world
+        .run("on: push\njobs:\n  job:\n    runs-on: host\n    timeout-minutes: 0.005\n    steps:\n    - run: sleep 100\n    - run: echo no\n    - {if: always(), run: echo cleaned up}\n")
+        .await;
+    assert_eq!(story.conclusions(), "cancelled skipped success");
+    assert_ne!(story.conclusion, Conclusion::Success);
+    story.expect_line("cleaned up");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hash_files_and_contexts_are_those_of_the_workspace() {
+    let story = World::new()
+        .steps(
+            r###"
+      - run: echo Hello > a.txt
+      - run: echo "hash ${{ hashFiles('*.txt') }} ${{ hashFiles('nothing') }}."
+      - run: echo "${{ toJSON(strategy.job-total) }} ${{ github.event.head_commit.id != '' }}"
+"###,
+        )
+        .await;
+    story.expect_success();
+    assert!(
+        story.log().contains("hash 31ff3fcb19566e855efbe0c4eb393d1a7807e08c4f1cf4f1a89e29d9d55968c5 ."),
+        "{}",
+        story.log()
+    );
+}

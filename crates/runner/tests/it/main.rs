@@ -1,0 +1,13 @@
+//! Whole jobs and runs: with real processes on the host executor, and many of them on the dummy one.
+
+mod actions;
+mod artifacts;
+mod checkout;
+mod conformance;
+mod crash;
+mod driving;
+mod failures;
+mod language;
+mod masks;
+mod processes;
+mod world;
