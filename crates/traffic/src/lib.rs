@@ -3,8 +3,10 @@
 //! Nothing here moves traffic. A planner makes a [`Table`], a router obeys it, and both can ask whether two tables
 //! are the same.
 
+mod client;
 mod cookie;
 mod route;
 
-pub use cookie::{Affinity, AffinityKey};
+pub use client::ClientKey;
+pub use cookie::{Affinity, AffinityKey, COOKIE, Signer, cookie_values};
 pub use route::{Arm, ArmName, Client, Instance, InstanceState, Route, RouteError, Split, Table};
