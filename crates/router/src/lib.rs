@@ -3,10 +3,30 @@
 //! A [`Router`] is started once and handed tables; it decides nothing. Everything a verdict needs is counted here,
 //! because only here the arm of every request is known.
 
+mod answer;
+mod body;
+mod clients;
+mod connection;
+mod counters;
+mod epoch;
 mod error;
+mod flight;
+mod forward;
+mod head;
+mod histogram;
+mod instance;
+pub mod load;
+mod metrics;
 mod options;
+mod peek;
 mod router;
+mod server;
+mod service;
+mod shared;
+mod snapshot;
 mod stats;
+mod tunnel;
+mod upstream;
 
 pub use error::RouterError;
 pub use options::{Limits, Options};

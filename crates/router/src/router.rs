@@ -1,21 +1,36 @@
 //! The handle that the control plane holds.
 
-use crate::{Options, RouterError, ServiceStats};
+use crate::{
+    Options, RouterError, ServiceStats, metrics,
+    server::{self, Stop},
+    shared::Shared,
+};
 use shipway_analysis::Evidence;
 use shipway_traffic::Table;
 use std::{
-    net::SocketAddr,
-    sync::{Arc, PoisonError, RwLock},
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    thread,
     time::Duration,
 };
-use tokio::{net::TcpListener, sync::watch};
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
-/// A running data plane. Cheap to clone; all clones are the same router.
+/// A running data plane. Cheap to clone; all clones are the same router. It has threads of its own, so it needs no
+/// runtime of its caller's, and a busy caller does not slow it down.
 #[derive(Clone, Debug)]
 pub struct Router {
+    running: Arc<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
     address: SocketAddr,
-    table: Arc<RwLock<Arc<Table>>>,
-    changes: watch::Sender<u64>,
+    shared: Arc<Shared>,
+    stop: Stop,
+    /// Heard from when the workers have ended.
+    ended: Mutex<Vec<oneshot::Receiver<()>>>,
 }
 
 /// What became of a table.
@@ -37,7 +52,7 @@ pub enum Applied {
 #[must_use]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shutdown {
-    /// Connections that were cut with a request unanswered when the grace was over.
+    /// Requests that were cut, unanswered or in the middle of their answer, when the grace was over.
     pub cut: usize,
 }
 
@@ -47,18 +62,35 @@ impl Router {
     /// # Errors
     /// The address is in use or refused, the table contradicts itself, or a worker cannot be started.
     pub async fn start(options: Options, table: Table) -> Result<Router, RouterError> {
-        let generation = table.generation;
-        table.validate().map_err(|cause| RouterError::Table { generation, cause })?;
-        let address = options.listen;
-        let listener =
-            TcpListener::bind(address).await.map_err(|cause| RouterError::Listen { address, cause })?;
-        let address = listener.local_addr().map_err(|cause| RouterError::Listen { address, cause })?;
-        Ok(Router { address, table: Arc::new(RwLock::new(Arc::new(table))), changes: watch::Sender::new(0) })
+        let workers = match options.workers {
+            0 => thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        };
+        let asked = options.listen;
+        let refused = |cause: io::Error| {
+            if cause.kind() == io::ErrorKind::AddrInUse {
+                RouterError::AddressInUse { address: asked }
+            } else {
+                RouterError::Listen { address: asked, cause }
+            }
+        };
+        let shared = Arc::new(Shared::new(options, workers, table)?);
+        let listener = TcpListener::bind(asked).map_err(refused)?;
+        listener.set_nonblocking(true).map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        let stop =
+            Stop { soft: CancellationToken::new(), hard: CancellationToken::new(), open: Arc::default() };
+        // Should one worker not start, those before it end when the tokens are dropped with `Running`.
+        let running = Running { address, shared, stop, ended: Mutex::default() };
+        let ended = server::start(&running.shared, listener, &running.stop)?;
+        *running.ended.lock().unwrap_or_else(PoisonError::into_inner) = ended;
+        tracing::info!(%address, workers, "the router listens");
+        Ok(Router { running: Arc::new(running) })
     }
 
     /// Where the router listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.running.address
     }
 
     /// Obeys `table` for every request that is routed after this returns; requests routed before finish where they
@@ -67,65 +99,84 @@ impl Router {
     /// # Errors
     /// The table contradicts itself, or differs from the current one under the same generation.
     pub fn apply(&self, table: Table) -> Result<Applied, RouterError> {
-        let generation = table.generation;
-        table.validate().map_err(|cause| RouterError::Table { generation, cause })?;
-        let mut current = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        if generation < current.generation {
-            return Ok(Applied::Stale { current: current.generation });
-        }
-        if **current == table {
-            return Ok(Applied::Unchanged);
-        }
-        if generation == current.generation {
-            return Err(RouterError::GenerationReused { generation });
-        }
-        *current = Arc::new(table);
-        Ok(Applied::Changed)
+        self.running.shared.apply(table)
     }
 
     /// The table obeyed.
     pub fn table(&self) -> Arc<Table> {
-        self.table.read().unwrap_or_else(PoisonError::into_inner).clone()
+        Arc::clone(&self.running.shared.snapshot().table)
     }
 
     /// What was observed of a service's arms in the current epoch; `None` when no table ever named the service.
-    pub fn evidence(&self, _service: &str) -> Option<Evidence> {
-        None
+    pub fn evidence(&self, service: &str) -> Option<Evidence> {
+        Some(self.running.shared.service(service)?.current_epoch().evidence())
     }
 
-    /// Notified when evidence changes (at once for a first failure, a few times a second for the rest) and when an
-    /// instance has no more requests in flight. The value only grows.
+    /// Notified when evidence changes (at once for a client's first failure, at the end of each window for the rest),
+    /// when a table is obeyed, and when an instance that receives no more requests has finished those it had. The
+    /// value only grows.
     pub fn watch(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
+        self.running.shared.changes.subscribe()
     }
 
-    /// Requests and upgraded connections that an instance is serving; 0 when it is unknown.
-    pub fn in_flight(&self, _instance: &str) -> u32 {
-        0
+    /// Requests and tunnels that an instance is serving; 0 when it is unknown.
+    pub fn in_flight(&self, instance: &str) -> u32 {
+        self.running.shared.instances(instance).iter().map(|instance| instance.in_flight()).sum()
     }
 
     /// Returns when an instance has nothing in flight. It stays so only when the table no longer lets it receive
     /// requests.
-    pub async fn drained(&self, _instance: &str) {}
+    pub async fn drained(&self, instance: &str) {
+        for instance in self.running.shared.instances(instance) {
+            instance.drained().await;
+        }
+    }
 
     /// What a service's requests came to since the start; `None` when no table ever named it.
-    pub fn stats(&self, _service: &str) -> Option<ServiceStats> {
-        None
+    pub fn stats(&self, service: &str) -> Option<ServiceStats> {
+        Some(self.running.shared.service(service)?.stats())
     }
 
     /// Requests that matched no route since the start.
     pub fn unrouted(&self) -> u64 {
-        0
+        self.running.shared.unrouted.load(Relaxed)
+    }
+
+    /// Client connections open now.
+    pub fn connections(&self) -> usize {
+        self.running.stop.open.load(Relaxed)
     }
 
     /// Everything counted, in Prometheus' text format.
     pub fn metrics(&self) -> String {
-        String::new()
+        metrics::render(&self.running.shared, self.connections())
     }
 
     /// Stops accepting, lets requests in flight finish for up to `grace`, then cuts what is left. A router whose
     /// last clone is dropped without it cuts at once.
-    pub async fn shutdown(&self, _grace: Duration) -> Shutdown {
-        Shutdown::default()
+    pub async fn shutdown(&self, grace: Duration) -> Shutdown {
+        let stop = &self.running.stop;
+        stop.soft.cancel();
+        let ended = std::mem::take(&mut *self.running.ended.lock().unwrap_or_else(PoisonError::into_inner));
+        let all_ended = async {
+            for end in ended {
+                // The sender is dropped at the end of its worker, never used.
+                let _ = end.await;
+            }
+        };
+        let mut all_ended = std::pin::pin!(all_ended);
+        if tokio::time::timeout(grace, all_ended.as_mut()).await.is_err() {
+            self.running.shared.stopping.store(true, Relaxed);
+            stop.hard.cancel();
+            all_ended.await;
+        }
+        Shutdown { cut: self.running.shared.cut.load(Relaxed) }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.soft.cancel();
+        self.stop.hard.cancel();
     }
 }

@@ -78,6 +78,9 @@ impl ReleaseStats {
 }
 
 impl Dropped {
+    /// All of them, in order.
+    pub const ALL: [Dropped; 3] = [Dropped::Closed, Dropped::NoInstance, Dropped::Shutdown];
+
     /// The label in metrics and in the `shipway-cause` header of the router's own answers.
     pub fn label(self) -> &'static str {
         match self {

@@ -1,1 +1,7 @@
 //! Builders, virtual clock, scripted worlds and load for tests.
+
+pub mod backend;
+pub mod clock;
+
+/// The product's own load generator, which tests use as the demo does.
+pub use shipway_router::load;

@@ -1,0 +1,339 @@
+//! One request from its head to the head of its answer: route, choose, send, and where it is safe, try again.
+
+use crate::{
+    Dropped, answer,
+    body::{Content, RequestBody, ResponseBody, Upload},
+    connection::{Connection, Identity},
+    counters::Cause,
+    flight::Flight,
+    head,
+    instance::Instance,
+    snapshot::{NoPick, Picked, Routed, Snapshot},
+    tunnel,
+    upstream::{SendError, Upstream},
+};
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode, Uri,
+    body::Incoming,
+    header::{HeaderValue, SET_COOKIE},
+    upgrade::OnUpgrade,
+};
+use shipway_base::Timestamp;
+use std::{
+    convert::Infallible,
+    io,
+    pin::pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+/// A request may be sent again once when nobody knows what became of it, and wherever it surely was not sent; this
+/// bounds the latter.
+const ATTEMPTS: usize = 16;
+
+/// Answers one request of a client connection.
+pub(crate) async fn serve(
+    connection: Arc<Connection>,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    let busy = connection.begin();
+    let answer = route(connection, request).await;
+    Ok(answer.map(|content| ResponseBody::new(content, busy)))
+}
+
+/// What a request needs to be sent again.
+struct Spare {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+/// Why an attempt brought no answer.
+enum Failure {
+    Timeout,
+    Lost(SendError),
+}
+
+async fn route(connection: Arc<Connection>, mut request: Request<Incoming>) -> Response<Content> {
+    let worker = &connection.worker;
+    let started = worker.shared.now();
+    if request.method() == Method::CONNECT {
+        return answer::refused(StatusCode::NOT_IMPLEMENTED, "CONNECT is not supported");
+    }
+    let host = match head::plain_host(request.version(), request.uri(), request.headers()) {
+        Ok(host) => host,
+        Err(reason) => return answer::refused(StatusCode::BAD_REQUEST, reason),
+    };
+    // The first choice and the client's identity must come from the same table.
+    let choose = |snapshot: &Snapshot| {
+        let routed = Arc::clone(snapshot.select(&host)?);
+        let identity = connection.identify(&routed, request.headers());
+        let picked = routed.pick(identity.bucket, &[], worker.turn(), started);
+        Some((routed, identity, picked))
+    };
+    let snapshot = worker.snapshot();
+    let mut chosen = choose(&snapshot);
+    if !worker.shared.is_current(&snapshot) {
+        chosen = worker.shared.with_current(choose);
+    }
+    drop(snapshot);
+    let Some((routed, identity, picked)) = chosen else {
+        worker.shared.unrouted.fetch_add(1, Relaxed);
+        return answer::unrouted(&host);
+    };
+    drop(host);
+    let upgrade = head::is_upgrade(request.version(), request.headers());
+    let tunnel = upgrade.then(|| hyper::upgrade::on(&mut request));
+    let (mut parts, body) = request.into_parts();
+    head::to_instance(&mut parts, &connection.forwarded_for, upgrade);
+    let (body, upload) = RequestBody::new(body, worker.shared.options.limits.body_timeout);
+    let spare = upload.is_none() && head::is_idempotent(&parts.method);
+    let spare = spare.then(|| Spare {
+        method: parts.method.clone(),
+        uri: parts.uri.clone(),
+        headers: parts.headers.clone(),
+    });
+    let request = Request::from_parts(parts, body);
+    let journey = Journey { connection: &connection, identity, started, upload, spare, tunnel };
+    let mut answer = journey.run(routed, picked, request).await;
+    if let Some(name) = identity.named
+        && let Ok(cookie) = HeaderValue::try_from(worker.shared.signer.set_cookie(name))
+    {
+        answer.headers_mut().append(SET_COOKIE, cookie);
+    }
+    answer
+}
+
+/// A request whose head is ready for instances.
+struct Journey<'a> {
+    connection: &'a Arc<Connection>,
+    identity: Identity,
+    started: Timestamp,
+    /// `None` when the request has no body.
+    upload: Option<Arc<Upload>>,
+    /// `None` when the request must not be sent twice.
+    spare: Option<Spare>,
+    tunnel: Option<OnUpgrade>,
+}
+
+impl Journey<'_> {
+    async fn run(
+        mut self,
+        mut routed: Arc<Routed>,
+        first: Result<Picked, NoPick>,
+        request: Request<RequestBody>,
+    ) -> Response<Content> {
+        let mut request = request;
+        let mut tried: Vec<Arc<Instance>> = Vec::new();
+        let mut refusal: Option<Cause> = None;
+        let mut fresh = false;
+        let mut flight: Option<Flight> = None;
+        let mut picked = first;
+        for _ in 0..ATTEMPTS {
+            let current = match self.board(&routed, picked, flight, &tried, refusal) {
+                Ok(current) => current,
+                Err(answer) => return *answer,
+            };
+            let mut current = current;
+            let instance = Arc::clone(current.instance());
+            let upstream = match self.upstream(&instance, fresh).await {
+                Ok(upstream) => upstream,
+                Err(error) => {
+                    self.pass_over(&routed, &instance);
+                    let refused = error.kind() == io::ErrorKind::ConnectionRefused;
+                    refusal = Some(if refused { Cause::Refused } else { Cause::Unreachable });
+                    tried.push(instance);
+                    flight = Some(current);
+                    (routed, picked) = self.pick_again(routed, &tried);
+                    continue;
+                }
+            };
+            let reused = upstream.reused;
+            let lost = match self.send(upstream, request, current).await {
+                Ok(answer) => return answer,
+                Err((failed, lost)) => {
+                    current = failed;
+                    lost
+                }
+            };
+            if self.upload.as_ref().is_some_and(|upload| upload.has_failed()) {
+                // Dropped uncounted, the flight counts as given up by its client.
+                let reason = "the request's body broke off or came too slowly";
+                return answer::refused(StatusCode::REQUEST_TIMEOUT, reason);
+            }
+            let error = match lost {
+                Failure::Timeout => {
+                    current.failed(Cause::Timeout);
+                    return answer::failed(&routed.route.service, Cause::Timeout);
+                }
+                Failure::Lost(error) => error,
+            };
+            request = match (error.unsent, self.spare.take()) {
+                (Some(unsent), spare) => {
+                    self.spare = spare;
+                    *unsent
+                }
+                (None, Some(spare)) => {
+                    if !reused {
+                        tried.push(instance);
+                    }
+                    spare.into_request()
+                }
+                (None, None) => {
+                    let invalid = error.error.is_parse();
+                    let cause = if invalid { Cause::Invalid } else { Cause::Closed };
+                    tracing::debug!(instance = instance.id, error = %error.error, "no answer");
+                    current.failed(cause);
+                    return answer::failed(&routed.route.service, cause);
+                }
+            };
+            refusal = Some(Cause::Closed);
+            fresh = true;
+            routed.service.retries.fetch_add(1, Relaxed);
+            flight = Some(current);
+            (routed, picked) = self.pick_again(routed, &tried);
+        }
+        if let Some(mut flight) = flight {
+            flight.failed(Cause::Closed);
+        }
+        answer::failed(&routed.route.service, Cause::Closed)
+    }
+
+    /// Puts the request on its way to the instance picked; when there is none in its arm, to one of the other arm.
+    fn board(
+        &self,
+        routed: &Arc<Routed>,
+        picked: Result<Picked, NoPick>,
+        flight: Option<Flight>,
+        tried: &[Arc<Instance>],
+        refusal: Option<Cause>,
+    ) -> Result<Flight, Box<Response<Content>>> {
+        let service = &routed.route.service;
+        let drop_it = |why: Dropped, reason: &str| {
+            routed.service.count_drop(why);
+            Err(Box::new(answer::dropped(service, why, reason)))
+        };
+        let mut flight = flight;
+        let picked = match picked {
+            Ok(picked) => picked,
+            Err(NoPick::Closed) => {
+                let reason = routed.closed_reason();
+                return drop_it(Dropped::Closed, reason);
+            }
+            Err(NoPick::Empty(assigned)) => {
+                // An arm all of whose instances refuse has failed its client, even if the other arm helps out.
+                if let (Some(flight), Some(cause)) = (&mut flight, refusal) {
+                    flight.failed(cause);
+                }
+                let worker = &self.connection.worker;
+                match (routed.pick_other(assigned, tried, worker.turn(), self.started), refusal) {
+                    (Some(other), _) => other,
+                    (None, Some(cause)) => return Err(Box::new(answer::failed(service, cause))),
+                    (None, None) => return drop_it(Dropped::NoInstance, ""),
+                }
+            }
+        };
+        Ok(match flight {
+            Some(mut flight) => {
+                flight.reroute(routed, picked);
+                flight
+            }
+            None => Flight::new(self.connection, routed, picked, self.identity, self.started),
+        })
+    }
+
+    /// Chooses again, from the table in force now.
+    fn pick_again(
+        &self,
+        routed: Arc<Routed>,
+        tried: &[Arc<Instance>],
+    ) -> (Arc<Routed>, Result<Picked, NoPick>) {
+        let worker = &self.connection.worker;
+        let now = worker.shared.now();
+        worker.shared.with_current(|snapshot| {
+            let routed = snapshot.by_service.get(&routed.route.service).cloned().unwrap_or(routed);
+            let picked = routed.pick(self.identity.bucket, tried, worker.turn(), now);
+            (routed, picked)
+        })
+    }
+
+    async fn upstream(&self, instance: &Instance, fresh: bool) -> io::Result<Upstream> {
+        let worker = &self.connection.worker;
+        match (!fresh).then(|| instance.take(worker.index)).flatten() {
+            Some(upstream) => Ok(upstream),
+            None => Upstream::connect(instance.address, worker.shared.options.limits.connect_timeout).await,
+        }
+    }
+
+    /// Notes that an instance refused a connection.
+    fn pass_over(&self, routed: &Routed, instance: &Instance) {
+        let shared = &self.connection.worker.shared;
+        instance.eject(shared.now(), shared.options.limits.ejection);
+        routed.service.count_ejection(&instance.id);
+        routed.service.retries.fetch_add(1, Relaxed);
+        tracing::warn!(instance = instance.id, address = %instance.address, "an instance refused a connection");
+    }
+
+    /// One attempt on one connection.
+    async fn send(
+        &mut self,
+        mut upstream: Upstream,
+        request: Request<RequestBody>,
+        mut flight: Flight,
+    ) -> Result<Response<Content>, (Flight, Failure)> {
+        let limit = flight.routed().route.response_timeout;
+        if let Some(client) = self.tunnel.take() {
+            return tunnel::open(client, upstream, request, flight, limit).await.map_err(|failed| {
+                let (client, flight, failure) = *failed;
+                self.tunnel = Some(client);
+                (flight, failure.map_or(Failure::Timeout, Failure::Lost))
+            });
+        }
+        match send_within(&mut upstream, request, limit, self.upload.as_deref()).await {
+            Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                flight.failed(Cause::Invalid);
+                Ok(answer::failed(&flight.routed().route.service, Cause::Invalid))
+            }
+            Ok(answer) => {
+                flight.answered(answer.status().as_u16());
+                let (mut parts, body) = answer.into_parts();
+                head::to_client(&mut parts, false);
+                Ok(Response::from_parts(parts, Content::proxied(body, Some(upstream), flight)))
+            }
+            Err(failure) => Err((flight, failure)),
+        }
+    }
+}
+
+/// Waits for the head of an answer for at most `limit`, not counting the time in which the request's body moves on.
+async fn send_within(
+    upstream: &mut Upstream,
+    request: Request<RequestBody>,
+    limit: Duration,
+    upload: Option<&Upload>,
+) -> Result<Response<Incoming>, Failure> {
+    let mut sending = pin!(upstream.send(request));
+    let mut frames = 0;
+    loop {
+        match tokio::time::timeout(limit, sending.as_mut()).await {
+            Ok(answer) => return answer.map_err(Failure::Lost),
+            Err(_) => {
+                let now = upload.map_or(0, Upload::frames);
+                if now == frames {
+                    return Err(Failure::Timeout);
+                }
+                frames = now;
+            }
+        }
+    }
+}
+
+impl Spare {
+    fn into_request(self) -> Request<RequestBody> {
+        let mut request = Request::new(RequestBody::Empty);
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.uri;
+        *request.headers_mut() = self.headers;
+        request
+    }
+}

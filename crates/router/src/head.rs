@@ -1,0 +1,179 @@
+//! Heads of requests and answers on their way through: what belongs to one connection only stays behind.
+
+use hyper::{
+    HeaderMap, Method, Uri, Version,
+    header::{
+        CONNECTION, COOKIE, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHORIZATION, TE,
+        TRANSFER_ENCODING, UPGRADE,
+    },
+    http::{request, response, uri::PathAndQuery},
+};
+use std::borrow::Cow;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// The host that a request names, in its plain form: lower case, without port. Only HTTP/1.0 may name none.
+pub(crate) fn plain_host<'a>(
+    version: Version,
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+) -> Result<Cow<'a, str>, &'static str> {
+    let mut named = headers.get_all(HOST).iter();
+    let header = named.next();
+    if named.next().is_some() {
+        return Err("the request has more than one Host header");
+    }
+    // An absolute target wins over the header (RFC 9112, 3.2.2).
+    let host = match (uri.authority(), header) {
+        (Some(authority), _) => authority.as_str(),
+        (None, Some(value)) => value.to_str().map_err(|_| "the Host header is not plain text")?,
+        (None, None) if version == Version::HTTP_10 => "",
+        (None, None) => return Err("the request has no Host header"),
+    };
+    if host.contains('@') {
+        return Err("the request's host carries user information");
+    }
+    let port = host.rfind(':').filter(|colon| !host[*colon..].contains(']'));
+    let host = port.map_or(host, |colon| &host[..colon]);
+    let plain = !host.bytes().any(|byte| byte.is_ascii_uppercase());
+    Ok(if plain { Cow::Borrowed(host) } else { Cow::Owned(host.to_ascii_lowercase()) })
+}
+
+/// Whether a request asks to turn its connection into something else.
+pub(crate) fn is_upgrade(version: Version, headers: &HeaderMap) -> bool {
+    version == Version::HTTP_11 && headers.contains_key(UPGRADE) && has_token(headers, &CONNECTION, "upgrade")
+}
+
+/// Whether a request may be sent again when nobody knows what became of it: it changes nothing by its meaning.
+pub(crate) fn is_idempotent(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
+    )
+}
+
+/// Makes a client's request head into the one that an instance gets.
+pub(crate) fn to_instance(head: &mut request::Parts, forwarded_for: &HeaderValue, upgrade: bool) {
+    let authority = head.uri.authority().map(|authority| HeaderValue::from_str(authority.as_str()));
+    if let Some(Ok(host)) = authority {
+        head.headers.insert(HOST, host);
+    }
+    // Instances get the path only, as any server does; `OPTIONS *` keeps its star.
+    if head.uri.scheme().is_some() || head.uri.authority().is_some() {
+        let path = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+        head.uri = Uri::from(path);
+    }
+    head.version = Version::HTTP_11;
+    let trailers = has_token(&head.headers, &TE, "trailers");
+    strip(&mut head.headers, upgrade);
+    if trailers {
+        head.headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    join_cookies(&mut head.headers);
+    append(&mut head.headers, FORWARDED_FOR, forwarded_for);
+    if !head.headers.contains_key(FORWARDED_PROTO) {
+        head.headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    }
+    if !head.headers.contains_key(FORWARDED_HOST)
+        && let Some(host) = head.headers.get(HOST).cloned()
+    {
+        head.headers.insert(FORWARDED_HOST, host);
+    }
+}
+
+/// Makes an instance's answer head into the one that the client gets.
+pub(crate) fn to_client(head: &mut response::Parts, upgrade: bool) {
+    head.version = Version::HTTP_11;
+    strip(&mut head.headers, upgrade);
+}
+
+/// Removes what concerns one connection only (RFC 9110, 7.6.1), including what `Connection` names. Of an upgrade the
+/// two headers that make it stay.
+fn strip(headers: &mut HeaderMap, upgrade: bool) {
+    let mut found = Vec::new();
+    let mut doubtful = false;
+    for name in headers.keys() {
+        if is_of_connection(name) {
+            doubtful |= *name == CONNECTION;
+            found.push(name.clone());
+        }
+    }
+    if found.is_empty() {
+        return;
+    }
+    let kept = upgrade.then(|| headers.get(UPGRADE).cloned()).flatten();
+    if doubtful {
+        let lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
+        let named: Vec<_> =
+            lines.flat_map(|line| line.split(',')).map(|name| name.trim().to_owned()).collect();
+        for name in named.iter().filter(|name| !is_end_to_end(name)) {
+            headers.remove(name.as_str());
+        }
+    }
+    for name in found {
+        headers.remove(name);
+    }
+    if let Some(protocol) = kept {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, protocol);
+    }
+}
+
+fn is_of_connection(name: &HeaderName) -> bool {
+    // `Expect` is answered by the router itself: it sends `100 Continue` when the instance begins to read the body.
+    *name == CONNECTION
+        || *name == TRANSFER_ENCODING
+        || *name == UPGRADE
+        || *name == TE
+        || *name == EXPECT
+        || *name == PROXY_AUTHORIZATION
+        || *name == KEEP_ALIVE
+        || *name == PROXY_CONNECTION
+}
+
+/// Headers that a `Connection` header may not take away: a client could hide from the instance what frames or names
+/// its request.
+fn is_end_to_end(name: &str) -> bool {
+    const KEPT: [&str; 7] = [
+        "host",
+        "content-length",
+        "cookie",
+        "authorization",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+    ];
+    KEPT.iter().any(|kept| kept.eq_ignore_ascii_case(name))
+}
+
+/// HTTP/2 clients may send cookies one by one; HTTP/1.1 knows one header only (RFC 9113, 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let lines: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&lines.join(b"; ".as_slice())) {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+fn append(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue) {
+    if !headers.contains_key(&name) {
+        headers.insert(name, value.clone());
+        return;
+    }
+    let mut lines: Vec<_> = headers.get_all(&name).iter().map(HeaderValue::as_bytes).collect();
+    lines.push(value.as_bytes());
+    if let Ok(joined) = HeaderValue::from_bytes(&lines.join(b", ".as_slice())) {
+        headers.insert(name, joined);
+    }
+}
+
+fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
+}
