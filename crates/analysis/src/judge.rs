@@ -77,14 +77,14 @@ pub fn judge(case: &Case<'_>) -> Judgement {
 /// The worst outcome decides, in Argo's order: failed, error, inconclusive; then what still runs.
 fn decide(outcomes: &[Outcome]) -> Decision {
     let counting = || outcomes.iter().filter(|outcome| !outcome.report.dry_run);
-    let first = |phase: Phase| counting().find(|outcome| outcome.report.phase == phase);
-    if let Some(bad) = first(Phase::Failed).or_else(|| first(Phase::Error)) {
+    let worst = Phase::worst(counting().map(|outcome| outcome.report.phase));
+    if let Some(bad) = counting().find(|outcome| outcome.report.phase == worst) {
         let (metric, reason) = (bad.report.name.clone(), bad.report.message.clone());
-        return Decision::Regressed { metric, cause: bad.cause, reason };
-    }
-    if let Some(unclear) = first(Phase::Inconclusive) {
-        let (metric, reason) = (unclear.report.name.clone(), unclear.report.message.clone());
-        return Decision::Inconclusive { metric, reason };
+        match worst {
+            Phase::Failed | Phase::Error => return Decision::Regressed { metric, cause: bad.cause, reason },
+            Phase::Inconclusive => return Decision::Inconclusive { metric, reason },
+            Phase::Pending | Phase::Running | Phase::Successful => {}
+        }
     }
     let open = |outcome: &&Outcome| matches!(outcome.report.phase, Phase::Pending | Phase::Running);
     let waiting = counting().find(|outcome| open(outcome) && !outcome.guard);

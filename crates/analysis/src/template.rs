@@ -29,10 +29,17 @@ pub struct AnalysisTemplate {
     pub args: Vec<Argument>,
     /// `spec.metrics` as written, each with the text it stands in.
     pub(crate) metrics: Vec<(Node, Source)>,
-    /// `spec.dryRun`: names of metrics, `*` for all.
-    pub(crate) dry_run: Vec<Spanned<String>>,
-    /// `spec.measurementRetention`: names of metrics and how many measurements are kept.
-    pub(crate) retention: Vec<(Spanned<String>, u32)>,
+    /// `spec.dryRun`: metrics that decide nothing.
+    pub(crate) dry_run: Vec<Rule>,
+    /// `spec.measurementRetention`: how many measurements of which metrics are kept.
+    pub(crate) retention: Vec<(Rule, u32)>,
+}
+
+/// What a rule is about: the metric of that name, or every metric (`*`).
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Rule {
+    pub(crate) name: Spanned<String>,
+    source: Source,
 }
 
 impl AnalysisTemplate {
@@ -71,14 +78,26 @@ impl AnalysisTemplate {
             })
             .collect();
         let mut metrics = metric::read_all(&filled, &mut found);
+        for rule in self.dry_run.iter().chain(self.retention.iter().map(|(rule, _)| rule)) {
+            // With errors some metrics may be missing for another reason.
+            if !found.has_errors() && !metrics.iter().any(|metric| rule.is_about(metric)) {
+                let message = format!("there is no metric named `{}`", rule.name.value);
+                found.push(Diagnostic::error(SHAPE, &rule.source, rule.name.span, message));
+            }
+        }
         for metric in &mut metrics {
-            let named = |name: &Spanned<String>| name.value == "*" || name.value == metric.name;
-            metric.dry_run = self.dry_run.iter().any(named);
-            if let Some((_, kept)) = self.retention.iter().find(|(name, _)| named(name)) {
+            metric.dry_run = self.dry_run.iter().any(|rule| rule.is_about(metric));
+            if let Some((_, kept)) = self.retention.iter().find(|(rule, _)| rule.is_about(metric)) {
                 metric.retention = *kept;
             }
         }
         if found.has_errors() { Err(found) } else { Ok(metrics) }
+    }
+}
+
+impl Rule {
+    fn is_about(&self, metric: &Metric) -> bool {
+        self.name.value == "*" || self.name.value == metric.name
     }
 }
 
@@ -130,10 +149,9 @@ fn spec(
     args::refuse_repeated(&args, source, found);
     let mut dry_run = Vec::new();
     for node in fields.items("dryRun", found) {
-        dry_run.extend(
-            Fields::open(node, "a dry-run rule", &["metricName"], source, found)
-                .and_then(|rule| rule.text("metricName", found)),
-        );
+        let rule = Fields::open(node, "a dry-run rule", &["metricName"], source, found);
+        let name = rule.and_then(|rule| rule.text("metricName", found));
+        dry_run.extend(name.map(|name| Rule { name, source: source.clone() }));
     }
     let mut retention = Vec::new();
     for node in fields.items("measurementRetention", found) {
@@ -141,31 +159,22 @@ fn spec(
         let Some(rule) = Fields::open(node, "a retention rule", &known, source, found) else { continue };
         let name = rule.text("metricName", found);
         let limit = rule.integer("limit", found).map_or(10, |limit| limit.value.clamp(1, 1_000) as u32);
-        retention.extend(name.map(|name| (name, limit)));
+        retention.extend(name.map(|name| (Rule { name, source: source.clone() }, limit)));
     }
     let template = AnalysisTemplate { name, args, metrics, dry_run, retention };
-    template.check(source, found);
+    template.check(found);
     Some(template)
 }
 
 impl AnalysisTemplate {
     /// Reads the metrics that need no argument without a value, for their errors only.
-    fn check(&self, source: &Source, found: &mut Diagnostics) {
+    fn check(&self, found: &mut Diagnostics) {
         let ready: Vec<(Node, Source)> = self
             .metrics
             .iter()
             .filter_map(|(node, source)| Some((args::fill(node, &self.args, source).ok()?, source.clone())))
             .collect();
-        let metrics = metric::read_all(&ready, found);
-        if ready.len() < self.metrics.len() || found.has_errors() {
-            return;
-        }
-        for rule in self.dry_run.iter().chain(self.retention.iter().map(|(name, _)| name)) {
-            if rule.value != "*" && !metrics.iter().any(|metric| metric.name == rule.value) {
-                let message = format!("there is no metric named `{}`", rule.value);
-                found.push(Diagnostic::error(SHAPE, source, rule.span, message));
-            }
-        }
+        metric::read_all(&ready, found);
     }
 }
 

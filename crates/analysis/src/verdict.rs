@@ -196,6 +196,22 @@ pub enum Level {
     Breached,
 }
 
+impl Phase {
+    /// The phase of the whole from those of its parts: the worst of failed, error and inconclusive, else running
+    /// while any part is, else successful.
+    pub fn worst(parts: impl IntoIterator<Item = Phase>) -> Phase {
+        let badness = |phase: &Phase| match phase {
+            Phase::Failed => 5,
+            Phase::Error => 4,
+            Phase::Inconclusive => 3,
+            Phase::Running => 2,
+            Phase::Pending => 1,
+            Phase::Successful => 0,
+        };
+        parts.into_iter().max_by_key(badness).unwrap_or(Phase::Successful)
+    }
+}
+
 impl Test {
     /// Whether the bound is reached.
     pub fn is_reached(&self) -> bool {

@@ -59,9 +59,10 @@ pub(super) const NAMES: &[&str] = &[
 /// How many arguments a function takes, at least and at most.
 pub(super) fn arity(name: &str) -> (usize, usize) {
     match name {
-        "default" | "trimPrefix" | "trimSuffix" | "repeat" | "indexOf" | "lastIndexOf" | "hasPrefix"
-        | "hasSuffix" | "get" | "take" => (2, 2),
-        "trim" | "join" | "sort" => (1, 2),
+        "default" | "repeat" | "indexOf" | "lastIndexOf" | "hasPrefix" | "hasSuffix" | "get" | "take" => {
+            (2, 2)
+        }
+        "trim" | "trimPrefix" | "trimSuffix" | "join" | "sort" => (1, 2),
         "split" | "splitAfter" => (2, 3),
         "replace" => (3, 4),
         "max" | "min" | "sum" | "mean" | "median" | "concat" => (1, usize::MAX),

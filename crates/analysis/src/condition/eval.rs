@@ -168,7 +168,9 @@ impl Scope {
             let Some(name) = key.as_text() else {
                 return wrong(format!("keys are texts, but this one is {}", key.kind()));
             };
-            map.insert(name.to_owned(), self.eval(value)?);
+            let value = self.eval(value)?;
+            // Of a repeated key the first counts, as in expr.
+            map.entry(name.to_owned()).or_insert(value);
         }
         Ok(Value::map(map))
     }
@@ -300,6 +302,9 @@ fn slice(base: &Value, from: Option<Value>, to: Option<Value>) -> Evaluated {
     let end = |bound: Option<Value>, len: usize, default: usize| match bound {
         None => Ok(default),
         Some(Value::Int(index)) => Ok(position(index, len).unwrap_or(0).min(len)),
+        Some(Value::Float(index)) if index.fract() == 0.0 => {
+            Ok(position(index as i64, len).unwrap_or(0).min(len))
+        }
         Some(other) => wrong(format!("a slice needs whole numbers, but this is {}", other.kind())),
     };
     if let Some(items) = base.as_array() {

@@ -454,7 +454,15 @@ impl Parser {
     }
 
     fn expect(&mut self, mark: &'static str) -> Result<(), ConditionError> {
-        if self.mark(mark) { Ok(()) } else { self.error(self.peek().at, format!("`{mark}` must stand here")) }
+        if self.mark(mark) {
+            return Ok(());
+        }
+        match &self.peek().kind {
+            Kind::Word(word) if LATER.contains(&word.as_str()) => self.unexpected(),
+            Kind::Literal(_) | Kind::Word(_) | Kind::Mark(_) | Kind::End => {
+                self.error(self.peek().at, format!("`{mark}` must stand here"))
+            }
+        }
     }
 
     fn unexpected<T>(&self) -> Result<T, ConditionError> {

@@ -58,10 +58,10 @@ pub fn merge(name: Spanned<String>, templates: &[&AnalysisTemplate]) -> Result<A
     if let Some(name) = repeated(metrics) {
         return Err(MergeError::MetricTwice(name));
     }
-    if let Some(name) = repeated(all.dry_run.iter().map(|name| name.value.as_str())) {
+    if let Some(name) = repeated(all.dry_run.iter().map(|rule| rule.name.value.as_str())) {
         return Err(MergeError::DryRunTwice(name));
     }
-    match repeated(all.retention.iter().map(|(name, _)| name.value.as_str())) {
+    match repeated(all.retention.iter().map(|(rule, _)| rule.name.value.as_str())) {
         Some(name) => Err(MergeError::RetentionTwice(name)),
         None => Ok(all),
     }
