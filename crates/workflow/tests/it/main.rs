@@ -5,5 +5,6 @@ mod document_properties;
 mod documents;
 mod expr_properties;
 mod expressions;
+mod run_model;
 mod worlds;
 mod yaml_properties;

@@ -1,7 +1,15 @@
-//! Events and contexts for tests.
+//! Events, contexts and runs for tests.
 
 use serde_json::json;
-use shipway_workflow::event::Event;
+use shipway_base::{Source, Timestamp};
+use shipway_workflow::{
+    document::Workflow,
+    event::Event,
+    expr::Value,
+    plan::RunPlan,
+    run::{Run, RunContext},
+};
+use std::{collections::BTreeMap, sync::Arc};
 
 pub(crate) fn push(reference: &str, changed: Option<&[&str]>) -> Event {
     Event {
@@ -11,4 +19,38 @@ pub(crate) fn push(reference: &str, changed: Option<&[&str]>) -> Event {
         sha: "0123456789abcdef0123456789abcdef01234567".to_owned(),
         changed: changed.map(|paths| paths.iter().map(|path| (*path).to_owned()).collect()),
     }
+}
+
+pub(crate) fn event(name: &str, payload: serde_json::Value) -> Event {
+    Event { name: name.to_owned(), payload, ..push("refs/heads/main", None) }
+}
+
+pub(crate) fn workflow(text: &str) -> Workflow {
+    let (workflow, found) = Workflow::parse(&Source::new("w.yml", text));
+    workflow.unwrap_or_else(|| panic!("{found}\n{text}"))
+}
+
+pub(crate) fn plan(text: &str) -> Arc<RunPlan> {
+    let plan = RunPlan::new(Arc::new(workflow(text)), push("refs/heads/main", None), &BTreeMap::new());
+    Arc::new(plan.unwrap_or_else(|found| panic!("{found}")))
+}
+
+pub(crate) fn context(plan: &RunPlan) -> RunContext {
+    let github = json!({"ref": plan.event().reference, "event_name": plan.event().name, "actor": "mona"});
+    RunContext {
+        github: Value::from_json(&github),
+        vars: Value::from_json(&json!({"LIMIT": "5"})),
+        inputs: plan.inputs().clone(),
+    }
+}
+
+pub(crate) fn run(text: &str) -> Run {
+    let plan = plan(text);
+    let context = context(&plan);
+    Run::new(plan, context)
+}
+
+/// A whole number of seconds after the epoch.
+pub(crate) fn second(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(seconds * 1_000)
 }
