@@ -163,6 +163,7 @@ impl<'a> World<'a> {
                     assert!(request.attempt <= MOST_ATTEMPTS);
                     assert!(!self.answers.contains_key(&request.key), "{} has ended", request.key);
                     self.needs_have_ended(&request.job_id);
+                    self.may_go_on(&request.job_id);
                     assert_eq!(self.in_flight.insert(request.key.clone(), request.attempt), None);
                 }
                 Effect::CancelJob { job, attempt } => {
@@ -182,6 +183,20 @@ impl<'a> World<'a> {
         for need in needs(self.jobs, at) {
             let mut legs = views.iter().filter(|view| view.job_id == format!("j{need}"));
             assert!(legs.all(|view| view.conclusion.is_some()), "{id} starts before j{need} has ended");
+        }
+    }
+
+    /// Nothing of a job is asked for once fail-fast or a cancellation has ended it.
+    fn may_go_on(&self, id: &str) {
+        let at: usize = id.trim_start_matches('j').parse().expect("ids are numbered");
+        let job = &self.jobs[at];
+        let own = |key: &JobKey| key.0.split('/').next() == Some(id);
+        let failed = self.answers.iter().any(|(key, end)| own(key) && *end == Conclusion::Failure);
+        assert!(!failed || !job.fail_fast || job.continue_on_error, "{id} goes on after a failure");
+        match self.cancels {
+            0 => {}
+            1 => assert_eq!(job.condition, If::Always, "{id} goes on although the run is cancelled"),
+            _ => panic!("{id} goes on although the run was cancelled twice"),
         }
     }
 
