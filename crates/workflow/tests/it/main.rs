@@ -6,5 +6,6 @@ mod documents;
 mod expr_properties;
 mod expressions;
 mod run_model;
+mod transcripts;
 mod worlds;
 mod yaml_properties;
