@@ -36,7 +36,7 @@ impl Action {
     pub fn parse(source: &Source) -> (Option<Action>, Diagnostics) {
         let mut reader = Reader::new(source);
         let action = reader.tree("an action").and_then(|tree| read(&mut reader, &tree));
-        let found = reader.found;
+        let found = reader.finish();
         (action.filter(|_| !found.has_errors()), found)
     }
 }

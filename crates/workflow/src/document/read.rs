@@ -28,7 +28,7 @@ impl Workflow {
     pub fn parse(source: &Source) -> (Option<Workflow>, Diagnostics) {
         let mut reader = Reader::new(source);
         let workflow = reader.tree("a workflow").and_then(|tree| read(&mut reader, &tree));
-        let found = reader.found;
+        let found = reader.finish();
         (workflow.filter(|_| !found.has_errors()), found)
     }
 }
@@ -87,6 +87,9 @@ fn read_jobs(reader: &mut Reader<'_>, node: &Node) -> IndexMap<String, Arc<super
         reader.error("SW0113", node.span, "jobs is empty; a workflow needs at least one job");
     }
     for (key, value) in mapping.iter() {
+        if reader.special_key(key) {
+            continue;
+        }
         let folded = key.value.to_lowercase();
         if let Some((_, first)) = seen.iter().find(|(known, _)| *known == folded) {
             let line = first.span.start.line;

@@ -34,6 +34,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// All findings, in the order of the text.
+    pub(crate) fn finish(self) -> Diagnostics {
+        let mut all: Vec<Diagnostic> = self.found.into_iter().collect();
+        all.sort_by_key(|found| found.span.start);
+        let mut sorted = Diagnostics::new();
+        all.into_iter().for_each(|found| sorted.push(found));
+        sorted
+    }
+
     pub(crate) fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
         self.found.push(Diagnostic::error(code, self.source, span, message));
     }
@@ -50,8 +59,8 @@ impl<'a> Reader<'a> {
 
     /// Notes a key that the specification does not know at this place.
     pub(crate) fn unknown_key(&mut self, key: &Spanned<String>, place: &str, known: &[&str]) {
-        if crate::expr::has_expression(&key.value) {
-            return self.not_supported(key.span, "an expression as a key");
+        if self.special_key(key) {
+            return;
         }
         let message = format!("{place} has no key {:?}", key.value);
         match yaml::closest(&key.value, known.iter().copied()) {
@@ -63,6 +72,25 @@ impl<'a> Reader<'a> {
                 self.error_with_help("SW0101", key.span, message, help);
             }
         }
+    }
+
+    /// Notes keys that mean something else than a name: expressions and merge keys.
+    pub(crate) fn special_key(&mut self, key: &Spanned<String>) -> bool {
+        if crate::expr::has_expression(&key.value) {
+            self.not_supported(key.span, "an expression as a key");
+            return true;
+        }
+        let merge = key.value == "<<";
+        if merge {
+            let help = "write the keys out, or use an alias for the whole value";
+            self.error_with_help(
+                "SW0101",
+                key.span,
+                "merge keys (`<<`) are no part of GitHub's syntax",
+                help,
+            );
+        }
+        merge
     }
 
     /// Notes a key or value that GitHub knows and this version cannot honour.
@@ -269,9 +297,10 @@ impl<'a> Reader<'a> {
     ) -> Vec<(Spanned<String>, Template)> {
         let mut entries = Vec::new();
         for (key, value) in mapping.iter() {
-            if crate::expr::has_expression(&key.value) {
-                self.not_supported(key.span, "an expression as a key");
-            } else if key.value.is_empty() {
+            if self.special_key(key) {
+                continue;
+            }
+            if key.value.is_empty() {
                 self.error("SW0103", key.span, format!("a key of {place} must not be empty"));
             } else if let Some(template) = self.template(value, &format!("{place}.{}", key.value), names) {
                 entries.push((key.clone(), template));

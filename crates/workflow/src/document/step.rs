@@ -38,11 +38,15 @@ const COMPOSITE_KEYS: &[&str] =
 /// Reads all steps; those that are wrong are noted and left out.
 pub(crate) fn read_steps(reader: &mut Reader<'_>, node: &Node, home: Home) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
+    // Kept apart from the steps, so that those which are wrong otherwise count too.
+    let mut ids: Vec<&Spanned<String>> = Vec::new();
+    let found = &mut Vec::new();
     for item in reader.sequence(node, "steps") {
-        let Some(step) = read(reader, item, home) else { continue };
-        if let Some(id) = &step.id {
-            let same = |other: &&Spanned<String>| other.value.eq_ignore_ascii_case(&id.value);
-            if let Some(first) = steps.iter().filter_map(|step| step.id.as_ref()).find(same) {
+        steps.extend(read(reader, item, home, found));
+    }
+    for id in found.iter() {
+        match ids.iter().find(|known| known.value.eq_ignore_ascii_case(&id.value)) {
+            Some(first) => {
                 let message =
                     format!("the step id {:?} is already used on line {}", id.value, first.span.start.line);
                 reader.error_with_help(
@@ -52,8 +56,8 @@ pub(crate) fn read_steps(reader: &mut Reader<'_>, node: &Node, home: Home) -> Ve
                     "ids are compared without case; choose another",
                 );
             }
+            None => ids.push(id),
         }
-        steps.push(step);
     }
     steps
 }
@@ -69,7 +73,7 @@ struct Parts<'n> {
     refused: bool,
 }
 
-fn read(reader: &mut Reader<'_>, node: &Node, home: Home) -> Option<Step> {
+fn read(reader: &mut Reader<'_>, node: &Node, home: Home, ids: &mut Vec<Spanned<String>>) -> Option<Step> {
     let mapping = reader.mapping(node, "a step")?;
     let (names, if_names): (&AllowedNames<'_>, &AllowedNames<'_>) = match home {
         Home::Job => (&expr::STEP, &expr::STEP_IF),
@@ -89,6 +93,7 @@ fn read(reader: &mut Reader<'_>, node: &Node, home: Home) -> Option<Step> {
             _ if !known.contains(&word) => reader.unknown_key(key, "a step", known),
             "id" => {
                 id = reader.literal(value, "id").filter(|id| values::check_id(reader, id, "a step"));
+                ids.extend(id.clone());
             }
             "name" => name = reader.template(value, "name", names),
             "if" => {

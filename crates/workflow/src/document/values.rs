@@ -22,10 +22,6 @@ pub(super) fn check_id(reader: &mut Reader<'_>, id: &Spanned<String>, owner: &st
         reader.error("SW0111", id.span, format!("the id of {owner} cannot be an expression"));
         return false;
     }
-    if text == "<<" {
-        // Already noted as a merge key.
-        return false;
-    }
     if !first || !rest || text.len() >= 100 {
         let help = "use letters, digits, `_` and `-`, beginning with a letter or `_`, less than 100 of them";
         reader.error_with_help("SW0106", id.span, format!("{text:?} cannot be the id of {owner}"), help);

@@ -20,7 +20,10 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Tree> {
     if mapping.is_empty() {
         reader.error("SW0113", node.span, "matrix is empty; it needs at least one vector or include");
     }
-    for (key, value) in mapping.iter() {
+    // Keys that are no names are told about below.
+    for (key, value) in
+        mapping.iter().filter(|(key, _)| key.value != "<<" && !expr::has_expression(&key.value))
+    {
         let place = format!("matrix.{}", key.value);
         let filters = matches!(key.value.as_str(), "include" | "exclude");
         match value.as_sequence() {
@@ -56,9 +59,10 @@ fn tree(reader: &mut Reader<'_>, node: &Node) -> Option<Tree> {
     if let Some(mapping) = node.as_mapping() {
         let mut pairs: Vec<(Spanned<String>, Tree)> = Vec::new();
         for (key, value) in mapping.iter() {
-            if expr::has_expression(&key.value) {
-                reader.not_supported(key.span, "an expression as a key");
-            } else if pairs.iter().any(|(known, _)| known.value.eq_ignore_ascii_case(&key.value)) {
+            if reader.special_key(key) {
+                continue;
+            }
+            if pairs.iter().any(|(known, _)| known.value.eq_ignore_ascii_case(&key.value)) {
                 let message = format!(
                     "{:?} is already defined here; keys of a matrix are compared without case",
                     key.value

@@ -170,6 +170,41 @@ fn conformance_github_workflow_parser() {
     tally.finish(150);
 }
 
+/// The workflows within the documents that describe this system.
+#[test]
+fn conformance_seed_workflows() {
+    let Some(folder) = folder("../seeds") else { return };
+    let mut tally = Tally::new("workflows of the seed documents");
+    let mut seeds: Vec<PathBuf> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    seeds.sort();
+    for seed in seeds {
+        for block in text(&seed).split("```yaml\n").skip(1).filter_map(|rest| rest.split("\n```").next()) {
+            if !block.contains("\njobs:") {
+                continue;
+            }
+            let place = name(&seed);
+            tally.record(
+                &place,
+                match verdict(&place, block) {
+                    Verdict::Accepted => Ok(()),
+                    // One of them wants a database beside its tests.
+                    Verdict::NotYet(found)
+                        if found.iter().all(|error| error.message.starts_with("services ")) =>
+                    {
+                        Ok(())
+                    }
+                    Verdict::NotYet(found) | Verdict::Refused(found) => Err(format!("\n{found}")),
+                },
+            );
+        }
+    }
+    tally.finish(3);
+}
+
 #[test]
 fn conformance_act_job_ids() {
     let Some(file) = folder("act-tables/job-ids.json") else { return };

@@ -289,7 +289,7 @@ impl<'a> World<'a> {
     }
 
     /// Answers everything that is still in flight.
-    fn to_the_end(&mut self) {
+    fn answer_all(&mut self) {
         while self.finished.is_none() {
             let next = self.in_flight.iter().next().map(|(job, attempt)| (job.clone(), *attempt));
             let (job, attempt) = next.expect("a run with nothing in flight has ended");
@@ -349,7 +349,7 @@ fn check(jobs: &[JobSpec], turns: &[Turn]) {
     let mut world = World::new(jobs);
     world.input(Input::Start);
     turns.iter().for_each(|turn| world.turn(turn));
-    world.to_the_end();
+    world.answer_all();
 
     let views = world.run.jobs();
     assert!(views.iter().all(|view| view.conclusion.is_some()), "every job has ended");

@@ -1,0 +1,194 @@
+//! Matrices: act's table, and what GitHub's rules say beyond it.
+
+use crate::{
+    conformance::{Tally, folder, json},
+    worlds::workflow,
+};
+use serde_json::{Value as Json, json};
+use shipway_base::Source;
+use shipway_workflow::{
+    document::{Job, Maybe, Workflow},
+    expr::{Scope, Value},
+    matrix::Leg,
+};
+use std::sync::Arc;
+
+struct Empty;
+
+impl Scope for Empty {
+    fn context(&self, _name: &str) -> Option<Value> {
+        None
+    }
+
+    fn function(&self, _name: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
+        None
+    }
+}
+
+fn document(strategy: &str) -> String {
+    let block: String = strategy.lines().map(|line| format!("      {line}\n")).collect();
+    format!("on: push\njobs:\n  a:\n    runs-on: here\n    steps: [{{run: make}}]\n    strategy:\n{block}")
+}
+
+fn job(text: &str) -> Arc<Job> {
+    workflow(text).jobs.values().next().cloned().expect("there is one job")
+}
+
+fn legs(strategy: &str) -> Result<Vec<Leg>, String> {
+    let text = document(strategy);
+    let (workflow, found) = Workflow::parse(&Source::new("w.yml", text));
+    let workflow = workflow.ok_or_else(|| found.to_string().trim().to_owned())?;
+    let job = workflow.jobs.values().next().expect("there is one job");
+    let matrix =
+        job.strategy.as_ref().and_then(|strategy| strategy.matrix.as_ref()).expect("there is a matrix");
+    matrix.legs(&workflow.source, &Empty).map_err(|error| error.to_string())
+}
+
+/// The names of the legs and their values, a line each.
+fn check(strategy: &str, expect: &str) {
+    let found = match legs(strategy) {
+        Ok(legs) => legs
+            .iter()
+            .map(|leg| format!("{} {}", leg.name("a"), Value::from(leg.values.clone()).to_json()))
+            .collect::<Vec<_>>()
+            .join("\n"),
+        Err(error) => error,
+    };
+    let expect = expect.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
+    assert_eq!(found, expect, "{strategy}");
+}
+
+#[test]
+fn conformance_act_strategies() {
+    let Some(file) = folder("act-tables/strategy.json") else { return };
+    let mut tally = Tally::new("act strategies");
+    for case in json(&file)["cases"].as_array().into_iter().flatten() {
+        let job = job(&document(case["input"]["strategy"].as_str().unwrap_or_default()));
+        let strategy = job.strategy.clone().expect("there is a strategy");
+        let matrix = match &strategy.matrix {
+            Some(matrix) => matrix.legs(&Source::new("w.yml", ""), &Empty).expect("it expands"),
+            None => vec![Leg { values: Default::default(), suffix: String::new() }],
+        };
+        let found: Vec<Json> = matrix.into_iter().map(|leg| Value::from(leg.values).to_json()).collect();
+        let mut result = Ok(());
+        if !case["expect"]["matrix"].is_null() && json!(found) != case["expect"]["matrix"] {
+            result = Err(format!("{found:?}"));
+        }
+        if let Some(expected) = case["expect"]["fail_fast"].as_bool() {
+            let fail_fast =
+                strategy.fail_fast.is_none_or(|maybe| matches!(maybe, Maybe::Literal(v) if v.value));
+            if fail_fast != expected {
+                result = Err(format!("fail-fast is {fail_fast}"));
+            }
+        }
+        if let Some(expected) = case["expect"]["max_parallel"].as_f64() {
+            let most = strategy.max_parallel.map(|maybe| maybe.eval(&Empty));
+            if most != Some(Ok(expected)) {
+                result = Err(format!("max-parallel is {most:?}"));
+            }
+        }
+        tally.record(case["name"].as_str().unwrap_or_default(), result);
+    }
+    tally.finish(5);
+}
+
+#[test]
+fn the_last_vector_varies_fastest() {
+    check(
+        "matrix: {b: [1, 2], a: [x, y]}",
+        r#"
+        a (1, x) {"b":1,"a":"x"}
+        a (1, y) {"b":1,"a":"y"}
+        a (2, x) {"b":2,"a":"x"}
+        a (2, y) {"b":2,"a":"y"}"#,
+    );
+}
+
+#[test]
+fn include_grows_legs_or_adds_them() {
+    // The example of GitHub's documentation.
+    check(
+        "matrix:
+  fruit: [apple, pear]
+  animal: [cat, dog]
+  include:
+  - color: green
+  - color: pink
+    animal: cat
+  - fruit: apple
+    shape: circle
+  - fruit: banana
+  - fruit: banana
+    animal: cat",
+        r#"
+        a (apple, cat) {"fruit":"apple","animal":"cat","color":"pink","shape":"circle"}
+        a (apple, dog) {"fruit":"apple","animal":"dog","color":"green","shape":"circle"}
+        a (pear, cat) {"fruit":"pear","animal":"cat","color":"pink"}
+        a (pear, dog) {"fruit":"pear","animal":"dog","color":"green"}
+        a (banana) {"fruit":"banana"}
+        a (banana, cat) {"fruit":"banana","animal":"cat"}"#,
+    );
+}
+
+#[test]
+fn exclude_matches_leaves_in_any_case() {
+    check(
+        "matrix:
+  os: [{name: Linux, arch: x64}, {name: linux, arch: arm}, mac]
+  version: [1.10, 2]
+  exclude:
+  - os: {name: LINUX, arch: x64}
+  - {OS: mac, version: '2'}",
+        r#"
+        a (linux, arm, 1.1) {"os":{"name":"linux","arch":"arm"},"version":1.1}
+        a (linux, arm, 2) {"os":{"name":"linux","arch":"arm"},"version":2}
+        a (mac, 1.1) {"os":"mac","version":1.1}"#,
+    );
+}
+
+#[test]
+fn values_keep_their_kind_and_long_names_are_cut() {
+    check(
+        "matrix: {v: ['1.10', true, null, [a, {b: c}], '']}",
+        r#"
+        a (1.10) {"v":"1.10"}
+        a (true) {"v":true}
+        a {"v":null}
+        a (a, c) {"v":["a",{"b":"c"}]}
+        a {"v":""}"#,
+    );
+    let long = "é".repeat(120);
+    let legs = legs(&format!("matrix: {{v: [{long}]}}")).expect("it expands");
+    assert_eq!(legs[0].name("job"), format!("job ({}...", "é".repeat(92)));
+}
+
+#[test]
+fn what_is_no_matrix_is_refused() {
+    check("matrix: {os: []}", "w.yml:7:20: error[SW0113]: matrix.os has no values");
+    check(
+        "matrix: {os: linux}",
+        "w.yml:7:20: error[SW0103]: matrix.os must be a sequence, but this is a string",
+    );
+    check(
+        "matrix: {os: [a], exclude: [{oss: a}]}",
+        "w.yml:7:15: error[SW0116]: matrix.exclude names \"oss\", which is no key of the matrix",
+    );
+    check(
+        "matrix: ${{ fromJSON('[1]') }}",
+        "w.yml:7:15: error[SW0116]: the matrix must be an object, but it is an array",
+    );
+    check(
+        "matrix: {os: [a], include: [{}]}",
+        "w.yml:7:35: error[SW0113]: this entry of matrix.include is empty",
+    );
+    let numbers: Vec<String> = (0..17).map(|n| n.to_string()).collect();
+    let vector = numbers.join(", ");
+    check(
+        &format!("matrix: {{a: [{vector}], b: [{vector}]}}"),
+        "w.yml:7:15: error[SW0116]: this matrix has 289 legs; at most 256 are run",
+    );
+    check(
+        &format!("matrix: {{a: [{vector}], b: [{vector}], c: [{vector}], d: [{vector}]}}"),
+        "w.yml:7:15: error[SW0116]: this matrix has 83521 legs; at most 256 are run",
+    );
+}

@@ -1,0 +1,132 @@
+//! Which events start a workflow, and the inputs of a run.
+
+use crate::worlds::{event, push, workflow};
+use serde_json::json;
+use shipway_workflow::{
+    event::{Event, Triggered},
+    plan::RunPlan,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Checks `on` against an event: the empty text means that it starts the workflow.
+fn check(on: &str, event: &Event, refusal: &str) {
+    let text = format!("on: {on}\njobs: {{a: {{runs-on: here, steps: [{{run: make}}]}}}}\n");
+    let expect = if refusal.is_empty() { Triggered::Yes } else { Triggered::No(refusal.to_owned()) };
+    assert_eq!(workflow(&text).triggered_by(event), expect, "{on}");
+}
+
+#[test]
+fn events_by_name() {
+    let main = push("refs/heads/main", None);
+    check("push", &main, "");
+    check("[pull_request, push]", &main, "");
+    check("{push: , workflow_dispatch: {}}", &main, "");
+    check("pull_request", &main, "it is not started by the event push");
+}
+
+#[test]
+fn refs_of_a_push() {
+    let (main, nested) = (push("refs/heads/main", None), push("refs/heads/a/b", None));
+    let tag = push("refs/tags/v1.2", None);
+    check("{push: {branches: [main]}}", &main, "");
+    check("{push: {branches: main}}", &nested, "its branches leave out a/b");
+    check("{push: {branches: ['**', '!a/**']}}", &nested, "its branches leave out a/b");
+    check("{push: {branches: ['**', '!a/**', a/b]}}", &nested, "");
+    check("{push: {branches-ignore: [main]}}", &main, "its branches leave out main");
+    check("{push: {branches-ignore: [main]}}", &nested, "");
+    check("{push: {branches: [main]}}", &tag, "it filters refs, and names no tags");
+    check("{push: {tags: ['v*']}}", &tag, "");
+    check("{push: {tags: ['v*']}}", &main, "it filters refs, and names no branches");
+    check("{push: {tags: ['v*'], branches: [x]}}", &main, "its branches leave out main");
+}
+
+#[test]
+fn paths_of_a_push() {
+    let docs = push("refs/heads/main", Some(&["docs/a.md"]));
+    let both = push("refs/heads/main", Some(&["docs/a.md", "src/lib.rs"]));
+    check("{push: {paths: ['src/**']}}", &docs, "no changed path matches");
+    check("{push: {paths: ['src/**']}}", &both, "");
+    check("{push: {paths-ignore: ['docs/**']}}", &docs, "every changed path is ignored");
+    check("{push: {paths-ignore: ['docs/**']}}", &both, "");
+    check("{push: {branches: [x], paths: ['src/**']}}", &both, "its branches leave out main");
+    // Unknown changes pass, nothing changed matches nothing, and tags have no paths.
+    check("{push: {paths: ['src/**']}}", &push("refs/heads/main", None), "");
+    check("{push: {paths: ['src/**']}}", &push("refs/heads/main", Some(&[])), "no changed path matches");
+    check("{push: {paths-ignore: ['src/**']}}", &push("refs/heads/main", Some(&[])), "");
+    check("{push: {paths: ['src/**']}}", &push("refs/tags/v1", Some(&["x"])), "");
+}
+
+#[test]
+fn types_and_bases() {
+    let pull = |action: &str| {
+        event("pull_request", json!({"action": action, "pull_request": {"base": {"ref": "main"}}}))
+    };
+    check("pull_request", &pull("synchronize"), "");
+    check("pull_request", &pull("closed"), "its types do not include closed");
+    check("{pull_request: {types: [closed]}}", &pull("closed"), "");
+    check("{pull_request: {types: closed}}", &pull("opened"), "its types do not include opened");
+    check("{pull_request: {branches: [dev]}}", &pull("opened"), "its branches leave out main");
+    check("pull_request", &event("pull_request", json!({})), "");
+    check("issues", &event("issues", json!({"action": "labeled"})), "");
+    check(
+        "{repository_dispatch: {types: [go]}}",
+        &event("repository_dispatch", json!({"action": "no"})),
+        "its types do not include no",
+    );
+    let after = event(
+        "workflow_run",
+        json!({"action": "completed", "workflow_run": {"name": "CI", "head_branch": "x"}}),
+    );
+    check("{workflow_run: {workflows: [CI]}}", &after, "");
+    check("{workflow_run: {workflows: [Other]}}", &after, "its workflows do not include \"CI\"");
+    check("{workflow_run: {workflows: [CI], branches: [main]}}", &after, "its branches leave out x");
+    let cron = event("schedule", json!({"schedule": "0 3 * * *"}));
+    check("{schedule: [{cron: '0 3 * * *', timezone: Europe/Berlin}]}", &cron, "");
+    check("{schedule: [{cron: '1 3 * * *'}]}", &cron, "its schedule does not include \"0 3 * * *\"");
+}
+
+const DISPATCH: &str = "on:
+  workflow_dispatch:
+    inputs:
+      name: {required: true}
+      count: {type: number, default: 3}
+      dry-run: {type: boolean}
+      level: {type: choice, options: [low, high]}
+      place: {type: environment, default: staging}
+run-name: Ship ${{ inputs.name }} by ${{ github.actor }}
+concurrency: {group: 'Ship-${{ inputs.place }}', cancel-in-progress: '${{ inputs.dry-run }}'}
+jobs: {a: {runs-on: here, steps: [{run: make}]}}
+";
+
+fn dispatch(inputs: &[(&str, &str)]) -> Result<RunPlan, String> {
+    let inputs: BTreeMap<String, String> =
+        inputs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    RunPlan::new(Arc::new(workflow(DISPATCH)), event("workflow_dispatch", json!({})), &inputs)
+        .map_err(|found| found.to_string().trim().to_owned())
+}
+
+#[test]
+fn inputs_are_typed_and_defaulted() {
+    let plan = dispatch(&[("NAME", "web"), ("dry-run", "true")]).expect("they fit");
+    assert_eq!(
+        plan.inputs().to_json(),
+        json!({"name": "web", "count": 3, "dry-run": true, "level": "low", "place": "staging"})
+    );
+    let context = crate::worlds::context(&plan);
+    assert_eq!(plan.run_name(&context), Ok(Some("Ship web by mona".to_owned())));
+    let group = plan.concurrency(&context).expect("it evaluates").expect("there is a group");
+    assert_eq!((group.group.as_str(), group.cancel_in_progress), ("ship-staging", true));
+}
+
+#[test]
+fn inputs_that_do_not_fit_are_refused_together() {
+    let found = dispatch(&[("count", "many"), ("level", "middle"), ("plase", "x"), ("dry-run", "yes")]);
+    assert_eq!(
+        found.expect_err("they do not fit"),
+        "w.yml:3:5: error[SW0115]: this workflow has no input \"plase\" (did you mean \"place\"?)
+w.yml:4:7: error[SW0115]: the input \"name\" is required and was not given
+w.yml:5:7: error[SW0115]: the input \"count\" is a number; \"many\" is none
+w.yml:6:7: error[SW0115]: the input \"dry-run\" is a boolean; \"yes\" is neither true nor false
+w.yml:7:7: error[SW0115]: the input \"level\" cannot be \"middle\"; the options are: low, high"
+    );
+}
