@@ -1,0 +1,1 @@
+//! Documents: what is read, what is refused and with which words.

@@ -1,0 +1,274 @@
+//! Whole rollouts as transcripts: what happens, what is done, and why it waits.
+
+use crate::world::{Behaviour, Opinion, World};
+use shipway_base::Share;
+use shipway_rollout::delivery::{Command, Outcome, Phase, Report};
+use std::time::Duration;
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn by() -> String {
+    "ada".to_owned()
+}
+
+fn report(world: &World) -> Report {
+    match world.delivery.rollout.as_ref().map(|rollout| &rollout.phase) {
+        Some(Phase::Finished { report }) => (**report).clone(),
+        other => panic!("not finished: {other:?}\n{}", world.transcript),
+    }
+}
+
+#[test]
+fn healthy_canary() {
+    let mut world = World::live();
+    world.opinions.insert("v2".to_owned(), Opinion::NotYet);
+    world.deploy("v2");
+    world.explain();
+    world.run(seconds(1));
+    world.serve(1_000, 1);
+    world.explain();
+    world.opinions.insert("v2".to_owned(), Opinion::Healthy);
+    world.run(seconds(1));
+    world.explain();
+    world.run(seconds(5));
+    world.explain();
+    assert_eq!((world.stable(), world.serving().as_str()), (Some("v2"), "v2 100"));
+    let report = report(&world);
+    assert_eq!((report.outcome, report.canary.requests, report.canary.errors), (Outcome::Promoted, 100, 1));
+    assert!(report.verdict_after.is_some());
+    insta::assert_snapshot!(world.transcript);
+}
+
+#[test]
+fn regression_at_ten_percent() {
+    let mut world = World::live();
+    world.opinions.insert("v2".to_owned(), Opinion::NotYet);
+    world.deploy("v2");
+    world.until("v2 serves", |world| world.share() > Share::ZERO);
+    world.serve(1_000, 12);
+    world.opinions.insert("v2".to_owned(), Opinion::Regressed);
+    world.settle();
+    assert_eq!(world.serving(), "v1 100", "the weight is gone with the same plan");
+    world.explain();
+    world.run(seconds(2));
+    world.explain();
+    let report = report(&world);
+    assert_eq!((report.outcome, report.canary.errors), (Outcome::RolledBack, 12));
+    assert_eq!(report.largest_share, Share::percent(10));
+    assert_eq!(world.running("v2"), Vec::<String>::new());
+    insta::assert_snapshot!(world.transcript);
+}
+
+#[test]
+fn first_deploy_never_healthy() {
+    let mut world = World::new();
+    world.behaviours.insert("v1".to_owned(), Behaviour::NeverReady);
+    world.deploy("v1");
+    world.run(seconds(2));
+    world.explain();
+    world.run(seconds(5));
+    world.explain();
+    let report = report(&world);
+    assert_eq!(report.outcome, Outcome::Failed);
+    assert_eq!(report.failures[0].last_lines, ["v1 says goodbye"]);
+    assert_eq!(
+        report.failures[0].health.as_ref().map(ToString::to_string).as_deref(),
+        Some("status 503: warming up")
+    );
+    insta::assert_snapshot!(world.transcript);
+}
+
+#[test]
+fn superseded_twice() {
+    let mut world = World::live();
+    for version in ["v2", "v3"] {
+        world.opinions.insert(version.to_owned(), Opinion::NotYet);
+    }
+    world.deploy("v2");
+    world.run(seconds(1));
+    assert_eq!(world.serving(), "v1 90 v2 10");
+    world.deploy("v3");
+    assert_eq!(world.serving(), "v1 100");
+    world.run(seconds(1));
+    assert_eq!(world.serving(), "v1 90 v3 10");
+    world.deploy("v4");
+    world.run(seconds(10));
+    assert_eq!((world.stable(), world.serving().as_str()), (Some("v4"), "v4 100"));
+    assert_eq!(world.all_running().len(), 3);
+    insta::assert_snapshot!(world.transcript);
+}
+
+#[test]
+fn killed_child_is_replaced() {
+    let mut world = World::live();
+    let victim = world.running("v1").remove(0);
+    world.kill(&victim);
+    world.explain();
+    world.run(seconds(2));
+    world.explain();
+    assert_eq!(world.running("v1").len(), 3);
+    insta::assert_snapshot!(world.transcript);
+}
+
+#[test]
+fn a_flapping_instance_leaves_the_route_and_not_the_weights() {
+    let mut world = World::live();
+    world.opinions.insert("v2".to_owned(), Opinion::NotYet);
+    world.deploy("v2");
+    world.run(seconds(1));
+    world.transcript.clear();
+    let flapping = world.running("v1").remove(1);
+    for _ in 0..2 {
+        world.set_down(&flapping, true);
+        assert_eq!(world.serving(), "v1 90 v2 10");
+        world.run(Duration::from_millis(300));
+        world.set_down(&flapping, false);
+    }
+    world.explain();
+    let canary = world.running("v2").remove(0);
+    world.set_down(&canary, true);
+    assert_eq!(world.serving(), "v1 100", "a version without a ready instance serves nobody");
+    world.explain();
+    world.set_down(&canary, false);
+    assert_eq!(world.serving(), "v1 90 v2 10");
+    insta::assert_snapshot!(world.transcript);
+}
+
+#[test]
+fn pause_and_promote() {
+    let mut world = World::live();
+    world.opinions.insert("v2".to_owned(), Opinion::NotYet);
+    world.deploy("v2");
+    world.run(seconds(1));
+    world.command(&Command::Pause { by: by() }).expect("paused");
+    world.opinions.insert("v2".to_owned(), Opinion::Healthy);
+    world.run(seconds(3));
+    assert_eq!(world.serving(), "v1 90 v2 10", "it goes no further");
+    world.explain();
+    world.command(&Command::Promote { full: false, by: by() }).expect("the step is skipped");
+    world.run(seconds(1));
+    assert_eq!(world.serving(), "v1 50 v2 50");
+    world.command(&Command::Promote { full: true, by: by() }).expect("all are skipped");
+    world.run(seconds(3));
+    assert_eq!(world.serving(), "v2 100");
+    insta::assert_snapshot!(world.transcript);
+}
+
+#[test]
+fn aborted_by_a_person() {
+    let mut world = World::live();
+    world.opinions.insert("v2".to_owned(), Opinion::NotYet);
+    world.deploy("v2");
+    world.run(seconds(1));
+    let reason = Some("the wrong branch".to_owned());
+    world.command(&Command::Abort { by: by(), reason }).expect("aborted");
+    assert_eq!(world.serving(), "v1 100");
+    world.explain();
+    world.run(seconds(2));
+    assert!(world.command(&Command::Abort { by: by(), reason: None }).is_err());
+    assert!(world.command(&Command::Promote { full: true, by: by() }).is_err());
+    world.opinions.insert("v2".to_owned(), Opinion::Healthy);
+    let rollout = world.next_id();
+    world.command(&Command::Retry { rollout, by: by() }).expect("tried again");
+    world.run(seconds(8));
+    assert_eq!(world.serving(), "v2 100");
+    insta::assert_snapshot!(world.transcript);
+}
+
+#[test]
+fn restart_in_the_middle() {
+    let mut world = World::live();
+    world.opinions.insert("v2".to_owned(), Opinion::NotYet);
+    world.deploy("v2");
+    world.run(seconds(1));
+    world.serve(1_000, 0);
+    let epoch = world.delivery.epoch;
+    world.restart();
+    assert_eq!(world.serving(), "v1 90 v2 10", "the committed weights are kept");
+    assert!(world.delivery.epoch > epoch, "and what is counted now is counted apart");
+    world.serve(1_000, 0);
+    world.explain();
+    world.opinions.insert("v2".to_owned(), Opinion::Healthy);
+    world.run(seconds(6));
+    let report = report(&world);
+    assert_eq!((report.canary.requests, report.evidence_lost), (200, 1));
+    insta::assert_snapshot!(world.transcript);
+}
+
+#[test]
+fn undo_skips_the_steps_and_same_digest_is_nothing() {
+    let mut world = World::live();
+    world.deploy("v2");
+    world.run(seconds(8));
+    world.transcript.clear();
+    world.deploy("v2");
+    let rollout = world.next_id();
+    world.command(&Command::Undo { rollout, to: None, by: by() }).expect("undone");
+    world.run(seconds(2));
+    assert_eq!(world.serving(), "v1 100");
+    let rollout = world.next_id();
+    let missing = Command::Undo { rollout, to: Some("v9".to_owned()), by: by() };
+    assert!(world.command(&missing).is_err());
+    insta::assert_snapshot!(world.transcript);
+}
+
+#[test]
+fn a_canary_that_keeps_dying_is_given_up() {
+    let mut world = World::live();
+    world.behaviours.insert("v2".to_owned(), Behaviour::Dies(Duration::from_millis(200), 3));
+    world.deploy("v2");
+    world.run(seconds(6));
+    let report = report(&world);
+    assert_eq!(report.outcome, Outcome::Failed);
+    assert_eq!(report.reason, "its instances failed 3 times in a row");
+    assert_eq!(world.serving(), "v1 100");
+    insta::assert_snapshot!(world.transcript);
+}
+
+#[test]
+fn what_is_no_program_is_given_up_at_once() {
+    let mut world = World::live();
+    world.behaviours.insert("v2".to_owned(), Behaviour::CannotStart);
+    world.deploy("v2");
+    world.run(seconds(1));
+    let report = report(&world);
+    assert_eq!(
+        (report.outcome, report.reason.as_str()),
+        (Outcome::Failed, "it cannot be started: there is no `./web`")
+    );
+}
+
+#[test]
+fn an_inconclusive_analysis_waits_for_a_person() {
+    let mut world = World::live();
+    world.opinions.insert("v2".to_owned(), Opinion::Inconclusive);
+    world.deploy("v2");
+    world.run(seconds(3));
+    assert_eq!(world.serving(), "v1 90 v2 10");
+    assert!(world.why().contains("promote, resume or abort"), "{}", world.why());
+    world.opinions.insert("v2".to_owned(), Opinion::Healthy);
+    world.run(seconds(1));
+    assert_eq!(world.serving(), "v1 90 v2 10", "a verdict that comes after the pause does not end it");
+    world.command(&Command::Resume { by: by() }).expect("resumed");
+    world.run(seconds(6));
+    assert_eq!(world.serving(), "v2 100");
+}
+
+#[test]
+fn without_a_stable_instance_the_version_on_trial_serves() {
+    let mut world = World::live();
+    world.opinions.insert("v2".to_owned(), Opinion::NotYet);
+    world.deploy("v2");
+    world.run(seconds(1));
+    for id in world.running("v1") {
+        world.set_down(&id, true);
+    }
+    assert_eq!(world.serving(), "v1 0 v2 100");
+    assert!(world.why().contains("no instance of the stable v1 is ready"), "{}", world.why());
+    for id in world.running("v1") {
+        world.set_down(&id, false);
+    }
+    assert_eq!(world.serving(), "v1 90 v2 10");
+}
