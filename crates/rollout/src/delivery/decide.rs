@@ -228,7 +228,7 @@ impl Case<'_> {
         let state = match (&self.delivery.rollout, &self.delivery.stable) {
             (Some(rollout), _) => match &rollout.phase {
                 Phase::Finished { report } => {
-                    format!("the rollout of {} is {}", report.version, report.outcome)
+                    format!("{} {}", report.version, report.outcome.verb())
                 }
                 Phase::Step { .. } | Phase::Promoting { .. } | Phase::RollingBack { .. } => {
                     format!("{} is being rolled out", rollout.release.version)

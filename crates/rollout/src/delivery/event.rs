@@ -105,6 +105,11 @@ pub enum Event {
         /// How.
         failure: Box<Failure>,
     },
+    /// The router sends nothing new to a retired instance any more; it finishes what it has.
+    InstanceDraining {
+        /// Its id.
+        instance: String,
+    },
     /// A retired instance has ended.
     InstanceStopped {
         /// Its id.

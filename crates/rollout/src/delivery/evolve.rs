@@ -37,7 +37,7 @@ impl Delivery {
                 self.epoch += 1;
                 self.crashes.remove(&release.id);
                 self.rollout = Some(Rollout::begin(*rollout, release, *kind, by, at));
-                self.retire_unneeded(at);
+                self.retire_unneeded();
             }
             Event::InstanceRequested { instance, release } => {
                 self.requested += 1;
@@ -48,6 +48,11 @@ impl Delivery {
             Event::InstanceReady { instance } => self.instance_ready(instance, at),
             Event::InstanceUnready { instance, .. } => self.instance_unready(instance, at),
             Event::InstanceFailed { instance, failure } => self.instance_failed(instance, failure, at),
+            Event::InstanceDraining { instance } => {
+                if let Some(instance) = self.instances.get_mut(instance) {
+                    instance.stage = Stage::Retired { draining_since: Some(at) };
+                }
+            }
             Event::InstanceStopped { instance } => {
                 self.instances.remove(instance);
             }
@@ -79,7 +84,7 @@ impl Delivery {
                 if let Some(rollout) = &mut self.rollout {
                     rollout.evolve(event, at);
                 }
-                self.retire_unneeded(at);
+                self.retire_unneeded();
             }
         }
     }
@@ -135,7 +140,7 @@ impl Delivery {
                 self.instances.remove(id);
             }
             FailureKind::NeverReady { .. } | FailureKind::Unhealthy { .. } => {
-                instance.stage = Stage::Retired { since: at };
+                instance.stage = Stage::Retired { draining_since: None };
             }
         }
         let reset_after = self.release(release).map(|release| release.spec.service.restart.reset_after);
@@ -162,17 +167,17 @@ impl Delivery {
         let known: Vec<Id<Release>> = self.history.iter().map(|promoted| promoted.release.id).collect();
         let stable = self.stable.as_ref().map(|release| release.id);
         self.crashes.retain(|release, _| Some(*release) == stable || known.contains(release));
-        self.retire_unneeded(at);
+        self.retire_unneeded();
     }
 
     /// Retires the instances of releases that neither serve nor are on trial.
-    fn retire_unneeded(&mut self, at: Timestamp) {
+    fn retire_unneeded(&mut self) {
         let stable = self.stable.as_ref().map(|release| release.id);
         let trial = self.active().map(|rollout| rollout.release.id);
         for instance in self.instances.values_mut() {
             let needed = Some(instance.release) == stable || Some(instance.release) == trial;
             if !needed && !matches!(instance.stage, Stage::Retired { .. }) {
-                instance.stage = Stage::Retired { since: at };
+                instance.stage = Stage::Retired { draining_since: None };
             }
         }
     }
@@ -289,6 +294,7 @@ impl Rollout {
             | Event::InstanceReady { .. }
             | Event::InstanceUnready { .. }
             | Event::InstanceFailed { .. }
+            | Event::InstanceDraining { .. }
             | Event::InstanceStopped { .. } => {}
         }
     }

@@ -147,6 +147,11 @@ pub enum Reason {
         /// The version that should serve.
         version: String,
     },
+    /// The router may still send requests to a retired instance.
+    StillRouted {
+        /// The instance.
+        instance: String,
+    },
     /// A retired instance finishes its requests.
     Draining {
         /// The instance.

@@ -161,6 +161,18 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    /// What happened to the version, as the end of a sentence: `was promoted`, `failed` and so on.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Outcome::Promoted => "was promoted",
+            Outcome::RolledBack => "was rolled back",
+            Outcome::Failed => "failed",
+            Outcome::Superseded => "was superseded",
+        }
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -165,8 +165,9 @@ pub enum Stage {
     },
     /// It is not wanted any more: it leaves the route, finishes its requests, and is stopped.
     Retired {
-        /// Since when.
-        since: Timestamp,
+        /// Since when it has been out of the route, with its drain timeout running; `None` while the router may still
+        /// send requests to it.
+        draining_since: Option<Timestamp>,
     },
 }
 

@@ -28,7 +28,7 @@ impl fmt::Display for Event {
             Event::Aborted { cause, .. } => write!(f, "given up: {cause}"),
             Event::Promoted { .. } => f.write_str("promoted: it is the stable version now"),
             Event::Finished { report } => {
-                write!(f, "{} is {}: {}", report.version, report.outcome, report.reason)
+                write!(f, "{} {}: {}", report.version, report.outcome.verb(), report.reason)
             }
             Event::CountingBegan { epoch } => write!(f, "the router counts in epoch {epoch}"),
             Event::EvidenceLost { epoch, reason, .. } => {
@@ -43,6 +43,9 @@ impl fmt::Display for Event {
                 write!(f, "{instance} is not ready any more: {health}")
             }
             Event::InstanceFailed { instance, failure } => write!(f, "{instance} {failure}"),
+            Event::InstanceDraining { instance } => {
+                write!(f, "{instance} gets nothing new and finishes what it has")
+            }
             Event::InstanceStopped { instance } => write!(f, "{instance} has stopped"),
         }
     }
@@ -167,6 +170,9 @@ impl fmt::Display for Reason {
             Reason::AllDown { version } => {
                 write!(f, "no instance of {version} is ready; requests are refused")
             }
+            Reason::StillRouted { instance } => {
+                write!(f, "{instance} is retired and the router still routes to it")
+            }
             Reason::Draining { instance, in_flight, until } => {
                 let requests =
                     if *in_flight == 1 { "one request".to_owned() } else { format!("{in_flight} requests") };
@@ -174,7 +180,7 @@ impl fmt::Display for Reason {
             }
             Reason::Stopping { instance } => write!(f, "{instance} was told to stop"),
             Reason::RollingBack { version, reason } => write!(f, "{version} is being taken back: {reason}"),
-            Reason::Ended { version, outcome, reason } => write!(f, "{version} was {outcome}: {reason}"),
+            Reason::Ended { version, outcome, reason } => write!(f, "{version} {}: {reason}", outcome.verb()),
             Reason::Flapping { version, times } => {
                 write!(f, "instances of {version} became unready {times} times")
             }

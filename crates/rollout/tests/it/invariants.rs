@@ -22,6 +22,8 @@ enum Deed {
     Behave(usize, u8),
     LoseActions(u32),
     Serve(u64),
+    Quiet(bool),
+    StickRouter(bool),
 }
 
 const VERSIONS: [&str; 4] = ["v1", "v2", "v3", "v4"];
@@ -48,6 +50,8 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => ((0_usize..4), 0_u8..5).prop_map(|(version, how)| Deed::Behave(version, how)),
         1 => (1_u32..4).prop_map(Deed::LoseActions),
         1 => (1_u64..1_000).prop_map(Deed::Serve),
+        2 => any::<bool>().prop_map(Deed::Quiet),
+        1 => any::<bool>().prop_map(Deed::StickRouter),
     ]
 }
 
@@ -101,6 +105,14 @@ fn perform(world: &mut World, deed: &Deed) {
             world.lose_actions = *count;
             return;
         }
+        Deed::Quiet(quiet) => {
+            world.quiet = *quiet;
+            return;
+        }
+        Deed::StickRouter(stuck) => {
+            world.stuck_router = *stuck;
+            return;
+        }
         Deed::Serve(requests) => {
             world.serve(*requests, 0);
             return;
@@ -130,6 +142,7 @@ proptest! {
         }
         // Then everything is well again, and what was last deployed goes live or has been given up.
         world.lose_actions = 0;
+        world.stuck_router = false;
         world.behaviours.clear();
         world.opinions.clear();
         for id in world.all_running() {

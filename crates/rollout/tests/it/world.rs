@@ -52,6 +52,10 @@ pub(crate) struct World {
     pub(crate) behaviours: BTreeMap<String, Behaviour>,
     /// The next actions are lost, as in a crash between committing and acting.
     pub(crate) lose_actions: u32,
+    /// Nobody sends requests, so that no instance ever has one under way.
+    pub(crate) quiet: bool,
+    /// The router takes no new routes.
+    pub(crate) stuck_router: bool,
     instances: BTreeMap<String, Simulated>,
     pub(crate) routed: Option<Route>,
     /// When an instance left the route, for requests that are still under way.
@@ -109,6 +113,8 @@ impl World {
             opinions: BTreeMap::new(),
             behaviours: BTreeMap::new(),
             lose_actions: 0,
+            quiet: false,
+            stuck_router: false,
             instances: BTreeMap::new(),
             routed: None,
             unrouted: BTreeMap::new(),
@@ -200,6 +206,10 @@ impl World {
             self.check(&observed, &plan);
             if plan.events.is_empty() && plan.actions.is_empty() {
                 self.check_settled(&observed, &plan);
+                return;
+            }
+            let only_routes = plan.actions.iter().all(|action| matches!(action, Action::Route(_)));
+            if self.stuck_router && plan.events.is_empty() && only_routes {
                 return;
             }
             for event in plan.events {
@@ -344,6 +354,7 @@ impl World {
                 };
                 self.instances.entry(instance).or_insert(fresh);
             }
+            Action::Route(_) if self.stuck_router => {}
             Action::Route(route) => {
                 let before = instances_of(self.routed.as_ref());
                 if self.evidence.as_ref().is_none_or(|evidence| evidence.epoch != route.epoch) {
@@ -390,7 +401,7 @@ impl World {
         let routed = instances_of(self.routed.as_ref());
         let in_flight = |id: &String| {
             let busy = self.unrouted.get(id).is_some_and(|since| self.now < *since + LAST_REQUEST);
-            if routed.contains(id) || busy { 2 } else { 0 }
+            if !self.quiet && (routed.contains(id) || busy) { 2 } else { 0 }
         };
         let judged = self.delivery.analyses().into_iter().map(|analysis| {
             let version = self.delivery.rollout.as_ref().map(|rollout| rollout.release.version.clone());

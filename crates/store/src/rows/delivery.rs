@@ -56,6 +56,7 @@ stored! {
         "instance_ready" InstanceReady { instance: String }
         "instance_unready" InstanceUnready { instance: String, health: Option<HealthResponse> }
         "instance_failed" InstanceFailed { instance: String, failure: Box<Failure> }
+        "instance_draining" InstanceDraining { instance: String }
         "instance_stopped" InstanceStopped { instance: String }
     }
 }

@@ -232,6 +232,7 @@ fn delivery_event() -> impl Strategy<Value = Event> {
         (text(), health()).prop_map(|(instance, health)| Event::InstanceUnready { instance, health }),
         (text(), failure())
             .prop_map(|(instance, failure)| Event::InstanceFailed { instance, failure: Box::new(failure) }),
+        text().prop_map(|instance| Event::InstanceDraining { instance }),
         text().prop_map(|instance| Event::InstanceStopped { instance }),
     ];
     prop_oneof![2 => rollout, 1 => instance]

@@ -35,7 +35,7 @@ impl World<'_> {
     fn stops(&self) -> Vec<Action> {
         let mut stops = Vec::new();
         for (id, instance) in &self.state.instances {
-            let Stage::Retired { since } = instance.stage else { continue };
+            let Stage::Retired { draining_since: Some(since) } = instance.stage else { continue };
             let running = self
                 .by_id
                 .get(id.as_str())

@@ -174,12 +174,22 @@ impl World<'_> {
     }
 
     /// Sets a share once enough instances are ready and the router is up to date, and goes on once the router serves
-    /// it. A share is only raised onto instances that are ready now.
+    /// it. A share is only raised onto instances that are ready now, and, short of all, only beside a stable version
+    /// that can take it back.
     fn weigh(&self, rollout: &Rollout, share: Share, reached: impl FnOnce() -> Event) -> Option<Event> {
         if self.waits_for(rollout).is_some() || !self.router_obeys() {
             return None;
         }
-        if rollout.share == share { Some(reached()) } else { Some(Event::WeightSet { share }) }
+        let first = self.state.stable.is_none();
+        let served = self.observed.routed.as_ref().map(|route| route.split.canary_share());
+        let as_set = first || served == Some(rollout.share);
+        if rollout.share != share {
+            (as_set || share == Share::ALL).then_some(Event::WeightSet { share })
+        } else if as_set {
+            Some(reached())
+        } else {
+            None
+        }
     }
 
     fn promoted(&self, rollout: &Rollout) -> Event {

@@ -27,7 +27,11 @@ impl World<'_> {
             };
         };
         if let Stage::Retired { .. } = instance.stage {
-            return has_ended(seen).then(|| Event::InstanceStopped { instance: named() });
+            if has_ended(seen) {
+                return Some(Event::InstanceStopped { instance: named() });
+            }
+            let let_go = instance.stage == Stage::Retired { draining_since: None } && !self.is_routed(id);
+            return let_go.then(|| Event::InstanceDraining { instance: named() });
         }
         match &seen.phase {
             InstancePhase::Exited(exit) => {

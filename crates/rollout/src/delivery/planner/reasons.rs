@@ -159,7 +159,10 @@ impl World<'_> {
                 gathered.wakes.push((at, format!("{id} had its time to recover")));
             }
             Stage::Ready { .. } => {}
-            Stage::Retired { since } => {
+            Stage::Retired { draining_since: None } => {
+                gathered.reasons.push(Reason::StillRouted { instance: id.to_owned() });
+            }
+            Stage::Retired { draining_since: Some(since) } => {
                 let (in_flight, until) = (self.in_flight(id), self.drained_by(since));
                 if seen.phase == InstancePhase::Stopping {
                     gathered.reasons.push(Reason::Stopping { instance: id.to_owned() });
