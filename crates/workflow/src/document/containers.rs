@@ -8,6 +8,7 @@ use shipway_base::{
     yaml::{Mapping, Node},
 };
 
+/// Known keys; the first is needed.
 const CONTAINER: &[&str] = &["image", "options", "env", "ports", "volumes", "credentials"];
 const SERVICE: &[&str] =
     &["image", "options", "env", "ports", "volumes", "credentials", "entrypoint", "command"];
@@ -35,6 +36,9 @@ fn check(reader: &mut Reader<'_>, node: &Node, place: &str, known: &[&str]) {
         return;
     }
     let Some(mapping) = reader.mapping(node, place) else { return };
+    if mapping.get(known[0]).is_none() {
+        reader.missing(node.span, place, known[0]);
+    }
     for (key, value) in mapping.iter() {
         match key.value.as_str() {
             word if !known.contains(&word) => reader.unknown_key(key, place, known),
@@ -58,6 +62,7 @@ fn check(reader: &mut Reader<'_>, node: &Node, place: &str, known: &[&str]) {
                     }
                 }
             }
+            "image" if value.is_null() => reader.wrong_kind(value, "image", "a string"),
             "if" => {
                 reader.condition(value, "if", &expr::JOB);
             }

@@ -3,8 +3,8 @@
 use super::{Workflow, job, reader::Reader, values};
 use crate::{event, expr, plan};
 use indexmap::IndexMap;
-use shipway_base::{Diagnostics, Source, Span, Spanned, yaml::Node};
-use std::sync::Arc;
+use shipway_base::{Diagnostics, Source, Span, yaml::Node};
+use std::{collections::BTreeMap, sync::Arc};
 
 const KEYS: &[&str] = &[
     "name",
@@ -81,7 +81,7 @@ fn read(reader: &mut Reader<'_>, tree: &Node) -> Option<Workflow> {
 
 fn read_jobs(reader: &mut Reader<'_>, node: &Node) -> IndexMap<String, Arc<super::Job>> {
     let mut jobs = IndexMap::new();
-    let mut seen: Vec<(String, Spanned<String>)> = Vec::new();
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     let Some(mapping) = reader.mapping(node, "jobs") else { return jobs };
     if mapping.is_empty() {
         reader.error("SW0113", node.span, "jobs is empty; a workflow needs at least one job");
@@ -91,8 +91,7 @@ fn read_jobs(reader: &mut Reader<'_>, node: &Node) -> IndexMap<String, Arc<super
             continue;
         }
         let folded = key.value.to_lowercase();
-        if let Some((_, first)) = seen.iter().find(|(known, _)| *known == folded) {
-            let line = first.span.start.line;
+        if let Some(line) = seen.get(&folded) {
             let message = format!("the job {:?} is already defined on line {line}", key.value);
             reader.error_with_help(
                 "SW0107",
@@ -102,7 +101,7 @@ fn read_jobs(reader: &mut Reader<'_>, node: &Node) -> IndexMap<String, Arc<super
             );
         }
         if values::check_id(reader, key, "a job") {
-            seen.push((folded, key.clone()));
+            seen.entry(folded).or_insert(key.span.start.line);
         }
         if let Some(job) = job::read(reader, key, value) {
             jobs.insert(key.value.clone(), Arc::new(job));
@@ -112,10 +111,10 @@ fn read_jobs(reader: &mut Reader<'_>, node: &Node) -> IndexMap<String, Arc<super
     let needs: Vec<_> = jobs.values().map(|job: &Arc<super::Job>| (&job.id, job.needs.as_slice())).collect();
     reader.found.append(plan::check(reader.source, &ids, &needs));
     // Needs are spelled as the jobs spell themselves, so that later lookups need not think of case.
-    let spelling: Vec<String> = jobs.keys().cloned().collect();
+    let spelling: BTreeMap<String, String> = jobs.keys().map(|id| (id.to_lowercase(), id.clone())).collect();
     for job in jobs.values_mut() {
         for need in &mut Arc::make_mut(job).needs {
-            if let Some(spelled) = spelling.iter().find(|id| id.to_lowercase() == need.value.to_lowercase()) {
+            if let Some(spelled) = spelling.get(&need.value.to_lowercase()) {
                 need.value.clone_from(spelled);
             }
         }

@@ -10,9 +10,10 @@ pub(crate) type Needs<'a> = (&'a Spanned<String>, &'a [Spanned<String>]);
 /// that could not be read.
 pub(crate) fn check(source: &Source, ids: &[&str], jobs: &[Needs<'_>]) -> Diagnostics {
     let mut found = Diagnostics::new();
+    let known: BTreeSet<String> = ids.iter().map(|id| id.to_lowercase()).collect();
     for (id, needs) in jobs {
         for need in *needs {
-            if ids.iter().any(|known| known.eq_ignore_ascii_case(&need.value)) {
+            if known.contains(&need.value.to_lowercase()) {
                 continue;
             }
             let message = format!("the job {:?} needs {:?}, and there is no such job", id.value, need.value);
