@@ -247,3 +247,45 @@ impl fmt::Display for Arm {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Evidence of one epoch from first failures (share in percent, arm) and latencies.
+    fn gather(events: &[(u8, bool)], latencies: &[u64]) -> Evidence {
+        let mut evidence = Evidence { epoch: 3, ..Evidence::default() };
+        for (share, canary) in events {
+            let arm = if *canary { Arm::Canary } else { Arm::Stable };
+            evidence.first.entry(Signal::Failure).or_default().count(Share::percent(*share), arm);
+            *evidence.canary.causes.entry(format!("status {}", 500 + u16::from(*share))).or_default() += 1;
+        }
+        evidence.canary.failures = events.len() as u64;
+        evidence.canary.requests = events.len() as u64 + latencies.len() as u64;
+        latencies.iter().for_each(|micros| evidence.canary.latency.record(*micros));
+        evidence
+    }
+
+    #[test]
+    fn names_read_back() {
+        assert!(Signal::ALL.into_iter().all(|signal| Signal::by_name(signal.name()) == Some(signal)));
+        assert_eq!(Signal::by_name("p90"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_came_since_is_what_came_after(
+            before in prop::collection::vec((1_u8..5, any::<bool>()), 0..30),
+            after in prop::collection::vec((1_u8..5, any::<bool>()), 0..30),
+            latencies in prop::collection::vec(0_u64..1_000_000, 0..30),
+            cut in 0_usize..30,
+        ) {
+            let cut = cut.min(latencies.len());
+            let all: Vec<(u8, bool)> = before.iter().chain(&after).copied().collect();
+            let (earlier, later) = (gather(&before, &latencies[..cut]), gather(&all, &latencies));
+            prop_assert_eq!(later.since(&earlier), gather(&after, &latencies[cut..]));
+            prop_assert_eq!(later.since(&Evidence { epoch: 2, ..earlier }), later);
+        }
+    }
+}

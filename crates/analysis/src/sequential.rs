@@ -189,3 +189,6 @@ fn log_mean_exp(values: impl Iterator<Item = f64> + Clone) -> f64 {
         values.fold((0.0, 0.0), |(sum, count), value| (sum + (value - top).exp(), count + 1.0));
     top + (sum / count).ln()
 }
+
+#[cfg(test)]
+mod tests;
