@@ -50,9 +50,9 @@ pub fn non_inferiority(events: &FirstEvents, margin: f64) -> f64 {
 /// The logarithm of the e-value against "a new client's first request to the canary fails with probability `rate` or
 /// more, whatever happened before".
 ///
-/// `clients` is how many the canary served, `failing` how many of them have failed at all. That is no less than those
-/// whose first request failed, and more failures only lower the e-value, so the bound holds; it is a statement about
-/// the time watched, and says nothing about outages rarer than that.
+/// `clients` is how many the canary served, `failing` at least how many of them have failed at all. That is no less
+/// than those whose first request failed, and more failures only lower the e-value, so the bound holds; it is a
+/// statement about the time watched, and says nothing about outages rarer than that.
 pub fn absolute_bound(clients: u64, failing: u64, rate: f64) -> f64 {
     let failing = failing.min(clients);
     let fine = clients - failing;

@@ -70,7 +70,8 @@ fn report(signal: Signal, settings: &Sequential, case: &Case<'_>, gained: &Evide
             let log_bound = -promote.alpha.ln();
             let new = gained.first(signal);
             let absolute = promote.max_failure_rate.filter(|_| signal == Signal::Failure).map(|rate| {
-                let log_e = sequential::absolute_bound(gained.canary.clients, new.sum().canary, rate);
+                let failing = failing_at_worst(case, gained);
+                let log_e = sequential::absolute_bound(gained.canary.clients, failing, rate);
                 (Test { log_e, log_bound }, rate)
             });
             Promotion {
@@ -92,6 +93,15 @@ fn report(signal: Signal, settings: &Sequential, case: &Case<'_>, gained: &Evide
         },
         promotion,
     }
+}
+
+/// How many of the clients that the canary gained may have failed. A client whose first failure was served by the
+/// stable version counts no more when it fails again, so one that a raised share has moved to the canary since could
+/// fail there unseen: all that failed on the stable version at a lower share are taken to have moved and to fail.
+fn failing_at_worst(case: &Case<'_>, gained: &Evidence) -> u64 {
+    let before = case.total.first(Signal::Failure);
+    let moved: u64 = before.by_share.range(..case.share).map(|(_, count)| count.stable).sum();
+    gained.first(Signal::Failure).sum().canary.saturating_add(moved)
 }
 
 /// The traffic that the slowest signal still needs, by its quickest claim.
@@ -123,7 +133,8 @@ fn still_needed(
             let by_ratio = needed(by_ratio, events.total());
             let by_bound = p.absolute.and_then(|(test, rate)| {
                 let clients = gained.canary.clients;
-                needed(sequential::clients_needed(gap(test), clients, events.canary, rate), clients)
+                let failing = failing_at_worst(case, gained);
+                needed(sequential::clients_needed(gap(test), clients, failing, rate), clients)
             });
             match (by_ratio, by_bound) {
                 (Some(a), Some(b)) => Some(if longer(a, b) { b } else { a }),

@@ -119,6 +119,32 @@ fn a_service_that_never_fails_is_promoted_by_an_absolute_bound() {
     assert!(matches!(verdict.decision, Decision::NotYet { .. }), "{verdict:?}");
 }
 
+/// Clients that failed on the stable version and were then moved to the canary count there no more, so the absolute
+/// bound takes all of them to fail.
+#[test]
+fn clients_that_moved_are_taken_to_fail() {
+    let total = evidence([9_000, 1_000], [30, 0]);
+    let (list, measurements) = (sequential("promote: {maxFailureRate: 0.01}"), Measurements::default());
+    let baseline = Evidence { epoch: 1, ..Evidence::default() };
+    let decision = |share: Share| {
+        let (began, now) = (Timestamp::EPOCH, Timestamp::from_millis(60_000));
+        let metrics = &list;
+        judge(&Case {
+            metrics,
+            total: &total,
+            baseline: &baseline,
+            share,
+            began,
+            measurements: &measurements,
+            now,
+        })
+        .verdict
+        .decision
+    };
+    assert!(matches!(decision(Share::percent(10)), Decision::Healthy { .. }));
+    assert!(matches!(decision(Share::percent(25)), Decision::NotYet { .. }));
+}
+
 #[test]
 fn all_listed_signals_must_pass() {
     let mut total = evidence([90_000, 10_000], [180, 20]);

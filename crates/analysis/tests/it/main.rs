@@ -10,3 +10,4 @@ mod false_alarms;
 mod interval;
 mod promotion;
 mod rules;
+mod verdict;
