@@ -5,10 +5,16 @@ use crate::{
     filecommand,
     lines::Piece,
     mask::{Masker, PieceMasker},
+    scope::StepScope,
     session::{Action, Heard, Session},
 };
 use serde_json::Value;
-use std::{fs, path::PathBuf};
+use shipway_base::{Source, Span};
+use shipway_workflow::{
+    expr::{Condition, Object, STEP_IF},
+    run::Conclusion,
+};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 /// Runs a file of cases and prints how many pass; `None` from `run` means that the case is about something that this
 /// version refuses (the old runner's problem matchers, for instance) and is counted apart.
@@ -245,5 +251,31 @@ fn output_stream() {
             .map(|line| Value::from(crate::session::disarm(line)))
             .collect();
         Some(same(&Value::from(plain), &expect["output"]))
+    });
+}
+
+#[test]
+fn status_functions() {
+    run_file("status-functions.json", |input, expect| {
+        let status =
+            match (text(input, "step_of"), input["job_status"].as_str(), input["action_status"].as_str()) {
+                ("job", status, _) | (_, _, status) => status.unwrap_or("success"),
+            };
+        let status = match status {
+            "failure" => Conclusion::Failure,
+            "cancelled" => Conclusion::Cancelled,
+            _ => Conclusion::Success,
+        };
+        let scope = StepScope {
+            contexts: Object::new(),
+            env: BTreeMap::new(),
+            status,
+            workspace: None,
+            home: PathBuf::new(),
+        };
+        let source = Source::new("case", text(input, "condition"));
+        let condition = Condition::parse(&source.text, Span::START, &source, &STEP_IF);
+        let found = condition.and_then(|condition| condition.eval(&scope)).map_err(|found| found.to_string());
+        Some(found.and_then(|found| same(Value::from(found), expect["value"].clone())))
     });
 }

@@ -1,6 +1,6 @@
 //! What a job needs to know beside its own document.
 
-use crate::artifacts::Artifacts;
+use crate::{artifacts::Artifacts, groups::Groups};
 use shipway_base::{Clock, Secret};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use tokio::sync::Semaphore;
@@ -27,6 +27,9 @@ pub struct JobContext {
     pub secret_env: Arc<BTreeMap<String, Secret>>,
     /// Whether `::debug::` lines are shown.
     pub debug: bool,
+    /// The concurrency groups of the machine, for the `concurrency` of jobs. That of whole runs is obeyed by whoever
+    /// starts runs, with these same groups.
+    pub groups: Groups,
     /// A job takes one permit while it runs; runs that share the semaphore share the machine. Closing it cancels runs.
     pub slots: Arc<Semaphore>,
 }

@@ -6,13 +6,14 @@ use crate::{
     executor::Executor,
     job::{JobOutcome, run_job},
     journal::Journal,
-    report::Report,
+    report::{Annotation, Level, Report, ReportKind},
     stop::Cancel,
 };
 use shipway_workflow::run::{Conclusion, Effect, Input, JobKey, JobRequest, Run};
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
@@ -164,7 +165,17 @@ impl Driver<'_> {
         let (context, executor) = (self.context.clone(), self.executor.clone());
         let reports = self.reports.clone();
         let task = self.running.spawn(async move {
-            let outcome = run_job(&request, &context, &*executor, reports, cancel).await;
+            let member = match &request.concurrency {
+                Some(group) => {
+                    let entered = context.groups.enter(&group.group, group.cancel_in_progress, &cancel).await;
+                    Some(entered.ok_or(&group.group))
+                }
+                None => None,
+            };
+            let outcome = match member.transpose() {
+                Ok(_member) => run_job(&request, &context, &*executor, reports, cancel).await,
+                Err(group) => displaced(&request, &context, group, &reports).await,
+            };
             drop(permit);
             outcome
         });
@@ -187,4 +198,24 @@ impl Driver<'_> {
         };
         self.take(input).await
     }
+}
+
+/// A job that never ran, since its place in its concurrency group was taken.
+async fn displaced(
+    request: &JobRequest,
+    context: &JobContext,
+    group: &str,
+    reports: &mpsc::Sender<Report>,
+) -> JobOutcome {
+    let conclusion = Conclusion::Cancelled;
+    let reason = format!("the job was cancelled while it waited in the concurrency group {group:?}");
+    for kind in [
+        ReportKind::Annotation(Annotation::new(Level::Notice, reason.clone())),
+        ReportKind::JobFinished { conclusion, duration: Duration::ZERO },
+    ] {
+        let at = context.clock.now();
+        // Nobody listens any more; the outcome still counts.
+        let _ = reports.send(Report { job: request.key.clone(), attempt: request.attempt, at, kind }).await;
+    }
+    JobOutcome { conclusion, outputs: BTreeMap::new(), reason: Some(reason) }
 }

@@ -103,7 +103,10 @@ impl Executor for HostExecutor {
                     tracing::warn!(job = job.folder, ?stuck, "processes of the job cannot be killed");
                 }
             }
-            remove_tree(&folders.root)?;
+            let root = folders.root.clone();
+            tokio::task::spawn_blocking(move || remove_tree(&root)).await.map_err(|error| {
+                RunnerError::new(ErrorKind::Folder, format!("removing stopped: {error}"))
+            })??;
             record.remove()
         })
     }
@@ -121,14 +124,15 @@ impl HostExecutor {
         let mut child = spawn(program, files, writer)?;
         let leader = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let record = OrphanRecord::of(&self.records, &program.job);
-        let start = leader.map(|pid| record.leader(pid)).transpose()?.flatten();
-        let scope = Scope {
-            tracking: program.job.tracking.clone(),
-            leaders: leader.map(|pid| (pid, start)).into_iter().collect(),
-            not_before: start.unwrap_or_default(),
+        // When this future is dropped half-way, or fails, nothing may go on by itself.
+        let mut guard = KillOnDrop {
+            scope: Scope { tracking: program.job.tracking.clone(), ..Scope::default() },
+            armed: true,
         };
-        // When this future is dropped half-way nothing may go on by itself.
-        let mut guard = KillOnDrop { scope: Some(scope.clone()) };
+        if let Some(leader) = leader.map(|pid| record.leader(pid)).transpose()?.flatten() {
+            guard.scope.not_before = leader.start;
+            guard.scope.leaders.push(leader);
+        }
         let exited = CancellationToken::new();
         let pump = output::pump(OwnedFd::from(reader), output, exited.clone(), self.patience.drain)
             .map_err(|error| pipe_error(&error))?;
@@ -147,7 +151,7 @@ impl HostExecutor {
             }
             () = stop.cancelled() => {
                 let reap = async { child.wait().await };
-                let (stuck, _status) = tokio::join!(end_tree(&scope, Signal::INT, &self.patience), reap);
+                let (stuck, _status) = tokio::join!(end_tree(&guard.scope, Signal::INT, &self.patience), reap);
                 if !stuck.is_empty() {
                     tracing::warn!(job = program.job.folder, ?stuck, "processes of the step cannot be killed");
                 }
@@ -155,7 +159,7 @@ impl HostExecutor {
             }
         };
         // What it started in the background may live until the job ends.
-        guard.scope = None;
+        guard.armed = false;
         exited.cancel();
         // The task only ends early when it panicked, and then the output is incomplete.
         pump.await.map_err(|error| pipe_error(&io::Error::other(error)))?;
@@ -222,13 +226,14 @@ pub(crate) fn find_program(name: &str, path: &str, directory: &Path) -> Option<P
 }
 
 struct KillOnDrop {
-    scope: Option<Scope>,
+    scope: Scope,
+    armed: bool,
 }
 
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
-        if let Some(scope) = &self.scope {
-            kill_now(scope);
+        if self.armed {
+            kill_now(&self.scope);
         }
     }
 }

@@ -17,6 +17,7 @@ mod error;
 mod executor;
 mod filecommand;
 mod glob;
+mod groups;
 mod hash_files;
 mod host;
 mod job;
@@ -45,6 +46,7 @@ pub use executor::{
     BoxFuture, Chunk, Ending, Executor, Finished, Folders, JobIdentity, Patience, Program, Script,
 };
 pub use filecommand::CommandFiles;
+pub use groups::{Groups, Membership};
 pub use host::HostExecutor;
 pub use job::{JobOutcome, run_job};
 pub use journal::{Journal, MemoryJournal};

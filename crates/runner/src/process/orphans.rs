@@ -2,7 +2,7 @@
 
 use super::{
     end::end_tree,
-    proc::{Scope, boot_id, start_time},
+    proc::{Leader, Scope, boot_id, leader},
 };
 use crate::{
     error::RunnerError,
@@ -40,18 +40,18 @@ impl OrphanRecord {
         dir.join(format!("{}.job", job.folder))
     }
 
-    /// Adds a leader; gives its start time.
-    pub(crate) fn leader(&self, pid: Pid) -> Result<Option<u64>, RunnerError> {
-        let start = start_time(pid);
-        if let Some(start) = start {
-            let line = format!("leader {} {start}\n", pid.as_raw_pid());
+    /// Adds a leader. One that has ended and was waited for already needs no line.
+    pub(crate) fn leader(&self, pid: Pid) -> Result<Option<Leader>, RunnerError> {
+        let leader = leader(pid);
+        if let Some(Leader { start, session, .. }) = leader {
+            let line = format!("leader {} {start} {session}\n", pid.as_raw_pid());
             fs::OpenOptions::new()
                 .append(true)
                 .open(&self.path)
                 .and_then(|mut file| file.write_all(line.as_bytes()))
                 .map_err(|error| RunnerError::io("write", &self.path, error))?;
         }
-        Ok(start)
+        Ok(leader)
     }
 
     /// What to look for when the job's processes are to be found.
@@ -107,11 +107,16 @@ fn parse(text: &str, boot: &str) -> Option<Scope> {
         return None;
     }
     let tracking = lines.next()?.strip_prefix("tracking ")?.to_owned();
-    let leaders = lines
-        .filter_map(|line| line.strip_prefix("leader ")?.split_once(' '))
-        .filter_map(|(pid, start)| Some((Pid::from_raw(pid.parse().ok()?)?, Some(start.parse().ok()?))))
-        .collect();
-    Some(Scope { tracking, leaders, not_before: 0 })
+    let leaders: Vec<Leader> = lines.filter_map(parse_leader).collect();
+    // No process of the job is older than the first one the runner started for it.
+    let not_before = leaders.iter().map(|leader| leader.start).min().unwrap_or_default();
+    Some(Scope { tracking, leaders, not_before })
+}
+
+fn parse_leader(line: &str) -> Option<Leader> {
+    let mut words = line.strip_prefix("leader ")?.split(' ');
+    let pid = Pid::from_raw(words.next()?.parse().ok()?)?;
+    Some(Leader { pid, start: words.next()?.parse().ok()?, session: words.next()?.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -120,9 +125,9 @@ mod tests {
 
     #[test]
     fn a_record_of_another_boot_names_nobody() {
-        let text = "boot a\ntracking t\nleader 12 34\nleader x\n";
+        let text = "boot a\ntracking t\nleader 12 34 5\nleader 13 33 5\nleader x\n";
         let scope = parse(text, "a").expect("a scope");
-        assert_eq!((scope.tracking.as_str(), scope.leaders.len()), ("t", 1));
+        assert_eq!((scope.tracking.as_str(), scope.leaders.len(), scope.not_before), ("t", 2, 33));
         assert!(parse(text, "b").is_none());
         assert!(parse("boot a\n", "a").is_none());
     }

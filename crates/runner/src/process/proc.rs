@@ -11,14 +11,25 @@ use std::{collections::BTreeSet, fs};
 pub(crate) const TRACKING_ENV: &str = "RUNNER_TRACKING_ID";
 
 /// What to look for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Scope {
     /// The tracking text of the job.
     pub(crate) tracking: String,
-    /// Leaders of process groups, with their start times where known.
-    pub(crate) leaders: Vec<(Pid, Option<u64>)>,
+    /// Leaders of process groups.
+    pub(crate) leaders: Vec<Leader>,
     /// Processes that started before this (in ticks since boot) are not looked into.
     pub(crate) not_before: u64,
+}
+
+/// A process that leads a group, as it was when it was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Leader {
+    /// Its pid, which is the number of the group.
+    pub(crate) pid: Pid,
+    /// When it started, in ticks since boot.
+    pub(crate) start: u64,
+    /// The session it belongs to.
+    pub(crate) session: i32,
 }
 
 /// One line of `/proc/<pid>/stat`.
@@ -35,17 +46,11 @@ struct Stat {
 /// The living processes of a job, zombies left out.
 pub(crate) fn members(scope: &Scope) -> Vec<Pid> {
     let all = all_stats();
-    let groups: BTreeSet<i32> = scope
-        .leaders
-        .iter()
-        .filter(|(leader, start)| leads(&all, leader.as_raw_pid(), *start))
-        .map(|(leader, _)| leader.as_raw_pid())
-        .collect();
     let needle = format!("{TRACKING_ENV}={}", scope.tracking);
     let mut found: BTreeSet<i32> = all
         .iter()
         .filter(|stat| {
-            groups.contains(&stat.group)
+            scope.leaders.iter().any(|leader| leader.leads(stat, &all))
                 || stat.start >= scope.not_before && carries(stat.pid, needle.as_bytes())
         })
         .map(|stat| stat.pid)
@@ -69,9 +74,9 @@ pub(crate) fn members(scope: &Scope) -> Vec<Pid> {
         .collect()
 }
 
-/// When a process started, in ticks since boot; `None` when there is no such process.
-pub(crate) fn start_time(pid: Pid) -> Option<u64> {
-    read_stat(pid.as_raw_pid()).map(|stat| stat.start)
+/// What is to be remembered about a leader; `None` when there is no such process.
+pub(crate) fn leader(pid: Pid) -> Option<Leader> {
+    read_stat(pid.as_raw_pid()).map(|stat| Leader { pid, start: stat.start, session: stat.session })
 }
 
 /// A text that differs from boot to boot, since pids and start times do not.
@@ -79,13 +84,16 @@ pub(crate) fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
 }
 
-/// Whether the group that `leader` leads is still its own: either the leader lives and started then, or it is gone and
-/// the group, whose number is not given out again while it has members, is what it left behind.
-fn leads(all: &[Stat], leader: i32, start: Option<u64>) -> bool {
-    match (all.iter().find(|stat| stat.pid == leader), start) {
-        (Some(stat), Some(start)) => stat.start == start,
-        (Some(_), None) => false,
-        (None, _) => true,
+impl Leader {
+    /// Whether a process is in the group of this leader. The number of a group is not given out again while the group
+    /// has members; once all have ended it may be, so what is left without a living leader must share its session too.
+    fn leads(&self, stat: &Stat, all: &[Stat]) -> bool {
+        let number = self.pid.as_raw_pid();
+        stat.group == number
+            && match all.iter().find(|other| other.pid == number) {
+                Some(living) => living.start == self.start,
+                None => stat.session == self.session,
+            }
     }
 }
 
@@ -135,7 +143,7 @@ mod tests {
     #[test]
     fn finds_this_process() {
         let own = Pid::from_raw(i32::try_from(std::process::id()).expect("pid")).expect("pid");
-        assert!(start_time(own).is_some());
+        assert!(leader(own).is_some_and(|own| own.start > 0));
         assert!(!boot_id().is_empty());
     }
 }

@@ -123,6 +123,30 @@ async fn a_run_replayed_at_any_point_comes_to_the_same_end() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_of_one_concurrency_group_never_run_at_once() {
+    let job = |id: &str| {
+        format!(
+            "  {id}:\n    runs-on: host\n    concurrency: G-${{{{ github.ref_name }}}}\n    steps: [{{run: x, env: {{SHIPWAY_DUMMY_SLEEP: 20ms}}}}]\n"
+        )
+    };
+    let (mut running, mut most) = (0_i32, 0);
+    let story = World::dummy()
+        .watch(&format!("on: push\njobs:\n{}{}{}", job("a"), job("b"), job("c")), |report, _| {
+            running += i32::from(matches!(report.kind, ReportKind::StepStarted { .. }));
+            running -= i32::from(matches!(report.kind, ReportKind::StepFinished { .. }));
+            most = most.max(running);
+        })
+        .await;
+    assert_eq!(most, 1);
+    // Of three that come close together one may be displaced while it waits, never more.
+    let cancelled = story
+        .inputs
+        .iter()
+        .filter(|(_, input)| matches!(input, Input::JobFinished { conclusion: Conclusion::Cancelled, .. }));
+    assert!(cancelled.count() <= 1, "{:?}", story.inputs);
+}
+
 /// A journal whose disk is full after some inputs.
 struct Full(usize);
 

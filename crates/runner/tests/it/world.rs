@@ -2,7 +2,7 @@
 
 use shipway_base::{Clock, Secret, Source, Timestamp};
 use shipway_runner::{
-    ArtifactFolder, Cancel, DummyExecutor, Executor, HostExecutor, JobContext, Level, MemoryJournal,
+    ArtifactFolder, Cancel, DummyExecutor, Executor, Groups, HostExecutor, JobContext, Level, MemoryJournal,
     Patience, Report, ReportKind, Repository, Revision, RunnerError, drive,
 };
 use shipway_workflow::{
@@ -253,6 +253,7 @@ pub(crate) fn context(dir: &Path) -> JobContext {
         extra_env: Arc::default(),
         secret_env: Arc::default(),
         debug: false,
+        groups: Groups::new(),
         slots: Arc::new(Semaphore::new(4)),
     }
 }
