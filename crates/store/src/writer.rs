@@ -18,6 +18,9 @@ const GROUP: usize = 1_024;
 /// How many callers may wait in the queue before further ones wait outside it.
 const QUEUE: usize = 1_024;
 
+/// How often the writer lets others run before it flushes a group that may still grow.
+const PATIENCE: usize = 16;
+
 /// The sending side, shared by all clones of a store.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -45,6 +48,8 @@ struct Thread {
     committed: watch::Sender<u64>,
     /// Set when a flush failed: what is on the disk is unknown, so nothing more is written.
     unsynced: Option<String>,
+    /// How many callers the last group had.
+    answered: usize,
     // Last, so that the folder is free only after the connection is closed.
     _lock: FolderLock,
 }
@@ -63,7 +68,7 @@ impl Writer {
     ) -> Result<Writer> {
         let (queue, tasks) = mpsc::channel(QUEUE);
         let path = dir.clone();
-        let state = Thread { connection, dir, committed, unsynced: None, _lock: lock };
+        let state = Thread { connection, dir, committed, unsynced: None, answered: 0, _lock: lock };
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || state.run(tasks))
@@ -132,8 +137,9 @@ impl Thread {
                 break;
             }
             done.push((task, answer));
-            next = (done.len() < GROUP).then(|| tasks.try_recv().ok()).flatten();
+            next = if done.len() < GROUP { self.company(done.len(), tasks) } else { None };
         }
+        self.answered = done.len();
         if outcome.is_ok() {
             outcome = self.commit();
         }
@@ -153,6 +159,22 @@ impl Thread {
                 }
             }
         }
+    }
+
+    /// The next member of a group that has `members`, when there is one.
+    ///
+    /// The callers that were answered last often come right back. Without a moment's patience they would miss this
+    /// flush and wait for the next, and the callers would split into two halves that take turns. The patience is a few
+    /// turns of the processor, far less than a flush, and is not spent on a caller that comes alone.
+    fn company(&self, members: usize, tasks: &mut mpsc::Receiver<Box<dyn Task>>) -> Option<Box<dyn Task>> {
+        let patient = self.answered + members > 2 && members < self.answered * 2;
+        for _ in 0..if patient { PATIENCE } else { 0 } {
+            match tasks.try_recv() {
+                Ok(task) => return Some(task),
+                Err(_) => thread::yield_now(),
+            }
+        }
+        tasks.try_recv().ok()
     }
 
     /// One member of a failed group in a transaction of its own.
