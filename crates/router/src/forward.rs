@@ -268,10 +268,13 @@ impl Journey<'_> {
     /// Notes that an instance refused a connection.
     fn pass_over(&self, routed: &Routed, instance: &Instance) {
         let shared = &self.connection.worker.shared;
-        instance.eject(shared.now(), shared.options.limits.ejection);
-        routed.service.count_ejection(&instance.id);
+        let now = shared.now();
+        if !instance.is_ejected(now) {
+            routed.service.count_ejection(&instance.id);
+            tracing::warn!(instance = instance.id, address = %instance.address, "an instance refused a connection");
+        }
+        instance.eject(now, shared.options.limits.ejection);
         routed.service.retries.fetch_add(1, Relaxed);
-        tracing::warn!(instance = instance.id, address = %instance.address, "an instance refused a connection");
     }
 
     /// One attempt on one connection.

@@ -177,3 +177,115 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::Request;
+    use proptest::{collection::vec, prelude::*};
+
+    fn request(target: &str, headers: &[(&str, &str)]) -> request::Parts {
+        let mut builder = Request::builder().uri(target);
+        for (name, value) in headers {
+            builder = builder.header(*name, *value);
+        }
+        builder.body(()).expect("a request").into_parts().0
+    }
+
+    #[test]
+    fn hosts_in_their_plain_form() {
+        let check = |target: &str, hosts: &[&str], expect: Result<&str, ()>| {
+            let headers: Vec<_> = hosts.iter().map(|host| ("host", *host)).collect();
+            let head = request(target, &headers);
+            let found = plain_host(Version::HTTP_11, &head.uri, &head.headers);
+            assert_eq!(
+                found.map_err(drop).as_deref(),
+                expect.as_ref().copied().map_err(|()| &()),
+                "{target} {hosts:?}"
+            );
+        };
+        check("/", &["web.localhost"], Ok("web.localhost"));
+        check("/", &["WEB.Localhost:8080"], Ok("web.localhost"));
+        check("/", &["[::1]:80"], Ok("[::1]"));
+        check("/", &["[2001:DB8::1]"], Ok("[2001:db8::1]"));
+        check("http://one/", &["two"], Ok("one"));
+        check("/", &[""], Ok(""));
+        check("/", &[], Err(()));
+        check("/", &["a", "a"], Err(()));
+        check("/", &["user@a"], Err(()));
+        let old = request("/", &[]);
+        assert_eq!(plain_host(Version::HTTP_10, &old.uri, &old.headers).as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn upgrades_are_asked_for_in_two_headers() {
+        let check = |version, headers: &[(&str, &str)], expect| {
+            assert_eq!(is_upgrade(version, &request("/", headers).headers), expect, "{headers:?}");
+        };
+        let both = [("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")];
+        check(Version::HTTP_11, &both, true);
+        check(Version::HTTP_10, &both, false);
+        check(Version::HTTP_11, &both[..1], false);
+        check(Version::HTTP_11, &both[1..], false);
+    }
+
+    #[test]
+    fn absolute_targets_become_paths() {
+        let check = |target: &str, expect: &str, host: Option<&str>| {
+            let mut head = request(target, &[]);
+            to_instance(&mut head, &HeaderValue::from_static("192.0.2.1"), false);
+            assert_eq!(head.uri.to_string(), expect, "{target}");
+            assert_eq!(head.headers.get(HOST).and_then(|host| host.to_str().ok()), host, "{target}");
+        };
+        check("http://web.localhost:80/a?b=c", "/a?b=c", Some("web.localhost:80"));
+        check("http://web.localhost", "/", Some("web.localhost"));
+        check("/a?b", "/a?b", None);
+        check("*", "*", None);
+    }
+
+    /// The reference: a header passes unless it is one of the eight or named by `Connection`, those kept excepted.
+    fn passes(name: &str, named: &[String]) -> bool {
+        const NEVER: [&str; 8] = [
+            "connection",
+            "transfer-encoding",
+            "upgrade",
+            "te",
+            "expect",
+            "proxy-authorization",
+            "keep-alive",
+            "proxy-connection",
+        ];
+        !NEVER.contains(&name) && (is_end_to_end(name) || !named.iter().any(|other| other == name))
+    }
+
+    proptest! {
+        #[test]
+        fn strips_what_the_reference_strips(
+            names in vec("(connection|keep-alive|te|expect|upgrade|host|cookie|x-[a-c]|content-length)", 0..10),
+            named in vec("(x-[a-c]|host|cookie|close|content-length|keep-alive)", 0..4),
+        ) {
+            let mut headers = HeaderMap::new();
+            for name in &names {
+                headers.append(HeaderName::try_from(name.as_str()).expect("a name"), HeaderValue::from_static("1"));
+            }
+            let line = HeaderValue::try_from(named.join(" , ")).expect("a value");
+            headers.append(CONNECTION, line);
+            strip(&mut headers, false);
+            let mut expect: Vec<_> = names.iter().filter(|name| passes(name, &named)).cloned().collect();
+            expect.sort_unstable();
+            let mut found: Vec<_> = headers.iter().map(|(name, _)| name.as_str().to_owned()).collect();
+            found.sort_unstable();
+            prop_assert_eq!(found, expect);
+        }
+
+        #[test]
+        fn no_connection_header_can_panic(line: Vec<u8>) {
+            if let Ok(value) = HeaderValue::from_bytes(&line) {
+                let mut headers = HeaderMap::new();
+                headers.insert(CONNECTION, value);
+                strip(&mut headers, true);
+                prop_assert!(headers.is_empty());
+            }
+        }
+    }
+}

@@ -30,7 +30,8 @@ pub struct Limits {
     pub head_bytes: usize,
     /// Header fields of a request; more are answered 431.
     pub headers: usize,
-    /// How long a client may take to send a request head, and how long a connection may stay idle.
+    /// How long a client may take to send a request head, how long a connection may stay idle, and how long a client
+    /// may take nothing of its answer.
     pub head_timeout: Duration,
     /// How long a client may pause while it sends a request body.
     pub body_timeout: Duration,

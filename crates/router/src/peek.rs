@@ -3,6 +3,10 @@
 use std::{
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll},
 };
 use tokio::{
@@ -18,6 +22,16 @@ pub(crate) struct Peeked {
     /// The part of `first` that is still to be read again.
     unread: std::ops::Range<usize>,
     http2: bool,
+    intake: Arc<Intake>,
+}
+
+/// How well a client takes what is sent to it.
+#[derive(Debug, Default)]
+pub(crate) struct Intake {
+    /// Writes that the system took.
+    writes: AtomicU64,
+    /// The latest write had to wait.
+    waits: AtomicBool,
 }
 
 /// What every HTTP/2 connection with prior knowledge begins with (RFC 9113, 3.4).
@@ -25,7 +39,7 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 impl Peeked {
     /// Reads until it is clear what the client speaks; that is one byte for almost every HTTP/1.1 client.
-    pub(crate) async fn new(mut stream: TcpStream) -> io::Result<Peeked> {
+    pub(crate) async fn new(mut stream: TcpStream, intake: Arc<Intake>) -> io::Result<Peeked> {
         let mut first = [0; PREFACE.len()];
         let mut length = 0;
         while length < PREFACE.len() && first[..length] == PREFACE[..length] {
@@ -35,11 +49,31 @@ impl Peeked {
             }
             length += read;
         }
-        Ok(Peeked { stream, first, unread: 0..length, http2: length == PREFACE.len() && first == *PREFACE })
+        Ok(Peeked {
+            stream,
+            first,
+            unread: 0..length,
+            http2: length == PREFACE.len() && first == *PREFACE,
+            intake,
+        })
     }
 
     pub(crate) fn is_http2(&self) -> bool {
         self.http2
+    }
+}
+
+impl Intake {
+    fn note(&self, taken: bool) {
+        if taken {
+            self.writes.fetch_add(1, Relaxed);
+        }
+        self.waits.store(!taken, Relaxed);
+    }
+
+    /// The number of writes taken so far, while another one waits.
+    pub(crate) fn waiting_after(&self) -> Option<u64> {
+        self.waits.load(Relaxed).then(|| self.writes.load(Relaxed))
     }
 }
 
@@ -62,7 +96,10 @@ impl AsyncRead for Peeked {
 
 impl AsyncWrite for Peeked {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
+        this.intake.note(written.is_ready());
+        written
     }
 
     fn poll_write_vectored(
@@ -70,7 +107,10 @@ impl AsyncWrite for Peeked {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, parts)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(context, parts);
+        this.intake.note(written.is_ready());
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -156,6 +156,7 @@ impl Router {
     /// last clone is dropped without it cuts at once.
     pub async fn shutdown(&self, grace: Duration) -> Shutdown {
         let stop = &self.running.stop;
+        self.running.shared.ending.store(true, Relaxed);
         stop.soft.cancel();
         let ended = std::mem::take(&mut *self.running.ended.lock().unwrap_or_else(PoisonError::into_inner));
         let all_ended = async {
@@ -176,6 +177,7 @@ impl Router {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.shared.ending.store(true, Relaxed);
         self.stop.soft.cancel();
         self.stop.hard.cancel();
     }

@@ -5,7 +5,7 @@ use crate::{
     RouterError,
     connection::{Connection, Worker},
     forward,
-    peek::Peeked,
+    peek::{Intake, Peeked},
     shared::Shared,
 };
 use hyper::{
@@ -240,12 +240,16 @@ async fn converse(
 ) -> Result<(), BoxError> {
     let limits = connection.worker.shared.options.limits.clone();
     let stream = tokio::net::TcpStream::from_std(stream)?;
-    let first = stop.run_until_cancelled(tokio::time::timeout(limits.head_timeout, Peeked::new(stream)));
+    let intake = Arc::<Intake>::default();
+    let first = stop.run_until_cancelled(tokio::time::timeout(
+        limits.head_timeout,
+        Peeked::new(stream, Arc::clone(&intake)),
+    ));
     let Some(first) = first.await else { return Ok(()) };
     let stream = first.map_err(|_| "the client sent nothing")??;
     let http2 = stream.is_http2();
     let io = TokioIo::new(stream);
-    let patience = Patience::new(&connection, limits.head_timeout, stop);
+    let patience = Patience { connection: Arc::clone(&connection), intake, limit: limits.head_timeout, stop };
     let handler = Arc::clone(&connection);
     let service = service_fn(move |request| forward::serve(Arc::clone(&handler), request));
     if http2 {
@@ -274,19 +278,25 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Streams
     }
 }
 
-/// Ends a connection that idles or sends its head too slowly, and lets it finish on a soft stop. The clock is looked
-/// at once in a while, not for each request: a client has between one and two times the limit.
+/// Ends a connection that idles, sends its head too slowly or takes nothing of its answer, and lets it finish on a
+/// soft stop. The clock is looked at once in a while, not for each request: a client has between one and two times the
+/// limit.
 struct Patience {
     connection: Arc<Connection>,
+    intake: Arc<Intake>,
     limit: Duration,
     stop: CancellationToken,
 }
 
-impl Patience {
-    fn new(connection: &Arc<Connection>, limit: Duration, stop: CancellationToken) -> Patience {
-        Patience { connection: Arc::clone(connection), limit, stop }
-    }
+/// What a connection had done when it was looked at.
+struct Seen {
+    /// Requests that had begun.
+    begun: u64,
+    /// Writes that had been taken while another one waited.
+    waiting: Option<u64>,
+}
 
+impl Patience {
     async fn apply<C>(self, serving: C, finish: impl Fn(Pin<&mut C>)) -> Result<(), BoxError>
     where
         C: Future<Output = hyper::Result<()>>,
@@ -294,33 +304,40 @@ impl Patience {
         let mut serving = pin!(serving);
         let mut stopping = pin!(self.stop.cancelled());
         let mut timer = pin!(tokio::time::sleep(self.limit));
-        let mut finishing = false;
-        let mut begun = 0;
+        let mut before = Seen { begun: 0, waiting: None };
+        // A task is woken by the same waker all its life, so the token and the timer hear of it once; later they are
+        // only looked at.
+        let (mut registered, mut finishing) = (false, false);
         poll_fn(|context| {
             if let Poll::Ready(ended) = serving.as_mut().poll(context) {
                 return Poll::Ready(ended.map_err(BoxError::from));
             }
-            if !finishing && stopping.as_mut().poll(context).is_ready() {
+            let first = !std::mem::replace(&mut registered, true);
+            let asked = first || self.connection.worker.shared.ending.load(Relaxed);
+            if !finishing && asked && stopping.as_mut().poll(context).is_ready() {
                 finishing = true;
                 finish(serving.as_mut());
                 if let Poll::Ready(ended) = serving.as_mut().poll(context) {
                     return Poll::Ready(ended.map_err(BoxError::from));
                 }
             }
-            if self.is_over(timer.as_mut(), &mut begun, context) {
-                return Poll::Ready(Err("the client was idle or sent a head too slowly".into()));
+            if (first || timer.is_elapsed()) && self.is_over(timer.as_mut(), &mut before, context) {
+                return Poll::Ready(Err("the client was idle or too slow".into()));
             }
             Poll::Pending
         })
         .await
     }
 
-    fn is_over(&self, mut timer: Pin<&mut Sleep>, begun: &mut u64, context: &mut Context<'_>) -> bool {
+    fn is_over(&self, mut timer: Pin<&mut Sleep>, before: &mut Seen, context: &mut Context<'_>) -> bool {
         while timer.as_mut().poll(context).is_ready() {
-            if !self.connection.is_busy() && self.connection.begun() == *begun {
+            let now = Seen { begun: self.connection.begun(), waiting: self.intake.waiting_after() };
+            let idle = !self.connection.is_busy() && now.begun == before.begun;
+            let stuck = now.waiting.is_some() && now.waiting == before.waiting;
+            if idle || stuck {
                 return true;
             }
-            *begun = self.connection.begun();
+            *before = now;
             timer.as_mut().reset(Instant::now() + self.limit);
         }
         false

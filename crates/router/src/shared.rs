@@ -37,6 +37,8 @@ pub(crate) struct Shared {
     registry: Mutex<Registry>,
     names: AtomicU64,
     pub(crate) unrouted: AtomicU64,
+    /// A shutdown has begun; set before its token, so that whoever the token wakes sees it.
+    pub(crate) ending: AtomicBool,
     /// The grace of a shutdown is over: whatever ends now is cut.
     pub(crate) stopping: AtomicBool,
     /// Requests that were cut.
@@ -71,6 +73,7 @@ impl Shared {
             registry: Mutex::new(registry),
             names: AtomicU64::new(0),
             unrouted: AtomicU64::new(0),
+            ending: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             cut: AtomicUsize::new(0),
             changes,

@@ -103,6 +103,24 @@ async fn slow_clients_lose_their_connection() {
 }
 
 #[tokio::test]
+async fn a_client_that_takes_nothing_loses_its_answer() {
+    let backends = backends("v1", 1).await;
+    backends[0].behave(|behaviour| behaviour.body_bytes = 64 << 20);
+    let limits = Limits { head_timeout: Duration::from_millis(50), ..Limits::default() };
+    let world = World::with_limits(single(arm("v1", &[&backends[0]])), limits).await;
+    let mut greedy = TcpStream::connect(world.router.address()).await.expect("a listener");
+    greedy.write_all(GET.as_bytes()).await.expect("an open connection");
+    backends[0].arrived(1).await;
+    tokio::time::timeout(LONG, world.router.drained(&id("v1", backends[0].address())))
+        .await
+        .expect("an end in time");
+    // Whoever reads gets all of it.
+    let world = World::new(single(arm("v1", &[&backends[0]]))).await;
+    let whole = world.raw(GET).await;
+    assert!(whole.len() > 64 << 20);
+}
+
+#[tokio::test]
 async fn connections_are_limited() {
     let backends = backends("v1", 1).await;
     let limits = Limits { connections: 2, ..Limits::default() };
@@ -139,7 +157,7 @@ async fn without_an_instance_the_answer_says_why() {
 }
 
 /// An address where nobody listens.
-async fn nobody() -> SocketAddr {
+pub(crate) async fn nobody() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     listener.local_addr().expect("a port")
 }

@@ -4,6 +4,7 @@
 mod evidence;
 mod hostile;
 mod life;
+mod load;
 mod passing;
 mod shift;
 mod sticky;
