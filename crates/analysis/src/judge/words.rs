@@ -28,11 +28,11 @@ pub(super) fn verdict(
         words.extend(report.signals.iter().map(signal));
     }
     words.push(format!(
-        "The canary has served {} requests of {} clients; {} requests failed, and {} clients saw their first failure there.",
-        count(exposure.requests),
-        count(exposure.clients),
-        count(exposure.failed_requests),
-        count(exposure.failing_clients)
+        "The canary has served {} of {}; {} failed, and {} saw their first failure there.",
+        several(exposure.requests, "request"),
+        several(exposure.clients, "client"),
+        several(exposure.failed_requests, "request"),
+        several(exposure.failing_clients, "client")
     ));
     words.extend(fixed(thresholds));
     if total.excluded > 0 {
@@ -119,10 +119,10 @@ pub(super) fn promoted(promote: &Promote, signals: &[SignalReport]) -> String {
 pub(super) fn not_yet(signals: &[SignalReport], needed: Option<Needed>) -> String {
     let more = match needed {
         Some(Needed { clients, time: Some(time) }) => {
-            format!("about {} more clients, {} at the present rate", count(clients), human_duration(time))
+            format!("about {}, {} at the present rate", several(clients, "more client"), human_duration(time))
         }
         Some(Needed { clients, time: None }) => {
-            format!("about {} more clients, none of which have come yet", count(clients))
+            format!("about {}, and none came yet", several(clients, "more client"))
         }
         None => "nothing points to an end of it at the present rate".to_owned(),
     };
@@ -201,7 +201,8 @@ fn would(signal: Signal) -> String {
 
 fn ratio(ratio: Interval) -> String {
     let Some(estimate) = ratio.estimate else { return "no ratio can be told yet".to_owned() };
-    let bounds = match (ratio.low > 0.0, ratio.high.is_finite()) {
+    // Below 0.005 the lower end would print as zero and says nothing.
+    let bounds = match (ratio.low >= 0.005, ratio.high.is_finite()) {
         (true, true) => format!("between {} and {}", significant(ratio.low), significant(ratio.high)),
         (true, false) => format!("at least {}", significant(ratio.low)),
         (false, true) => format!("at most {}", significant(ratio.high)),
@@ -221,7 +222,7 @@ fn e_value(log: f64) -> String {
     if log.is_infinite() {
         "no bound".to_owned()
     } else if log > 1e6_f64.ln() {
-        format!("10^{}", (log / std::f64::consts::LN_10).floor())
+        format!("about 10^{}", (log / std::f64::consts::LN_10).floor())
     } else if log < 0.01_f64.ln() {
         "below 0.01".to_owned()
     } else {
@@ -243,6 +244,11 @@ fn significant(number: f64) -> String {
 fn percent(fraction: f64) -> String {
     let text = format!("{:.3}", fraction * 100.0);
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A count with its noun.
+fn several(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
 /// Digits in groups of three.
@@ -268,6 +274,6 @@ mod tests {
         assert_eq!((percent(0.99).as_str(), percent(0.97834).as_str()), ("99 %", "97.834 %"));
         let short: Vec<String> = [0.031, 1.24, 17.8, 1_204.4].map(significant).to_vec();
         assert_eq!(short, ["0.03", "1.2", "18", "1,204"]);
-        assert_eq!((e_value(3.0_f64.ln()).as_str(), e_value(150.0).as_str()), ("3.0", "10^65"));
+        assert_eq!((e_value(3.0_f64.ln()).as_str(), e_value(150.0).as_str()), ("3.0", "about 10^65"));
     }
 }
