@@ -85,6 +85,10 @@ pub struct Rollout {
     pub events: Vec<RolloutEvent>,
     /// What a person can do, and what each would do.
     pub commands: Vec<CommandOffer>,
+    /// From the new release's first share of traffic to the analysis that decided, in milliseconds; absent while, and
+    /// when, none decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict_after_ms: Option<u64>,
 }
 
 /// Who serves which share.

@@ -158,7 +158,8 @@ impl StoreError {
         StoreError::Corrupt { what: what.to_string(), reason: reason.to_string() }
     }
 
-    pub(crate) fn invalid(what: impl Display, reason: impl Display) -> StoreError {
+    /// A value that cannot be stored: what it is, and why not.
+    pub fn invalid(what: impl Display, reason: impl Display) -> StoreError {
         StoreError::Invalid { what: what.to_string(), reason: reason.to_string() }
     }
 }

@@ -1,7 +1,7 @@
 //! How events make the state. Total: any event can be applied to any state, and the same events give the same state.
 
 use super::{
-    ArmReport, Crashes, Delivery, Event, Exposure, Failure, FailureKind, Instance, PauseCause, Phase,
+    ArmReport, Crashes, Delivery, Event, Exit, Exposure, Failure, FailureKind, Instance, PauseCause, Phase,
     Promoted, Release, Rollout, RolloutKind, Stage, StepEnd,
 };
 use crate::document::Service;
@@ -146,7 +146,13 @@ impl Delivery {
         let reset_after = self.release(release).map(|release| release.spec.service.restart.reset_after);
         let crashes = self.crashes.entry(release).or_insert(Crashes { in_a_row: 0, last: at });
         let lasted = reset_after.is_some_and(|reset| failure.ready_for >= reset);
-        crashes.in_a_row = if lasted { 1 } else { crashes.in_a_row + 1 };
+        let unseen = matches!(failure.kind, FailureKind::Lost | FailureKind::Exited(Exit::Unknown));
+        crashes.in_a_row = match (lasted, unseen) {
+            // An end that nobody saw, as when the machine was restarted, says nothing about the release.
+            (_, true) => crashes.in_a_row,
+            (true, false) => 1,
+            (false, false) => crashes.in_a_row + 1,
+        };
         crashes.last = at;
         if let Some(rollout) = self.rollout.as_mut().filter(|rollout| rollout.release.id == release) {
             rollout.failures.push(failure.clone());
@@ -212,6 +218,7 @@ impl Rollout {
             by: by.to_owned(),
             started_at: at,
             phase,
+            reached: 0,
             share: Share::ZERO,
             largest_share: Share::ZERO,
             exposure: None,
@@ -244,6 +251,7 @@ impl Rollout {
                 } else {
                     Phase::Promoting { entered_at: at, full: None }
                 };
+                self.reached = (*step).min(last);
                 self.paused = None;
                 self.progress_at = at;
                 if let StepEnd::Healthy { words } = because {

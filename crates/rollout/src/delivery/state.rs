@@ -52,6 +52,8 @@ pub struct Rollout {
     pub started_at: Timestamp,
     /// Where it stands.
     pub phase: Phase,
+    /// The last step that it entered, from 0; where it was when it was taken back.
+    pub reached: usize,
     /// The share that is set; what is routed may be less while no instance is ready.
     pub share: Share,
     /// The largest share so far.

@@ -57,6 +57,8 @@ pub struct RolloutFilter {
     pub phase: Option<String>,
     /// Asked for by this run.
     pub run: Option<RunId>,
+    /// Not over (`true`), or over (`false`).
+    pub in_flight: Option<bool>,
 }
 
 macro_rules! columns {
@@ -68,7 +70,8 @@ macro_rules! columns {
 
 macro_rules! filter {
     () => {
-        "(?1 IS NULL OR service = ?1) AND (?2 IS NULL OR phase = ?2) AND (?3 IS NULL OR run = ?3)"
+        "(?1 IS NULL OR service = ?1) AND (?2 IS NULL OR phase = ?2) AND (?3 IS NULL OR run = ?3)
+        AND (?4 IS NULL OR (finished_at IS NULL) = ?4)"
     };
 }
 
@@ -80,7 +83,7 @@ statements! {
             outcome = excluded.outcome, reason = excluded.reason, finished_at = excluded.finished_at,
             last_version = excluded.last_version, report = excluded.report");
     ROLLOUT = concat!("SELECT ", columns!(), " FROM rollouts WHERE id = ?1");
-    PAGE = concat!("SELECT ", columns!(), " FROM rollouts WHERE ", filter!(), " AND id < ?4 ORDER BY id DESC LIMIT ?5");
+    PAGE = concat!("SELECT ", columns!(), " FROM rollouts WHERE ", filter!(), " AND id < ?5 ORDER BY id DESC LIMIT ?6");
     COUNT = concat!("SELECT count(*) FROM rollouts WHERE ", filter!());
 }
 
@@ -117,7 +120,8 @@ impl Store {
 
     /// A page of rollouts, newest first.
     pub async fn rollouts(&self, filter: RolloutFilter, paging: Paging) -> Result<Page<RolloutRow>> {
-        let filter = vec![filter.service.into(), filter.phase.into(), filter.run.into()];
+        let filter =
+            vec![filter.service.into(), filter.phase.into(), filter.run.into(), filter.in_flight.into()];
         page::read(self, &PAGE, &COUNT, filter, paging, |rollout: &RolloutRow| rollout.id.number()).await
     }
 }
