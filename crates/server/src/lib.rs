@@ -1,5 +1,9 @@
 //! The control plane: HTTP API, web pages, and the loops that load, decide, commit and act.
 
 pub mod backend;
+mod control;
+pub mod git;
 pub mod http;
+pub mod source;
+pub mod up;
 pub mod web;

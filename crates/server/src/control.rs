@@ -1,0 +1,18 @@
+//! The loops behind the pages: load, decide, commit, act.
+//!
+//! [`World`](world::World) is what they share. `runs` makes runs and drives them, `deliver` has one loop for each
+//! service, `watch` looks for commits, and [`Plane`](plane::Plane) is all of it as one
+//! [`Backend`](crate::backend::Backend).
+
+pub(crate) mod deliver;
+mod journal;
+mod judged;
+pub(crate) mod plane;
+mod present;
+mod progress;
+mod run_artifacts;
+mod runpage;
+pub(crate) mod runs;
+mod unpack;
+pub(crate) mod watch;
+pub(crate) mod world;

@@ -1,0 +1,114 @@
+//! A run's memory: every input of its machine is an event, committed with the rows that pages read.
+
+use super::{progress::conclusion_row, world::World};
+use crate::backend::Change;
+use shipway_base::{Id, Timestamp};
+use shipway_runner::{BoxFuture, ErrorKind, Journal, RunnerError};
+use shipway_store::{
+    Expected, LogName, Statement, StoreError,
+    models::{self, Status, jobs::JobRow, runs::RunRow},
+    rows::run::{RunEvent, encode, stream},
+};
+use shipway_workflow::run::{Effect, Effects, Input, JobState, JobView, Run};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Writes down one run.
+pub(super) struct StoreJournal {
+    world: Arc<World>,
+    id: Id<RunRow>,
+    version: u64,
+    mirror: Run,
+    known: BTreeMap<String, JobView>,
+    failed: Option<String>,
+}
+
+impl StoreJournal {
+    /// A journal for a run whose stream is at `version`; `mirror` is the run in the state that its events say.
+    pub(super) fn new(world: Arc<World>, id: Id<RunRow>, version: u64, mirror: Run) -> StoreJournal {
+        StoreJournal { world, id, version, mirror, known: BTreeMap::new(), failed: None }
+    }
+
+    async fn write(&mut self, input: &Input, now: Timestamp) -> Result<(), StoreError> {
+        let effects = self.mirror.apply(input, now);
+        let mut statements = self.jobs(input)?;
+        if matches!(input, Input::JobStarted { .. }) {
+            statements.push(models::runs::start(self.id, now));
+        }
+        statements.extend(self.end(effects, now));
+        let event = encode(&RunEvent::Input(input.clone()))?;
+        let expected = Expected::Version(self.version);
+        let appended = self.world.store.append(&stream(self.id), expected, vec![event], statements).await?;
+        self.version = appended.version;
+        self.world.changed(Change::Run(self.id.into()));
+        Ok(())
+    }
+
+    /// Rows of the jobs that are not as they were.
+    fn jobs(&mut self, input: &Input) -> Result<Vec<Statement>, StoreError> {
+        let mut statements = Vec::new();
+        let views = self.mirror.jobs();
+        let gone: Vec<String> =
+            self.known.keys().filter(|key| views.iter().all(|view| view.key.0 != **key)).cloned().collect();
+        for key in gone {
+            self.known.remove(&key);
+            statements.push(models::jobs::remove(self.id, &key));
+        }
+        for (place, view) in views.into_iter().enumerate() {
+            if self.known.get(&view.key.0) != Some(&view) {
+                statements.push(models::jobs::put(&self.row(place, &view)?));
+                self.known.insert(view.key.0.clone(), view);
+            }
+        }
+        if let Input::JobFinished { job, conclusion: shipway_workflow::run::Conclusion::Failure, .. } = input
+            && let Some(view) = self.known.get(&job.0)
+        {
+            self.failed.get_or_insert_with(|| view.name.clone());
+        }
+        Ok(statements)
+    }
+
+    fn row(&self, place: usize, view: &JobView) -> Result<JobRow, StoreError> {
+        let status = match view.state {
+            JobState::Waiting | JobState::Held | JobState::Queued => Status::Queued,
+            JobState::Running { .. } | JobState::Cancelling { .. } => Status::InProgress,
+            JobState::Finished { .. } => Status::Completed,
+        };
+        let ran = view.started.is_some() && view.attempt > 0;
+        Ok(JobRow {
+            run: self.id,
+            key: view.key.0.clone(),
+            place: u32::try_from(place).unwrap_or(u32::MAX),
+            name: view.name.clone(),
+            needs: view.needs.clone(),
+            status,
+            conclusion: view.conclusion.map(conclusion_row),
+            attempt: view.attempt,
+            started_at: view.started,
+            finished_at: view.finished,
+            reason: view.reason.clone(),
+            log: if ran { Some(LogName::job(self.id.number(), &view.key.0, view.attempt)?) } else { None },
+        })
+    }
+
+    fn end(&self, effects: Effects, now: Timestamp) -> Option<Statement> {
+        effects.into_iter().find_map(|effect| match effect {
+            Effect::Finish { conclusion } => {
+                let failed = self.failed.clone().map(|job| format!("{job} failed"));
+                Some(models::runs::finish(self.id, conclusion_row(conclusion), failed, now))
+            }
+            Effect::StartJob(_) | Effect::CancelJob { .. } => None,
+        })
+    }
+}
+
+impl Journal for StoreJournal {
+    fn commit<'a>(&'a mut self, input: &'a Input, at: Timestamp) -> BoxFuture<'a, Result<(), RunnerError>> {
+        Box::pin(async move {
+            let place = format!("run {}", self.id);
+            self.write(input, at).await.map_err(|error| {
+                self.world.trouble(&place, &error);
+                RunnerError::new(ErrorKind::Journal, error.to_string()).with_source(error)
+            })
+        })
+    }
+}

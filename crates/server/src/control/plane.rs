@@ -1,0 +1,452 @@
+//! The system behind the pages and the API: the store, the loops and the router as one [`Backend`].
+
+use super::{
+    deliver::{Answered, Service},
+    present, runpage,
+    runs::Runs,
+    world::{World, unavailable},
+};
+use crate::backend::{
+    Actor, Answer, ArtifactBody, Backend, BackendError, BackendErrorKind, Change, LogRange, LogSlice,
+};
+use futures_util::StreamExt as _;
+use shipway_api as api;
+use shipway_base::{Id, Source};
+use shipway_rollout::delivery::{Command, Release, Rollout, Spec};
+use shipway_store::{
+    LogName, Search, StoreError,
+    models::{
+        self, Paging,
+        releases::ReleaseRow,
+        rollouts::{RolloutFilter, RolloutRow},
+        runs::RunRow,
+    },
+    rows,
+};
+use std::{collections::BTreeMap, sync::Arc};
+use tokio::sync::{Mutex, broadcast};
+
+/// The control plane.
+pub(crate) struct Plane {
+    world: Arc<World>,
+    runs: Arc<Runs>,
+    services: Mutex<BTreeMap<String, Service>>,
+}
+
+impl Plane {
+    /// A control plane of these parts, with the loops of all services that were ever deployed.
+    pub(crate) async fn start(world: Arc<World>, runs: Arc<Runs>) -> Result<Arc<Plane>, StoreError> {
+        let mut services = BTreeMap::new();
+        for row in world.store.deliveries().await? {
+            let service = Service::start(world.clone(), &row.service).await?;
+            services.insert(row.service, service);
+        }
+        Ok(Arc::new(Plane { world, runs, services: Mutex::new(services) }))
+    }
+
+    /// The loop of a service, started when this is its first deployment.
+    async fn service(&self, name: &str) -> Result<Service, StoreError> {
+        let mut services = self.services.lock().await;
+        if let Some(service) = services.get(name) {
+            return Ok(service.clone());
+        }
+        let service = Service::start(self.world.clone(), name).await?;
+        services.insert(name.to_owned(), service.clone());
+        Ok(service)
+    }
+
+    async fn begin(
+        &self,
+        request: api::DeployRequest,
+        key: Option<String>,
+        by: Actor,
+    ) -> Result<api::Deployed, BackendError> {
+        let context = format!("deploying {}", request.service);
+        let stored = |error| unavailable(&context, error);
+        let run = run_id(request.run_id);
+        let row = self.world.store.run(run).await.map_err(stored)?;
+        let row = row.ok_or_else(|| BackendError::not_found(&context, format!("run {run}")))?;
+        let artifact = self.world.store.artifact(run, &request.artifact).await.map_err(stored)?;
+        let artifact = artifact.ok_or_else(|| {
+            let what = format!(
+                "artifact `{}` of run {run}; a job uploads it with actions/upload-artifact",
+                request.artifact
+            );
+            BackendError::not_found(&context, what)
+        })?;
+        let source = Source::new(request.spec_name.as_str(), request.spec.as_str());
+        let spec = Spec::parse(&source, &request.service).map_err(|found| BackendError {
+            context: context.clone(),
+            kind: BackendErrorKind::Document(found.iter().map(ToString::to_string).collect()),
+        })?;
+        let version = request.version.clone().unwrap_or_else(|| row.sha.chars().take(7).collect());
+        let release = Release { id: self.world.id(), version, digest: artifact.digest, spec: Arc::new(spec) };
+        let made = ReleaseRow {
+            id: release.id,
+            service: request.service.clone(),
+            version: release.version.clone(),
+            digest: release.digest,
+            sha: Some(row.sha),
+            run: Some(run),
+            spec_name: request.spec_name.clone(),
+            spec: request.spec.clone(),
+            created_at: self.world.clock.now(),
+        };
+        let service = self.service(&request.service).await.map_err(stored)?;
+        let command = Command::Deploy { rollout: self.world.id(), release, by: by.to_string() };
+        let once = key.map(|key| format!("deploy {key}"));
+        let Answered { rollout, repeated, words } =
+            service.command(command, vec![models::releases::insert(&made)], once).await?;
+        let rollout = rollout.ok_or_else(|| BackendError::conflict(&context, words))?;
+        // What the service is at may be a rollout that was under way with the same release already.
+        let page = self.rollout_page(rollout).await?;
+        Ok(api::Deployed {
+            rollout: page.summary.id,
+            service: page.summary.service,
+            release: page.summary.release,
+            path: format!("/rollouts/{rollout}"),
+            repeated,
+        })
+    }
+
+    async fn rollout_page(&self, id: Id<Rollout>) -> Result<api::Rollout, BackendError> {
+        let context = format!("reading rollout {id}");
+        let row = self.rollout_row(id, &context).await?;
+        let live = self.services.lock().await.get(&row.service).and_then(Service::view);
+        let mut page = match live.filter(|page| page.summary.id.number() == id.number()) {
+            Some(page) => page,
+            None => read_page(&row, &context)?,
+        };
+        page.events = self.events(&row, 0, u32::MAX).await.map_err(|error| unavailable(&context, error))?;
+        page.events.reverse();
+        page.events.truncate(50);
+        Ok(page)
+    }
+
+    async fn rollout_row(&self, id: Id<Rollout>, context: &str) -> Result<RolloutRow, BackendError> {
+        let row = self.world.store.rollout(id).await.map_err(|error| unavailable(context, error))?;
+        row.ok_or_else(|| BackendError::not_found(context, format!("rollout {id}")))
+    }
+
+    async fn events(
+        &self,
+        row: &RolloutRow,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<api::RolloutEvent>, StoreError> {
+        let from = row.first_version.max(after + 1);
+        let mut events = Vec::new();
+        let mut specs = rows::Specs::new();
+        for event in self.world.store.read(&rows::delivery::stream(&row.service), from).await? {
+            if row.last_version.is_some_and(|last| event.version > last) || events.len() >= limit as usize {
+                break;
+            }
+            let decoded = rows::delivery::decode(&event.kind, &event.data, &mut specs)?;
+            events.push(present::event(event.version, event.at, &decoded));
+        }
+        Ok(events)
+    }
+
+    async fn steer(
+        &self,
+        id: Id<Rollout>,
+        command: api::RolloutCommand,
+        request: api::CommandRequest,
+        by: Actor,
+    ) -> Result<(), BackendError> {
+        let context = format!("{} of rollout {id}", command.segment());
+        let row = self.rollout_row(id, &context).await?;
+        let service = self.service(&row.service).await.map_err(|error| unavailable(&context, error))?;
+        let latest = service.view().map(|page| page.summary.id.number());
+        let begins_anew = matches!(command, api::RolloutCommand::Retry | api::RolloutCommand::Undo);
+        if latest.is_some_and(|latest| latest != id.number()) && !begins_anew {
+            let why = format!(
+                "it is over; the newest rollout of {} is {}",
+                row.service,
+                latest.unwrap_or_default()
+            );
+            return Err(BackendError::conflict(context, why));
+        }
+        let name = by.to_string();
+        let command = match command {
+            api::RolloutCommand::Promote => Command::Promote { full: false, by: name },
+            api::RolloutCommand::PromoteFull => Command::Promote { full: true, by: name },
+            api::RolloutCommand::Pause => Command::Pause { by: name },
+            api::RolloutCommand::Resume => Command::Resume { by: name },
+            api::RolloutCommand::Abort => Command::Abort { by: name, reason: request.reason },
+            api::RolloutCommand::Retry => Command::Retry { rollout: self.world.id(), by: name },
+            api::RolloutCommand::Undo => {
+                let to = match request.to {
+                    None => None,
+                    Some(to) => Some(self.digest_of(to, &context).await?),
+                };
+                Command::Undo { rollout: self.world.id(), to, by: name }
+            }
+        };
+        service.command(command, Vec::new(), None).await.map(drop)
+    }
+
+    /// The digest of a release, which is how a delivery knows its earlier ones.
+    async fn digest_of(&self, id: api::ReleaseId, context: &str) -> Result<String, BackendError> {
+        let missing = || BackendError::not_found(context, format!("release {id}"));
+        let id = Id::from_number(id.number()).ok_or_else(missing)?;
+        let row = self.world.store.release_row(id).await.map_err(|error| unavailable(context, error))?;
+        row.map(|row| row.digest.to_string()).ok_or_else(missing)
+    }
+
+    /// The log of a job's attempt in force; `None` for a job that has not begun.
+    async fn log_of(
+        &self,
+        run: Id<RunRow>,
+        job: &api::JobKey,
+    ) -> Result<(Option<LogName>, bool), BackendError> {
+        let context = format!("reading the log of {job}");
+        let jobs = self.world.store.jobs(run).await.map_err(|error| unavailable(&context, error))?;
+        let Some((row, _)) = jobs.into_iter().find(|(row, _)| row.key == job.as_str()) else {
+            return Err(BackendError::not_found(context, format!("job {job} in run {run}")));
+        };
+        Ok((row.log, row.status == models::Status::Completed))
+    }
+}
+
+impl Backend for Plane {
+    fn runs(&self, query: api::RunQuery) -> Answer<'_, api::Page<api::RunSummary>> {
+        Box::pin(async move {
+            let (filter, paging) = (runpage::filter(&query), paging(&query.page)?);
+            let page = self
+                .world
+                .store
+                .runs(filter, paging)
+                .await
+                .map_err(|error| unavailable("listing runs", error))?;
+            Ok(api::Page {
+                items: page.items.iter().map(runpage::summary).collect(),
+                next: page.next.map(|next| next.to_string()),
+                total: page.total,
+            })
+        })
+    }
+
+    fn run(&self, id: api::RunId) -> Answer<'_, api::Run> {
+        Box::pin(async move { runpage::read(&self.world, run_id(id)).await })
+    }
+
+    fn cancel_run(&self, id: api::RunId, by: Actor) -> Answer<'_, ()> {
+        Box::pin(async move { self.runs.cancel(run_id(id), &by).await })
+    }
+
+    fn rerun(&self, id: api::RunId, request: api::RerunRequest, by: Actor) -> Answer<'_, api::RunId> {
+        Box::pin(async move {
+            if request.only_failed {
+                let kind = BackendErrorKind::Invalid(
+                    "running only the failed jobs again is not supported yet; run all of it again".to_owned(),
+                );
+                return Err(BackendError { context: format!("running run {id} again"), kind });
+            }
+            self.runs.rerun(run_id(id), &by).await.map(Into::into)
+        })
+    }
+
+    fn log(&self, run: api::RunId, job: api::JobKey, range: LogRange) -> Answer<'_, LogSlice> {
+        Box::pin(async move {
+            let (name, complete) = self.log_of(run_id(run), &job).await?;
+            let Some(name) = name else { return Ok(LogSlice { lines: Vec::new(), total: 0, complete }) };
+            let world = self.world.clone();
+            let read = move || {
+                let mut reader = world.store.logs().reader(&name)?;
+                let lines = reader.range(range.from, range.count as usize)?;
+                Ok::<_, StoreError>((lines, reader.lines()))
+            };
+            let (lines, total) = blocking("reading a log", read).await?;
+            let raw =
+                |line: shipway_store::LogLine| api::RawLine { at: line.at, step: line.step, text: line.text };
+            Ok(LogSlice { lines: lines.into_iter().map(raw).collect(), total, complete })
+        })
+    }
+
+    fn search_log(
+        &self,
+        run: api::RunId,
+        job: api::JobKey,
+        search: api::LogSearch,
+    ) -> Answer<'_, api::LogMatches> {
+        Box::pin(async move {
+            let (name, _) = self.log_of(run_id(run), &job).await?;
+            let Some(name) = name else {
+                return Ok(api::LogMatches { total: 0, before: 0, matches: Vec::new(), lines: 0 });
+            };
+            let world = self.world.clone();
+            let wanted = Search { text: search.q, from: search.from, limit: search.count as usize };
+            let found =
+                blocking("searching a log", move || world.store.logs().reader(&name)?.search(&wanted))
+                    .await?;
+            Ok(api::LogMatches {
+                total: found.total,
+                before: found.before,
+                matches: found.lines.into_iter().map(|n| api::LogMatch { n }).collect(),
+                lines: found.searched,
+            })
+        })
+    }
+
+    fn artifact(&self, run: api::RunId, name: String) -> Answer<'_, ArtifactBody> {
+        Box::pin(async move {
+            let context = format!("reading artifact {name}");
+            let row = self.world.store.artifact(run_id(run), &name).await;
+            let row = row.map_err(|error| unavailable(&context, error))?;
+            let missing = || BackendError::not_found(&context, format!("artifact {name} in run {run}"));
+            let row = row.ok_or_else(missing)?;
+            let file = tokio::fs::File::open(self.world.store.blobs().path(&row.digest))
+                .await
+                .map_err(|error| BackendError::internal(&context, error))?;
+            let stream = tokio_util::io::ReaderStream::new(file).boxed();
+            Ok(ArtifactBody { bytes: row.bytes, file_name: format!("{name}.tar"), stream })
+        })
+    }
+
+    fn releases(&self, service: Option<String>, page: api::PageQuery) -> Answer<'_, api::Page<api::Release>> {
+        Box::pin(async move {
+            let context = "listing releases";
+            let rows = self.world.store.releases(service.as_deref(), paging(&page)?).await;
+            let rows = rows.map_err(|error| unavailable(context, error))?;
+            let views: Vec<api::Rollout> =
+                self.services.lock().await.values().filter_map(Service::view).collect();
+            let live = |id: i64| {
+                views.iter().any(|view| {
+                    let promoted = view.summary.phase == api::RolloutPhase::Promoted;
+                    let stable =
+                        if promoted { Some(&view.summary.release) } else { view.summary.from.as_ref() };
+                    stable.is_some_and(|stable| stable.id.number() == id)
+                })
+            };
+            let items = rows.items.iter().map(|row| api::Release {
+                release: api::ReleaseRef {
+                    id: row.id.into(),
+                    version: row.version.clone(),
+                    digest: row.digest,
+                },
+                service: row.service.clone(),
+                run: row.run.map(Into::into),
+                sha: row.sha.clone(),
+                created_at: row.created_at,
+                live: live(row.id.number()),
+            });
+            Ok(api::Page {
+                items: items.collect(),
+                next: rows.next.map(|next| next.to_string()),
+                total: rows.total,
+            })
+        })
+    }
+
+    fn deploy(
+        &self,
+        request: api::DeployRequest,
+        key: Option<String>,
+        by: Actor,
+    ) -> Answer<'_, api::Deployed> {
+        Box::pin(self.begin(request, key, by))
+    }
+
+    fn rollouts(&self, query: api::RolloutQuery) -> Answer<'_, api::Page<api::RolloutSummary>> {
+        Box::pin(async move {
+            let context = "listing rollouts";
+            let word =
+                |phase| serde_json::to_string(&phase).ok().map(|text| text.trim_matches('"').to_owned());
+            let filter = RolloutFilter {
+                service: query.service.clone(),
+                phase: query.phase.and_then(word),
+                in_flight: query.in_flight,
+                ..RolloutFilter::default()
+            };
+            let rows = self.world.store.rollouts(filter, paging(&query.page)?).await;
+            let rows = rows.map_err(|error| unavailable(context, error))?;
+            let views: BTreeMap<i64, api::RolloutSummary> = self
+                .services
+                .lock()
+                .await
+                .values()
+                .filter_map(Service::view)
+                .map(|view| (view.summary.id.number(), view.summary))
+                .collect();
+            let mut items = Vec::new();
+            for row in &rows.items {
+                items.push(match views.get(&row.id.number()) {
+                    Some(summary) => summary.clone(),
+                    None => read_page(row, context)?.summary,
+                });
+            }
+            Ok(api::Page { items, next: rows.next.map(|next| next.to_string()), total: rows.total })
+        })
+    }
+
+    fn rollout(&self, id: api::RolloutId) -> Answer<'_, api::Rollout> {
+        Box::pin(async move { self.rollout_page(rollout_id(id)).await })
+    }
+
+    fn rollout_events(
+        &self,
+        id: api::RolloutId,
+        after: u64,
+        limit: u32,
+    ) -> Answer<'_, Vec<api::RolloutEvent>> {
+        Box::pin(async move {
+            let context = format!("reading the events of rollout {id}");
+            let row = self.rollout_row(rollout_id(id), &context).await?;
+            self.events(&row, after, limit).await.map_err(|error| unavailable(&context, error))
+        })
+    }
+
+    fn command(
+        &self,
+        id: api::RolloutId,
+        command: api::RolloutCommand,
+        request: api::CommandRequest,
+        by: Actor,
+    ) -> Answer<'_, ()> {
+        Box::pin(self.steer(rollout_id(id), command, request, by))
+    }
+
+    fn changes(&self) -> broadcast::Receiver<Change> {
+        self.world.changes.subscribe()
+    }
+
+    fn health(&self) -> Answer<'_, api::Health> {
+        Box::pin(async move { Ok(self.world.health()) })
+    }
+}
+
+/// The page that was stored with a rollout's last event.
+fn read_page(row: &RolloutRow, context: &str) -> Result<api::Rollout, BackendError> {
+    let text = row.report.as_deref().unwrap_or_default();
+    serde_json::from_str(text).map_err(|error| BackendError::internal(context, error))
+}
+
+fn paging(query: &api::PageQuery) -> Result<Paging, BackendError> {
+    let before = match &query.after {
+        None => None,
+        Some(after) => Some(after.parse().map_err(|_| BackendError {
+            context: "reading a page".to_owned(),
+            kind: BackendErrorKind::Invalid(format!("`{after}` is not the `next` of a page")),
+        })?),
+    };
+    Ok(Paging { before, limit: query.limit.clamp(1, api::PageQuery::MAX) })
+}
+
+async fn blocking<T: Send + 'static>(
+    context: &'static str,
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, BackendError> {
+    let done =
+        tokio::task::spawn_blocking(work).await.map_err(|error| BackendError::internal(context, error))?;
+    done.map_err(|error| unavailable(context, error))
+}
+
+/// An id of the API as the store's; both are positive by construction.
+pub(super) fn run_id(id: api::RunId) -> Id<RunRow> {
+    Id::from_number(id.number()).unwrap_or_else(|| unreachable!("ids of the API are positive"))
+}
+
+fn rollout_id(id: api::RolloutId) -> Id<Rollout> {
+    Id::from_number(id.number()).unwrap_or_else(|| unreachable!("ids of the API are positive"))
+}

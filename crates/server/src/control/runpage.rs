@@ -1,0 +1,244 @@
+//! Runs as pages and clients see them.
+
+use super::world::{World, unavailable};
+use crate::backend::BackendError;
+use shipway_api as api;
+use shipway_base::Id;
+use shipway_store::{
+    StoreError,
+    models::{
+        self, Conclusion, Level, Paging, Status,
+        jobs::{JobRow, JobTrace, StepRow},
+        rollouts::RolloutFilter,
+        runs::{RunFilter, RunRow},
+    },
+};
+use std::sync::Arc;
+
+/// Lines of a failed step that the failure shows.
+const LAST_LINES: usize = 30;
+
+/// What a query asks for.
+pub(super) fn filter(query: &api::RunQuery) -> RunFilter {
+    RunFilter {
+        repository: None,
+        workflow: query.workflow.clone(),
+        branch: query.branch.clone(),
+        event: query.event.clone(),
+        actor: query.actor.clone(),
+        status: query.status.map(|status| match status {
+            api::Status::Queued => Status::Queued,
+            api::Status::InProgress => Status::InProgress,
+            api::Status::Completed => Status::Completed,
+        }),
+        conclusion: query.conclusion.map(|conclusion| match conclusion {
+            api::Conclusion::Success => Conclusion::Success,
+            api::Conclusion::Failure => Conclusion::Failure,
+            api::Conclusion::Cancelled => Conclusion::Cancelled,
+            api::Conclusion::Skipped => Conclusion::Skipped,
+        }),
+        text: query.q.clone(),
+    }
+}
+
+/// A run in a list.
+pub(super) fn summary(row: &RunRow) -> api::RunSummary {
+    api::RunSummary {
+        id: row.id.into(),
+        number: row.number,
+        title: row.title.clone(),
+        workflow: row.workflow.clone(),
+        path: row.path.clone(),
+        event: row.event.clone(),
+        actor: row.actor.clone(),
+        branch: row.branch.clone(),
+        commit: api::Commit {
+            sha: row.sha.clone(),
+            subject: row.commit_subject.clone(),
+            author: row.commit_author.clone(),
+        },
+        status: status(row.status),
+        conclusion: row.conclusion.map(conclusion),
+        rerun_of: row.rerun_of.map(Into::into),
+        created_at: row.created_at,
+        started_at: row.started_at,
+        finished_at: row.finished_at,
+        failed: row.failed.clone(),
+    }
+}
+
+/// One run with everything about it.
+pub(super) async fn read(world: &Arc<World>, id: Id<RunRow>) -> Result<api::Run, BackendError> {
+    let context = format!("reading run {id}");
+    let stored = |error| unavailable(&context, error);
+    let store = &world.store;
+    let row = store.run(id).await.map_err(stored)?;
+    let row = row.ok_or_else(|| BackendError::not_found(&context, format!("run {id}")))?;
+    let rows = store.jobs(id).await.map_err(stored)?;
+    let steps = store.steps(id).await.map_err(stored)?;
+    let mut annotations: Vec<api::Annotation> =
+        store.annotations(id).await.map_err(stored)?.iter().filter_map(annotation).collect();
+    annotations.sort_by_key(|annotation| annotation.level);
+    annotations.truncate(100);
+    let artifacts = store.artifacts(id).await.map_err(stored)?;
+    let filter = RolloutFilter { run: Some(id), ..RolloutFilter::default() };
+    let rollouts = store.rollouts(filter, Paging::first(20)).await.map_err(stored)?;
+    let rollouts = rollouts
+        .items
+        .iter()
+        .filter_map(|row| serde_json::from_str::<api::Rollout>(row.report.as_deref()?).ok())
+        .map(|page| page.summary)
+        .collect();
+    let failure = failure(world, &row, &rows, &steps, &annotations).await.map_err(stored)?;
+    let jobs = rows.iter().filter_map(|(job, trace)| self::job(job, trace, &steps)).collect();
+    let actions = match row.status {
+        Status::Queued | Status::InProgress => vec![api::RunAction::Cancel],
+        Status::Completed => vec![api::RunAction::Rerun],
+    };
+    Ok(api::Run {
+        summary: summary(&row),
+        jobs,
+        failure,
+        annotations,
+        artifacts: artifacts
+            .into_iter()
+            .map(|row| api::Artifact { name: row.name, bytes: row.bytes, digest: row.digest.to_string() })
+            .collect(),
+        rollouts,
+        actions,
+    })
+}
+
+fn job(row: &JobRow, trace: &JobTrace, steps: &[StepRow]) -> Option<api::Job> {
+    Some(api::Job {
+        key: api::JobKey::new(row.key.clone()).ok()?,
+        name: row.name.clone(),
+        needs: row.needs.clone(),
+        status: status(row.status),
+        conclusion: row.conclusion.map(conclusion),
+        attempt: row.attempt,
+        started_at: row.started_at,
+        finished_at: row.finished_at,
+        reason: row.reason.clone(),
+        steps: steps.iter().filter(|step| step.job == row.key).map(step).collect(),
+        log_lines: trace.log_lines,
+        error_line: trace.error_line,
+        step_summary: trace.summary.clone(),
+    })
+}
+
+fn step(row: &StepRow) -> api::Step {
+    api::Step {
+        index: row.index,
+        name: row.name.clone(),
+        status: status(row.status),
+        conclusion: row.conclusion.map(conclusion),
+        exit_code: row.exit_code.and_then(|code| i32::try_from(code).ok()),
+        started_at: row.started_at,
+        finished_at: row.finished_at,
+        first_line: row.first_line,
+    }
+}
+
+/// The first thing to know about a run that failed: the job, its step, its exit code, its last lines.
+async fn failure(
+    world: &Arc<World>,
+    run: &RunRow,
+    jobs: &[(JobRow, JobTrace)],
+    steps: &[StepRow],
+    annotations: &[api::Annotation],
+) -> Result<Option<api::Failure>, StoreError> {
+    if run.conclusion != Some(Conclusion::Failure) {
+        return Ok(None);
+    }
+    let mut failed: Vec<&JobRow> =
+        jobs.iter().map(|(job, _)| job).filter(|job| job.conclusion == Some(Conclusion::Failure)).collect();
+    failed.sort_by_key(|job| job.finished_at);
+    let Some(first) = failed.first() else {
+        // The workflow itself could not be read.
+        let message = annotations.first().map(|found| found.message.clone());
+        let key = api::JobKey::new("workflow").ok();
+        return Ok(key.map(|job| api::Failure {
+            job,
+            job_name: run.path.clone(),
+            step_name: None,
+            exit_code: None,
+            message: message.or_else(|| run.failed.clone()).unwrap_or_default(),
+            lines: Vec::new(),
+            other_jobs: 0,
+        }));
+    };
+    let step =
+        steps.iter().find(|step| step.job == first.key && step.conclusion == Some(Conclusion::Failure));
+    let exit_code = step.and_then(|step| i32::try_from(step.exit_code?).ok());
+    let lines = match &first.log {
+        None => Vec::new(),
+        Some(name) => {
+            let (world, name) = (world.clone(), name.clone());
+            let wanted = step.map(|step| step.index);
+            let read = move || {
+                let mut reader = world.store.logs().reader(&name)?;
+                // A few more than shown, because other steps may have written after the failed one.
+                let lines = reader.last(LAST_LINES * 10)?;
+                Ok::<_, StoreError>(lines)
+            };
+            let lines = tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| Ok(Vec::new()))?;
+            let of_step = lines.into_iter().filter(|line| wanted.is_none_or(|wanted| wanted == line.step));
+            let mut last: Vec<_> = of_step.collect();
+            last.drain(..last.len().saturating_sub(LAST_LINES));
+            last.into_iter()
+                .map(|line| {
+                    let raw = api::RawLine { at: line.at, step: line.step, text: line.text };
+                    api::LogLine::new(line.number, raw)
+                })
+                .collect()
+        }
+    };
+    let message = match (&first.reason, step, exit_code) {
+        (Some(reason), _, _) => reason.clone(),
+        (None, Some(step), Some(code)) => format!("{} ended with exit code {code}", step.name),
+        (None, Some(step), None) => format!("{} failed", step.name),
+        (None, None, _) => format!("{} failed", first.name),
+    };
+    Ok(api::JobKey::new(first.key.clone()).ok().map(|job| api::Failure {
+        job,
+        job_name: first.name.clone(),
+        step_name: step.map(|step| step.name.clone()),
+        exit_code,
+        message,
+        lines,
+        other_jobs: u32::try_from(failed.len() - 1).unwrap_or(u32::MAX),
+    }))
+}
+
+fn annotation(row: &models::jobs::AnnotationRow) -> Option<api::Annotation> {
+    Some(api::Annotation {
+        level: match row.level {
+            Level::Error => api::AnnotationLevel::Error,
+            Level::Warning => api::AnnotationLevel::Warning,
+            Level::Notice => api::AnnotationLevel::Notice,
+        },
+        job: api::JobKey::new(row.job.clone()).ok()?,
+        title: row.title.clone(),
+        message: row.message.clone(),
+        file: row.file.clone(),
+        line: row.line,
+    })
+}
+
+fn status(status: Status) -> api::Status {
+    match status {
+        Status::Queued => api::Status::Queued,
+        Status::InProgress => api::Status::InProgress,
+        Status::Completed => api::Status::Completed,
+    }
+}
+
+fn conclusion(conclusion: Conclusion) -> api::Conclusion {
+    match conclusion {
+        Conclusion::Success => api::Conclusion::Success,
+        Conclusion::Failure => api::Conclusion::Failure,
+        Conclusion::Cancelled => api::Conclusion::Cancelled,
+        Conclusion::Skipped => api::Conclusion::Skipped,
+    }
+}

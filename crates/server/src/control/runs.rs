@@ -1,0 +1,437 @@
+//! Runs: made from events, driven by the runner, written down so that a crash loses none.
+
+use super::{
+    journal::StoreJournal,
+    progress,
+    run_artifacts::RunArtifacts,
+    world::{World, lock, unavailable},
+};
+use crate::{
+    backend::{Actor, BackendError, Change},
+    git::{Commit, Git, GitError},
+    source::{self, ContextFacts, RepositoryName},
+};
+use shipway_base::{Diagnostics, Id, Secret, Source, Timestamp};
+use shipway_runner::{Cancel, Executor, JobContext, Repository, Revision, drive};
+use shipway_store::{
+    Append, Expected, StoreError,
+    models::{self, Conclusion, Status, runs::RunRow},
+    rows::{self, run::Created},
+};
+use shipway_workflow::{
+    document::Workflow,
+    event::Event,
+    expr::Value,
+    plan::RunPlan,
+    run::{Input, Run, RunContext},
+};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+use tokio::sync::{Semaphore, mpsc};
+
+/// The folder of workflow files within a repository.
+const FOLDER: &str = ".github/workflows";
+
+/// Reports that may wait to be written down before a step has to.
+const REPORTS: usize = 4_096;
+
+/// How runs of this control plane are run.
+pub(crate) struct RunSettings {
+    /// What the watched repository is called.
+    pub(crate) repository: RepositoryName,
+    /// Where jobs run.
+    pub(crate) executor: Arc<dyn Executor>,
+    /// The variables that jobs inherit.
+    pub(crate) host_env: Arc<BTreeMap<String, String>>,
+    /// Folders before `PATH`: the one with our own binary.
+    pub(crate) path_prefix: Arc<Vec<PathBuf>>,
+    /// The address of the API, for steps.
+    pub(crate) url: String,
+    /// Makes the token of a run.
+    pub(crate) token: Box<dyn Fn(Id<RunRow>) -> Secret + Send + Sync>,
+    /// Jobs of all runs that may run at once take one of these each.
+    pub(crate) slots: Arc<Semaphore>,
+}
+
+/// All runs of this control plane.
+pub(crate) struct Runs {
+    world: Arc<World>,
+    git: Git,
+    settings: RunSettings,
+    active: Mutex<BTreeMap<Id<RunRow>, Cancel>>,
+}
+
+/// Why a run could not be made or resumed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    /// The repository could not be read.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was stored cannot be read any more.
+    #[error("run {run} cannot be resumed: {why}")]
+    Stale {
+        /// The run.
+        run: Id<RunRow>,
+        /// Why.
+        why: String,
+    },
+}
+
+/// What a run is made of.
+struct Order<'a> {
+    event: &'a Event,
+    commit: &'a Commit,
+    path: &'a str,
+    text: &'a str,
+    inputs: &'a BTreeMap<String, String>,
+    actor: &'a str,
+    rerun_of: Option<Id<RunRow>>,
+    /// Makes the same order only one run.
+    once: Option<String>,
+}
+
+impl Runs {
+    /// Runs of one repository.
+    pub(crate) fn new(world: Arc<World>, git: Git, settings: RunSettings) -> Arc<Runs> {
+        Arc::new(Runs { world, git, settings, active: Mutex::default() })
+    }
+
+    /// The watched repository.
+    pub(crate) fn git(&self) -> &Git {
+        &self.git
+    }
+
+    /// Makes and starts the runs that a branch or tag at a new commit asks for. Asked again for the same commit of the
+    /// same ref, it makes nothing.
+    pub(crate) async fn push(
+        self: &Arc<Self>,
+        reference: &str,
+        before: &str,
+        after: &str,
+    ) -> Result<(), RunError> {
+        let event = source::push(&self.git, &self.settings.repository, reference, before, after).await?;
+        let commit = self.git.commit(after).await?;
+        for path in self.git.files(after, FOLDER).await? {
+            if !(path.ends_with(".yml") || path.ends_with(".yaml")) {
+                continue;
+            }
+            let text = self.git.text(after, &path).await?;
+            let order = Order {
+                event: &event,
+                commit: &commit,
+                path: &path,
+                text: &text,
+                inputs: &BTreeMap::new(),
+                actor: &commit.author,
+                rerun_of: None,
+                once: Some(format!("push {reference} {before} {after} {path}")),
+            };
+            self.create(order).await?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with the runs that had not ended when the process did.
+    pub(crate) async fn resume(self: &Arc<Self>) -> Result<(), RunError> {
+        for row in self.world.store.unfinished_runs().await? {
+            if let Err(error) = self.load(row.id).await {
+                self.world.trouble(&format!("run {}", row.id), &error);
+                let finish = models::runs::finish(
+                    row.id,
+                    Conclusion::Failure,
+                    Some(format!("lost: {error}")),
+                    self.world.clock.now(),
+                );
+                self.world.store.batch(vec![finish]).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops a run.
+    pub(crate) async fn cancel(&self, id: Id<RunRow>, by: &Actor) -> Result<(), BackendError> {
+        let context = format!("stopping run {id}");
+        if self.world.store.run(id).await.map_err(|error| unavailable(&context, error))?.is_none() {
+            return Err(BackendError::not_found(context, format!("run {id}")));
+        }
+        match lock(&self.active).get(&id) {
+            Some(active) => {
+                active.ask_because(format!("cancelled by {by}"));
+                Ok(())
+            }
+            None => Err(BackendError::conflict(context, "it is over already")),
+        }
+    }
+
+    /// Runs a run again, as a new run of the same commit.
+    pub(crate) async fn rerun(
+        self: &Arc<Self>,
+        id: Id<RunRow>,
+        by: &Actor,
+    ) -> Result<Id<RunRow>, BackendError> {
+        let context = format!("running run {id} again");
+        let stored = |error| unavailable(&context, error);
+        let Some(row) = self.world.store.run(id).await.map_err(stored)? else {
+            return Err(BackendError::not_found(context, format!("run {id}")));
+        };
+        let created = match self.created(id).await {
+            Ok((created, _)) => created,
+            Err(error) => return Err(BackendError::internal(context, error)),
+        };
+        let commit = self
+            .git
+            .commit(&row.sha)
+            .await
+            .map_err(|error| BackendError::conflict(&context, error.to_string()))?;
+        let inputs = text_inputs(&created.inputs);
+        let event = event_of(&created);
+        let order = Order {
+            event: &event,
+            commit: &commit,
+            path: &created.path,
+            text: &created.workflow,
+            inputs: &inputs,
+            actor: &by.to_string(),
+            rerun_of: Some(id),
+            once: None,
+        };
+        match self.create(order).await {
+            Ok(Some(run)) => Ok(run),
+            Ok(None) => {
+                Err(BackendError::conflict(context, "its workflow is not started by that event any more"))
+            }
+            Err(error) => Err(BackendError::internal(context, error)),
+        }
+    }
+
+    /// Makes one run and starts it; `None` when the workflow is not for this event, or the run was made before.
+    async fn create(self: &Arc<Self>, order: Order<'_>) -> Result<Option<Id<RunRow>>, RunError> {
+        let id: Id<RunRow> = self.world.id();
+        let source = Source::new(order.path, order.text);
+        let (workflow, found) = Workflow::parse(&source);
+        if let Some(workflow) = &workflow
+            && !workflow.triggered_by(order.event).is_yes()
+        {
+            return Ok(None);
+        }
+        let number = self.world.store.next_run_number(&self.settings.repository.full(), order.path).await?;
+        let name =
+            workflow.as_ref().and_then(|workflow| workflow.name.as_ref()).map(|name| name.value.clone());
+        let name = name.unwrap_or_else(|| order.path.to_owned());
+        let token = (self.settings.token)(id);
+        let facts = ContextFacts {
+            repository: &self.settings.repository,
+            run_id: id.number(),
+            run_number: number,
+            workflow: &name,
+            path: order.path,
+            actor: order.actor,
+            server_url: &self.settings.url,
+            token: "",
+        };
+        let github = source::github_context(order.event, &facts);
+        let context = RunContext {
+            github: Value::from_json(&github),
+            vars: Value::from_json(&serde_json::json!({})),
+            inputs: Value::from_json(&serde_json::json!({})),
+        };
+        let planned = match (workflow, found.has_errors()) {
+            (Some(workflow), false) => RunPlan::new(Arc::new(workflow), order.event.clone(), order.inputs),
+            (Some(_) | None, _) => Err(found),
+        };
+        let subject = order.commit.message.lines().next().unwrap_or_default().to_owned();
+        let title = match &planned {
+            Ok(plan) => plan.run_name(&context).ok().flatten(),
+            Err(_) => None,
+        };
+        let (branch, _) = source::ref_name(&order.event.reference);
+        let now = self.world.clock.now();
+        let failed = planned.as_ref().err().map(first_finding);
+        let row = RunRow {
+            id,
+            number,
+            repository: self.settings.repository.full(),
+            path: order.path.to_owned(),
+            workflow: name,
+            title: title.unwrap_or_else(|| subject.clone()),
+            event: order.event.name.clone(),
+            actor: order.actor.to_owned(),
+            git_ref: order.event.reference.clone(),
+            branch: branch.to_owned(),
+            sha: order.event.sha.clone(),
+            commit_subject: subject,
+            commit_author: order.commit.author.clone(),
+            status: if failed.is_some() { Status::Completed } else { Status::Queued },
+            conclusion: failed.as_ref().map(|_| Conclusion::Failure),
+            attempt: 1,
+            rerun_of: order.rerun_of,
+            created_at: now,
+            started_at: None,
+            finished_at: failed.as_ref().map(|_| now),
+            failed,
+        };
+        let created = Created {
+            path: order.path.to_owned(),
+            workflow: order.text.to_owned(),
+            event: order.event.name.clone(),
+            payload: order.event.payload.clone(),
+            reference: order.event.reference.clone(),
+            sha: order.event.sha.clone(),
+            github,
+            vars: serde_json::json!({}),
+            inputs: serde_json::json!(order.inputs),
+        };
+        let event = rows::run::encode(&rows::run::RunEvent::Created(Box::new(created)))?;
+        let mut models = vec![models::runs::insert(&row)];
+        if let Err(found) = &planned {
+            models.extend(found.iter().map(|found| models::jobs::annotate(&annotation(id, found))));
+        }
+        let mut append =
+            Append::new(&rows::run::stream(id), Expected::New).events(vec![event]).models(models);
+        if let Some(key) = order.once {
+            append = append.once(key);
+        }
+        let appended = self.world.store.commit(append).await?;
+        if appended.repeated {
+            return Ok(None);
+        }
+        self.world.changed(Change::Run(id.into()));
+        if let Ok(plan) = planned {
+            let run = Run::new(Arc::new(plan), context);
+            self.start(id, run, appended.version, &row.sha, token);
+        }
+        Ok(Some(id))
+    }
+
+    /// Rebuilds a run from its events and goes on with it. Jobs that were running are lost with the process that ran
+    /// them; the machine decides whether they are tried again.
+    async fn load(self: &Arc<Self>, id: Id<RunRow>) -> Result<(), RunError> {
+        let stale = |why: String| RunError::Stale { run: id, why };
+        let (created, inputs) = self.created(id).await?;
+        let (workflow, found) =
+            Workflow::parse(&Source::new(created.path.as_str(), created.workflow.as_str()));
+        let workflow =
+            workflow.filter(|_| !found.has_errors()).ok_or_else(|| stale(first_finding(&found)))?;
+        let plan = RunPlan::new(Arc::new(workflow), event_of(&created), &text_inputs(&created.inputs))
+            .map_err(|found| stale(first_finding(&found)))?;
+        let context = RunContext {
+            github: Value::from_json(&created.github),
+            vars: Value::from_json(&created.vars),
+            inputs: plan.inputs().clone(),
+        };
+        let mut run = Run::new(Arc::new(plan), context);
+        let version = inputs.len() as u64 + 1;
+        for (input, at) in inputs {
+            // Effects of the past were carried out, or are asked for again by what follows.
+            let _past = run.apply(&input, at);
+        }
+        let token = (self.settings.token)(id);
+        self.start(id, run, version, &created.sha, token);
+        Ok(())
+    }
+
+    async fn created(&self, id: Id<RunRow>) -> Result<(Created, Vec<(Input, Timestamp)>), RunError> {
+        let mut created = None;
+        let mut inputs = Vec::new();
+        for event in self.world.store.read(&rows::run::stream(id), 1).await? {
+            match rows::run::decode(&event.kind, &event.data)? {
+                rows::run::RunEvent::Created(first) => created = Some(*first),
+                rows::run::RunEvent::Input(input) => inputs.push((input, event.at)),
+            }
+        }
+        let created =
+            created.ok_or(RunError::Stale { run: id, why: "its first event is missing".to_owned() })?;
+        Ok((created, inputs))
+    }
+
+    /// Drives a run in a task of its own until it ends or the process stops.
+    fn start(self: &Arc<Self>, id: Id<RunRow>, run: Run, version: u64, sha: &str, token: Secret) {
+        let cancel = Cancel::new();
+        lock(&self.active).insert(id, cancel.clone());
+        let context = self.context(id, sha, token);
+        let mut journal = StoreJournal::new(self.world.clone(), id, version, run.clone());
+        let (sender, receiver) = mpsc::channel(REPORTS);
+        let world = self.world.clone();
+        let recorder = self.world.tasks.spawn_blocking(move || progress::record(&world, id, receiver));
+        let this = self.clone();
+        self.world.tasks.spawn(async move {
+            let executor = this.settings.executor.clone();
+            let driven = drive(run, &context, executor, &mut journal, sender, &cancel);
+            // A run that is dropped here ends its processes and is taken up again at the next start.
+            let outcome = tokio::select! {
+                outcome = driven => outcome.map(drop),
+                () = this.world.stopping.cancelled() => Ok(()),
+            };
+            if let Err(error) = outcome {
+                this.world.trouble(&format!("run {id}"), &error);
+            }
+            // The last lines are written before anyone is told that the run is over.
+            let _panicked = recorder.await;
+            lock(&this.active).remove(&id);
+            this.world.changed(Change::Run(id.into()));
+        });
+    }
+
+    fn context(&self, id: Id<RunRow>, sha: &str, token: Secret) -> JobContext {
+        let extra = BTreeMap::from([("SHIPWAY_URL".to_owned(), self.settings.url.clone())]);
+        let secret = BTreeMap::from([("SHIPWAY_TOKEN".to_owned(), token)]);
+        JobContext {
+            clock: self.world.clock.clone(),
+            secrets: Arc::default(),
+            repository: Repository {
+                path: self.git.folder().to_path_buf(),
+                revision: Revision::Commit(sha.to_owned()),
+            },
+            artifacts: Arc::new(RunArtifacts::new(self.world.clone(), id)),
+            host_env: self.settings.host_env.clone(),
+            path_prefix: self.settings.path_prefix.clone(),
+            extra_env: Arc::new(extra),
+            secret_env: Arc::new(secret),
+            debug: false,
+            slots: self.settings.slots.clone(),
+        }
+    }
+}
+
+fn event_of(created: &Created) -> Event {
+    Event {
+        name: created.event.clone(),
+        payload: created.payload.clone(),
+        reference: created.reference.clone(),
+        sha: created.sha.clone(),
+        changed: None,
+    }
+}
+
+fn text_inputs(inputs: &serde_json::Value) -> BTreeMap<String, String> {
+    let pairs = inputs.as_object().into_iter().flatten();
+    pairs.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+}
+
+fn first_finding(found: &Diagnostics) -> String {
+    found.iter().next().map_or_else(|| "the workflow is empty".to_owned(), ToString::to_string)
+}
+
+fn annotation(run: Id<RunRow>, found: &shipway_base::Diagnostic) -> models::jobs::AnnotationRow {
+    models::jobs::AnnotationRow {
+        run,
+        job: "workflow".to_owned(),
+        level: match found.severity {
+            shipway_base::Severity::Error => models::Level::Error,
+            shipway_base::Severity::Warning => models::Level::Warning,
+        },
+        title: Some(found.code.to_owned()),
+        message: match &found.help {
+            Some(help) => format!("{} ({help})", found.message),
+            None => found.message.clone(),
+        },
+        file: Some(found.source.name.to_string()),
+        line: Some(found.span.start.line),
+    }
+}

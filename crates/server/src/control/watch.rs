@@ -1,0 +1,116 @@
+//! The watched repository: which branch or tag has a new commit.
+
+use super::{runs::Runs, world::World};
+use shipway_store::StoreError;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// The setting that holds the refs as they were last seen.
+const SEEN: &str = "watch.refs";
+
+/// A name of no commit, for refs that are new.
+const NOTHING: &str = "0000000000000000000000000000000000000000";
+
+/// Looks at the repository every `interval` until the process stops.
+///
+/// What was seen is stored after the runs of a change were made, and runs are made at most once for a change, so a
+/// crash between the two loses no commit and runs none twice.
+pub(crate) async fn watch(world: Arc<World>, runs: Arc<Runs>, interval: Duration, run_existing: bool) {
+    let mut seen = loop {
+        match seen(&world, &runs, run_existing).await {
+            Ok(seen) => break seen,
+            Err(error) => world.trouble("watching the repository", error),
+        }
+        if pause(&world, Duration::from_secs(1)).await {
+            return;
+        }
+    };
+    loop {
+        match look(&world, &runs, &mut seen).await {
+            Ok(()) => world.well("watching the repository"),
+            Err(error) => world.trouble("watching the repository", error),
+        }
+        if pause(&world, interval).await {
+            return;
+        }
+    }
+}
+
+/// What can go wrong while watching.
+#[derive(Debug, thiserror::Error)]
+enum WatchError {
+    #[error(transparent)]
+    Git(#[from] crate::git::GitError),
+    #[error(transparent)]
+    Run(#[from] super::runs::RunError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The refs as they were last seen; at the very first start those that are there now, so that old commits are not run,
+/// unless that is wanted.
+async fn seen(
+    world: &World,
+    runs: &Runs,
+    run_existing: bool,
+) -> Result<BTreeMap<String, String>, WatchError> {
+    if let Some(stored) = world.store.setting(SEEN).await? {
+        return Ok(parse(&String::from_utf8_lossy(&stored)));
+    }
+    let refs = if run_existing { BTreeMap::new() } else { runs.git().refs().await? };
+    world.store.put_setting(SEEN, text(&refs).into_bytes()).await?;
+    Ok(refs)
+}
+
+async fn look(
+    world: &World,
+    runs: &Arc<Runs>,
+    seen: &mut BTreeMap<String, String>,
+) -> Result<(), WatchError> {
+    let refs = runs.git().refs().await?;
+    if refs == *seen {
+        return Ok(());
+    }
+    for (name, sha) in &refs {
+        let before = seen.get(name).map_or(NOTHING, String::as_str);
+        if before != sha {
+            runs.push(name, before, sha).await?;
+        }
+    }
+    world.store.put_setting(SEEN, text(&refs).into_bytes()).await?;
+    *seen = refs;
+    Ok(())
+}
+
+/// Waits; true when the process is to stop.
+async fn pause(world: &World, time: Duration) -> bool {
+    tokio::select! {
+        () = world.stopping.cancelled() => true,
+        () = tokio::time::sleep(time) => false,
+    }
+}
+
+fn text(refs: &BTreeMap<String, String>) -> String {
+    refs.iter().map(|(name, sha)| format!("{name} {sha}\n")).collect()
+}
+
+fn parse(text: &str) -> BTreeMap<String, String> {
+    text.lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, sha)| (name.into(), sha.into()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refs_are_kept_as_text() {
+        let refs = BTreeMap::from([
+            ("refs/heads/main".to_owned(), "a".repeat(40)),
+            ("refs/tags/v1".to_owned(), "b".repeat(40)),
+        ]);
+        assert_eq!(parse(&text(&refs)), refs);
+        assert_eq!(parse(""), BTreeMap::new());
+    }
+}

@@ -1,0 +1,185 @@
+//! Questions to `git` about a watched repository: its branches, commits and files at a commit.
+//!
+//! Only ever reads; the repository is somebody else's.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+use tokio::process::Command;
+
+/// A repository on this machine, bare or with a work tree.
+#[derive(Clone, Debug)]
+pub struct Git {
+    folder: PathBuf,
+}
+
+/// What a commit says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Commit {
+    /// The full object name.
+    pub sha: String,
+    /// The author's name.
+    pub author: String,
+    /// The author's address.
+    pub email: String,
+    /// When it was committed, RFC 3339.
+    pub date: String,
+    /// The whole message.
+    pub message: String,
+}
+
+/// A question that git did not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("git {question} in {folder}: {kind}", folder = folder.display())]
+pub struct GitError {
+    question: String,
+    folder: PathBuf,
+    kind: GitErrorKind,
+}
+
+/// Why git did not answer.
+#[derive(Debug, thiserror::Error)]
+enum GitErrorKind {
+    #[error("cannot start git")]
+    Start(#[source] std::io::Error),
+    #[error("{0}")]
+    Refused(String),
+    #[error("no answer within a minute")]
+    Silent,
+}
+
+/// A question about a local repository is answered in milliseconds; a minute means a hanging disk.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Git {
+    /// The repository that `folder` belongs to.
+    ///
+    /// # Errors
+    /// When the folder is not in a git repository, or git is not installed.
+    pub async fn open(folder: &Path) -> Result<Git, GitError> {
+        let git = Git { folder: folder.to_path_buf() };
+        git.ask(&["rev-parse", "--git-dir"]).await?;
+        Ok(git)
+    }
+
+    /// The folder it was opened by.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Full names of branches and tags, and the commits they point to.
+    ///
+    /// # Errors
+    /// When git does not answer.
+    pub async fn refs(&self) -> Result<BTreeMap<String, String>, GitError> {
+        let format = "--format=%(refname) %(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)";
+        let text = self.ask(&["for-each-ref", format, "refs/heads", "refs/tags"]).await?;
+        Ok(text
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .map(|(name, sha)| (name.into(), sha.into()))
+            .collect())
+    }
+
+    /// The full name of the branch that `HEAD` points to, whether or not it has a commit yet.
+    ///
+    /// # Errors
+    /// When `HEAD` is detached or git does not answer.
+    pub async fn head_branch(&self) -> Result<String, GitError> {
+        Ok(self.ask(&["symbolic-ref", "HEAD"]).await?.trim().to_owned())
+    }
+
+    /// The address of the remote `origin`, when there is one.
+    pub async fn origin(&self) -> Option<String> {
+        self.ask(&["remote", "get-url", "origin"]).await.ok().map(|address| address.trim().to_owned())
+    }
+
+    /// The commit that a name stands for: a branch, a tag, `HEAD`, an abbreviation.
+    ///
+    /// # Errors
+    /// When there is no such commit.
+    pub async fn resolve(&self, name: &str) -> Result<String, GitError> {
+        Ok(self
+            .ask(&["rev-parse", "--verify", "--end-of-options", &format!("{name}^{{commit}}")])
+            .await?
+            .trim()
+            .to_owned())
+    }
+
+    /// What a commit says of itself.
+    ///
+    /// # Errors
+    /// When there is no such commit.
+    pub async fn commit(&self, sha: &str) -> Result<Commit, GitError> {
+        let text = self.ask(&["show", "--no-patch", "--format=%H%x00%an%x00%ae%x00%cI%x00%B", sha]).await?;
+        let mut parts = text.splitn(5, '\0').map(str::to_owned);
+        let mut next = || parts.next().unwrap_or_default();
+        Ok(Commit {
+            sha: next(),
+            author: next(),
+            email: next(),
+            date: next(),
+            message: next().trim_end().to_owned(),
+        })
+    }
+
+    /// The files of a folder at a commit, not of its subfolders; empty when there is no such folder.
+    ///
+    /// # Errors
+    /// When there is no such commit.
+    pub async fn files(&self, sha: &str, folder: &str) -> Result<Vec<String>, GitError> {
+        let text =
+            self.ask(&["ls-tree", "-z", "--full-tree", "--name-only", sha, &format!("{folder}/")]).await?;
+        Ok(text.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// The text of a file at a commit; bytes that are not UTF-8 are replaced.
+    ///
+    /// # Errors
+    /// When there is no such commit or file.
+    pub async fn text(&self, sha: &str, path: &str) -> Result<String, GitError> {
+        self.ask(&["show", &format!("{sha}:{path}")]).await
+    }
+
+    /// The paths that differ between two commits; `None` when one of them is unknown (a new branch, a force push).
+    ///
+    /// # Errors
+    /// When git does not answer.
+    pub async fn changed(&self, before: &str, after: &str) -> Result<Option<Vec<String>>, GitError> {
+        if before.bytes().all(|byte| byte == b'0') || self.ask(&["cat-file", "-e", before]).await.is_err() {
+            return Ok(None);
+        }
+        let text = self.ask(&["diff", "--name-only", "-z", before, after]).await?;
+        Ok(Some(text.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect()))
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "git is asked here and nowhere else in this crate; it ends by itself or is killed on drop"
+    )]
+    async fn ask(&self, arguments: &[&str]) -> Result<String, GitError> {
+        let fail = |kind| GitError { question: arguments.join(" "), folder: self.folder.clone(), kind };
+        let answer = Command::new("git")
+            .args(["-c", "core.quotepath=off", "-c", "core.fsmonitor=false"])
+            .args(arguments)
+            .current_dir(&self.folder)
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let output = tokio::time::timeout(PATIENCE, answer)
+            .await
+            .map_err(|_| fail(GitErrorKind::Silent))?
+            .map_err(|error| fail(GitErrorKind::Start(error)))?;
+        if !output.status.success() {
+            return Err(fail(GitErrorKind::Refused(
+                String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            )));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}

@@ -1,0 +1,167 @@
+//! From a local repository to GitHub's words: events, the `github` context, names.
+
+use crate::git::{Commit, Git, GitError};
+use serde_json::{Value, json};
+use shipway_workflow::event::Event;
+use std::path::Path;
+
+/// Who a repository on this machine is, since it has no forge to say so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositoryName {
+    /// The owner.
+    pub owner: String,
+    /// The name.
+    pub name: String,
+}
+
+/// What the `github` context says beside the event.
+#[derive(Clone, Debug)]
+pub struct ContextFacts<'a> {
+    /// The repository.
+    pub repository: &'a RepositoryName,
+    /// The run's id.
+    pub run_id: i64,
+    /// Counts the runs of this workflow from 1.
+    pub run_number: u64,
+    /// The workflow's name.
+    pub workflow: &'a str,
+    /// The workflow's file within the repository.
+    pub path: &'a str,
+    /// Who caused the event.
+    pub actor: &'a str,
+    /// The address that actions should take for GitHub's.
+    pub server_url: &'a str,
+    /// The token of the run.
+    pub token: &'a str,
+}
+
+impl RepositoryName {
+    /// The name of a repository by its remote address or, without one, by its folder: `local/<folder>`.
+    pub fn of(remote: Option<&str>, folder: &Path) -> RepositoryName {
+        if let Some(found) = remote.and_then(RepositoryName::from_remote) {
+            return found;
+        }
+        let folder = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = folder.strip_suffix(".git").unwrap_or(&folder);
+        let name: String = name
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' })
+            .collect();
+        let name = if name.is_empty() { "repository".to_owned() } else { name };
+        RepositoryName { owner: "local".to_owned(), name }
+    }
+
+    /// Reads the last two segments of `https://host/owner/name.git` and `git@host:owner/name.git`; the addresses of
+    /// local folders have no owner.
+    fn from_remote(address: &str) -> Option<RepositoryName> {
+        let path = match address.split_once("://") {
+            Some(("file", _)) => return None,
+            Some((_, rest)) => rest.split_once('/')?.1,
+            None => address.split_once(':').filter(|(host, _)| host.contains('@'))?.1,
+        };
+        let path = path.trim_end_matches('/').strip_suffix(".git").unwrap_or(path.trim_end_matches('/'));
+        let (before, name) = path.rsplit_once('/')?;
+        let owner = before.rsplit('/').next().filter(|owner| !owner.is_empty())?;
+        (!name.is_empty()).then(|| RepositoryName { owner: owner.to_owned(), name: name.to_owned() })
+    }
+
+    /// `owner/name`.
+    pub fn full(&self) -> String {
+        format!("{}/{}", self.owner, self.name)
+    }
+}
+
+/// The event of a branch or tag that moved to `after`.
+///
+/// # Errors
+/// When the commit cannot be read.
+pub async fn push(
+    git: &Git,
+    repository: &RepositoryName,
+    reference: &str,
+    before: &str,
+    after: &str,
+) -> Result<Event, GitError> {
+    let commit = git.commit(after).await?;
+    let changed = git.changed(before, after).await?;
+    let payload = push_payload(repository, reference, before, &commit);
+    Ok(Event { name: "push".to_owned(), payload, reference: reference.to_owned(), sha: commit.sha, changed })
+}
+
+/// The body of the `push` webhook, as far as a repository without a forge can know it.
+pub fn push_payload(repository: &RepositoryName, reference: &str, before: &str, commit: &Commit) -> Value {
+    let person = json!({ "name": commit.author, "email": commit.email, "username": commit.author });
+    let head = json!({
+        "id": commit.sha, "message": commit.message, "timestamp": commit.date, "author": person, "committer": person,
+    });
+    json!({
+        "ref": reference, "before": before, "after": commit.sha, "created": before.bytes().all(|byte| byte == b'0'),
+        "deleted": false, "forced": false, "head_commit": head, "commits": [head],
+        "pusher": { "name": commit.author, "email": commit.email },
+        "sender": { "login": commit.author, "type": "User" },
+        "repository": repository_payload(repository),
+    })
+}
+
+/// The `repository` object of webhooks.
+pub fn repository_payload(repository: &RepositoryName) -> Value {
+    json!({
+        "name": repository.name, "full_name": repository.full(), "private": true, "default_branch": "main",
+        "owner": { "login": repository.owner, "name": repository.owner },
+    })
+}
+
+/// The `github` context of a run, without what belongs to a job or a step.
+pub fn github_context(event: &Event, facts: &ContextFacts<'_>) -> Value {
+    let (ref_name, ref_type) = ref_name(&event.reference);
+    let full = facts.repository.full();
+    let workflow_ref = format!("{full}/{}@{}", facts.path, event.reference);
+    let of_request = |side: &str| {
+        event.payload.pointer(&format!("/pull_request/{side}/ref")).cloned().unwrap_or(json!(""))
+    };
+    json!({
+        "event_name": event.name, "event": event.payload, "ref": event.reference, "ref_name": ref_name,
+        "ref_type": ref_type, "ref_protected": false, "sha": event.sha, "head_ref": of_request("head"),
+        "base_ref": of_request("base"), "repository": full, "repository_owner": facts.repository.owner,
+        "repository_id": "1", "repository_owner_id": "1", "repositoryUrl": format!("git://{full}.git"),
+        "run_id": facts.run_id.to_string(), "run_number": facts.run_number.to_string(), "run_attempt": "1",
+        "actor": facts.actor, "actor_id": "1", "triggering_actor": facts.actor, "workflow": facts.workflow,
+        "workflow_ref": workflow_ref, "workflow_sha": event.sha, "server_url": facts.server_url,
+        "api_url": format!("{}/api/v3", facts.server_url), "graphql_url": format!("{}/api/graphql", facts.server_url),
+        "token": facts.token, "retention_days": "90", "secret_source": "Actions",
+    })
+}
+
+/// The short name of a ref and whether it is a branch or a tag.
+pub fn ref_name(reference: &str) -> (&str, &'static str) {
+    if let Some(tag) = reference.strip_prefix("refs/tags/") {
+        return (tag, "tag");
+    }
+    let short = reference.strip_prefix("refs/heads/").or_else(|| reference.strip_prefix("refs/pull/"));
+    (short.unwrap_or(reference), "branch")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_repositories() {
+        let check = |remote: Option<&str>, folder: &str, expect: &str| {
+            assert_eq!(RepositoryName::of(remote, Path::new(folder)).full(), expect);
+        };
+        check(Some("https://github.com/acme/web.git"), "/x", "acme/web");
+        check(Some("git@github.com:acme/web"), "/x", "acme/web");
+        check(Some("ssh://git@host:22/group/acme/web/"), "/x", "acme/web");
+        check(Some("/srv/git/web.git"), "/home/me/My Shop", "local/My-Shop");
+        check(Some("file:///srv/git/web.git"), "/srv/web.git", "local/web");
+        check(None, "/", "local/repository");
+    }
+
+    #[test]
+    fn shortens_refs() {
+        assert_eq!(ref_name("refs/heads/feature/x"), ("feature/x", "branch"));
+        assert_eq!(ref_name("refs/tags/v1"), ("v1", "tag"));
+        assert_eq!(ref_name("refs/pull/7/merge"), ("7/merge", "branch"));
+    }
+}

@@ -1,0 +1,364 @@
+//! The control plane for one machine in one process: store, loops, router, instances and pages together.
+
+use crate::{
+    backend::Backend,
+    control::{
+        plane::Plane,
+        runs::{RunSettings, Runs},
+        watch,
+        world::World,
+    },
+    git::Git,
+    http::{self, auth::Auth},
+    source::RepositoryName,
+};
+use shipway_base::{Clock, Secret};
+use shipway_router::{Router, RouterError};
+use shipway_runner::{HostExecutor, Patience, reap_orphans};
+use shipway_store::{Store, StoreError};
+use shipway_target::ProcessTarget;
+use shipway_traffic::{AffinityKey, Table};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{net::TcpListener, sync::Semaphore};
+
+/// How to start a control plane.
+#[derive(Clone, Debug)]
+pub struct UpOptions {
+    /// The repository to watch.
+    pub repository: PathBuf,
+    /// The folder that holds everything.
+    pub data: PathBuf,
+    /// Where the pages and the API listen.
+    pub listen: Listen,
+    /// Where the router listens.
+    pub router: Listen,
+    /// The time.
+    pub clock: Clock,
+    /// Our own binary, which steps find on their `PATH`.
+    pub executable: PathBuf,
+    /// The variables that steps inherit.
+    pub host_env: BTreeMap<String, String>,
+    /// How often the repository is looked at.
+    pub poll: Duration,
+    /// Whether the workflows of commits that are there at the first start are run.
+    pub run_existing: bool,
+    /// Jobs of one run that may run at once.
+    pub max_jobs: usize,
+}
+
+/// An address to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// This one or none.
+    Fixed(SocketAddr),
+    /// This one, or the next port that is free.
+    FromPort(SocketAddr),
+}
+
+/// A running control plane.
+pub struct Up {
+    world: Arc<World>,
+    plane: Arc<Plane>,
+    auth: Arc<Auth>,
+    target: Arc<ProcessTarget>,
+    address: SocketAddr,
+}
+
+/// Why a control plane cannot start.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct UpError {
+    /// What kind of reason, for exit codes.
+    pub kind: UpErrorKind,
+    /// The code of its page.
+    pub code: &'static str,
+    /// What happened.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+/// What kind of reason prevents a start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpErrorKind {
+    /// Another process has the folder.
+    Locked,
+    /// Another program has the address.
+    AddressInUse,
+    /// There is no repository to watch.
+    Repository,
+    /// Anything else.
+    Other,
+}
+
+/// How many ports are tried before giving up.
+const PORTS: u16 = 50;
+
+/// How long requests may take to finish when the process stops.
+const GRACE: Duration = Duration::from_secs(10);
+
+impl Up {
+    /// Opens the folder, goes on with everything that was under way in it, and serves.
+    ///
+    /// # Errors
+    /// What prevents it; nothing was changed then that the next start would not find.
+    pub async fn start(options: UpOptions) -> Result<Up, UpError> {
+        let git = Git::open(&options.repository).await.map_err(|error| {
+            UpError::new(UpErrorKind::Repository, "SW0914", error.to_string())
+                .help("run it inside a git repository, or name one with --repo")
+        })?;
+        let store = Store::open(&options.data, options.clock.clone()).map_err(|error| store_error(&error))?;
+        keep_out_of_git(&options.data).map_err(|error| UpError::io("prepare", &options.data, &error))?;
+        let keys = Keys::load(&store).await?;
+        let work = options.data.join("work");
+        let records = options.data.join("jobs");
+        reap_orphans(&records, &Patience::default())
+            .await
+            .map_err(|error| UpError::other(error.to_string()))?;
+        let executor = HostExecutor::new(&work, &records, Patience::default())
+            .map_err(|error| UpError::other(error.to_string()))?;
+        let mut instances =
+            shipway_target::process::Options::new(options.data.join("instances"), options.clock.clone());
+        instances.env = options.host_env.clone();
+        let target = Arc::new(ProcessTarget::open(instances).map_err(|error| UpError::other(chain(&error)))?);
+        let listener = listen(options.listen).await?;
+        let address = listener.local_addr().map_err(|error| UpError::other(error.to_string()))?;
+        let router = start_router(&options, &keys).await?;
+        let node = u16::from_le_bytes([keys.seed[0], keys.seed[1]]);
+        let world = Arc::new(World::new(
+            store,
+            router,
+            target.clone(),
+            options.clock.clone(),
+            options.data.clone(),
+            node,
+        ));
+        let auth = Arc::new(Auth::new(keys.session));
+        let tokens = (auth.clone(), options.clock.clone());
+        let settings = RunSettings {
+            repository: RepositoryName::of(git.origin().await.as_deref(), git.folder()),
+            executor: Arc::new(executor),
+            host_env: Arc::new(options.host_env.clone()),
+            path_prefix: Arc::new(vec![tools(&options)?]),
+            url: format!("http://{address}"),
+            token: Box::new(move |run| {
+                let (auth, clock) = &tokens;
+                auth.run_token(run.into(), clock.now() + Duration::from_secs(24 * 3_600))
+            }),
+            slots: Arc::new(Semaphore::new(options.max_jobs)),
+        };
+        let runs = Runs::new(world.clone(), git, settings);
+        let plane = Plane::start(world.clone(), runs.clone()).await.map_err(|error| store_error(&error))?;
+        let context = http::Context {
+            backend: plane.clone(),
+            auth: auth.clone(),
+            clock: options.clock.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            sign_in_command: "shipway sign-in",
+            stopping: world.stopping.clone(),
+        };
+        let troubled = world.clone();
+        world.tasks.spawn(async move {
+            if let Err(error) = http::serve(listener, context, GRACE).await {
+                troubled.trouble("serving pages", error);
+            }
+        });
+        if let Err(error) = runs.resume().await {
+            return Err(UpError::other(format!("runs that were under way cannot be resumed: {error}")));
+        }
+        world.tasks.spawn(watch::watch(world.clone(), runs, options.poll, options.run_existing));
+        Ok(Up { world, plane, auth, target, address })
+    }
+
+    /// The address of the pages and the API.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The address of the router.
+    pub fn router_url(&self) -> String {
+        format!("http://{}", self.world.router.address())
+    }
+
+    /// The system behind the pages.
+    pub fn backend(&self) -> Arc<dyn Backend> {
+        self.plane.clone()
+    }
+
+    /// The token that commands on this machine use.
+    pub fn operator_token(&self) -> Secret {
+        self.auth.operator_token()
+    }
+
+    /// A link that signs one browser in, once.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn sign_in_url(&self) -> Result<String, UpError> {
+        let link = self
+            .auth
+            .sign_in_link(self.world.clock.now())
+            .map_err(|error| UpError::other(error.to_string()))?;
+        Ok(format!("{}{}", self.url(), link.path))
+    }
+
+    /// Requests of a service that the router failed because of the shifting itself, since it started.
+    pub fn dropped(&self, service: &str) -> u64 {
+        self.world.router.stats(service).map_or(0, |stats| stats.dropped_total())
+    }
+
+    /// Stops: requests in flight finish, instances are stopped, runs are left for the next start.
+    pub async fn shutdown(self) {
+        self.world.stopping.cancel();
+        let _cut = self.world.router.shutdown(GRACE).await;
+        self.world.tasks.close();
+        if tokio::time::timeout(GRACE * 2, self.world.tasks.wait()).await.is_err() {
+            tracing::warn!("some tasks did not end in time and are dropped");
+        }
+        self.target.stop_all(GRACE).await;
+    }
+}
+
+/// Secrets of the installation, made once.
+struct Keys {
+    affinity: AffinityKey,
+    session: Secret,
+    seed: [u8; 32],
+}
+
+impl Keys {
+    async fn load(store: &Store) -> Result<Keys, UpError> {
+        let affinity = store
+            .setting_or("key.affinity", random()?.to_vec())
+            .await
+            .map_err(|error| store_error(&error))?;
+        let session =
+            store.setting_or("key.session", random()?.to_vec()).await.map_err(|error| store_error(&error))?;
+        let affinity =
+            affinity.try_into().map_err(|_| UpError::other("the stored affinity key is damaged"))?;
+        let session = Secret::new(session.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        Ok(Keys { affinity: AffinityKey(affinity), session, seed: random()? })
+    }
+}
+
+fn random() -> Result<[u8; 32], UpError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| UpError::other(format!("the system gives no random bytes: {error}")))?;
+    Ok(bytes)
+}
+
+/// The data folder may lie in the watched repository; its own ignore file keeps it out of every commit.
+fn keep_out_of_git(data: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(data.join("releases"))?;
+    std::fs::write(data.join(".gitignore"), "*\n")
+}
+
+/// A folder with nothing but our own binary under its name, to stand before `PATH`.
+fn tools(options: &UpOptions) -> Result<PathBuf, UpError> {
+    let folder = options.data.join("tools");
+    let link = folder.join("shipway");
+    let make = || -> io::Result<()> {
+        std::fs::create_dir_all(&folder)?;
+        match std::fs::remove_file(&link) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        std::os::unix::fs::symlink(&options.executable, &link)
+    };
+    make().map_err(|error| UpError::io("link our binary in", &folder, &error))?;
+    std::path::absolute(&folder).map_err(|error| UpError::io("find", &folder, &error))
+}
+
+async fn listen(listen: Listen) -> Result<TcpListener, UpError> {
+    let (address, tries) = match listen {
+        Listen::Fixed(address) => (address, 1),
+        Listen::FromPort(address) => (address, PORTS),
+    };
+    let mut last = None;
+    for offset in 0..tries {
+        let mut address = address;
+        address.set_port(address.port().saturating_add(offset));
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = Some(address),
+            Err(error) => return Err(UpError::other(format!("cannot listen on {address}: {error}"))),
+        }
+    }
+    let address = last.unwrap_or(address);
+    let message = format!("the address {address} is in use by another program");
+    Err(UpError::new(UpErrorKind::AddressInUse, "SW0915", message)
+        .help("stop that program, or choose another address with --listen"))
+}
+
+async fn start_router(options: &UpOptions, keys: &Keys) -> Result<Router, UpError> {
+    let (address, tries) = match options.router {
+        Listen::Fixed(address) => (address, 1),
+        Listen::FromPort(address) => (address, PORTS),
+    };
+    let mut last = None;
+    for offset in 0..tries {
+        let mut address = address;
+        address.set_port(address.port().saturating_add(offset));
+        let settings =
+            shipway_router::Options::new(address, options.clock.clone(), keys.affinity.clone(), keys.seed);
+        match Router::start(settings, Table::default()).await {
+            Ok(router) => return Ok(router),
+            Err(error @ RouterError::AddressInUse { .. }) => last = Some(error),
+            Err(error) => return Err(UpError::new(UpErrorKind::Other, error.code(), error.to_string())),
+        }
+    }
+    let message = last.as_ref().map(ToString::to_string).unwrap_or_default();
+    Err(UpError::new(UpErrorKind::AddressInUse, "SW0701", message)
+        .help("stop that program, or choose another address with --router"))
+}
+
+fn store_error(error: &StoreError) -> UpError {
+    if let StoreError::Locked { .. } = error {
+        return UpError::new(UpErrorKind::Locked, error.code(), error.to_string())
+            .help("stop the other one, or give this one a folder of its own with --data");
+    }
+    let failed = UpError::new(UpErrorKind::Other, error.code(), chain(error));
+    if let StoreError::Full { .. } = error {
+        return failed.help("free some space and start again; nothing was lost");
+    }
+    failed
+}
+
+/// An error and what it came from, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+impl UpError {
+    fn new(kind: UpErrorKind, code: &'static str, message: impl Into<String>) -> UpError {
+        UpError { kind, code, message: message.into(), help: None }
+    }
+
+    fn other(message: impl Into<String>) -> UpError {
+        UpError::new(UpErrorKind::Other, "SW0916", message)
+    }
+
+    fn io(what: &str, path: &Path, error: &io::Error) -> UpError {
+        UpError::other(format!("cannot {what} {}: {error}", path.display()))
+    }
+
+    fn help(mut self, help: impl Into<String>) -> UpError {
+        self.help = Some(help.into());
+        self
+    }
+}
