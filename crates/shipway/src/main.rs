@@ -1,2 +1,17 @@
 //! The `shipway` binary: one thin arm per role.
-fn main() {}
+
+mod cli;
+mod client;
+mod commands;
+mod demo;
+mod environment;
+mod exit;
+mod narrator;
+mod render;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let environment = environment::Environment::read();
+    cli::main(&environment).into()
+}

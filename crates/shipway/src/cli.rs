@@ -1,0 +1,114 @@
+//! The command line: verbs, flags and help in one place; each verb's work is a module of `commands`.
+
+use crate::{
+    commands,
+    environment::Environment,
+    exit::{Exit, Failure},
+};
+use clap::{Args, Parser, Subcommand};
+use std::{io::Write as _, path::PathBuf};
+
+/// Takes a commit to production, safely, in one binary.
+#[derive(Parser)]
+#[command(
+    name = "shipway",
+    version,
+    arg_required_else_help = true,
+    after_help = "Start here:\n  shipway demo         the whole road in one minute, in a temporary folder\n  shipway run          run this repository's workflows here and now\n  shipway up           watch this repository: run, deploy, judge, roll back\n\nExit codes: 0 ok, 1 failed, 2 usage or invalid document, 3 not found, 4 not permitted, 5 conflict,\n6 no server, 7 timed out, 8 rolled back, 130 interrupted."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Show the whole road in one minute, in a temporary folder
+    Demo(commands::demo::Options),
+    /// Evaluate one expression over a JSON context
+    Expr(commands::expr::Options),
+    /// Serve the control plane, runner, router and pages for one machine
+    Up(commands::up::Options),
+    /// Make a release of an artifact of this run and deliver it
+    Deploy(commands::deploy::Options),
+    /// Look at and steer deliveries
+    #[command(subcommand)]
+    Rollout(commands::rollout::Verb),
+    /// The demo's web service
+    #[command(hide = true)]
+    DemoService {
+        /// The configuration file
+        #[arg(long)]
+        config: PathBuf,
+        /// The port to listen on; PORT when it is not given
+        #[arg(long, env = "PORT")]
+        port: u16,
+    },
+}
+
+/// How to find the server and who asks.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Server {
+    /// The server's address; by default the one that runs from the data folder
+    #[arg(long, env = "SHIPWAY_URL", value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// The token that says who asks
+    #[arg(long, env = "SHIPWAY_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// The data folder of a server on this machine
+    #[arg(long, env = "SHIPWAY_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// Parses the arguments, runs the verb, shows its failure.
+pub(crate) fn main(environment: &Environment) -> Exit {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let shown = error.print();
+            return if error.use_stderr() || shown.is_err() { Exit::Usage } else { Exit::Ok };
+        }
+    };
+    let outcome = match arguments.verb {
+        Verb::Demo(options) => wait(commands::demo::run(environment, options)),
+        Verb::Expr(options) => commands::expr::run(environment, &options),
+        Verb::Up(options) => wait(commands::up::run(environment, options)),
+        Verb::Deploy(options) => wait(commands::deploy::run(environment, options)),
+        Verb::Rollout(verb) => wait(commands::rollout::run(environment, verb)),
+        Verb::DemoService { config, port } => wait(commands::demo_service::serve(&config, port)),
+    };
+    outcome.unwrap_or_else(|failure| {
+        talk(&failure.to_string());
+        failure.exit
+    })
+}
+
+/// Runs a verb on a runtime of its own.
+fn wait(verb: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(verb);
+    // Blocking reads of a terminal or a dead disk must not hold up the exit.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Prints a line of data to standard output. A reader that went away (`| head`) is not our failure.
+pub(crate) fn say(line: &str) {
+    let _closed_pipe = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// Prints a line of talk to standard error.
+pub(crate) fn talk(line: &str) {
+    let _closed_pipe = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

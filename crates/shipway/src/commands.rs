@@ -1,0 +1,9 @@
+//! One module a verb.
+
+pub(crate) mod connect;
+pub(crate) mod demo;
+pub(crate) mod demo_service;
+pub(crate) mod deploy;
+pub(crate) mod expr;
+pub(crate) mod rollout;
+pub(crate) mod up;

@@ -1,0 +1,107 @@
+//! `shipway deploy`: a step of a run makes a release of what the run built, and waits for the verdict.
+
+use super::{connect::Connection, rollout::follow};
+use crate::{
+    cli::{Server, say, talk},
+    environment::Environment,
+    exit::{Exit, Failure},
+};
+use clap::Args;
+use shipway_api::{DeployRequest, RolloutPhase, RunId, request};
+use shipway_base::{Digest, parse_duration};
+use std::{fs, path::PathBuf, time::Duration};
+
+/// What to deploy.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// The service, as `metadata.name` in the delivery document
+    service: String,
+    /// The artifact that this run uploaded
+    #[arg(long, value_name = "NAME")]
+    artifact: String,
+    /// The delivery document
+    #[arg(short, long, value_name = "FILE", default_value = "shipway.yaml")]
+    file: PathBuf,
+    /// The version as people call it; the commit's short name when it is not given
+    #[arg(long)]
+    version: Option<String>,
+    /// The run that uploaded the artifact
+    #[arg(long, env = "GITHUB_RUN_ID", value_name = "ID")]
+    run: RunId,
+    /// Wait for the outcome: 0 promoted, 1 failed, 8 rolled back
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait at most, such as 30m; the rollout goes on after it
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "wait")]
+    timeout: Option<Duration>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// Asks for the deployment and, with `--wait`, follows it to its end.
+pub(crate) async fn run(environment: &Environment, options: Options) -> Result<Exit, Failure> {
+    let path = environment.folder.join(&options.file);
+    let spec = fs::read_to_string(&path).map_err(|error| {
+        Failure::new(
+            Exit::Usage,
+            format!("cannot read the delivery document {}: {error}", options.file.display()),
+        )
+        .with_code("SW1003")
+        .with_help("check the repository out before, or name the document with --file")
+    })?;
+    let connection = Connection::find(environment, &options.server)?;
+    let ask = DeployRequest {
+        service: options.service.clone(),
+        artifact: options.artifact.clone(),
+        run_id: options.run,
+        spec_name: options.file.display().to_string(),
+        version: options.version.clone().filter(|version| !version.is_empty()),
+        spec,
+    };
+    // A step that is run again after a crash must find its own rollout, not begin another.
+    let key = Digest::of(
+        format!("{:?}", (&ask.service, &ask.artifact, ask.run_id, &ask.version, &ask.spec)).as_bytes(),
+    );
+    let deployed = connection.ask(&request::deploy(&ask, format!("deploy-{}", key.hex()))).await?;
+    if options.json && !options.wait {
+        say(&serde_json::to_string(&deployed).map_err(anyhow::Error::from)?);
+        return Ok(Exit::Ok);
+    }
+    let again = if deployed.repeated { " again" } else { "" };
+    talk(&format!(
+        "Deploying {} {} ({}){again}: rollout {}",
+        deployed.service,
+        deployed.release.version,
+        deployed.release.digest.short(),
+        deployed.rollout
+    ));
+    if !options.wait {
+        talk(&format!("Follow it with: shipway rollout watch {}", deployed.rollout));
+        return Ok(Exit::Ok);
+    }
+    let followed = follow(&connection, deployed.rollout, options.json);
+    match options.timeout {
+        None => followed.await,
+        Some(limit) => match tokio::time::timeout(limit, followed).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                talk(&format!("Still running; follow it with: shipway rollout watch {}", deployed.rollout));
+                Ok(Exit::TimedOut)
+            }
+        },
+    }
+}
+
+/// How a finished rollout ends a command that waited for it.
+pub(crate) fn exit_of(phase: RolloutPhase) -> Exit {
+    match phase {
+        RolloutPhase::Promoted => Exit::Ok,
+        RolloutPhase::RolledBack => Exit::RolledBack,
+        RolloutPhase::Failed => Exit::Failed,
+        RolloutPhase::Superseded => Exit::Conflict,
+        RolloutPhase::Progressing | RolloutPhase::Paused | RolloutPhase::RollingBack => Exit::TimedOut,
+    }
+}

@@ -1,0 +1,43 @@
+//! `shipway expr`: one expression over a JSON context, to try a condition out.
+
+use crate::{
+    cli::say,
+    environment::Environment,
+    exit::{Exit, Failure},
+    render,
+};
+use clap::Args;
+use std::{fs, path::PathBuf};
+
+/// What to evaluate.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  shipway expr \"startsWith(github.ref, 'refs/tags/')\" --context '{\"github\": {\"ref\": \"refs/tags/v1\"}}'"
+)]
+pub(crate) struct Options {
+    /// The expression, with or without `${{ }}`
+    expression: String,
+    /// The contexts as a JSON object: `{"github": {...}, "matrix": {...}}`
+    #[arg(long, value_name = "JSON", default_value = "{}", conflicts_with = "context_file")]
+    context: String,
+    /// A file with the contexts
+    #[arg(long, value_name = "FILE")]
+    context_file: Option<PathBuf>,
+}
+
+/// Prints the value as JSON.
+pub(crate) fn run(environment: &Environment, options: &Options) -> Result<Exit, Failure> {
+    let text = match &options.context_file {
+        None => options.context.clone(),
+        Some(path) => fs::read_to_string(environment.folder.join(path))
+            .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", path.display())))?,
+    };
+    let contexts: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text)
+        .map_err(|error| Failure::new(Exit::Usage, format!("the context is not a JSON object: {error}")))?;
+    let expression = options.expression.trim();
+    let inner = expression.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}")).unwrap_or(expression);
+    let value = shipway_workflow::expr::evaluate_json(inner.trim(), &contexts)
+        .map_err(|found| Failure::new(Exit::Usage, render::diagnostic(&found, environment.wants_colour())))?;
+    say(&value.to_string());
+    Ok(Exit::Ok)
+}

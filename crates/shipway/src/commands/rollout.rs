@@ -1,0 +1,189 @@
+//! `shipway rollout`: look at deliveries and steer them.
+
+mod show;
+
+use super::{connect::Connection, deploy::exit_of};
+use crate::{
+    cli::{Server, say, talk},
+    environment::Environment,
+    exit::{Exit, Failure},
+};
+use clap::{Args, Subcommand};
+use shipway_api::{CommandRequest, PageQuery, ReleaseId, RolloutCommand, RolloutId, RolloutQuery, request};
+use std::time::Duration;
+
+/// What to do with rollouts.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Verb {
+    /// List rollouts, newest first
+    List {
+        /// Only of this service
+        service: Option<String>,
+        /// How many at most
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show one rollout: its steps, its traffic, its evidence
+    Get(Which),
+    /// Follow a rollout to its end
+    Watch(Which),
+    /// Go on to the next step, past a pause or an analysis
+    Promote {
+        /// Give the release to everyone now
+        #[arg(long)]
+        full: bool,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Hold at the present step; the weights stay
+    Pause(Which),
+    /// Go on after a pause
+    Resume(Which),
+    /// Take traffic back to the version before
+    Abort(Which),
+    /// Begin again after an end that was not a promotion
+    Retry(Which),
+    /// Give everyone an earlier release
+    Undo {
+        /// The release to go back to; the one before when it is not given
+        #[arg(long, value_name = "RELEASE")]
+        to: Option<ReleaseId>,
+        #[command(flatten)]
+        which: Which,
+    },
+}
+
+/// Which rollout, and how to print it.
+#[derive(Args, Debug)]
+pub(crate) struct Which {
+    /// A rollout's id, or a service, whose newest rollout is meant; the newest of all when it is not given
+    rollout: Option<String>,
+    /// Why, for the record
+    #[arg(long)]
+    reason: Option<String>,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Where to ask and how to print.
+#[derive(Args, Debug)]
+pub(crate) struct Output {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// How often a rollout is looked at while it is followed.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Runs one verb.
+pub(crate) async fn run(environment: &Environment, verb: Verb) -> Result<Exit, Failure> {
+    match verb {
+        Verb::List { service, limit, output } => {
+            let connection = Connection::find(environment, &output.server)?;
+            let query = RolloutQuery { service, page: PageQuery::first(limit), ..RolloutQuery::default() };
+            let page = connection.ask(&request::rollouts(&query)).await?;
+            if output.json {
+                say(&json(&page)?);
+            } else if page.items.is_empty() {
+                talk("No rollouts yet. A job makes one with `shipway deploy`.");
+            } else {
+                show::list(&page.items).iter().for_each(|line| say(line));
+            }
+            Ok(Exit::Ok)
+        }
+        Verb::Get(which) => {
+            let connection = Connection::find(environment, &which.output.server)?;
+            let id = connection.rollout(which.rollout.as_deref()).await?.id;
+            let rollout = connection.ask(&request::rollout(id)).await?;
+            if which.output.json {
+                say(&json(&rollout)?);
+            } else {
+                show::rollout(&rollout).iter().for_each(|line| say(line));
+            }
+            Ok(Exit::Ok)
+        }
+        Verb::Watch(which) => {
+            let connection = Connection::find(environment, &which.output.server)?;
+            let id = connection.rollout(which.rollout.as_deref()).await?.id;
+            follow(&connection, id, which.output.json).await
+        }
+        Verb::Promote { full: false, which } => {
+            command(environment, RolloutCommand::Promote, which, None).await
+        }
+        Verb::Promote { full: true, which } => {
+            command(environment, RolloutCommand::PromoteFull, which, None).await
+        }
+        Verb::Pause(which) => command(environment, RolloutCommand::Pause, which, None).await,
+        Verb::Resume(which) => command(environment, RolloutCommand::Resume, which, None).await,
+        Verb::Abort(which) => command(environment, RolloutCommand::Abort, which, None).await,
+        Verb::Retry(which) => command(environment, RolloutCommand::Retry, which, None).await,
+        Verb::Undo { to, which } => command(environment, RolloutCommand::Undo, which, to).await,
+    }
+}
+
+async fn command(
+    environment: &Environment,
+    command: RolloutCommand,
+    which: Which,
+    to: Option<ReleaseId>,
+) -> Result<Exit, Failure> {
+    let connection = Connection::find(environment, &which.output.server)?;
+    let id = connection.rollout(which.rollout.as_deref()).await?.id;
+    let ask = CommandRequest { reason: which.reason, to };
+    let rollout = connection.ask(&request::command(id, command, &ask)).await?;
+    if which.output.json {
+        say(&json(&rollout)?);
+    } else {
+        say(&show::headline(&rollout.summary));
+    }
+    Ok(Exit::Ok)
+}
+
+/// Prints what happens in a rollout until it is over, and says how it ended.
+pub(super) async fn follow(connection: &Connection, id: RolloutId, as_json: bool) -> Result<Exit, Failure> {
+    let mut seen = 0;
+    let mut misses = 0;
+    loop {
+        // A server that restarts goes on with the rollout, so a short silence is not the end of it.
+        let answers = async {
+            let events = connection.ask(&request::rollout_events(id, seen)).await?;
+            let summary = connection.ask(&request::rollout(id)).await?.summary;
+            Ok::<_, Failure>((events, summary))
+        };
+        let (events, summary) = match answers.await {
+            Ok(answers) => answers,
+            Err(failure) if failure.exit == Exit::NoServer && misses < 240 => {
+                misses += 1;
+                tokio::time::sleep(INTERVAL).await;
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
+        misses = 0;
+        for event in &events {
+            say(&if as_json { json(event)? } else { show::event(event) });
+            seen = seen.max(event.seq);
+        }
+        if summary.phase.is_over() {
+            if events.is_empty() {
+                if as_json {
+                    say(&json(&summary)?);
+                } else {
+                    talk(&show::headline(&summary));
+                }
+                return Ok(exit_of(summary.phase));
+            }
+            continue;
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    Ok(serde_json::to_string(value).map_err(anyhow::Error::from)?)
+}

@@ -1,0 +1,138 @@
+//! `shipway up`: the control plane for one machine in one process.
+
+use crate::{
+    cli::{say, talk},
+    environment::Environment,
+    exit::{Exit, Failure},
+    narrator::Narrator,
+};
+use clap::Args;
+use shipway_server::up::{Listen, Up, UpError, UpErrorKind, UpOptions};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The folder within the repository that holds the state of its control plane.
+pub(crate) const DATA_FOLDER: &str = ".shipway";
+
+/// How to serve.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// The repository to watch
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    repo: PathBuf,
+    /// Where everything is kept; `.shipway` in the repository when it is not given
+    #[arg(long, env = "SHIPWAY_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The address of the pages and the API; when it is not given, 127.0.0.1:7070 or the next free port
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// The address of the router; when it is not given, 127.0.0.1:8080 or the next free port
+    #[arg(long, value_name = "ADDR")]
+    router: Option<SocketAddr>,
+    /// Run the workflows of the commits that are there already
+    #[arg(long)]
+    now: bool,
+    /// Jobs that may run at once
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    jobs: usize,
+}
+
+/// Serves until it is told to stop.
+pub(crate) async fn run(environment: &Environment, options: Options) -> Result<Exit, Failure> {
+    let repository = environment.folder.join(&options.repo);
+    let data = match options.data {
+        Some(data) => environment.folder.join(data),
+        None => repository.join(DATA_FOLDER),
+    };
+    let up = start(UpOptions {
+        repository,
+        data,
+        listen: listen(options.listen, 7070),
+        router: listen(options.router, 8080),
+        run_existing: options.now,
+        max_jobs: options.jobs.max(1),
+        ..defaults(environment)
+    })
+    .await?;
+    say(&format!("pages   {}", up.url()));
+    say(&format!("router  {}", up.router_url()));
+    say(&format!("sign in {}", up.sign_in_url().map_err(|error| failure(&error))?));
+    talk("Watching for commits. Ctrl-C stops; what is under way goes on at the next start.");
+    let narrator = tokio::spawn(Narrator::new(up.backend()).tell(|line| say(&line)));
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    talk("Stopping: requests in flight are finished, then the instances are stopped.");
+    up.shutdown().await;
+    narrator.abort();
+    Ok(Exit::Ok)
+}
+
+/// Starts a control plane and turns what prevents it into a failure with an exit code.
+pub(crate) async fn start(options: UpOptions) -> Result<Up, Failure> {
+    let data = options.data.clone();
+    let up = Up::start(options).await.map_err(|error| failure(&error))?;
+    let file = serde_json::json!({ "url": up.url(), "token": up.operator_token().expose(), "router": up.router_url() });
+    write_private(&data.join(super::connect::SERVER_FILE), &format!("{file:#}\n"))?;
+    Ok(up)
+}
+
+/// What does not depend on the flags.
+pub(crate) fn defaults(environment: &Environment) -> UpOptions {
+    let inherited = ["PATH", "LANG", "LC_ALL", "TERM", "TZ", "USER", "LOGNAME"];
+    let host_env: BTreeMap<String, String> = inherited
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), environment.variable(name)?.to_owned())))
+        .collect();
+    UpOptions {
+        repository: environment.folder.clone(),
+        data: environment.folder.join(DATA_FOLDER),
+        listen: Listen::Fixed(SocketAddr::from(([127, 0, 0, 1], 0))),
+        router: Listen::Fixed(SocketAddr::from(([127, 0, 0, 1], 0))),
+        clock: environment.clock.clone(),
+        executable: environment.executable.clone(),
+        host_env,
+        poll: Duration::from_millis(250),
+        run_existing: false,
+        max_jobs: 4,
+    }
+}
+
+fn listen(asked: Option<SocketAddr>, port: u16) -> Listen {
+    match asked {
+        Some(address) => Listen::Fixed(address),
+        None => Listen::FromPort(SocketAddr::from(([127, 0, 0, 1], port))),
+    }
+}
+
+fn failure(error: &UpError) -> Failure {
+    let exit = match error.kind {
+        UpErrorKind::Locked | UpErrorKind::AddressInUse => Exit::Conflict,
+        UpErrorKind::Repository => Exit::NotFound,
+        UpErrorKind::Other => Exit::Failed,
+    };
+    let failure = Failure::new(exit, error.message.clone()).with_code(error.code);
+    match &error.help {
+        Some(help) => failure.with_help(help.clone()),
+        None => failure,
+    }
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
+    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
+    let fresh = path.with_extension("new");
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(text.as_bytes())?;
+    std::fs::rename(&fresh, path)?;
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! The binary as its users meet it: real processes, real repositories, real sockets.
+
+mod documentation;
+mod support;
