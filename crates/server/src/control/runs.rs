@@ -12,7 +12,7 @@ use crate::{
     source::{self, ContextFacts, RepositoryName},
 };
 use shipway_base::{Diagnostics, Id, Secret, Source, Timestamp};
-use shipway_runner::{Cancel, Executor, JobContext, Repository, Revision, drive};
+use shipway_runner::{Cancel, Executor, Groups, JobContext, Repository, Revision, drive};
 use shipway_store::{
     Append, Expected, StoreError,
     models::{self, Conclusion, Status, runs::RunRow},
@@ -61,6 +61,7 @@ pub(crate) struct Runs {
     world: Arc<World>,
     git: Git,
     settings: RunSettings,
+    groups: Groups,
     active: Mutex<BTreeMap<Id<RunRow>, Cancel>>,
 }
 
@@ -99,7 +100,7 @@ struct Order<'a> {
 impl Runs {
     /// Runs of one repository.
     pub(crate) fn new(world: Arc<World>, git: Git, settings: RunSettings) -> Arc<Runs> {
-        Arc::new(Runs { world, git, settings, active: Mutex::default() })
+        Arc::new(Runs { world, git, settings, groups: Groups::new(), active: Mutex::default() })
     }
 
     /// The watched repository.
@@ -303,8 +304,8 @@ impl Runs {
         }
         self.world.changed(Change::Run(id.into()));
         if let Ok(plan) = planned {
-            let run = Run::new(Arc::new(plan), context);
-            self.start(id, run, appended.version, &row.sha, token);
+            let run = Run::new(Arc::new(plan), context.clone());
+            self.start(id, run, &context, appended.version, &row.sha, token);
         }
         Ok(Some(id))
     }
@@ -325,14 +326,14 @@ impl Runs {
             vars: Value::from_json(&created.vars),
             inputs: plan.inputs().clone(),
         };
-        let mut run = Run::new(Arc::new(plan), context);
+        let mut run = Run::new(Arc::new(plan), context.clone());
         let version = inputs.len() as u64 + 1;
         for (input, at) in inputs {
             // Effects of the past were carried out, or are asked for again by what follows.
             let _past = run.apply(&input, at);
         }
         let token = (self.settings.token)(id);
-        self.start(id, run, version, &created.sha, token);
+        self.start(id, run, &context, version, &created.sha, token);
         Ok(())
     }
 
@@ -351,8 +352,24 @@ impl Runs {
     }
 
     /// Drives a run in a task of its own until it ends or the process stops.
-    fn start(self: &Arc<Self>, id: Id<RunRow>, run: Run, version: u64, sha: &str, token: Secret) {
+    fn start(
+        self: &Arc<Self>,
+        id: Id<RunRow>,
+        run: Run,
+        shared: &RunContext,
+        version: u64,
+        sha: &str,
+        token: Secret,
+    ) {
         let cancel = Cancel::new();
+        let group = match run.plan().concurrency(shared) {
+            Ok(group) => group,
+            Err(found) => {
+                // A group that cannot be named is the workflow's fault: the run ends with it as its reason.
+                cancel.ask_because(found.to_string());
+                None
+            }
+        };
         lock(&self.active).insert(id, cancel.clone());
         let context = self.context(id, sha, token);
         let mut journal = StoreJournal::new(self.world.clone(), id, version, run.clone());
@@ -362,6 +379,19 @@ impl Runs {
         let this = self.clone();
         self.world.tasks.spawn(async move {
             let executor = this.settings.executor.clone();
+            let member = match &group {
+                None => None,
+                Some(group) => {
+                    let entered = this.groups.enter(&group.group, group.cancel_in_progress, &cancel).await;
+                    if entered.is_none() {
+                        cancel.ask_because(format!(
+                            "a newer run took its place in the group {:?}",
+                            group.group
+                        ));
+                    }
+                    entered
+                }
+            };
             let driven = drive(run, &context, executor, &mut journal, sender, &cancel);
             // A run that is dropped here ends its processes and is taken up again at the next start.
             let outcome = tokio::select! {
@@ -371,6 +401,7 @@ impl Runs {
             if let Err(error) = outcome {
                 this.world.trouble(&format!("run {id}"), &error);
             }
+            drop(member);
             // The last lines are written before anyone is told that the run is over.
             let _panicked = recorder.await;
             lock(&this.active).remove(&id);
@@ -394,6 +425,7 @@ impl Runs {
             extra_env: Arc::new(extra),
             secret_env: Arc::new(secret),
             debug: false,
+            groups: self.groups.clone(),
             slots: self.settings.slots.clone(),
         }
     }
