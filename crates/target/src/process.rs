@@ -16,7 +16,7 @@ mod supervise;
 use crate::{InstanceSpec, InstanceStatus, Target, TargetError, TargetErrorKind, TargetFuture};
 use procfs::Identity;
 use record::{Record, RecordStage};
-use shipway_base::{Clock, Timestamp};
+use shipway_base::{Clock, Digest, Timestamp};
 use shipway_rollout::delivery::{Exit, InstancePhase};
 use spawn::SpawnError;
 use std::{
@@ -56,6 +56,8 @@ pub struct ProcessTarget {
 #[derive(Debug)]
 struct Shared {
     directory: PathBuf,
+    /// What tells the processes of this folder from those of another target on the same machine.
+    home: String,
     clock: Clock,
     env: BTreeMap<String, String>,
     log_limit: u64,
@@ -88,9 +90,12 @@ impl ProcessTarget {
             let path = directory.join(folder);
             fs::create_dir_all(&path).map_err(|error| file("open the target's folder", &path, error))?;
         }
+        let absolute =
+            directory.canonicalize().map_err(|error| file("open the target's folder", &directory, error))?;
         let (changed, _) = watch::channel(0);
         let shared = Arc::new(Shared {
             directory,
+            home: Digest::of(absolute.as_os_str().as_encoded_bytes()).short(),
             clock,
             env,
             log_limit: log_limit.max(4_096),
@@ -151,7 +156,7 @@ impl ProcessTarget {
             RecordStage::Running { .. } => None,
             // The crash came between the record and the start, or between the start and its record.
             RecordStage::Intended => {
-                let pids = procfs::marked(&spawn::marker(&id));
+                let pids = procfs::marked(&spawn::marker(&self.shared.home, &id));
                 let identity = pids.first().and_then(|pid| Identity::of(*pid).ok());
                 if identity.is_none() {
                     return fs::remove_file(path).map_err(|error| file("remove a record", path, error));
@@ -196,7 +201,7 @@ impl ProcessTarget {
         let path = self.shared.record(&id);
         let save = |record: &Record| record.save(&path).map_err(|error| file("write a record", &path, error));
         save(&record)?;
-        match spawn::spawn(&record.spec, port, &self.shared.env, &self.shared.log(&id)) {
+        match spawn::spawn(&record.spec, port, &self.shared.home, &self.shared.env, &self.shared.log(&id)) {
             Ok((child, identity)) => {
                 record.stage = RecordStage::Running { identity: identity.clone(), was_ready: false };
                 let status = self.status(&record, InstancePhase::Starting, Some(identity.pid), Vec::new());

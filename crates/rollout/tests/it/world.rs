@@ -238,6 +238,8 @@ impl World {
         self.saved = self.evidence.take();
         for instance in self.instances.values_mut() {
             instance.watched_since = self.now;
+            // A target that has not asked yet says that an instance starts, even when it was ready before.
+            instance.was_ready = false;
         }
         self.settle();
     }

@@ -1,9 +1,15 @@
 //! What instances write: a file each, that the instance itself appends to, so that nothing is lost when this program
-//! dies. The file is bounded by copying its end away and emptying it, as `logrotate` does with `copytruncate`.
+//! dies. The file is bounded by giving its beginning back to the file system while its offsets stay: the instance goes
+//! on appending and no line of the end is ever lost.
 
+use rustix::{
+    fs::{FallocateFlags, fallocate},
+    io::Errno,
+};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -23,22 +29,32 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 pub(super) fn last_lines(path: &Path) -> Vec<String> {
     let mut text = end_of(&previous(path), BACK).unwrap_or_default();
     text.push_str(&end_of(path, BACK).unwrap_or_default());
-    let lines: Vec<String> = text.lines().filter(|line| !line.trim().is_empty()).map(plain).collect();
+    let lines: Vec<String> =
+        text.trim_start_matches('\0').lines().filter(|line| !line.trim().is_empty()).map(plain).collect();
     lines[lines.len().saturating_sub(LINES)..].to_vec()
 }
 
-/// Keeps a log below `limit` bytes: when it has grown beyond, its later half moves to the file beside it. Lines written
-/// between the copy and the cut are lost; only programs that write without pause notice.
+/// Keeps a log from taking more than `limit` bytes of disk: beyond that, only its later half stays.
 pub(super) fn bound(path: &Path, limit: u64) -> io::Result<()> {
-    if fs::metadata(path)?.len() <= limit {
+    let data = fs::metadata(path)?;
+    // Blocks are counted in units of 512 bytes, whatever the file system's own are.
+    if data.blocks().saturating_mul(512).min(data.len()) <= limit {
         return Ok(());
     }
-    let end = end_bytes(path, limit / 2)?;
-    fs::write(previous(path), end)?;
-    OpenOptions::new().write(true).open(path)?.set_len(0)
+    let file = OpenOptions::new().write(true).open(path)?;
+    let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    match fallocate(&file, hole, 0, data.len().saturating_sub(limit / 2)) {
+        Ok(()) => Ok(()),
+        // Lines that are written between the copy and the cut are lost here; there is no better way.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+            fs::write(previous(path), end_bytes(path, limit / 2)?)?;
+            file.set_len(0)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
-/// Where the part before the last cut is.
+/// Where the part before the last cut is, on file systems that cannot give back a part of a file.
 pub(super) fn previous(path: &Path) -> PathBuf {
     path.with_extension("log.1")
 }
@@ -113,10 +129,10 @@ mod tests {
         let mut file = open(&path).expect("log");
         for number in 0..10_000 {
             writeln!(file, "line {number}").expect("write");
-            bound(&path, 4_096).expect("bound");
+            bound(&path, 8_192).expect("bound");
         }
-        let size = |path: &Path| fs::metadata(path).map_or(0, |data| data.len());
-        assert!(size(&path) <= 4_096 + 16 && size(&previous(&path)) <= 2_048);
+        let taken = fs::metadata(&path).map_or(0, |data| data.blocks() * 512);
+        assert!(taken <= 16 * 1_024, "{taken}");
         let lines = last_lines(&path);
         assert_eq!(lines.last().map(String::as_str), Some("line 9999"));
         assert_eq!(lines.len(), LINES, "lines reach back over the cut");

@@ -11,15 +11,16 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// The variable by which an instance's processes are told from all others.
-const MARK: &str = "SHIPWAY_INSTANCE";
+/// The variable by which an instance's processes are told from all others, those of other targets of this machine
+/// too.
+const MARK: &str = "SHIPWAY_MARK";
 
 /// `ENOEXEC`.
 const NOT_A_PROGRAM: i32 = 8;
 
-/// The mark of an instance in its environment, `NAME=value`.
-pub(super) fn marker(id: &str) -> String {
-    format!("{MARK}={id}")
+/// The mark of an instance in its environment, `NAME=value`; `home` tells one target's folder from another's.
+pub(super) fn marker(home: &str, id: &str) -> String {
+    format!("{MARK}={home}/{id}")
 }
 
 /// Why nothing was started.
@@ -36,6 +37,7 @@ pub(super) enum SpawnError {
 pub(super) fn spawn(
     spec: &InstanceSpec,
     port: u16,
+    home: &str,
     base: &BTreeMap<String, String>,
     log_path: &Path,
 ) -> Result<(Child, Identity), SpawnError> {
@@ -59,7 +61,8 @@ pub(super) fn spawn(
         .env("PORT", port.to_string())
         .env("SHIPWAY_SERVICE", &spec.service)
         .env("SHIPWAY_VERSION", &spec.version)
-        .env(MARK, &spec.id)
+        .env("SHIPWAY_INSTANCE", &spec.id)
+        .env(MARK, format!("{home}/{}", spec.id))
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(errors)

@@ -19,6 +19,9 @@ use tokio::{
 
 /// How often an instance that found its port taken is started on another one.
 const PORT_TRIES: u32 = 5;
+/// How often, and after which pause, killed processes are looked at until they are gone.
+const END_TRIES: u32 = 400;
+const END_PAUSE: Duration = Duration::from_millis(5);
 
 /// A process that this program may signal.
 pub(super) enum Leader {
@@ -48,7 +51,7 @@ impl Supervisor {
                 .shared
                 .status(&self.record.spec.id)
                 .is_some_and(|status| matches!(status.phase, InstancePhase::Starting) && !status.adopted);
-            let exit = self.collect();
+            let exit = self.collect().await;
             let retry =
                 was_starting && !stopping && attempt < PORT_TRIES && spawn::is_taken(self.record.port);
             if !(retry && self.start_elsewhere()) {
@@ -108,7 +111,19 @@ impl Supervisor {
         let lines = if healthy { None } else { Some(log::last_lines(&log)) };
         let response =
             HealthResponse { at: self.shared.clock.now(), status: answer.status, text: answer.text, healthy };
-        self.shared.update(&id, changed, |status| {
+        // Recorded before it is told, so that nobody acts on a readiness that a crash could forget.
+        if changed && gauge.phase() == InstancePhase::Ready {
+            self.remember(RecordStage::Running { identity: self.identity.clone(), was_ready: true });
+        }
+        // Whoever waits for it to become ready wants to see what it answers; of a ready one only changes matter.
+        let news = changed
+            || self.shared.status(&id).is_some_and(|status| {
+                let same = |before: &HealthResponse| {
+                    (before.status, &before.text) == (response.status, &response.text)
+                };
+                status.phase != InstancePhase::Ready && !status.health.as_ref().is_some_and(same)
+            });
+        self.shared.update(&id, news, |status| {
             status.phase = gauge.phase();
             status.flaps = gauge.flaps;
             status.health = Some(response);
@@ -116,9 +131,6 @@ impl Supervisor {
                 status.last_lines = lines;
             }
         });
-        if changed && gauge.phase() == InstancePhase::Ready {
-            self.remember(RecordStage::Running { identity: self.identity.clone(), was_ready: true });
-        }
         if let Err(error) = log::bound(&log, self.shared.log_limit) {
             tracing::warn!(instance = %id, %error, "the log cannot be kept within its bound");
         }
@@ -143,14 +155,9 @@ impl Supervisor {
     }
 
     /// Ends what is left of the group and takes the leader's status.
-    fn collect(&mut self) -> Exit {
+    async fn collect(&mut self) -> Exit {
         self.signal(Signal::KILL);
-        // A process that left the group keeps its mark.
-        for pid in marked(&spawn::marker(&self.record.spec.id)) {
-            if let Err(error) = signal_one(pid, Signal::KILL) {
-                tracing::warn!(instance = %self.record.spec.id, pid, %error, "a process cannot be ended");
-            }
-        }
+        self.end_marked().await;
         match &mut self.leader {
             Leader::Adopted => Exit::Unknown,
             Leader::Child(child) => match child.wait() {
@@ -167,13 +174,32 @@ impl Supervisor {
         }
     }
 
+    /// Ends every process that carries the instance's mark, those that left its group too, and returns when they are
+    /// gone. A process that the kernel cannot end (it hangs in a device) is given up after a while.
+    async fn end_marked(&self) {
+        let marker = spawn::marker(&self.shared.home, &self.record.spec.id);
+        for _ in 0..END_TRIES {
+            let left = marked(&marker);
+            if left.is_empty() {
+                return;
+            }
+            for pid in left {
+                if let Err(error) = signal_one(pid, Signal::KILL) {
+                    tracing::warn!(instance = %self.record.spec.id, pid, %error, "a process cannot be ended");
+                }
+            }
+            sleep(END_PAUSE).await;
+        }
+        tracing::warn!(instance = %self.record.spec.id, "processes of the instance are left and do not end");
+    }
+
     /// Starts the instance again on another port; `false` when that is not possible.
     fn start_elsewhere(&mut self) -> bool {
         let id = self.record.spec.id.clone();
         let Ok(port) = self.shared.free_port() else { return false };
         tracing::info!(instance = %id, taken = self.record.port, port, "the port was taken by another program");
         let Ok((child, identity)) =
-            spawn::spawn(&self.record.spec, port, &self.shared.env, &self.shared.log(&id))
+            spawn::spawn(&self.record.spec, port, &self.shared.home, &self.shared.env, &self.shared.log(&id))
         else {
             return false;
         };

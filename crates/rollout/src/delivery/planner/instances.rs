@@ -62,6 +62,12 @@ impl World<'_> {
             Stage::Ready { .. } if seen.phase == InstancePhase::Unready => {
                 Some(Event::InstanceUnready { instance: id.to_owned(), health: seen.health.clone() })
             }
+            // Found running after a restart of its target and not healthy since: then it does not count as ready.
+            Stage::Ready { .. }
+                if seen.phase == InstancePhase::Starting && self.now >= seen.watched_since + patience =>
+            {
+                Some(Event::InstanceUnready { instance: id.to_owned(), health: seen.health.clone() })
+            }
             Stage::Unready { since, .. } if self.now >= since.max(seen.watched_since) + patience => {
                 let kind = FailureKind::Unhealthy { lasted: self.now.since(since) };
                 Some(self.failed(id, instance, Some(seen), kind))

@@ -158,6 +158,10 @@ impl World<'_> {
                 let at = since.max(seen.watched_since) + patience;
                 gathered.wakes.push((at, format!("{id} had its time to recover")));
             }
+            Stage::Ready { .. } if seen.phase == InstancePhase::Starting => {
+                let at = seen.watched_since + patience;
+                gathered.wakes.push((at, format!("{id} had its time to become ready again")));
+            }
             Stage::Ready { .. } => {}
             Stage::Retired { draining_since: None } => {
                 gathered.reasons.push(Reason::StillRouted { instance: id.to_owned() });

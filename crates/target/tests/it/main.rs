@@ -1,0 +1,5 @@
+//! Integration tests: real processes on this machine.
+
+mod adoption;
+mod lifecycle;
+mod service;
