@@ -6,11 +6,12 @@ mod output;
 use crate::{
     error::{ErrorKind, RunnerError},
     executor::{BoxFuture, Chunk, Ending, Executor, Finished, Folders, JobIdentity, Patience, Program},
-    process::{OrphanRecord, Scope, TRACKING_ENV, end_tree, kill_now},
+    process::{OrphanRecord, Scope, TRACKING_ENV, end_tree, forks, kill_now},
 };
 use files::StepFiles;
 use rustix::process::{Pid, Signal};
 use std::{
+    collections::BTreeMap,
     fs, io,
     os::{
         fd::OwnedFd,
@@ -18,7 +19,10 @@ use std::{
     },
     path::{Path, PathBuf},
     process::Stdio,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use tokio::{
     process::{Child, Command},
@@ -33,6 +37,8 @@ pub struct HostExecutor {
     records: PathBuf,
     patience: Patience,
     steps: AtomicU64,
+    /// How many processes the machine had started when each open job was opened.
+    opened: Mutex<BTreeMap<String, u64>>,
 }
 
 impl HostExecutor {
@@ -43,7 +49,13 @@ impl HostExecutor {
             fs::create_dir_all(dir).map_err(|error| RunnerError::io("make", dir, error))?;
         }
         let work = fs::canonicalize(work).map_err(|error| RunnerError::io("open", work, error))?;
-        Ok(HostExecutor { work, records: records.to_owned(), patience, steps: AtomicU64::new(0) })
+        Ok(HostExecutor {
+            work,
+            records: records.to_owned(),
+            patience,
+            steps: AtomicU64::new(0),
+            opened: Mutex::default(),
+        })
     }
 }
 
@@ -72,6 +84,9 @@ impl Executor for HostExecutor {
                 fs::create_dir_all(dir).map_err(|error| RunnerError::io("make", dir, error))?;
             }
             OrphanRecord::create(&self.records, job)?;
+            if let Some((forks, _)) = forks() {
+                self.opened().insert(job.folder.clone(), forks);
+            }
             Ok(folders)
         })
     }
@@ -97,7 +112,8 @@ impl Executor for HostExecutor {
     ) -> BoxFuture<'a, Result<(), RunnerError>> {
         Box::pin(async move {
             let record = OrphanRecord::of(&self.records, job);
-            if let Some(scope) = record.scope()? {
+            if let Some(mut scope) = record.scope()? {
+                scope.follows = self.first_pid(job, &scope);
                 let stuck = end_tree(&scope, Signal::TERM, &self.patience).await;
                 if !stuck.is_empty() {
                     tracing::warn!(job = job.folder, ?stuck, "processes of the job cannot be killed");
@@ -113,6 +129,21 @@ impl Executor for HostExecutor {
 }
 
 impl HostExecutor {
+    /// The first process of a job, when so few were started since that their pids cannot have gone round.
+    fn first_pid(&self, job: &JobIdentity, scope: &Scope) -> Option<Pid> {
+        /// More pids than this are never in use at once on a machine that is still alive.
+        const IN_USE: u64 = 8_192;
+        let before = self.opened().remove(&job.folder)?;
+        let (now, pids) = forks()?;
+        let first = scope.leaders.iter().min_by_key(|leader| leader.start)?;
+        (now.saturating_sub(before) + IN_USE < pids).then_some(first.pid)
+    }
+
+    /// Nothing panics while it holds the lock, so what is behind a poisoned one is whole.
+    fn opened(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn run_process(
         &self,
         program: &Program,

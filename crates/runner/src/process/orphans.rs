@@ -110,7 +110,7 @@ fn parse(text: &str, boot: &str) -> Option<Scope> {
     let leaders: Vec<Leader> = lines.filter_map(parse_leader).collect();
     // No process of the job is older than the first one the runner started for it.
     let not_before = leaders.iter().map(|leader| leader.start).min().unwrap_or_default();
-    Some(Scope { tracking, leaders, not_before })
+    Some(Scope { tracking, leaders, not_before, follows: None })
 }
 
 fn parse_leader(line: &str) -> Option<Leader> {
