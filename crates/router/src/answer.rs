@@ -12,11 +12,11 @@ const CAUSE: HeaderName = HeaderName::from_static("shipway-cause");
 /// The router failed the request, or the shifting did.
 pub(crate) fn dropped(service: &str, why: Dropped, reason: &str) -> Response<Content> {
     let text = match why {
-        Dropped::Closed => format!("[SW0704] {service} serves no requests: {reason}"),
-        Dropped::NoInstance => format!("[SW0704] no instance of {service} is ready"),
-        Dropped::Shutdown => format!("[SW0704] the router of {service} is being stopped"),
+        Dropped::Closed => format!("{service} serves no requests: {reason}"),
+        Dropped::NoInstance => format!("no instance of {service} is ready"),
+        Dropped::Shutdown => format!("the router of {service} is being stopped"),
     };
-    let mut answer = answer(StatusCode::SERVICE_UNAVAILABLE, why.label(), text);
+    let mut answer = answer(StatusCode::SERVICE_UNAVAILABLE, "SW0704", why.label(), &text);
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     answer
 }
@@ -24,30 +24,30 @@ pub(crate) fn dropped(service: &str, why: Dropped, reason: &str) -> Response<Con
 /// An instance failed the request without an answer of its own.
 pub(crate) fn failed(service: &str, cause: Cause) -> Response<Content> {
     if cause == Cause::Timeout {
-        let text = format!("[SW0706] the instance of {service} took too long to begin its answer");
-        return answer(StatusCode::GATEWAY_TIMEOUT, "timeout", text);
+        let text = format!("the instance of {service} took too long to begin its answer");
+        return answer(StatusCode::GATEWAY_TIMEOUT, "SW0706", "timeout", &text);
     }
-    let text = format!("[SW0705] the instance of {service} gave no answer: {cause}");
-    answer(StatusCode::BAD_GATEWAY, "no-answer", text)
+    let text = format!("the instance of {service} gave no answer: {cause}");
+    answer(StatusCode::BAD_GATEWAY, "SW0705", "no-answer", &text)
 }
 
 /// No route matches.
 pub(crate) fn unrouted(host: &str) -> Response<Content> {
     // The host is the client's text: whatever could be read as markup or a line break is escaped.
-    let text = format!("[SW0707] no service is routed for the host {:?}", host);
-    answer(StatusCode::NOT_FOUND, "no-route", text)
+    let text = format!("no service is routed for the host {host:?}");
+    answer(StatusCode::NOT_FOUND, "SW0707", "no-route", &text)
 }
 
 /// The request cannot be forwarded.
 pub(crate) fn refused(status: StatusCode, reason: &str) -> Response<Content> {
-    let mut answer = answer(status, "bad-request", format!("[SW0708] {reason}"));
+    let mut answer = answer(status, "SW0708", "bad-request", reason);
     // Where a request ends is in doubt when it is malformed, so nothing more is read from this client.
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer
 }
 
-fn answer(status: StatusCode, cause: &'static str, mut text: String) -> Response<Content> {
-    text.push('\n');
+fn answer(status: StatusCode, code: &str, cause: &'static str, text: &str) -> Response<Content> {
+    let text = format!("[{code}] {text}\n");
     let mut answer = Response::new(Content::Own(Some(text.into())));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();

@@ -7,13 +7,13 @@ use std::{io, net::SocketAddr};
 #[derive(Debug, thiserror::Error)]
 pub enum RouterError {
     /// The address is taken: the user's to mend.
-    #[error("[SW0701] the address {address} is in use by another program; stop it or choose another address")]
+    #[error("the address {address} is in use by another program; stop it or choose another address")]
     AddressInUse {
         /// The address asked for.
         address: SocketAddr,
     },
     /// The address cannot be listened on for another reason.
-    #[error("[SW0702] cannot listen on {address}: {cause}")]
+    #[error("cannot listen on {address}")]
     Listen {
         /// The address asked for.
         address: SocketAddr,
@@ -22,7 +22,7 @@ pub enum RouterError {
         cause: io::Error,
     },
     /// A worker thread or its runtime cannot be made.
-    #[error("[SW0702] cannot start the router's worker {worker}: {cause}")]
+    #[error("cannot start the router's worker {worker}")]
     Worker {
         /// Which one, from 0.
         worker: usize,
@@ -31,7 +31,7 @@ pub enum RouterError {
         cause: io::Error,
     },
     /// The table contradicts itself; the router goes on with the one it has.
-    #[error("[SW0703] the traffic table of generation {generation} is refused: {cause}")]
+    #[error("the traffic table of generation {generation} is refused")]
     Table {
         /// The refused table's generation.
         generation: u64,
