@@ -41,7 +41,7 @@ pub enum RouterError {
     },
     /// A different table was applied before under the same generation; the router goes on with the one it has.
     #[error(
-        "[SW0703] the traffic table of generation {generation} differs from the one applied under the same number"
+        "the traffic table of generation {generation} differs from the one applied under the same number"
     )]
     GenerationReused {
         /// The generation.
