@@ -26,7 +26,7 @@ pub use observed::{
     AnalysisKey, AnalysisScope, Exit, HealthResponse, InstancePhase, Judged, Observed, ObservedInstance,
 };
 pub use plan::{Action, Plan, Reason, Wake};
-pub use planner::{plan, route};
+pub use planner::{plan, replicas_for, route};
 pub use release::{Release, Spec};
 pub use report::{ArmReport, Outcome, Report};
 pub use state::{Crashes, Delivery, Exposure, Instance, Phase, Promoted, Rollout, RolloutKind, Stage};

@@ -16,7 +16,7 @@ use super::{
     Release, Rollout, Stage,
 };
 use crate::document::{Background, CanaryStep};
-use capacity::replicas_for;
+pub use capacity::replicas_for;
 pub use route::route;
 use shipway_analysis::{Evidence, Verdict};
 use shipway_base::{Id, Share, Timestamp};

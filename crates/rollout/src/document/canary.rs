@@ -71,6 +71,10 @@ pub(super) fn strategy(node: &Node, reader: &mut Reader<'_>) -> Option<CanaryStr
 fn step(node: &Node, reader: &mut Reader<'_>) -> Option<Spanned<CanaryStep>> {
     let known = ["setWeight", "pause", "analysis"];
     let fields = reader.open(node, "a step", &known, &OTHER_STEPS)?;
+    if fields.keys().any(|kind| !known.contains(&kind.value.as_str())) {
+        // Refused by name when the mapping was opened.
+        return None;
+    }
     let mut kinds = fields.keys();
     let Some(kind) = kinds.next() else {
         reader.error(
@@ -96,7 +100,6 @@ fn step(node: &Node, reader: &mut Reader<'_>) -> Option<Spanned<CanaryStep>> {
             let fields = reader.open(node, "an analysis step", &ANALYSIS[..5], &METADATA)?;
             CanaryStep::Analysis(Box::new(analysis(node, &fields, "an analysis step", reader)))
         }
-        // Anything else was refused by name when the mapping was opened.
         _ => return None,
     };
     Some(Spanned::new(value, node.span))

@@ -272,3 +272,43 @@ fn without_a_stable_instance_the_version_on_trial_serves() {
     }
     assert_eq!(world.serving(), "v1 90 v2 10");
 }
+
+#[test]
+fn without_progress_a_rollout_is_given_up() {
+    const PATIENT: &str = "
+apiVersion: shipway.dev/v1
+kind: Service
+metadata: {name: web}
+spec:
+  replicas: 2
+  command: [./web]
+  progressDeadlineSeconds: 20
+  healthCheck: {startTimeout: 10m}
+  strategy: {canary: {steps: [{setWeight: 50}, {pause: {}}]}}
+";
+    let mut world = World::with(PATIENT);
+    world.deploy("v1");
+    world.run(seconds(2));
+    world.behaviours.insert("v2".to_owned(), Behaviour::NeverReady);
+    world.deploy("v2");
+    world.run(seconds(19));
+    assert!(world.why().contains("v2 waits for instances: 0 of one instance ready"), "{}", world.why());
+    world.run(seconds(3));
+    let report = report(&world);
+    assert_eq!(report.outcome, Outcome::Failed);
+    assert_eq!(report.reason, "no progress for 20.0 s: 0 of 1 instances are ready");
+    assert_eq!(world.serving(), "v1 100");
+}
+
+#[test]
+fn a_deploy_of_what_is_stable_ends_the_rollout_of_another() {
+    let mut world = World::live();
+    world.opinions.insert("v2".to_owned(), Opinion::NotYet);
+    world.deploy("v2");
+    world.run(seconds(1));
+    world.deploy("v1");
+    assert_eq!(world.serving(), "v1 100");
+    assert_eq!(report(&world).outcome, Outcome::Superseded);
+    world.run(seconds(3));
+    assert_eq!(world.all_running(), world.running("v1"));
+}

@@ -4,7 +4,7 @@ use shipway_base::{BUCKETS, Share};
 
 /// The instances that a share of the traffic needs: its part of the replicas, rounded up. The stable version keeps all
 /// of its own meanwhile, so that taking the new one back needs nothing to be started.
-pub(super) fn replicas_for(replicas: u32, share: Share) -> u32 {
+pub fn replicas_for(replicas: u32, share: Share) -> u32 {
     let part = u64::from(replicas) * u64::from(share.as_basis_points());
     u32::try_from(part.div_ceil(u64::from(BUCKETS))).unwrap_or(replicas)
 }
