@@ -12,7 +12,7 @@ use super::{
 use axum::{
     Extension, Json, Router,
     body::Bytes,
-    extract::State,
+    extract::{State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -71,10 +71,17 @@ pub(super) fn job_key(segment: &str) -> Result<JobKey, Box<Problem>> {
     JobKey::from_segment(segment).map_err(|_| problem(codes::NOT_FOUND, format!("there is no job {segment}")))
 }
 
+/// A body, or why it could not be read.
+type Payload = Result<Bytes, BytesRejection>;
+
 /// Reads a JSON body; an empty one where everything in it has a default.
-fn body<T: DeserializeOwned>(headers: &HeaderMap, bytes: &Bytes) -> Result<T, Box<Problem>> {
+fn body<T: DeserializeOwned>(headers: &HeaderMap, bytes: Payload) -> Result<T, Box<Problem>> {
+    let bytes = bytes.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => problem(codes::TOO_LARGE, "the body is larger than 2 MiB"),
+        _ => problem(codes::BAD_REQUEST, rejection.body_text()),
+    })?;
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let text: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
+    let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
     if !bytes.is_empty() && media.split(';').next().map(str::trim) != Some("application/json") {
         let mut wrong = problem(codes::BAD_REQUEST, "the body is not declared as JSON");
         wrong.help = Some("Send the header Content-Type: application/json.".to_owned());

@@ -43,7 +43,12 @@ impl Params {
     pub(super) fn word<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Box<Problem>> {
         let Some(text) = self.0.get(name) else { return Ok(None) };
         serde_json::from_value(serde_json::Value::String(text.clone())).map(Some).map_err(|error| {
-            problem(codes::BAD_REQUEST, format!("{text:?} is not a value of {name}: {error}"))
+            problem(codes::BAD_REQUEST, {
+                // The reader of JSON knows the words; its own "unknown variant" says nothing to a person.
+                let error = error.to_string();
+                let known = error.split_once("expected ").map_or(error.as_str(), |(_, known)| known);
+                format!("{text:?} is not a value of {name}; it takes {known}")
+            })
         })
     }
 

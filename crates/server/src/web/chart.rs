@@ -4,8 +4,8 @@ use maud::{Markup, html};
 use shipway_api::{EvidencePoint, SignalReport};
 use shipway_base::human_duration;
 
-const WIDTH: f64 = 480.0;
-const HEIGHT: f64 = 150.0;
+const WIDTH: f64 = 360.0;
+const HEIGHT: f64 = 140.0;
 const LEFT: f64 = 44.0;
 const RIGHT: f64 = 8.0;
 const TOP: f64 = 10.0;
@@ -35,9 +35,9 @@ pub(super) fn evidence(signal: &SignalReport) -> Markup {
                 line class="grid" x1=(LEFT) x2=(WIDTH - RIGHT) y1=(round(frame.y(tick))) y2=(round(frame.y(tick))) {}
                 text x=(LEFT - 6.0) y=(round(frame.y(tick) + 4.0)) text-anchor="end" { (tick_label(tick)) }
             }
-            (bound(&frame, signal.log10_bound, "bound", "roll back"))
+            (bound(&frame, signal.log10_bound, "bound", ("start", LEFT + 4.0), "roll back"))
             @if let Some((_, bar)) = signal.promote {
-                @if (bar - signal.log10_bound).abs() > 0.2 { (bound(&frame, bar, "bound good", "promote")) }
+                @if (bar - signal.log10_bound).abs() > 0.2 { (bound(&frame, bar, "bound good", ("end", WIDTH - RIGHT - 4.0), "promote")) }
             }
             @if !promotion.is_empty() { path class="line good" d=(frame.path(promotion.into_iter())) {} }
             @if signal.history.is_empty() {
@@ -70,11 +70,11 @@ pub(super) fn sparkline(values: &[f64]) -> Markup {
     }
 }
 
-fn bound(frame: &Frame, at: f64, class: &str, word: &str) -> Markup {
+fn bound(frame: &Frame, at: f64, class: &str, (anchor, x): (&str, f64), word: &str) -> Markup {
     let y = frame.y(at);
     html! {
         line class=(class) x1=(LEFT) x2=(WIDTH - RIGHT) y1=(round(y)) y2=(round(y)) {}
-        text class=(class) x=(LEFT + 4.0) y=(round(y - 4.0)) { (word) }
+        text class=(class) x=(x) y=(round(y - 4.0)) text-anchor=(anchor) { (word) }
     }
 }
 
@@ -147,6 +147,20 @@ impl Frame {
     }
 }
 
+/// A power of ten as people write it, with the exponent above the line.
+pub(super) fn power_of_ten(log10: f64) -> String {
+    let raised = |c: char| match c {
+        '-' => '⁻',
+        '1' => '¹',
+        '2' => '²',
+        '3' => '³',
+        '0' => '⁰',
+        '4'..='9' => char::from_u32('⁴' as u32 + (c as u32 - '4' as u32)).unwrap_or(c),
+        other => other,
+    };
+    format!("10{}", format!("{log10:.0}").chars().map(raised).collect::<String>())
+}
+
 fn tick_label(log10: f64) -> String {
     match log10 as i64 {
         0 => "1".to_owned(),
@@ -155,7 +169,7 @@ fn tick_label(log10: f64) -> String {
         3 => "1,000".to_owned(),
         -1 => "0.1".to_owned(),
         -2 => "0.01".to_owned(),
-        power => format!("10^{power}"),
+        _ => power_of_ten(log10),
     }
 }
 

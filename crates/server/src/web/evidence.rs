@@ -155,10 +155,10 @@ fn percent(fraction: f64) -> String {
 /// An e-value out of its logarithm: as a number while it is one that people read, else as a power of ten.
 fn e_value(log10: f64) -> String {
     match log10 {
-        l if l < -3.0 => format!("10^{l:.0}"),
+        l if l < -3.0 => chart::power_of_ten(l),
         l if l < 1.0 => format!("{:.2}", 10_f64.powf(l)),
         l if l < 6.0 => parts::count(10_f64.powf(l).round() as u64),
-        l => format!("10^{l:.0}"),
+        l => chart::power_of_ten(l),
     }
 }
 
@@ -167,16 +167,26 @@ fn metrics(metrics: &[MetricReport]) -> Markup {
         h3 { "Metrics" }
         div class="scroll" tabindex="0" role="region" aria-label="Metrics" {
             table {
-                thead { tr { th scope="col" { "Metric" } th scope="col" { "State" } th scope="col" { "Last" } th scope="col" { "Met" } th scope="col" { "Not met" } th scope="col" { "In words" } } }
+                thead {
+                    tr {
+                        th scope="col" { "Metric" }
+                        @for name in ["State", "Last", "Met", "Not met"] { th scope="col" { (name) } }
+                    }
+                }
                 tbody {
                     @for metric in metrics.iter().take(20) {
                         tr {
-                            th scope="row" { (metric.name) " " code class="dim" { (metric.condition) } }
+                            th scope="row" class="text" {
+                                (metric.name) " " code class="dim" { (metric.condition) }
+                                p class="dim" { (metric.words) }
+                            }
                             td { (of_outcome(metric.outcome).badge()) }
-                            td { (chart::sparkline(&metric.values)) @if let Some(last) = metric.values.last() { (number(*last)) } }
+                            td {
+                                (chart::sparkline(&metric.values))
+                                @if let Some(last) = metric.values.last() { (number(*last)) }
+                            }
                             td { (metric.successful) }
                             td { (metric.failed) }
-                            td class="text" { (metric.words) }
                         }
                     }
                 }
@@ -197,8 +207,8 @@ mod tests {
     fn numbers_stay_readable() {
         assert_eq!(e_value(0.0), "1.00");
         assert_eq!(e_value(2.0), "100");
-        assert_eq!(e_value(12.3), "10^12");
-        assert_eq!(e_value(-40.0), "10^-40");
+        assert_eq!(e_value(12.3), "10¹²");
+        assert_eq!(e_value(-40.0), "10⁻⁴⁰");
         assert_eq!(rate(0, 10), "0 %");
         assert_eq!(rate(1, 10_000), "0.010 %");
         assert_eq!(rate(1, 0), "-");

@@ -42,7 +42,7 @@ enum Need<'a> {
     Run(&'a RunSummary),
 }
 
-/// Rollouts that wait, then the latest run of each workflow and branch when it failed.
+/// Rollouts that wait, then the latest finished run of each workflow and branch when it failed.
 fn needs(home: &Home) -> Vec<Need<'_>> {
     let waiting = home.in_flight.items.iter().filter(|rollout| rollout.needs_you).map(Need::Rollout);
     let mut seen = std::collections::BTreeSet::new();
@@ -50,6 +50,8 @@ fn needs(home: &Home) -> Vec<Need<'_>> {
         .runs
         .items
         .iter()
+        // A run under way says nothing yet: what failed before it still waits.
+        .filter(|run| run.conclusion.is_some())
         .filter(|run| seen.insert((&run.workflow, &run.branch)))
         .filter(|run| run.conclusion == Some(shipway_api::Conclusion::Failure))
         .map(Need::Run);

@@ -48,7 +48,7 @@ fn head(rollout: &Rollout, now: Timestamp) -> Markup {
             }
             div { dt { "Began" } dd { (parts::ago(summary.created_at, now)) } }
             div { dt { "Took" } dd { (parts::took(Some(summary.created_at), summary.finished_at, now)) } }
-            @if let Some(run) = summary.run { div { dt { "Built by" } dd { a href={ "/runs/" (run) } { "run " (run) } } } }
+            @if let Some(run) = summary.run { div { dt { "Built by" } dd { a href={ "/runs/" (run) } { "this run" } } } }
         }
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn list(rollouts: &[RolloutSummary], now: Timestamp) -> Markup {
         ul class="rows" {
             @for rollout in rollouts {
                 li {
-                    (of_phase(rollout.phase).sign())
+                    (of_phase(rollout.phase).badge())
                     div class="what" {
                         a class="title" href={ "/rollouts/" (rollout.id) } {
                             (rollout.service) ": " (way(rollout))

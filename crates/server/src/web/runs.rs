@@ -20,7 +20,7 @@ pub(super) fn table(runs: &[RunSummary], now: Timestamp) -> Markup {
         ul class="rows" {
             @for run in runs {
                 li {
-                    (of_status(run.status, run.conclusion).sign())
+                    (of_status(run.status, run.conclusion).badge())
                     div class="what" {
                         a class="title" href={ "/runs/" (run.id) } { (run.title) }
                         span class="dim" {

@@ -39,6 +39,7 @@ fn content(reason: Reason, title: &str, command: &str) -> Markup {
         }
         p { "On the machine where the server runs:" }
         (parts::command(command))
+        @if reason == Reason::Dead { p class="dim" { "Code " code { (shipway_api::codes::SIGN_IN_LINK) } "." } }
         p class="dim" { "Open the link it prints in this browser. You then stay signed in for a week." }
     }
 }

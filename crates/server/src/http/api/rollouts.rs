@@ -1,10 +1,9 @@
 //! Releases, deployments and rollouts.
 
-use super::{ApiResult, body, id};
+use super::{ApiResult, Payload, body, id};
 use crate::http::{Context, auth::Principal, error::problem, live, params::Params};
 use axum::{
     Extension, Json, Router,
-    body::Bytes,
     extract::{Path, RawQuery, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -58,9 +57,9 @@ async fn deploy(
     State(context): State<Context>,
     Extension(principal): Extension<Principal>,
     headers: HeaderMap,
-    bytes: Bytes,
+    bytes: Payload,
 ) -> ApiResult<(StatusCode, Json<Deployed>)> {
-    let request: DeployRequest = body(&headers, &bytes)?;
+    let request: DeployRequest = body(&headers, bytes)?;
     if let Principal::Run(run) = principal
         && run != request.run_id
     {
@@ -122,11 +121,11 @@ async fn command(
     Extension(principal): Extension<Principal>,
     Path((rollout, segment)): Path<(String, String)>,
     headers: HeaderMap,
-    bytes: Bytes,
+    bytes: Payload,
 ) -> ApiResult<Json<Rollout>> {
     let rollout: RolloutId = id("rollout", &rollout)?;
     let command = command_of(&segment)?;
-    let request: CommandRequest = body(&headers, &bytes)?;
+    let request: CommandRequest = body(&headers, bytes)?;
     context.backend.command(rollout, command, request, (&principal).into()).await?;
     Ok(Json(context.backend.rollout(rollout).await?))
 }

@@ -1,6 +1,6 @@
 //! Runs: list, read, cancel, run again, artifacts.
 
-use super::{ApiResult, body, id};
+use super::{ApiResult, Payload, body, id};
 use crate::http::{
     Context,
     auth::Principal,
@@ -9,7 +9,7 @@ use crate::http::{
 };
 use axum::{
     Extension, Json, Router,
-    body::{Body, Bytes},
+    body::Body,
     extract::{Path, RawQuery, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -65,9 +65,9 @@ async fn rerun(
     Extension(principal): Extension<Principal>,
     Path(run): Path<String>,
     headers: HeaderMap,
-    bytes: Bytes,
+    bytes: Payload,
 ) -> ApiResult<(StatusCode, Json<Run>)> {
-    let request: RerunRequest = body(&headers, &bytes)?;
+    let request: RerunRequest = body(&headers, bytes)?;
     let new = context.backend.rerun(id("run", &run)?, request, (&principal).into()).await?;
     Ok((StatusCode::CREATED, Json(context.backend.run(new).await?)))
 }

@@ -1,0 +1,190 @@
+//! The JSON API: shapes under snapshot, errors as problems, commands that reach the backend.
+
+use crate::{
+    client::{As, Client},
+    fake::samples,
+};
+use axum::{body::Body, http::StatusCode};
+use serde_json::{Value, json};
+use shipway_api::{
+    CommandRequest, DeployRequest, JobKey, RerunRequest, RolloutCommand, RolloutQuery, RunQuery,
+    request::{self, AnswerError, Request},
+};
+
+/// Long lists are cut to their first items, so that a snapshot shows shapes and not bulk.
+fn shape(value: Value) -> Value {
+    match value {
+        Value::Array(items) => {
+            let more = items.len().saturating_sub(2);
+            let mut shown: Vec<Value> = items.into_iter().take(2).map(shape).collect();
+            if more > 0 {
+                shown.push(json!(format!("... {more} more")));
+            }
+            Value::Array(shown)
+        }
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, shape(value))).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
+    }
+}
+
+async fn snapshot(name: &str, path: &str) {
+    let client = Client::new(samples::rich());
+    let reply = client.call("GET", path, None).await;
+    let text = serde_json::to_string_pretty(&shape(reply.json())).expect("json");
+    insta::assert_snapshot!(
+        name,
+        format!("GET {path}\n{} {}\n\n{text}", reply.status, reply.header("content-type"))
+    );
+}
+
+#[tokio::test]
+async fn shapes_are_a_promise() {
+    let (run, rollout) = (samples::run_id(3), samples::rollout_id(3));
+    snapshot("runs", "/api/v1/runs?limit=2").await;
+    snapshot("run", &format!("/api/v1/runs/{run}")).await;
+    snapshot("log", &format!("/api/v1/runs/{run}/jobs/test.1/log?from=14&count=3")).await;
+    snapshot("log_search", &format!("/api/v1/runs/{run}/jobs/test.1/log/search?q=BASKET&count=2")).await;
+    snapshot("log_group", &format!("/api/v1/runs/{run}/jobs/test.1/log/group?line=5")).await;
+    snapshot("releases", "/api/v1/releases?service=web").await;
+    snapshot("rollouts", "/api/v1/rollouts?in_flight=true").await;
+    snapshot("rollout", &format!("/api/v1/rollouts/{rollout}")).await;
+    snapshot("rollout_events", &format!("/api/v1/rollouts/{rollout}/events?after=3")).await;
+    snapshot("version", "/api/v1/version").await;
+    snapshot("not_found", "/api/v1/runs/12").await;
+    snapshot("bad_parameter", "/api/v1/runs?stauts=queued").await;
+}
+
+/// Sends a request of the typed client and reads it with the same.
+async fn ask<T: serde::de::DeserializeOwned>(
+    client: &Client,
+    request: &Request<T>,
+) -> Result<T, AnswerError> {
+    let token = client.auth.operator_token();
+    let mut http = client.request(request.method, &request.path, As::Bearer(token.expose()));
+    for (name, value) in &request.headers {
+        http = http.header(*name, value);
+    }
+    if request.body.is_some() {
+        http = http.header("content-type", "application/json");
+    }
+    let body = request.body.clone().map_or(Body::empty(), Body::from);
+    let reply = client.reply(http.body(body).expect("a request")).await;
+    request.read(reply.status.as_u16(), reply.text.as_bytes())
+}
+
+#[tokio::test]
+async fn the_typed_client_and_the_server_agree() {
+    let client = Client::new(samples::rich());
+    let run = samples::run_id(3);
+    assert_eq!(ask(&client, &request::version()).await.expect("a version").api, 1);
+    let query = RunQuery {
+        q: Some("basket when".to_owned()),
+        branch: Some("main".to_owned()),
+        ..RunQuery::default()
+    };
+    let found = ask(&client, &request::runs(&query)).await.expect("runs");
+    assert!(!found.items.is_empty() && found.items.iter().all(|run| run.title.contains("basket when")));
+    let first = ask(&client, &request::run(run)).await.expect("a run");
+    assert_eq!(first.failure.expect("it failed").exit_code, Some(1));
+    let new = ask(&client, &request::rerun(run, &RerunRequest { only_failed: true })).await.expect("a run");
+    assert_eq!(new.summary.rerun_of, Some(run));
+    ask(&client, &request::cancel_run(new.summary.id)).await.expect("cancelled");
+    let key = JobKey::new("test/1").expect("a key");
+    let log = ask(&client, &request::log(run, &key, 23, 10)).await.expect("a log");
+    assert_eq!((log.lines.len(), log.total, log.complete), (2, 24, true));
+    ask(&client, &request::releases(Some("web"))).await.expect("releases");
+    let open = RolloutQuery { in_flight: Some(true), ..RolloutQuery::default() };
+    let rollouts = ask(&client, &request::rollouts(&open)).await.expect("rollouts");
+    assert!(rollouts.items.iter().all(|rollout| !rollout.phase.is_over()));
+    let id = rollouts.items[0].id;
+    let why = CommandRequest { reason: Some("it is late".to_owned()), to: None };
+    let after = ask(&client, &request::command(id, RolloutCommand::Pause, &why)).await.expect("paused");
+    assert_eq!(after.events[0].by.as_deref(), Some("operator"));
+    assert!(
+        ask(&client, &request::rollout_events(id, 0))
+            .await
+            .expect("events")
+            .windows(2)
+            .all(|e| e[0].seq < e[1].seq)
+    );
+    match ask(&client, &request::command(id, RolloutCommand::Pause, &why)).await {
+        Err(AnswerError::Problem(problem)) => assert_eq!(problem.code, "SW0905"),
+        other => panic!("{other:?}"),
+    }
+    let link = ask(&client, &request::sign_in_link()).await.expect("a link");
+    assert!(link.path.starts_with("/sign-in?token="));
+    let asked = client.fake.state().asked.join("\n");
+    assert!(asked.contains("because it is late by operator"), "{asked}");
+}
+
+#[tokio::test]
+async fn a_deployment_may_be_sent_again() {
+    let client = Client::new(samples::rich());
+    let deploy = DeployRequest {
+        service: "web".to_owned(),
+        artifact: "web".to_owned(),
+        run_id: samples::run_id(2),
+        spec: "kind: Service".to_owned(),
+        spec_name: "shipway.yaml".to_owned(),
+        version: Some("v4".to_owned()),
+    };
+    let first = ask(&client, &request::deploy(&deploy, "k1".to_owned())).await.expect("deployed");
+    let second = ask(&client, &request::deploy(&deploy, "k1".to_owned())).await.expect("deployed");
+    assert_eq!((first.rollout, first.repeated, second.repeated), (second.rollout, false, true));
+    let other = DeployRequest { artifact: "other".to_owned(), ..deploy.clone() };
+    let code = |answer: Result<_, AnswerError>| match answer {
+        Err(AnswerError::Problem(problem)) => problem,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(code(ask(&client, &request::deploy(&other, "k1".to_owned())).await).code, "SW0908");
+    assert_eq!(code(ask(&client, &request::deploy(&other, String::new())).await).code, "SW0906");
+    let broken = DeployRequest { spec: "kind: Nothing".to_owned(), ..deploy };
+    let problem = code(ask(&client, &request::deploy(&broken, "k2".to_owned())).await);
+    assert_eq!((problem.code.as_str(), problem.findings.len()), ("SW0913", 1));
+}
+
+#[tokio::test]
+async fn wrong_requests_say_what_is_wrong() {
+    let client = Client::new(samples::rich());
+    let rollout = samples::rollout_id(1);
+    for (method, path, body, status, code) in [
+        ("GET", "/api/v1/nothing".to_owned(), None, 404, "SW0903"),
+        ("DELETE", "/api/v1/runs".to_owned(), None, 405, "SW0911"),
+        ("GET", "/api/v1/runs/abc".to_owned(), None, 404, "SW0903"),
+        ("GET", "/api/v1/runs?limit=1000".to_owned(), None, 400, "SW0906"),
+        ("GET", "/api/v1/runs?after=x".to_owned(), None, 400, "SW0906"),
+        ("GET", format!("/api/v1/runs/{}/jobs/nope/log", samples::run_id(3)), None, 404, "SW0903"),
+        (
+            "GET",
+            format!("/api/v1/runs/{}/jobs/test.1/log?count=9999", samples::run_id(3)),
+            None,
+            400,
+            "SW0906",
+        ),
+        ("GET", format!("/api/v1/runs/{}/jobs/test.1/log/search", samples::run_id(3)), None, 400, "SW0906"),
+        ("POST", format!("/api/v1/rollouts/{rollout}/explode"), None, 404, "SW0903"),
+        ("POST", format!("/api/v1/rollouts/{rollout}/resume"), None, 409, "SW0905"),
+        ("POST", "/api/v1/deployments".to_owned(), Some(json!({"service": 1})), 400, "SW0906"),
+        ("POST", format!("/api/v1/runs/{}/cancel", samples::run_id(3)), None, 409, "SW0905"),
+    ] {
+        let reply = client.call(method, &path, body).await;
+        assert_eq!(
+            (reply.status.as_u16(), reply.json()["code"].as_str()),
+            (status, Some(code)),
+            "{method} {path}"
+        );
+        assert_eq!(reply.header("content-type"), "application/problem+json");
+    }
+    let huge = "x".repeat(3 << 20);
+    let reply = client.call("POST", "/api/v1/deployments", Some(json!({ "spec": huge }))).await;
+    assert_eq!((reply.status.as_u16(), reply.json()["code"].as_str()), (413, Some("SW0910")));
+}
+
+#[tokio::test]
+async fn health_tells_what_is_wrong() {
+    let client = Client::new(samples::rich());
+    client.fake.state().problems.push("the disk is full".to_owned());
+    let reply = client.call("GET", "/api/v1/health", None).await;
+    assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(reply.json(), json!({"healthy": false, "problems": ["the disk is full"]}));
+}
