@@ -55,8 +55,8 @@ pub struct View {
     pub(crate) facts: Vec<(&'static str, Value)>,
     /// The server's idea of now, which ages on the page are counted from.
     now: Option<Timestamp>,
-    /// Whether the page needs the log viewer's script.
-    viewer: bool,
+    /// For a page with the log viewer: the path of the lines that it will ask for first.
+    viewer: Option<String>,
 }
 
 /// A part of a page that is replaced as a whole.
@@ -80,7 +80,7 @@ impl View {
             regions: Vec::new(),
             facts: Vec::new(),
             now: None,
-            viewer: false,
+            viewer: None,
         }
     }
 

@@ -25,7 +25,8 @@ use axum::{
 };
 use futures_util::stream;
 use shipway_api::{
-    Conclusion, JobKey, LogSearch, PageQuery, Problem, RolloutId, RolloutQuery, Run, RunId, RunQuery, codes,
+    Conclusion, JobKey, LogSearch, PageQuery, Problem, RolloutId, RolloutQuery, Run, RunId, RunQuery, Status,
+    codes,
 };
 
 type PageResult = Result<Response, PageError>;
@@ -154,11 +155,19 @@ async fn job(
             Some(context.backend.search_log(id, key.clone(), search).await?)
         }
     };
-    let half = u64::from(PAGE_LINES / 2);
-    // Without another wish a failed job opens at its first error, any other at its beginning.
+    let size = u64::from(PAGE_LINES);
+    // Without another wish a failed job opens at its first error or at its end, a running one at its end, any other
+    // at its beginning.
     let failed = job.conclusion == Some(Conclusion::Failure);
-    let centre = at.or(job.error_line.filter(|_| failed && from.is_none() && q.is_none()));
-    let from = centre.map(|at| at.saturating_sub(half).max(1)).or(from.filter(|_| q.is_none())).unwrap_or(1);
+    let free = from.is_none() && q.is_none();
+    let from = match at.or(job.error_line.filter(|_| failed && free)) {
+        Some(line) => line.saturating_sub(size / 2).max(1),
+        None if free && (failed || job.status == Status::InProgress) => {
+            let end = context.backend.log(id, key.clone(), LogRange { from: 1, count: 0 }).await?;
+            end.total.saturating_sub(size - 1).max(1)
+        }
+        None => from.filter(|_| q.is_none()).unwrap_or(1),
+    };
     let slice = context.backend.log(id, key, LogRange { from, count: PAGE_LINES }).await?;
     let log = api::log_page(from, slice);
     let search = q.as_deref().zip(search.as_ref());

@@ -35,9 +35,9 @@ pub(super) fn evidence(signal: &SignalReport) -> Markup {
                 line class="grid" x1=(LEFT) x2=(WIDTH - RIGHT) y1=(round(frame.y(tick))) y2=(round(frame.y(tick))) {}
                 text x=(LEFT - 6.0) y=(round(frame.y(tick) + 4.0)) text-anchor="end" { (tick_label(tick)) }
             }
-            (bound(&frame, signal.log10_bound, "bound", ("start", LEFT + 4.0), "roll back"))
+            (bound(&frame, signal.log10_bound, "bound", ("start", LEFT + 4.0, -4.0), "roll back"))
             @if let Some((_, bar)) = signal.promote {
-                @if (bar - signal.log10_bound).abs() > 0.2 { (bound(&frame, bar, "bound good", ("end", WIDTH - RIGHT - 4.0), "promote")) }
+                @if (bar - signal.log10_bound).abs() > 0.2 { (bound(&frame, bar, "bound good", ("end", WIDTH - RIGHT - 4.0, 11.0), "promote")) }
             }
             @if !promotion.is_empty() { path class="line good" d=(frame.path(promotion.into_iter())) {} }
             @if signal.history.is_empty() {
@@ -70,11 +70,11 @@ pub(super) fn sparkline(values: &[f64]) -> Markup {
     }
 }
 
-fn bound(frame: &Frame, at: f64, class: &str, (anchor, x): (&str, f64), word: &str) -> Markup {
+fn bound(frame: &Frame, at: f64, class: &str, (anchor, x, above): (&str, f64, f64), word: &str) -> Markup {
     let y = frame.y(at);
     html! {
         line class=(class) x1=(LEFT) x2=(WIDTH - RIGHT) y1=(round(y)) y2=(round(y)) {}
-        text class=(class) x=(x) y=(round(y - 4.0)) text-anchor=(anchor) { (word) }
+        text class=(class) x=(x) y=(round(y + above)) text-anchor=(anchor) { (word) }
     }
 }
 

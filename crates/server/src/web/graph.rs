@@ -69,7 +69,7 @@ fn node(run: &Run, group: &Group<'_>, (x, y): (usize, usize)) -> Markup {
         _ => (group.id, format!("#{}", group.anchor())),
     };
     let legs = (group.legs.len() > 1).then(|| format!("{}/{}", group.finished(), group.legs.len()));
-    let room = if legs.is_some() { 15 } else { 19 };
+    let room = if legs.is_some() { 12 } else { 16 };
     html! {
         a href=(href) class={ "node " (mark.tone.class()) } aria-label=(label(name, mark, legs.as_deref())) {
             title { (name) }

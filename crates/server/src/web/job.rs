@@ -13,6 +13,9 @@ use shipway_base::Timestamp;
 /// How many lines a page without scripts shows.
 pub const PAGE_LINES: u32 = 200;
 
+/// How many lines the viewer asks for at once; `CHUNK` in its script.
+const VIEWER_CHUNK: u64 = 500;
+
 /// What the page shows.
 #[derive(Clone, Copy, Debug)]
 pub struct JobPage<'a> {
@@ -37,8 +40,25 @@ pub(super) fn path(run: RunId, job: &JobKey) -> String {
 pub fn view(page: JobPage<'_>, now: Timestamp) -> View {
     let mut view = live(page.run, page.job, page.log, now);
     view.regions.push(super::Region { id: "log", content: log(page) });
-    view.viewer = true;
+    view.viewer = Some(first_lines(page));
     view
+}
+
+/// The chunk that the viewer opens at, unless the address names a line: the first error of a failed job, the end of
+/// one that runs, else the beginning.
+fn first_lines(page: JobPage<'_>) -> String {
+    let failed = page.job.conclusion == Some(Conclusion::Failure);
+    let line = match page.job.error_line.filter(|_| failed) {
+        Some(line) => line,
+        None if failed || !page.log.complete => page.log.total,
+        None => 1,
+    };
+    let chunk = line.saturating_sub(1) / VIEWER_CHUNK;
+    format!(
+        "/api/v1{}/log?from={}&count={VIEWER_CHUNK}",
+        path(page.run.id, &page.job.key),
+        chunk * VIEWER_CHUNK + 1
+    )
 }
 
 /// The parts of the page that change while the job runs; the lines themselves come through the viewer.
@@ -124,19 +144,19 @@ fn lines(path: &str, log: &LogPage, from: u64) -> Markup {
         @if log.lines.is_empty() {
             p class="dim" { @if log.complete { "The job wrote no lines." } @else { "No lines yet." } }
         } @else {
-            (pages(path, log, from, size, to))
+            (pages(path, log, from, size, to, "Pages of the log"))
             pre class="lines" tabindex="0" aria-label="Log" {
                 @for line in &log.lines { (Numbered(line.n, class(line.kind).unwrap_or_default(), &line.text)) }
             }
-            (pages(path, log, from, size, to))
+            (pages(path, log, from, size, to, "Pages of the log, at its end"))
         }
     }
 }
 
-fn pages(path: &str, log: &LogPage, from: u64, size: u64, to: u64) -> Markup {
+fn pages(path: &str, log: &LogPage, from: u64, size: u64, to: u64, label: &str) -> Markup {
     html! {
         @if log.total > size {
-            nav class="pager" aria-label="Pages of the log" {
+            nav class="pager" aria-label=(label) {
                 @if from > 1 {
                     a href={ (path) "?from=1" } { "Start" }
                     a href={ (path) "?from=" (from.saturating_sub(size).max(1)) } rel="prev" { "Earlier" }

@@ -26,7 +26,11 @@ pub fn document(view: &View, chrome: Chrome<'_>) -> Markup {
                 link rel="icon" id="icon" type="image/svg+xml" href=(view.icon());
                 link rel="stylesheet" href=(assets::path("app.css"));
                 script type="module" src=(assets::path("app.js")) {}
-                @if view.viewer { script type="module" src=(assets::path("log.js")) {} }
+                @if let Some(lines) = &view.viewer {
+                    // The lines come while the script is still on its way.
+                    link rel="preload" as="fetch" href=(lines) crossorigin="anonymous";
+                    script type="module" src=(assets::path("log.js")) {}
+                }
             }
             body {
                 a class="skip" href="#main" { "Skip to content" }

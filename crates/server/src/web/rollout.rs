@@ -76,8 +76,10 @@ fn verdict(rollout: &Rollout, now: Timestamp) -> Markup {
                     p class="dim" { (evidence::exposure(&rollout.summary.release.version, &verdict.exposure)) }
                 }
                 @if let Some(fixed) = &verdict.fixed_threshold { p class="dim" { (fixed) } }
-            } @else {
+            } @else if rollout.split.canary == 0 && !rollout.summary.phase.is_over() {
                 p { "There is nothing to judge before the new version has traffic." }
+            } @else {
+                p { (rollout.summary.headline) }
             }
             @if !rollout.waiting.is_empty() {
                 h3 { "Why is it waiting?" }
