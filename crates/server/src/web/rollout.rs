@@ -48,6 +48,9 @@ fn head(rollout: &Rollout, now: Timestamp) -> Markup {
             }
             div { dt { "Began" } dd { (parts::ago(summary.created_at, now)) } }
             div { dt { "Took" } dd { (parts::took(Some(summary.created_at), summary.finished_at, now)) } }
+            @if let Some(millis) = rollout.verdict_after_ms {
+                div { dt { "Verdict after" } dd { (human_duration(Duration::from_millis(millis))) } }
+            }
             @if let Some(run) = summary.run { div { dt { "Built by" } dd { a href={ "/runs/" (run) } { "this run" } } } }
         }
     }

@@ -122,6 +122,7 @@ fn rollout(n: i64, service: &str, from: Option<&str>, to: &str, phase: RolloutPh
             &format!("Rollout of {to} began."),
         )],
         commands: offers(&summary),
+        verdict_after_ms: None,
         summary,
     }
 }
@@ -308,6 +309,7 @@ fn rolled_back() -> Rollout {
         "1.4.2 failed 9.8 times as often as 1.4.1; no client has seen it since 09:58:00.".to_owned();
     rollout.steps = steps(2, true);
     rollout.split.wanted = 0;
+    rollout.verdict_after_ms = Some(8_100);
     rollout.stable = Some(arm("1.4.1", 21_300, 24, [9_100, 30_000, 61_000]));
     rollout.canary = Some(arm("1.4.2", 1_422, 61, [14_800, 91_000, 240_000]));
     let side = |with_event, clients| ArmSide { with_event, clients };
