@@ -27,6 +27,7 @@ use shipway_store::{
 };
 use shipway_target::{InstanceSpec, InstanceStatus, TargetError};
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -79,7 +80,8 @@ impl Service {
             stream: rows::delivery::stream(name),
             delivery: Delivery { service: name.to_owned(), ..Delivery::default() },
             looks: Looks::default(),
-            verdict: None,
+            verdicts: Vec::new(),
+            kept: BTreeMap::new(),
             history: History::default(),
             reasons: Vec::new(),
             first_version: 0,
@@ -122,7 +124,9 @@ struct Loop {
     stream: String,
     delivery: Delivery,
     looks: Looks,
-    verdict: Option<Verdict>,
+    verdicts: Vec<Verdict>,
+    /// How the instances of the version on trial were last seen, for its page after they are gone.
+    kept: BTreeMap<String, api::InstanceReport>,
     history: History,
     reasons: Vec<Reason>,
     /// The version of the present rollout's first event in the stream.
@@ -145,6 +149,10 @@ impl Loop {
         }
         if let Some(rollout) = &self.delivery.rollout {
             self.saved = self.world.store.saved_evidence(rollout.id).await?.map(|saved| saved.evidence);
+            let row = self.world.store.rollout(rollout.id).await?;
+            let page = row.and_then(|row| serde_json::from_str::<api::Rollout>(row.report.as_deref()?).ok());
+            let seen = page.into_iter().flat_map(|page| page.instances).filter(|instance| instance.canary);
+            self.kept = seen.map(|instance| (instance.id.clone(), instance)).collect();
         }
         Ok(())
     }
@@ -222,6 +230,7 @@ impl Loop {
             .map(|status| (status.id.clone(), self.world.router.in_flight(&status.id)))
             .filter(|(_, requests)| *requests > 0)
             .collect();
+        present::keep(&self.delivery, &statuses, &mut self.kept);
         let evidence =
             self.world.router.evidence(service).filter(|evidence| evidence.epoch == self.delivery.epoch);
         let judged = self.judge(evidence.as_ref(), now);
@@ -230,15 +239,12 @@ impl Loop {
         (Observed { instances, routed, in_flight, judged, evidence, saved }, statuses)
     }
 
-    /// Asks the analyses that have a say now, and keeps what the page shows: the step's analysis, which is closest to a
-    /// decision, else the one beside the steps.
+    /// Asks the analyses that have a say now, and keeps what they said for the page.
     fn judge(&mut self, evidence: Option<&Evidence>, now: Timestamp) -> Vec<Judged> {
         let judged = self.looks.look(&self.delivery, evidence, now);
-        for look in &judged {
-            self.history.record(&look.verdict, now);
-        }
-        if let Some(last) = judged.last() {
-            self.verdict = Some(last.verdict.clone());
+        if !judged.is_empty() {
+            self.verdicts = judged.iter().map(|look| look.verdict.clone()).collect();
+            self.history.record(&self.verdicts, now);
         }
         judged
     }
@@ -292,7 +298,8 @@ impl Loop {
             != next.rollout.as_ref().map(|rollout| rollout.id)
         {
             self.history = History::default();
-            self.verdict = None;
+            self.verdicts.clear();
+            self.kept.clear();
         }
         self.delivery = next;
         self.first_version = first_version;
@@ -374,7 +381,8 @@ impl Loop {
         let dropped =
             self.world.router.stats(&self.delivery.service).map_or(0, |stats| stats.dropped_total());
         present::Shown {
-            verdict: self.verdict.as_ref(),
+            verdicts: &self.verdicts,
+            kept: &self.kept,
             history: &self.history,
             reasons: &self.reasons,
             dropped,

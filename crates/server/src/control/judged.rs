@@ -13,11 +13,11 @@ impl History {
     /// The most points of one signal.
     const POINTS: usize = 200;
 
-    /// Adds the present state of a verdict. When a signal has too many points every second one is dropped, so that
+    /// Adds the present state of the verdicts. When a signal has too many points every second one is dropped, so that
     /// the whole course stays visible.
-    pub(super) fn record(&mut self, verdict: &Verdict, at: Timestamp) {
-        for report in verdict.metrics.iter().flat_map(|metric| &metric.signals) {
-            let points = self.0.entry(kind(report.signal)).or_default();
+    pub(super) fn record(&mut self, verdicts: &[Verdict], at: Timestamp) {
+        for (signal, report) in signals(verdicts) {
+            let points = self.0.entry(signal).or_default();
             let point = api::EvidencePoint {
                 at,
                 log10_e: finite(report.regression.log_e / LN_10),
@@ -40,25 +40,31 @@ impl History {
     }
 }
 
-/// A verdict for pages and clients.
-pub(super) fn verdict(verdict: &Verdict, history: &History) -> api::VerdictReport {
-    let (decision, needed) = match &verdict.decision {
+/// What the analyses say together, for pages and clients: the words of the one that decides, the signals and metrics of
+/// all; `None` when none was asked.
+pub(super) fn verdict(verdicts: &[Verdict], history: &History) -> Option<api::VerdictReport> {
+    let weight = |verdict: &&Verdict| match verdict.decision {
+        Decision::Regressed { .. } => 3,
+        Decision::Inconclusive { .. } => 2,
+        Decision::NotYet { .. } => 1,
+        Decision::Healthy { .. } => 0,
+    };
+    // Of two that say the same the later one, the step's, is closer to a decision.
+    let deciding = verdicts.iter().max_by_key(weight)?;
+    let (decision, needed) = match &deciding.decision {
         Decision::Regressed { .. } => (api::Decision::Regressed, None),
         Decision::Healthy { .. } => (api::Decision::Healthy, None),
         Decision::Inconclusive { .. } => (api::Decision::Inconclusive, None),
         Decision::NotYet { needed, .. } => (api::Decision::NotYet, needed.as_ref().map(self::needed)),
     };
-    let exposure = &verdict.exposure;
-    api::VerdictReport {
+    let metrics =
+        verdicts.iter().flat_map(|verdict| &verdict.metrics).filter(|metric| metric.signals.is_empty());
+    let exposure = &deciding.exposure;
+    Some(api::VerdictReport {
         decision,
-        words: verdict.words.clone(),
-        signals: verdict
-            .metrics
-            .iter()
-            .flat_map(|metric| &metric.signals)
-            .map(|report| signal(report, history))
-            .collect(),
-        metrics: verdict.metrics.iter().filter(|metric| metric.signals.is_empty()).map(metric).collect(),
+        words: deciding.words.clone(),
+        signals: signals(verdicts).into_values().map(|report| signal(report, history)).collect(),
+        metrics: metrics.map(metric).collect(),
         exposure: api::Exposure {
             requests: exposure.requests,
             failed_requests: exposure.failed_requests,
@@ -66,8 +72,20 @@ pub(super) fn verdict(verdict: &Verdict, history: &History) -> api::VerdictRepor
             failed_clients: exposure.failing_clients,
         },
         needed,
-        fixed_threshold: fixed_threshold(verdict),
+        fixed_threshold: fixed_threshold(deciding),
+    })
+}
+
+/// The reports by signal. The same signal may be asked twice, once for promotion; that one says more.
+fn signals(verdicts: &[Verdict]) -> BTreeMap<api::SignalKind, &SignalReport> {
+    let mut signals: BTreeMap<api::SignalKind, &SignalReport> = BTreeMap::new();
+    for report in verdicts.iter().flat_map(|verdict| &verdict.metrics).flat_map(|metric| &metric.signals) {
+        let known = signals.entry(kind(report.signal)).or_insert(report);
+        if report.promotion.is_some() {
+            *known = report;
+        }
     }
+    signals
 }
 
 fn signal(report: &SignalReport, history: &History) -> api::SignalReport {

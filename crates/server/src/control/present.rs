@@ -13,17 +13,19 @@ use shipway_rollout::{
 };
 use shipway_store::{Statement, StoreError, models, models::rollouts::RolloutRow};
 use shipway_target::InstanceStatus;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// What the loop knows beside the state.
 #[derive(Clone, Copy)]
 pub(super) struct Shown<'a> {
-    /// The last look of the analysis that matters.
-    pub(super) verdict: Option<&'a Verdict>,
+    /// The last looks of all analyses that had a say.
+    pub(super) verdicts: &'a [Verdict],
     /// How the evidence grew.
     pub(super) history: &'a History,
     /// Why the delivery stands where it stands.
     pub(super) reasons: &'a [Reason],
+    /// How the instances of the version on trial were last seen.
+    pub(super) kept: &'a BTreeMap<String, api::InstanceReport>,
     /// Requests that the router failed because of the shifting itself, since it started.
     pub(super) dropped: u64,
 }
@@ -56,14 +58,29 @@ pub(super) fn rollout(
         },
         stable: stable_arm,
         canary: canary_arm,
-        verdict: shown.verdict.map(|verdict| judged::verdict(verdict, shown.history)),
-        instances: instances(delivery, rollout, statuses, observed),
+        verdict: judged::verdict(shown.verdicts, shown.history),
+        instances: instances(delivery, rollout, statuses, observed, shown.kept),
         events: Vec::new(),
         commands: offers(delivery, now),
         verdict_after_ms: verdict_after(rollout)
             .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
         summary,
     })
+}
+
+/// Remembers how the instances of the version on trial are, as long as they are there.
+pub(super) fn keep(
+    delivery: &Delivery,
+    statuses: &[InstanceStatus],
+    kept: &mut BTreeMap<String, api::InstanceReport>,
+) {
+    let Some(rollout) = &delivery.rollout else { return };
+    let observed = Observed::default();
+    for instance in instances(delivery, rollout, statuses, &observed, &BTreeMap::new()) {
+        if instance.canary && statuses.iter().any(|status| status.id == instance.id) {
+            kept.insert(instance.id.clone(), instance);
+        }
+    }
 }
 
 /// The read model of the rollout that a delivery is at.
@@ -337,6 +354,7 @@ fn instances(
     rollout: &Rollout,
     statuses: &[InstanceStatus],
     observed: &Observed,
+    kept: &BTreeMap<String, api::InstanceReport>,
 ) -> Vec<api::InstanceReport> {
     let mut shown: Vec<api::InstanceReport> = statuses
         .iter()
@@ -373,6 +391,15 @@ fn instances(
             })
         })
         .collect();
+    if !rollout.is_active() {
+        let gone = kept.values().filter(|kept| statuses.iter().all(|status| status.id != kept.id));
+        shown.extend(gone.cloned().map(|instance| api::InstanceReport {
+            health: api::InstanceHealth::Stopped,
+            address: None,
+            detail: None,
+            ..instance
+        }));
+    }
     let failures = report(rollout).map_or(&rollout.failures, |report| &report.failures);
     for (index, failure) in failures.iter().enumerate() {
         shown.push(api::InstanceReport {
