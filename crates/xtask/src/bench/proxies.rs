@@ -158,7 +158,7 @@ fn start_haproxy(folder: &Path, upstream: SocketAddr) -> Result<Proxy> {
 fn start_router(root: &Path, upstream: SocketAddr) -> Result<Proxy> {
     let address = free()?;
     let mut process = command(root, target_folder(root)?.join("release/examples/proxy"));
-    process.args([address.to_string(), upstream.to_string(), "2".to_owned()]);
+    process.args([address.to_string(), "2".to_owned(), upstream.to_string()]);
     start("shipway", address, &mut process)
 }
 
