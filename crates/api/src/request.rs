@@ -222,3 +222,67 @@ impl Query {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Conclusion, PageQuery, Status, codes};
+    use proptest::prelude::*;
+
+    #[test]
+    fn queries_hold_what_was_asked_for_and_no_more() {
+        assert_eq!(runs_query(&RunQuery::default()), "");
+        let query = RunQuery {
+            status: Some(Status::InProgress),
+            conclusion: Some(Conclusion::Failure),
+            branch: Some("a&b c".to_owned()),
+            page: PageQuery { after: Some("50".to_owned()), limit: 10 },
+            ..RunQuery::default()
+        };
+        assert_eq!(
+            runs_query(&query),
+            "?status=in_progress&conclusion=failure&branch=a%26b%20c&after=50&limit=10"
+        );
+        let query = RolloutQuery { in_flight: Some(true), ..RolloutQuery::default() };
+        assert_eq!(rollouts_query(&query), "?in_flight=true");
+    }
+
+    #[test]
+    fn answers_are_told_apart() {
+        let version = version();
+        let read = version.read(200, br#"{"version":"1.2.3","api":1,"more":"is ignored"}"#);
+        assert_eq!(read.map(|version| version.api), Ok(1));
+        let refused = br#"{"code":"SW0903","status":404,"title":"Not found","detail":"there is no run 1"}"#;
+        match version.read(404, refused) {
+            Err(AnswerError::Problem(problem)) => {
+                assert_eq!(problem.code, codes::NOT_FOUND);
+                assert_eq!(problem.to_string(), "there is no run 1 (SW0903)");
+            }
+            other => panic!("{other:?}"),
+        }
+        for (status, body) in [(502, &b"<html>Bad gateway</html>"[..]), (200, b"hello"), (500, b"{}")] {
+            let read = version.read(status, body);
+            assert!(matches!(read, Err(AnswerError::Foreign { .. })), "{read:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn encoded_texts_are_safe_in_a_query_and_come_back(text in "\\PC{0,20}") {
+            let encoded = percent_encode(&text);
+            prop_assert!(encoded.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte)));
+            let mut bytes = Vec::new();
+            let mut rest = encoded.as_str();
+            while let Some(first) = rest.chars().next() {
+                if first == '%' {
+                    bytes.push(u8::from_str_radix(&rest[1..3], 16).expect("two digits"));
+                    rest = &rest[3..];
+                } else {
+                    bytes.push(first as u8);
+                    rest = &rest[1..];
+                }
+            }
+            prop_assert_eq!(String::from_utf8(bytes).expect("text"), text);
+        }
+    }
+}
