@@ -3,6 +3,7 @@
 mod composite;
 mod native;
 mod node;
+mod unsupported;
 
 use crate::{
     error::{ErrorKind, RunnerError},
@@ -24,6 +25,8 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
+
+pub use unsupported::unsupported;
 
 /// Composite actions may lie within each other this deep, as on GitHub.
 const MAX_DEPTH: usize = 10;
@@ -53,10 +56,10 @@ impl Job<'_> {
             {
                 match native::Native::named(repo) {
                     Some(native) => self.run_native(native, &given, current).await,
-                    None => Err(unsupported(&uses.uses.value)),
+                    None => Err(unsupported::refusal(&uses.uses.value)),
                 }
             }
-            Uses::Repository { .. } => Err(unsupported(&uses.uses.value)),
+            Uses::Repository { .. } => Err(unsupported::refusal(&uses.uses.value)),
         }
     }
 
@@ -180,17 +183,6 @@ fn unexpected(name: &str, known: &[&str]) -> String {
         None if known.is_empty() => format!("the action has no input {name:?}; it takes none"),
         None => format!("the action has no input {name:?}; it has {}", known.join(", ")),
     }
-}
-
-fn unsupported(uses: &Uses) -> RunnerError {
-    RunnerError::new(
-        ErrorKind::ActionUnsupported,
-        format!("uses: {} is not supported yet: actions of other repositories cannot be fetched", written(uses)),
-    )
-    .with_help(
-        "use actions/checkout, actions/upload-artifact, actions/download-artifact or an action in this repository, as \
-         in uses: ./path",
-    )
 }
 
 /// A path below the workspace, `..` resolved without leaving it.

@@ -37,6 +37,7 @@ mod shell;
 mod steps;
 mod stop;
 
+pub use action::unsupported;
 pub use artifacts::{ArtifactError, ArtifactFolder, Artifacts};
 pub use context::{JobContext, Repository, Revision};
 pub use drive::drive;
