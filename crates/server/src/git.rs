@@ -31,6 +31,17 @@ pub struct Commit {
     pub message: String,
 }
 
+/// What `HEAD` stands for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// Its commit; none in a repository without commits.
+    pub commit: Option<Commit>,
+    /// The first parent of that commit.
+    pub parent: Option<String>,
+    /// The full name of its branch; of a tag or another branch there when it is detached, if there is one.
+    pub reference: Option<String>,
+}
+
 /// A question that git did not answer.
 #[derive(Debug, thiserror::Error)]
 #[error("git {question} in {folder}: {kind}", folder = folder.display())]
@@ -65,6 +76,11 @@ impl Git {
         Ok(git)
     }
 
+    /// The repository of a folder that is known to be in one; nothing is asked.
+    pub fn at(folder: &Path) -> Git {
+        Git { folder: folder.to_path_buf() }
+    }
+
     /// The folder it was opened by.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -90,6 +106,36 @@ impl Git {
     /// When `HEAD` is detached or git does not answer.
     pub async fn head_branch(&self) -> Result<String, GitError> {
         Ok(self.ask(&["symbolic-ref", "HEAD"]).await?.trim().to_owned())
+    }
+
+    /// What `HEAD` stands for, in one question where there is a commit: it stands in the way of whoever waits for a run.
+    ///
+    /// # Errors
+    /// When git does not answer, for another reason than that there is no commit yet.
+    pub async fn head(&self) -> Result<Head, GitError> {
+        let format = "--format=%H%x00%an%x00%ae%x00%cI%x00%P%x00%D%x00%B";
+        let question = ["log", "--max-count=1", "--no-show-signature", "--decorate=full", format, "HEAD"];
+        let text = match self.ask(&question).await {
+            Ok(text) => text,
+            Err(error) => {
+                return match (self.head_branch().await, self.refs().await) {
+                    (Ok(branch), Ok(refs)) if !refs.contains_key(&branch) => {
+                        Ok(Head { reference: Some(branch), ..Head::default() })
+                    }
+                    // A branch that is there has a commit, so that something else is wrong.
+                    (Ok(_) | Err(_), Ok(_) | Err(_)) => Err(error),
+                };
+            }
+        };
+        let mut parts = text.splitn(7, '\0').map(str::to_owned);
+        let mut next = || parts.next().unwrap_or_default();
+        let (sha, author, email, date, parents, names) = (next(), next(), next(), next(), next(), next());
+        let message = next().trim_end().to_owned();
+        Ok(Head {
+            commit: Some(Commit { sha, author, email, date, message }),
+            parent: parents.split(' ').find(|parent| !parent.is_empty()).map(str::to_owned),
+            reference: reference_of(&names),
+        })
     }
 
     /// The address of the remote `origin`, when there is one.
@@ -181,5 +227,25 @@ impl Git {
             )));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}
+
+/// The ref among the names of a commit, `HEAD -> refs/heads/main, tag: refs/tags/v1`, that `HEAD` means.
+fn reference_of(names: &str) -> Option<String> {
+    let names = names.split(", ").map(|name| name.strip_prefix("HEAD -> ").unwrap_or(name));
+    let mut names = names.map(|name| name.strip_prefix("tag: ").unwrap_or(name));
+    names.find(|name| name.starts_with("refs/heads/") || name.starts_with("refs/tags/")).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_which_ref_head_means() {
+        let check = |names: &str, expect: Option<&str>| assert_eq!(reference_of(names).as_deref(), expect);
+        check("HEAD -> refs/heads/main, tag: refs/tags/v1, refs/heads/other", Some("refs/heads/main"));
+        check("HEAD, refs/remotes/origin/main, tag: refs/tags/v1", Some("refs/tags/v1"));
+        check("HEAD", None);
     }
 }
