@@ -27,6 +27,8 @@ enum Verb {
     Demo(commands::demo::Options),
     /// Evaluate one expression over a JSON context
     Expr(commands::expr::Options),
+    /// Run this repository's workflows here and now, without a server
+    Run(commands::run::Options),
     /// Serve the control plane, runner, router and pages for one machine
     Up(commands::up::Options),
     /// Make a release of an artifact of this run and deliver it
@@ -72,6 +74,7 @@ pub(crate) fn main(environment: &Environment) -> Exit {
     let outcome = match arguments.verb {
         Verb::Demo(options) => wait(commands::demo::run(environment, options)),
         Verb::Expr(options) => commands::expr::run(environment, &options),
+        Verb::Run(options) => wait(commands::run::run(environment, options)),
         Verb::Up(options) => wait(commands::up::run(environment, options)),
         Verb::Deploy(options) => wait(commands::deploy::run(environment, options)),
         Verb::Rollout(verb) => wait(commands::rollout::run(environment, verb)),

@@ -6,4 +6,5 @@ pub(crate) mod demo_service;
 pub(crate) mod deploy;
 pub(crate) mod expr;
 pub(crate) mod rollout;
+pub(crate) mod run;
 pub(crate) mod up;

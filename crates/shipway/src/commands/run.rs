@@ -1,0 +1,96 @@
+//! `shipway run`: the workflows of the repository it stands in, here and now, without a server.
+//!
+//! The documents are read from the work tree ([`documents`]), planned for an event ([`event`]), and driven by the
+//! runner's host executor ([`drive`]) while what happens is shown as lines or as JSON ([`show`]).
+
+mod documents;
+mod drive;
+mod event;
+mod folder;
+mod graph;
+mod json;
+mod lines;
+mod mirror;
+mod pairs;
+mod plain;
+mod repository;
+mod show;
+mod steplog;
+mod summary;
+
+use crate::{
+    environment::Environment,
+    exit::{Exit, Failure},
+};
+use clap::Args;
+use documents::Documents;
+use pairs::{Lent, Pair, lent, pair};
+use repository::Here;
+use std::{num::NonZeroUsize, path::PathBuf};
+
+/// What to run, and how.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  shipway run                                        what a push of this branch would start
+  shipway run -W ci.yml -j test --verbose            one job and what it needs, with all logs
+  shipway run workflow_dispatch --input colour=red   a workflow that is started by hand
+  shipway run --secret TOKEN --var REGION=eu         a secret from the environment, and a variable
+  shipway run --dry-run                              the job graph only
+
+Exit codes: 0 all went well, 1 a job failed, 2 an invalid document or call, 3 nothing to run,
+130 interrupted. Ctrl-C cancels as on GitHub, a second one forces.")]
+pub(crate) struct Options {
+    /// The event that happened, such as push, pull_request or workflow_dispatch
+    #[arg(default_value = "push")]
+    event: String,
+    /// Run this workflow only, whatever its branch and path filters say; a path, or a name in .github/workflows
+    #[arg(short = 'W', long = "workflow", value_name = "FILE")]
+    workflows: Vec<PathBuf>,
+    /// Run this job and what it needs only
+    #[arg(short, long = "job", value_name = "JOB")]
+    wanted: Vec<String>,
+    /// Give an input of workflow_dispatch
+    #[arg(long = "input", value_name = "NAME=VALUE", value_parser = pair)]
+    inputs: Vec<Pair>,
+    /// Give a secret; without a value it is taken from the environment
+    #[arg(long = "secret", value_name = "NAME[=VALUE]", value_parser = lent)]
+    secrets: Vec<Lent>,
+    /// Give a variable, vars.NAME
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = pair)]
+    vars: Vec<Pair>,
+    /// Set a variable in the environment of every step; without a value it is taken from this environment
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = lent)]
+    env: Vec<Lent>,
+    /// Take the body of the event, github.event, from a JSON file
+    #[arg(long, value_name = "FILE")]
+    event_file: Option<PathBuf>,
+    /// Run so many jobs at once; as many as there are processors when it is not given
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// Show all logs, not only those of failed steps
+    #[arg(short, long)]
+    verbose: bool,
+    /// Print events as JSON, one a line
+    #[arg(long)]
+    json: bool,
+    /// Print the job graph and run nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs the workflows and shows what happens.
+pub(crate) async fn run(environment: &Environment, options: Options) -> Result<Exit, Failure> {
+    let given = pairs::Given::take(environment, &options)?;
+    let here = Here::find(&environment.folder).await?;
+    let documents = Documents::read(environment, &here, &options)?;
+    let event = event::make(environment, &here, &options)?;
+    let Some(planned) = documents.plan(environment, &here, &options, &given, event)? else {
+        return Ok(Exit::Usage);
+    };
+    if options.dry_run {
+        graph::show(&planned, options.json);
+        return Ok(Exit::Ok);
+    }
+    drive::drive_all(environment, &here, &options, given, planned).await
+}

@@ -1,0 +1,294 @@
+//! The workflow files of the work tree: found, read with all their errors, chosen and planned.
+
+use super::{Options, event, pairs::Given, repository::Here};
+use crate::{
+    cli::{say, talk},
+    environment::Environment,
+    exit::{Exit, Failure},
+    render,
+};
+use shipway_base::{Diagnostics, Severity, Source, yaml::closest};
+use shipway_server::source::{ContextFacts, github_context};
+use shipway_workflow::{
+    document::{Job, Workflow},
+    event::{Event, Triggered},
+    expr::{Object, Value},
+    plan::{ConcurrencyGroup, RunPlan},
+    run::RunContext,
+};
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Where GitHub looks for workflows.
+const FOLDER: &str = ".github/workflows";
+
+/// The files that were read.
+#[derive(Debug)]
+pub(super) struct Documents {
+    sources: Vec<Source>,
+}
+
+/// A workflow that is to be run.
+#[derive(Clone, Debug)]
+pub(super) struct Planned {
+    /// What people call it.
+    pub(super) name: String,
+    /// Its file, relative to the repository.
+    pub(super) path: String,
+    /// The state of the work tree, for the headline.
+    pub(super) state: String,
+    /// The run's id.
+    pub(super) id: i64,
+    /// The plan.
+    pub(super) plan: Arc<RunPlan>,
+    /// What its expressions see.
+    pub(super) context: RunContext,
+    /// The group of runs it belongs to.
+    pub(super) group: Option<ConcurrencyGroup>,
+}
+
+impl Documents {
+    /// Reads the workflow files, or those that are asked for.
+    pub(super) fn read(environment: &Environment, here: &Here, options: &Options) -> Result<Documents, Failure> {
+        let paths = if options.workflows.is_empty() {
+            all(&here.root)?
+        } else {
+            let found = options.workflows.iter().map(|path| named(environment, here, path));
+            found.collect::<Result<Vec<PathBuf>, Failure>>()?
+        };
+        let sources = paths.iter().map(|path| {
+            let bytes = fs::read(path).map_err(|error| {
+                Failure::new(Exit::Usage, format!("cannot read {}: {error}", here.shown(path)))
+            })?;
+            let text = String::from_utf8(bytes).map_err(|error| {
+                let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+                let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+                Failure::new(Exit::Usage, format!("{}:{line}: this is not UTF-8 text", here.shown(path)))
+                    .with_help("save the file in the encoding UTF-8")
+            })?;
+            Ok(Source::new(here.shown(path), text))
+        });
+        Ok(Documents { sources: sources.collect::<Result<Vec<Source>, Failure>>()? })
+    }
+
+    /// Parses all files, shows everything that is wrong in them at once, and plans those that the event starts. None
+    /// when something is wrong.
+    pub(super) fn plan(
+        &self,
+        environment: &Environment,
+        here: &Here,
+        options: &Options,
+        given: &Given,
+        event: Event,
+    ) -> Result<Option<Vec<Planned>>, Failure> {
+        let mut found = Diagnostics::new();
+        let mut workflows = Vec::new();
+        for source in &self.sources {
+            let (workflow, more) = Workflow::parse(source);
+            found.append(more);
+            workflows.extend(workflow);
+        }
+        if found.has_errors() {
+            tell(&found, environment, options);
+            return Ok(None);
+        }
+        let chosen = choose(workflows, options, &event)?;
+        let chosen = only_wanted(chosen, &options.wanted)?;
+        let mut ids = shipway_base::IdSequence::new(u16::try_from(std::process::id() & 0x3ff).unwrap_or_default());
+        let mut planned = Vec::new();
+        for workflow in chosen {
+            found.append(shipway_runner::unsupported(&workflow));
+            let name = workflow.name.as_ref().map_or(&*workflow.source.name, |name| &name.value).to_owned();
+            let path = workflow.source.name.to_string();
+            match RunPlan::new(Arc::new(workflow), event.clone(), &given.inputs) {
+                Err(more) => found.append(more),
+                Ok(plan) => {
+                    let id = ids.next::<()>(environment.clock.now()).number();
+                    let context = context(here, given, &plan, &name, &path, id);
+                    let group = plan.concurrency(&context).unwrap_or_else(|wrong| {
+                        found.push(wrong);
+                        None
+                    });
+                    planned.push(Planned { name, path, state: here.state(), id, plan: Arc::new(plan), context, group });
+                }
+            }
+        }
+        tell(&found, environment, options);
+        Ok((!found.has_errors()).then_some(planned))
+    }
+}
+
+/// All workflow files, in the order of their names.
+fn all(root: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let folder = root.join(FOLDER);
+    let unreadable = |error: io::Error| {
+        Failure::new(Exit::Usage, format!("cannot read the folder {}: {error}", folder.display()))
+    };
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_workflow(root)),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml") && path.is_file() {
+            paths.push(path);
+        }
+    }
+    paths.sort_unstable();
+    if paths.is_empty() { Err(no_workflow(root)) } else { Ok(paths) }
+}
+
+fn no_workflow(root: &Path) -> Failure {
+    Failure::new(Exit::NotFound, format!("there is no workflow in {}", root.join(FOLDER).display()))
+        .with_code("SW1012")
+        .with_help(format!("write one, such as {FOLDER}/ci.yml, or name a file with -W"))
+}
+
+/// A file given with `-W`: a path from here, or a name among the repository's workflows.
+fn named(environment: &Environment, here: &Here, path: &Path) -> Result<PathBuf, Failure> {
+    let folder = here.root.join(FOLDER);
+    for candidate in [environment.folder.join(path), here.root.join(path), folder.join(path)] {
+        if candidate.is_file() {
+            return Ok(candidate);
+        }
+    }
+    let failure =
+        Failure::new(Exit::NotFound, format!("there is no workflow {}", path.display())).with_code("SW1012");
+    let names: Vec<String> = all(&here.root)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+        .collect();
+    let wanted = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    Err(match closest(wanted, names.iter().map(String::as_str)) {
+        Some(close) => failure.with_help(format!("did you mean {close}?")),
+        None if names.is_empty() => failure,
+        None => failure.with_help(format!("workflows: {}", names.join(", "))),
+    })
+}
+
+/// The workflows that the event starts. One that is named counts whatever its filters say, as long as it knows the event
+/// at all.
+fn choose(workflows: Vec<Workflow>, options: &Options, event: &Event) -> Result<Vec<Workflow>, Failure> {
+    let is_named = !options.workflows.is_empty();
+    let mut reasons = Vec::new();
+    let mut known = BTreeSet::new();
+    let mut chosen = Vec::new();
+    for workflow in workflows {
+        let knows = workflow.on.iter().any(|trigger| trigger.event.value == event.name);
+        match workflow.triggered_by(event) {
+            Triggered::Yes => chosen.push(workflow),
+            Triggered::No(_) if is_named && knows => chosen.push(workflow),
+            Triggered::No(why) => {
+                let events: Vec<String> = workflow.on.iter().map(|trigger| trigger.event.value.clone()).collect();
+                let instead = if knows { String::new() } else { format!(", but by {}", events.join(", ")) };
+                reasons.push(format!("\n  {}: {why}{instead}", workflow.source.name));
+                known.extend(events);
+            }
+        }
+    }
+    if !chosen.is_empty() {
+        return Ok(chosen);
+    }
+    let message = format!("the event {} starts no workflow here:{}", event.name, reasons.concat());
+    let failure = Failure::new(Exit::NotFound, message).with_code("SW1013");
+    Err(if known.contains(&event.name) {
+        failure.with_help("name the workflow with -W to run it whatever its filters say")
+    } else {
+        match closest(&event.name, known.iter().map(String::as_str)) {
+            Some(close) => failure.with_help(format!("did you mean: shipway run {close}")),
+            None => failure.with_help(match known.first() {
+                Some(first) => format!("name an event, for example: shipway run {first}"),
+                None => "add the event under `on`".to_owned(),
+            }),
+        }
+    })
+}
+
+/// Leaves only the jobs asked for and those that they need; workflows without any of them are left out.
+fn only_wanted(workflows: Vec<Workflow>, wanted: &[String]) -> Result<Vec<Workflow>, Failure> {
+    if wanted.is_empty() {
+        return Ok(workflows);
+    }
+    for name in wanted {
+        if workflows.iter().any(|workflow| job(workflow, name).is_some()) {
+            continue;
+        }
+        let ids: BTreeSet<&str> = workflows.iter().flat_map(|w| w.jobs.keys()).map(String::as_str).collect();
+        let failure =
+            Failure::new(Exit::NotFound, format!("there is no job {name:?} here")).with_code("SW1014");
+        let all: Vec<&str> = ids.iter().copied().collect();
+        return Err(match closest(name, ids) {
+            Some(close) => failure.with_help(format!("did you mean {close:?}? jobs: {}", all.join(", "))),
+            None => failure.with_help(format!("jobs: {}", all.join(", "))),
+        });
+    }
+    let keep = workflows.into_iter().filter_map(|mut workflow| {
+        let mut open: Vec<String> = wanted.iter().map(|name| name.to_lowercase()).collect();
+        let mut kept = BTreeSet::new();
+        while let Some(name) = open.pop() {
+            if let Some(job) = job(&workflow, &name)
+                && kept.insert(name)
+            {
+                open.extend(job.needs.iter().map(|need| need.value.to_lowercase()));
+            }
+        }
+        workflow.jobs.retain(|id, _| kept.contains(&id.to_lowercase()));
+        (!workflow.jobs.is_empty()).then_some(workflow)
+    });
+    Ok(keep.collect())
+}
+
+/// A job by its id, which is compared without case.
+fn job<'a>(workflow: &'a Workflow, id: &str) -> Option<&'a Job> {
+    workflow.jobs.values().map(|job| &**job).find(|job| job.id.value.eq_ignore_ascii_case(id))
+}
+
+fn context(here: &Here, given: &Given, plan: &RunPlan, name: &str, path: &str, id: i64) -> RunContext {
+    let facts = ContextFacts {
+        repository: &here.name,
+        run_id: id,
+        run_number: 1,
+        workflow: name,
+        path,
+        actor: here.actor(),
+        server_url: "https://github.com",
+        token: "",
+    };
+    let mut github = github_context(plan.event(), &facts);
+    event::complete(&mut github, plan);
+    RunContext {
+        github: Value::from_json(&github),
+        vars: given.vars.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Object>().into(),
+        inputs: plan.inputs().clone(),
+    }
+}
+
+/// Shows findings with their places; as data too when data is what the caller reads.
+fn tell(found: &Diagnostics, environment: &Environment, options: &Options) {
+    let colour = environment.wants_colour();
+    for one in found.iter() {
+        talk(&render::diagnostic(one, colour));
+        if options.json {
+            say(&super::json::diagnostic(one).to_string());
+        }
+    }
+    let errors = found.iter().filter(|one| one.severity == Severity::Error).count();
+    if errors > 0 {
+        let files: BTreeSet<&str> =
+            found.iter().filter(|one| one.severity == Severity::Error).map(|one| &*one.source.name).collect();
+        let (errors, files) = (counted(errors, "error"), counted(files.len(), "file"));
+        talk(&format!("{errors} in {files}; nothing was run. Each code is explained in docs/errors."));
+    }
+}
+
+/// `1 error`, `2 errors`.
+pub(super) fn counted(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}

@@ -1,0 +1,325 @@
+//! Drives the planned runs to their ends, beside each other, while somebody watches and may interrupt.
+
+use super::{
+    Options,
+    documents::Planned,
+    folder::{RunFolder, sweep},
+    json::Json,
+    lines::Style,
+    mirror::Mirror,
+    pairs::Given,
+    plain::{How, Plain},
+    repository::Here,
+    show::Show,
+};
+use crate::{
+    cli::talk,
+    environment::Environment,
+    exit::{Exit, Failure},
+};
+use shipway_base::Secret;
+use shipway_runner::{
+    ArtifactFolder, Artifacts as _, Cancel, Executor, Groups, HostExecutor, JobContext, Patience, Report, Repository,
+    Revision, RunnerError, drive, reap_orphans,
+};
+use shipway_workflow::{
+    plan::ConcurrencyGroup,
+    run::{Conclusion, Run},
+};
+use std::{
+    collections::BTreeMap,
+    io::{self, BufWriter},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
+
+/// News that may wait to be shown before jobs have to.
+const NEWS: usize = 4_096;
+
+/// What jobs inherit from the caller beside what flags give.
+const INHERITED: [&str; 7] = ["PATH", "LANG", "LC_ALL", "TERM", "TZ", "USER", "LOGNAME"];
+
+/// Where tools keep what they cannot do without, and the folder in the caller's home where they look when nobody says. A
+/// job has a home of its own, in which rustup's `cargo` would find no toolchain.
+const TOOL_HOMES: [(&str, &str); 2] = [("RUSTUP_HOME", ".rustup"), ("CARGO_HOME", ".cargo")];
+
+/// What the runs say.
+enum News {
+    Happened(usize, Box<Report>),
+    Ended(usize, Box<Mirror>, Result<Conclusion, RunnerError>),
+}
+
+/// How many runs ended how.
+#[derive(Default)]
+struct Tally {
+    failed: bool,
+    cancelled: bool,
+    interrupted: bool,
+    broken: Option<RunnerError>,
+}
+
+/// Runs everything and shows it.
+pub(super) async fn drive_all(
+    environment: &Environment,
+    here: &Here,
+    options: &Options,
+    given: Given,
+    planned: Vec<Planned>,
+) -> Result<Exit, Failure> {
+    let temp = environment.variable("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+    sweep(&temp).await;
+    let folder = RunFolder::create(&temp, planned.first().map_or(1, |planned| planned.id))?;
+    let executor = HostExecutor::new(&folder.work(), &folder.records(), Patience::default());
+    let executor: Arc<dyn Executor> = Arc::new(executor.map_err(|error| broken(&error))?);
+    let context = context(environment, here, options, given, &folder);
+    let mut show = shower(environment, options);
+    show.begin(&planned);
+    let cancels: Vec<Cancel> = planned.iter().map(|_| Cancel::new()).collect();
+    let (sender, receiver) = mpsc::channel(NEWS);
+    let mut runs = JoinSet::new();
+    for (place, (planned, cancel)) in planned.iter().zip(&cancels).enumerate() {
+        let artifacts = Arc::new(ArtifactFolder::new(artifact_folder(&folder, planned)));
+        let context = JobContext { artifacts, ..context.clone() };
+        let run = OneRun { place, planned: planned.clone(), context, executor: executor.clone(), cancel: cancel.clone() };
+        runs.spawn(run.drive(sender.clone()));
+    }
+    drop(sender);
+    let watched = watch(receiver, &mut *show, &planned, &folder, &cancels).await;
+    // Only after a third Ctrl-C is anything left here; dropping a run kills its processes.
+    runs.shutdown().await;
+    let tally = match watched? {
+        Watched::Over(tally) => tally,
+        Watched::Killed => {
+            let now = Patience { term_after: Duration::ZERO, kill_after: Duration::ZERO, drain: Duration::ZERO };
+            reap_orphans(&folder.records(), &now).await.map_err(|error| broken(&error))?;
+            Tally { cancelled: true, interrupted: true, ..Tally::default() }
+        }
+    };
+    folder.finish().map_err(|error| Failure::new(Exit::Failed, format!("cannot clean up: {error}")))?;
+    match tally {
+        Tally { broken: Some(error), .. } => Err(broken(&error)),
+        Tally { cancelled: true, interrupted: true, .. } => Ok(Exit::Interrupted),
+        Tally { failed: true, .. } | Tally { cancelled: true, .. } => Ok(Exit::Failed),
+        Tally { .. } => Ok(Exit::Ok),
+    }
+}
+
+/// How the watching ended.
+enum Watched {
+    Over(Tally),
+    Killed,
+}
+
+/// Shows news until all runs are over, or until somebody has lost patience.
+async fn watch(
+    mut news: mpsc::Receiver<News>,
+    show: &mut dyn Show,
+    planned: &[Planned],
+    folder: &RunFolder,
+    cancels: &[Cancel],
+) -> Result<Watched, Failure> {
+    let mut interrupts = Interrupts::new()?;
+    let mut times = 0;
+    let mut tally = Tally::default();
+    let mut batch = Vec::with_capacity(256);
+    loop {
+        tokio::select! {
+            biased;
+            () = interrupts.next() => {
+                times += 1;
+                tally.interrupted = true;
+                show.interrupted(times);
+                match times {
+                    1 => {
+                        talk("Cancelling: always() steps still run. Ctrl-C again forces the end.");
+                        cancels.iter().for_each(|cancel| cancel.ask_because("Ctrl-C"));
+                    }
+                    2 => {
+                        talk(
+                            "Forcing the end: what runs gets INT, TERM after 7.5 s and KILL after 10 s. Ctrl-C once \
+                             more kills at once.",
+                        );
+                        cancels.iter().for_each(|cancel| cancel.forced.cancel());
+                    }
+                    _ => return Ok(Watched::Killed),
+                }
+            }
+            count = news.recv_many(&mut batch, 256) => {
+                if count == 0 {
+                    return Ok(Watched::Over(tally));
+                }
+                for news in batch.drain(..) {
+                    match news {
+                        News::Happened(run, report) => show.report(run, &report),
+                        News::Ended(run, mirror, conclusion) => {
+                            let dir = artifact_folder(folder, &planned[run]);
+                            let names = names(&dir).await;
+                            let artifacts = Some((dir.as_path(), names.as_slice())).filter(|_| !names.is_empty());
+                            tally.take(run, &mirror.0, conclusion, show, artifacts);
+                        }
+                    }
+                }
+                // A reader that went away is not a failure of the run.
+                let _closed_pipe = show.flush();
+            }
+        }
+    }
+}
+
+impl Tally {
+    fn take(
+        &mut self,
+        place: usize,
+        run: &Run,
+        conclusion: Result<Conclusion, RunnerError>,
+        show: &mut dyn Show,
+        artifacts: Option<(&Path, &[String])>,
+    ) {
+        match conclusion {
+            Ok(conclusion) => {
+                show.end(place, run, conclusion, artifacts);
+                match conclusion {
+                    Conclusion::Success | Conclusion::Skipped => {}
+                    Conclusion::Failure => self.failed = true,
+                    Conclusion::Cancelled => self.cancelled = true,
+                }
+            }
+            Err(error) => self.broken = Some(error),
+        }
+    }
+}
+
+/// One run, with all that it needs.
+struct OneRun {
+    place: usize,
+    planned: Planned,
+    context: JobContext,
+    executor: Arc<dyn Executor>,
+    cancel: Cancel,
+}
+
+impl OneRun {
+    /// Drives it from its first job to its end; the news of its end is its last.
+    async fn drive(self, news: mpsc::Sender<News>) {
+        let OneRun { place, planned, context, executor, cancel } = self;
+        let _membership = match &planned.group {
+            None => None,
+            Some(ConcurrencyGroup { group, cancel_in_progress }) => {
+                let entered = context.groups.enter(group, *cancel_in_progress, &cancel).await;
+                if entered.is_none() {
+                    cancel.ask_because(format!("another run took its place in the concurrency group {group:?}"));
+                }
+                entered
+            }
+        };
+        let run = Run::new(planned.plan, planned.context);
+        let mut mirror = Mirror(run.clone());
+        let (sender, mut reports) = mpsc::channel(NEWS);
+        let drive = drive(run, &context, executor, &mut mirror, sender, &cancel);
+        let forward = async {
+            while let Some(report) = reports.recv().await {
+                // Whoever listens is gone only when everything is about to be killed.
+                let _nobody_listens = news.send(News::Happened(place, Box::new(report))).await;
+            }
+        };
+        let (conclusion, ()) = tokio::join!(Box::pin(drive), forward);
+        let _nobody_listens = news.send(News::Ended(place, Box::new(mirror), conclusion)).await;
+    }
+}
+
+fn shower(environment: &Environment, options: &Options) -> Box<dyn Show> {
+    let out = BufWriter::new(io::stdout());
+    if options.json {
+        return Box::new(Json::new(out));
+    }
+    let style = Style { colour: environment.wants_colour() };
+    Box::new(Plain::new(out, How { style, live: environment.stdout_is_terminal, verbose: options.verbose }))
+}
+
+fn context(
+    environment: &Environment,
+    here: &Here,
+    options: &Options,
+    given: Given,
+    folder: &RunFolder,
+) -> JobContext {
+    let on = |value: &str| value.eq_ignore_ascii_case("true");
+    // GitHub's own switch for debug lines.
+    let switch = "ACTIONS_STEP_DEBUG";
+    let debug = given.secrets.get(switch).map(Secret::expose).or(given.vars.get(switch).map(String::as_str));
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let jobs = options.jobs.map_or(cores, std::num::NonZero::get).min(Semaphore::MAX_PERMITS);
+    JobContext {
+        clock: environment.clock.clone(),
+        debug: debug.is_some_and(on),
+        secrets: Arc::new(given.secrets),
+        repository: Repository { path: here.root.clone(), revision: Revision::WorkingTree },
+        artifacts: Arc::new(ArtifactFolder::new(folder.artifacts())),
+        host_env: Arc::new(inherited(environment)),
+        path_prefix: Arc::default(),
+        extra_env: Arc::new(given.env),
+        secret_env: Arc::default(),
+        groups: Groups::new(),
+        slots: Arc::new(Semaphore::new(jobs)),
+    }
+}
+
+fn inherited(environment: &Environment) -> BTreeMap<String, String> {
+    let mut lent: BTreeMap<String, String> = INHERITED
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), environment.variable(name)?.to_owned())))
+        .collect();
+    for (name, folder) in TOOL_HOMES {
+        let usual = || {
+            let path = Path::new(environment.variable("HOME")?).join(folder);
+            path.is_dir().then(|| path.to_string_lossy().into_owned())
+        };
+        if let Some(value) = environment.variable(name).map(str::to_owned).or_else(usual) {
+            lent.insert(name.to_owned(), value);
+        }
+    }
+    lent
+}
+
+/// A folder for each run, since a name is free in each.
+fn artifact_folder(folder: &RunFolder, planned: &Planned) -> PathBuf {
+    folder.artifacts().join(planned.id.to_string())
+}
+
+async fn names(dir: &Path) -> Vec<String> {
+    // A folder that cannot be read was not written either.
+    ArtifactFolder::new(dir).names().await.unwrap_or_default()
+}
+
+/// Ctrl-C, and the polite request to end that service managers send.
+struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    fn new() -> io::Result<Interrupts> {
+        Ok(Interrupts { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+fn broken(error: &RunnerError) -> Failure {
+    let failure = Failure::new(Exit::Failed, error.message.clone()).with_code(error.kind.code());
+    match &error.help {
+        Some(help) => failure.with_help(help.clone()),
+        None => failure,
+    }
+}

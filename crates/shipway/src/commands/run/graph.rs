@@ -1,0 +1,135 @@
+//! The job graph of planned runs, for `--dry-run`.
+
+use super::documents::{Planned, counted};
+use crate::cli::say;
+use serde_json::{Value as Json, json};
+use shipway_workflow::{
+    document::{Job, Workflow},
+    expr::{Scope, Value},
+    matrix::Tree,
+    run::RunContext,
+};
+
+/// Prints the jobs of each run in an order in which they could run.
+pub(super) fn show(planned: &[Planned], as_json: bool) {
+    for planned in planned {
+        let jobs: Vec<Shown<'_>> = planned.plan.order().iter().filter_map(|id| Shown::new(planned, id)).collect();
+        if as_json {
+            let jobs: Vec<Json> = jobs.iter().map(Shown::to_json).collect();
+            let name = planned.plan.event().name.as_str();
+            let plan = json!({
+                "event": "plan", "workflow": planned.path, "name": planned.name, "on": name, "jobs": jobs,
+            });
+            say(&plan.to_string());
+            continue;
+        }
+        say(&format!("{} ({}): {}, {}", planned.name, planned.path, planned.plan.event().name, planned.state));
+        for job in &jobs {
+            job.to_lines().iter().for_each(|line| say(line));
+        }
+    }
+}
+
+struct Shown<'a> {
+    job: &'a Job,
+    legs: Legs,
+}
+
+/// What is known of a job's matrix before it runs.
+enum Legs {
+    /// There is none.
+    None,
+    /// The names of its legs.
+    Known(Vec<String>),
+    /// It depends on what other jobs give.
+    Later,
+    /// It is no matrix, and the job would fail.
+    Wrong(String),
+}
+
+impl<'a> Shown<'a> {
+    fn new(planned: &'a Planned, id: &str) -> Option<Shown<'a>> {
+        let workflow = planned.plan.workflow();
+        let job = workflow.jobs.get(id)?;
+        Some(Shown { job, legs: legs(workflow, job, &planned.context) })
+    }
+
+    fn labels(&self) -> String {
+        let labels: Vec<&str> = self.job.runs_on.labels.iter().map(|label| label.text()).collect();
+        labels.join(", ")
+    }
+
+    fn needs(&self) -> Vec<&str> {
+        self.job.needs.iter().map(|need| need.value.as_str()).collect()
+    }
+
+    fn to_lines(&self) -> Vec<String> {
+        let mut line = format!("  {}", self.job.id.value);
+        if !self.job.needs.is_empty() {
+            line += &format!(", needs {}", self.needs().join(", "));
+        }
+        if let Some(condition) = self.job.condition.written() {
+            line += &format!(", if {}", condition.text().trim());
+        }
+        line += &format!(": {} on {}", counted(self.job.steps.len(), "step"), self.labels());
+        let mut lines = vec![line];
+        match &self.legs {
+            Legs::None => {}
+            Legs::Known(names) => lines.extend(names.iter().map(|name| format!("    {name}"))),
+            Legs::Wrong(why) => lines.push(format!("    it would fail: {why}")),
+            Legs::Later => lines.push("    its matrix is known when the jobs it needs have ended".to_owned()),
+        }
+        lines
+    }
+
+    fn to_json(&self) -> Json {
+        let legs = match &self.legs {
+            Legs::None | Legs::Later | Legs::Wrong(_) => Json::Null,
+            Legs::Known(names) => json!(names),
+        };
+        json!({
+            "job": self.job.id.value, "needs": self.needs(), "if": self.job.condition.written().map(|c| c.text().trim()),
+            "runs_on": self.labels(), "steps": self.job.steps.len(), "legs": legs,
+        })
+    }
+}
+
+fn legs(workflow: &Workflow, job: &Job, context: &RunContext) -> Legs {
+    let Some(matrix) = job.strategy.as_ref().and_then(|strategy| strategy.matrix.as_ref()) else {
+        return Legs::None;
+    };
+    let name = job.name.as_ref().and_then(|name| name.as_literal()).unwrap_or(&job.id.value);
+    match matrix.legs(&workflow.source, &Before(context)) {
+        Ok(legs) if !legs.is_empty() => Legs::Known(legs.iter().map(|leg| leg.name(name)).collect()),
+        Ok(_) => Legs::Wrong("its matrix has no legs".to_owned()),
+        Err(_) if has_expression(&matrix.tree) => Legs::Later,
+        Err(found) => Legs::Wrong(found.to_string()),
+    }
+}
+
+fn has_expression(tree: &Tree) -> bool {
+    match tree {
+        Tree::Scalar(_) => false,
+        Tree::Template(_) => true,
+        Tree::Sequence(items, _) => items.iter().any(has_expression),
+        Tree::Mapping(pairs, _) => pairs.iter().any(|(_, value)| has_expression(value)),
+    }
+}
+
+/// What can be seen before any job has run.
+struct Before<'a>(&'a RunContext);
+
+impl Scope for Before<'_> {
+    fn context(&self, name: &str) -> Option<Value> {
+        match name {
+            "github" => Some(self.0.github.clone()),
+            "vars" => Some(self.0.vars.clone()),
+            "inputs" => Some(self.0.inputs.clone()),
+            _ => None,
+        }
+    }
+
+    fn function(&self, _name: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
+        None
+    }
+}

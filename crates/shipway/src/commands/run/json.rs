@@ -1,0 +1,132 @@
+//! Events as JSON, one object a line. Every object has `event`; those about a run have `workflow`, its file.
+
+use super::{documents::Planned, show::Show};
+use serde_json::{Value, json};
+use shipway_base::{Diagnostic, Severity};
+use shipway_runner::{Level, Report, ReportKind};
+use shipway_workflow::run::{Conclusion, Run};
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+/// Writes events.
+pub(super) struct Json<W> {
+    out: W,
+    paths: Vec<String>,
+}
+
+impl<W: Write + Send> Json<W> {
+    /// Writes to `out`.
+    pub(super) fn new(out: W) -> Json<W> {
+        Json { out, paths: Vec::new() }
+    }
+
+    fn write(&mut self, event: &Value) {
+        // A reader that went away is not a failure of the run.
+        let _closed_pipe = writeln!(self.out, "{event}");
+    }
+}
+
+impl<W: Write + Send> Show for Json<W> {
+    fn begin(&mut self, planned: &[Planned]) {
+        self.paths = planned.iter().map(|planned| planned.path.clone()).collect();
+        for planned in planned {
+            let event = planned.plan.event();
+            self.write(&json!({
+                "event": "run_started", "workflow": planned.path, "name": planned.name, "run_id": planned.id.to_string(),
+                "on": event.name, "ref": event.reference, "sha": event.sha, "jobs": planned.plan.order(),
+            }));
+        }
+    }
+
+    fn report(&mut self, run: usize, report: &Report) {
+        let (name, more) = match &report.kind {
+            ReportKind::JobStarted { name } => ("job_started", json!({ "name": name })),
+            ReportKind::StepStarted { index, name } => ("step_started", json!({ "step": index, "name": name })),
+            ReportKind::Line { step, text } => ("line", json!({ "step": step, "text": text })),
+            ReportKind::StepFinished { index, outcome, conclusion, exit_code, duration } => (
+                "step_finished",
+                json!({
+                    "step": index, "outcome": outcome.as_str(), "conclusion": conclusion.as_str(),
+                    "exit_code": exit_code, "duration_ms": millis(*duration),
+                }),
+            ),
+            ReportKind::Annotation(found) => (
+                "annotation",
+                json!({
+                    "step": found.step, "level": level(found.level), "message": found.message, "title": found.title,
+                    "file": found.file, "line": found.line, "end_line": found.end_line, "column": found.column,
+                    "end_column": found.end_column,
+                }),
+            ),
+            ReportKind::Summary { step, markdown } => ("summary", json!({ "step": step, "markdown": markdown })),
+            ReportKind::JobFinished { conclusion, duration } => (
+                "job_finished",
+                json!({ "conclusion": conclusion.as_str(), "duration_ms": millis(*duration) }),
+            ),
+        };
+        let mut event = json!({
+            "event": name, "at": report.at.to_string(), "workflow": self.paths.get(run), "job": report.job.0,
+            "attempt": report.attempt,
+        });
+        if let (Some(event), Some(more)) = (event.as_object_mut(), more.as_object()) {
+            event.extend(more.iter().map(|(name, value)| (name.clone(), value.clone())));
+        }
+        self.write(&event);
+    }
+
+    fn interrupted(&mut self, times: u32) {
+        self.write(&json!({ "event": "interrupted", "times": times }));
+    }
+
+    fn end(&mut self, run: usize, state: &Run, conclusion: Conclusion, artifacts: Option<(&Path, &[String])>) {
+        let jobs: Vec<Value> = state
+            .jobs()
+            .into_iter()
+            .map(|job| {
+                let took = job.started.zip(job.finished).map(|(from, to)| millis(to.since(from)));
+                json!({
+                    "job": job.key.0, "name": job.name, "needs": job.needs,
+                    "conclusion": job.conclusion.map(Conclusion::as_str), "reason": job.reason, "duration_ms": took,
+                    "continue_on_error": job.continue_on_error, "outputs": job.outputs,
+                })
+            })
+            .collect();
+        let took = state.started().zip(state.finished()).map(|(from, to)| millis(to.since(from)));
+        let artifacts = artifacts.map(|(folder, names)| json!({ "folder": folder.to_string_lossy(), "names": names }));
+        self.write(&json!({
+            "event": "run_finished", "workflow": self.paths.get(run), "conclusion": conclusion.as_str(),
+            "duration_ms": took, "jobs": jobs, "artifacts": artifacts,
+        }));
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// A finding in a document.
+pub(super) fn diagnostic(found: &Diagnostic) -> Value {
+    let severity = match found.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    json!({
+        "event": "diagnostic", "severity": severity, "code": found.code, "message": found.message, "help": found.help,
+        "file": &*found.source.name, "line": found.span.start.line, "column": found.span.start.column,
+        "end_line": found.span.end.line, "end_column": found.span.end.column,
+    })
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::Notice => "notice",
+        Level::Warning => "warning",
+        Level::Error => "error",
+    }
+}

@@ -1,0 +1,142 @@
+//! What is given by name on the command line: inputs, variables, secrets, environment.
+
+use super::Options;
+use crate::{
+    environment::Environment,
+    exit::{Exit, Failure},
+};
+use shipway_base::Secret;
+use std::{collections::BTreeMap, convert::Infallible};
+
+/// `NAME=VALUE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pair {
+    name: String,
+    value: String,
+}
+
+/// `NAME=VALUE`, or `NAME` alone, whose value is in the environment. The value may be secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lent {
+    name: String,
+    value: Option<Secret>,
+}
+
+/// All of it, by name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Given {
+    /// `inputs`, as text.
+    pub(super) inputs: BTreeMap<String, String>,
+    /// `vars`.
+    pub(super) vars: BTreeMap<String, String>,
+    /// `secrets`.
+    pub(super) secrets: BTreeMap<String, Secret>,
+    /// Variables of every step.
+    pub(super) env: BTreeMap<String, String>,
+}
+
+/// Reads `NAME=VALUE`.
+pub(super) fn pair(text: &str) -> Result<Pair, String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok(Pair { name: name.trim().to_owned(), value: value.to_owned() })
+        }
+        Some(_) => Err("the name before = is missing".to_owned()),
+        None => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+/// Reads `NAME=VALUE` or `NAME`. Whatever is wrong is found later, so that no message repeats a secret.
+pub(super) fn lent(text: &str) -> Result<Lent, Infallible> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(Secret::new(value))),
+        None => (text, None),
+    };
+    Ok(Lent { name: name.trim().to_owned(), value })
+}
+
+impl Given {
+    /// Gathers what the flags give and what they take from the environment. A name given twice counts as given last.
+    pub(super) fn take(environment: &Environment, options: &Options) -> Result<Given, Failure> {
+        let mut given = Given::default();
+        for pair in &options.inputs {
+            given.inputs.insert(pair.name.clone(), pair.value.clone());
+        }
+        for pair in &options.vars {
+            check("--var", &pair.name)?;
+            given.vars.insert(pair.name.clone(), pair.value.clone());
+        }
+        for lent in &options.secrets {
+            given.secrets.insert(lent.name.clone(), lent.resolve("--secret", environment)?);
+        }
+        for lent in &options.env {
+            given.env.insert(lent.name.clone(), lent.resolve("--env", environment)?.expose().to_owned());
+        }
+        Ok(given)
+    }
+}
+
+impl Pair {
+    /// What stands before the first `=`.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What stands after it.
+    pub(super) fn value(&self) -> &str {
+        &self.value
+    }
+}
+
+impl Lent {
+    fn resolve(&self, flag: &str, environment: &Environment) -> Result<Secret, Failure> {
+        check(flag, &self.name)?;
+        if let Some(value) = &self.value {
+            return Ok(value.clone());
+        }
+        environment.variables.get(&self.name).map(Secret::new).ok_or_else(|| {
+            Failure::new(
+                Exit::Usage,
+                format!("{flag} {}: there is no such variable in the environment", self.name),
+            )
+            .with_help(format!("export it before, or write {flag} {}=VALUE", self.name))
+        })
+    }
+}
+
+/// GitHub's rule for the names of secrets and variables, which is also that of a shell's variables.
+fn check(flag: &str, name: &str) -> Result<(), Failure> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if !name.is_empty() && name.chars().all(legal) && !name.starts_with(|c: char| c.is_ascii_digit()) {
+        return Ok(());
+    }
+    // The text may be a secret whose name was forgotten.
+    Err(Failure::new(Exit::Usage, format!("the name given to {flag} is not a name"))
+        .with_help("names are letters, digits and _, and do not begin with a digit"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_pairs() {
+        let check = |text: &str, expect: Option<(&str, &str)>| {
+            let found = pair(text).ok();
+            assert_eq!(found.as_ref().map(|pair| (pair.name.as_str(), pair.value.as_str())), expect, "{text}");
+        };
+        check("a=b", Some(("a", "b")));
+        check("a=b=c", Some(("a", "b=c")));
+        check("a=", Some(("a", "")));
+        check("=b", None);
+        check("a", None);
+    }
+
+    #[test]
+    fn never_repeats_a_secret() {
+        let Ok(found) = lent("TOKEN=hunter2");
+        assert!(!format!("{found:?}").contains("hunter2"));
+        let failure = check("--secret", "hunter2!").expect_err("no name");
+        assert!(!failure.to_string().contains("hunter2"), "{failure}");
+    }
+}

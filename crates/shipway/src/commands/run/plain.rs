@@ -1,0 +1,249 @@
+//! Runs as lines of text: one for each step, the end of the log of those that fail, and a summary.
+//!
+//! Every line begins with the name of its job and is written whole, so that jobs that run at once do not garble each
+//! other. On a terminal a step is also told when it begins.
+
+use super::{
+    documents::Planned,
+    lines::{Style, Tone},
+    show::Show,
+    steplog::{StepLog, words},
+    summary::{self, Failed},
+};
+use shipway_base::human_duration;
+use shipway_runner::{Annotation, Level, Report, ReportKind};
+use shipway_workflow::run::{Conclusion, JobKey, Run};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    path::Path,
+    time::Duration,
+};
+
+/// Writes lines.
+pub(super) struct Plain<W> {
+    out: W,
+    how: How,
+    runs: Vec<String>,
+    jobs: BTreeMap<(usize, JobKey), Told>,
+}
+
+/// What is shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct How {
+    /// Colours.
+    pub(super) style: Style,
+    /// Whether somebody watches: steps are told when they begin.
+    pub(super) live: bool,
+    /// Whether all logs are shown.
+    pub(super) verbose: bool,
+}
+
+/// What is known of a job.
+#[derive(Debug, Default)]
+struct Told {
+    prefix: String,
+    steps: BTreeMap<usize, StepLog>,
+    failed: Option<Failed>,
+    summaries: Vec<String>,
+}
+
+impl<W: Write + Send> Plain<W> {
+    /// Writes to `out`.
+    pub(super) fn new(out: W, how: How) -> Plain<W> {
+        Plain { out, how, runs: Vec::new(), jobs: BTreeMap::new() }
+    }
+
+    fn line(&mut self, prefix: &str, text: &str) {
+        // A reader that went away is not a failure of the run.
+        let _closed_pipe = writeln!(self.out, "{prefix}{text}");
+    }
+
+    fn job(&mut self, run: usize, job: &JobKey) -> &mut Told {
+        // A job that is cancelled before it starts ends without having had a name.
+        let unnamed = || Told { prefix: format!("{job} | "), ..Told::default() };
+        self.jobs.entry((run, job.clone())).or_insert_with(unnamed)
+    }
+
+    fn prefix(&self, run: usize, job: &JobKey) -> String {
+        self.jobs.get(&(run, job.clone())).map(|told| told.prefix.clone()).unwrap_or_default()
+    }
+
+    fn job_started(&mut self, run: usize, report: &Report, name: &str) {
+        let workflow = match self.runs.get(run) {
+            Some(workflow) if self.runs.len() > 1 => format!("{workflow} / "),
+            Some(_) | None => String::new(),
+        };
+        let name = self.how.style.clean(name);
+        let prefix = format!("{} ", self.how.style.paint(Tone::Faint, &format!("{workflow}{name} |")));
+        if report.attempt > 1 {
+            self.line(&prefix, &format!("attempt {}: the one before was lost", report.attempt));
+        }
+        self.jobs.insert((run, report.job.clone()), Told { prefix, ..Told::default() });
+    }
+
+    fn log_line(&mut self, run: usize, job: &JobKey, step: Option<usize>, text: &str) {
+        let (style, verbose) = (self.how.style, self.how.verbose);
+        let told = self.job(run, job);
+        let shown = match step.and_then(|step| told.steps.get_mut(&step)) {
+            Some(log) => log.hear(text),
+            // Before the first step and after the last there are annotations, which come by themselves.
+            None => None,
+        };
+        if let Some(shown) = shown.filter(|_| verbose) {
+            let prefix = told.prefix.clone();
+            self.line(&prefix, &format!("    {}", style.clean(&shown)));
+        }
+    }
+
+    fn annotation(&mut self, run: usize, job: &JobKey, found: &Annotation) {
+        let verbose = self.how.verbose;
+        let told = self.job(run, job);
+        match found.step.and_then(|step| told.steps.get_mut(&step)) {
+            Some(log) if !verbose => log.note(found),
+            Some(_) | None => {
+                let prefix = told.prefix.clone();
+                self.note(&prefix, found.level, &words(found));
+            }
+        }
+        if found.level == Level::Error && found.step.is_none() {
+            let failed = Failed { step: None, why: found.message.clone() };
+            self.job(run, job).failed.get_or_insert(failed);
+        }
+    }
+
+    fn note(&mut self, prefix: &str, level: Level, text: &str) {
+        let tone = match level {
+            Level::Notice => Tone::Faint,
+            Level::Warning => Tone::Warn,
+            Level::Error => Tone::Bad,
+        };
+        for line in text.lines() {
+            let line = self.how.style.paint(tone, &self.how.style.clean(line));
+            self.line(prefix, &format!("    {line}"));
+        }
+    }
+
+    fn step_finished(&mut self, run: usize, job: &JobKey, index: usize, end: &StepEnd) {
+        let told = self.job(run, job);
+        let log = told.steps.remove(&index).unwrap_or_default();
+        let prefix = told.prefix.clone();
+        let failed = end.outcome == Conclusion::Failure;
+        let first_error = log.notes().into_iter().find(|(level, _)| *level == Level::Error);
+        if end.conclusion == Conclusion::Failure && told.failed.is_none() {
+            let why = match (end.exit_code, first_error) {
+                (Some(code), _) if code != 0 => format!("exit code {code}"),
+                (Some(_) | None, Some((_, text))) => text.trim_start_matches("error: ").to_owned(),
+                (Some(_) | None, None) => "it failed".to_owned(),
+            };
+            told.failed = Some(Failed { step: Some(log.name.clone()), why });
+        }
+        let style = self.how.style;
+        let word = match (end.outcome, end.conclusion) {
+            (Conclusion::Failure, _) => style.paint(Tone::Bad, "failed "),
+            (_, Conclusion::Success) => style.paint(Tone::Good, "ok     "),
+            (_, Conclusion::Failure) => style.paint(Tone::Bad, "failed "),
+            (_, Conclusion::Cancelled) => style.paint(Tone::Warn, "stopped"),
+            (_, Conclusion::Skipped) => style.paint(Tone::Faint, "skipped"),
+        };
+        let mut facts = Vec::new();
+        if end.outcome != Conclusion::Skipped {
+            facts.push(human_duration(end.took));
+        }
+        if let Some(code) = end.exit_code.filter(|code| *code != 0) {
+            facts.push(format!("exit code {code}"));
+        }
+        if failed && end.conclusion == Conclusion::Success {
+            facts.push("continue-on-error".to_owned());
+        }
+        let facts = if facts.is_empty() { String::new() } else { format!(" ({})", facts.join(", ")) };
+        let name = style.clean(&log.name);
+        self.line(&prefix, &format!("{word} {name}{}", style.paint(Tone::Faint, &facts)));
+        if self.how.verbose {
+            return;
+        }
+        if failed || end.outcome == Conclusion::Cancelled {
+            for line in log.last_lines() {
+                self.line(&prefix, &format!("    {}", style.clean(&line)));
+            }
+        }
+        for (level, text) in log.notes() {
+            self.note(&prefix, level, &text);
+        }
+    }
+}
+
+/// How a step ended.
+struct StepEnd {
+    outcome: Conclusion,
+    conclusion: Conclusion,
+    exit_code: Option<i32>,
+    took: Duration,
+}
+
+impl<W: Write + Send> Show for Plain<W> {
+    fn begin(&mut self, planned: &[Planned]) {
+        self.runs = planned.iter().map(|planned| planned.name.clone()).collect();
+        for planned in planned {
+            let text = format!("{} ({}): {}, {}", planned.name, planned.path, planned.plan.event().name, planned.state);
+            let title = planned.plan.run_name(&planned.context).ok().flatten();
+            let title = title.map(|title| format!(": {title}")).unwrap_or_default();
+            let text = self.how.style.clean(&format!("{text}{title}"));
+            self.line("", &text);
+        }
+    }
+
+    fn report(&mut self, run: usize, report: &Report) {
+        let job = &report.job;
+        match &report.kind {
+            ReportKind::JobStarted { name } => self.job_started(run, report, name),
+            ReportKind::StepStarted { index, name } => {
+                let live = self.how.live;
+                let told = self.job(run, job);
+                told.steps.insert(*index, StepLog::new(name));
+                if live {
+                    let prefix = told.prefix.clone();
+                    let name = self.how.style.clean(name);
+                    let text = self.how.style.paint(Tone::Faint, &format!("...     {name}"));
+                    self.line(&prefix, &text);
+                }
+            }
+            ReportKind::Line { step, text } => self.log_line(run, job, *step, text),
+            ReportKind::StepFinished { index, outcome, conclusion, exit_code, duration } => {
+                let end = StepEnd {
+                    outcome: *outcome,
+                    conclusion: *conclusion,
+                    exit_code: *exit_code,
+                    took: *duration,
+                };
+                self.step_finished(run, job, *index, &end);
+            }
+            ReportKind::Annotation(found) => self.annotation(run, job, found),
+            ReportKind::Summary { markdown, .. } => self.job(run, job).summaries.push(markdown.clone()),
+            ReportKind::JobFinished { .. } => {
+                let told = self.job(run, job);
+                let summaries = std::mem::take(&mut told.summaries);
+                let prefix = self.prefix(run, job);
+                for line in summaries.iter().flat_map(|text| text.lines()) {
+                    let line = self.how.style.clean(line);
+                    self.line(&prefix, &format!("summary {line}"));
+                }
+            }
+        }
+    }
+
+    fn interrupted(&mut self, _times: u32) {}
+
+    fn end(&mut self, run: usize, state: &Run, conclusion: Conclusion, artifacts: Option<(&Path, &[String])>) {
+        let name = self.runs.get(run).cloned().unwrap_or_default();
+        let failed = |job: &JobKey| self.jobs.get(&(run, job.clone())).and_then(|told| told.failed.clone());
+        let lines = summary::lines(&name, state, conclusion, artifacts, failed, self.how.style);
+        for line in lines {
+            self.line("", &line);
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

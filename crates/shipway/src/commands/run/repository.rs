@@ -1,0 +1,78 @@
+//! The repository that the command stands in: its root, its name, the commit and branch of its work tree.
+
+use crate::exit::{Exit, Failure};
+use shipway_server::{
+    git::{Commit, Git},
+    source::RepositoryName,
+};
+use std::path::{Path, PathBuf};
+
+/// A commit that does not exist, in GitHub's spelling.
+const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
+
+/// The repository and the state of it that is run.
+#[derive(Clone, Debug)]
+pub(super) struct Here {
+    /// The top folder of the work tree.
+    pub(super) root: PathBuf,
+    /// What it is called.
+    pub(super) name: RepositoryName,
+    /// The commit below the work tree; without an id worth anything when there is none yet.
+    pub(super) commit: Commit,
+    /// Whether there is no commit yet.
+    pub(super) unborn: bool,
+    /// The commit before it; zeros when there is none.
+    pub(super) before: String,
+    /// The full name of the branch, `refs/heads/main`.
+    pub(super) reference: String,
+}
+
+impl Here {
+    /// Looks for the repository from a folder upwards and asks git about it.
+    pub(super) async fn find(folder: &Path) -> Result<Here, Failure> {
+        let root = folder.ancestors().find(|above| above.join(".git").exists()).ok_or_else(|| {
+            Failure::new(
+                Exit::NotFound,
+                format!("{} is not in a git repository: neither it nor a folder above has .git", folder.display()),
+            )
+            .with_code("SW1010")
+            .with_help("go to the project, or make it a repository with: git init")
+        })?;
+        let git = Git::at(root);
+        let (head, origin) = tokio::join!(git.head(), git.origin());
+        let head = head.map_err(|error| {
+            Failure::new(Exit::Usage, error.to_string())
+                .with_code("SW1011")
+                .with_help("check that git is installed and that `git status` works here")
+        })?;
+        let unborn = head.commit.is_none();
+        Ok(Here {
+            root: root.to_path_buf(),
+            name: RepositoryName::of(origin.as_deref(), root),
+            commit: head.commit.unwrap_or_else(|| Commit { sha: NO_COMMIT.to_owned(), ..Commit::default() }),
+            unborn,
+            before: head.parent.unwrap_or_else(|| NO_COMMIT.to_owned()),
+            // A commit that no branch and no tag names is as good as on a branch called HEAD.
+            reference: head.reference.unwrap_or_else(|| "refs/heads/HEAD".to_owned()),
+        })
+    }
+
+    /// Who is at work, as far as the repository tells.
+    pub(super) fn actor(&self) -> &str {
+        if self.commit.author.is_empty() { "local" } else { &self.commit.author }
+    }
+
+    /// The state in a few words: `main at 1a2b3c4`.
+    pub(super) fn state(&self) -> String {
+        let (name, _) = shipway_server::source::ref_name(&self.reference);
+        match self.commit.sha.get(..7) {
+            Some(short) if !self.unborn => format!("{name} at {short}"),
+            Some(_) | None => format!("{name}, without a commit yet"),
+        }
+    }
+
+    /// A path as people read it: relative to the root where it lies below it.
+    pub(super) fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+    }
+}

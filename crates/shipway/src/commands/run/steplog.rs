@@ -1,0 +1,185 @@
+//! The log of one step as people read it: its groups kept, its last lines remembered.
+
+use shipway_runner::{Annotation, Level};
+use std::collections::VecDeque;
+
+/// How many of its last lines a failed step shows.
+pub(super) const TAIL: usize = 20;
+
+/// Beyond so many, a step's annotations are counted only.
+const NOTES: usize = 20;
+
+/// The log of one step.
+#[derive(Debug, Default)]
+pub(super) struct StepLog {
+    /// What the step is called.
+    pub(super) name: String,
+    head: Head,
+    depth: usize,
+    tail: VecDeque<String>,
+    lines: usize,
+    notes: Vec<(Level, String)>,
+    more_notes: usize,
+}
+
+/// Where in its log a step is: it begins with a group that shows the script or the inputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Head {
+    #[default]
+    Expected,
+    Inside,
+    Over,
+}
+
+impl StepLog {
+    /// The log of a step that begins.
+    pub(super) fn new(name: &str) -> StepLog {
+        StepLog { name: name.to_owned(), ..StepLog::default() }
+    }
+
+    /// Takes a line; gives it as it is shown, with its group's indent, unless it is a mark that shows nothing.
+    pub(super) fn hear(&mut self, text: &str) -> Option<String> {
+        let is_head = match (self.head, text) {
+            (Head::Expected, _) if text.starts_with("##[group]Run ") => {
+                self.head = Head::Inside;
+                true
+            }
+            (Head::Inside, "##[endgroup]") => {
+                self.head = Head::Over;
+                true
+            }
+            (Head::Inside, _) => true,
+            (Head::Expected | Head::Over, _) => {
+                self.head = Head::Over;
+                false
+            }
+        };
+        let indent = "  ".repeat(self.depth.min(8));
+        let shown = match mark(text) {
+            Some(("group", title)) => {
+                self.depth += 1;
+                format!("{indent}> {title}")
+            }
+            Some(("endgroup", _)) => {
+                self.depth = self.depth.saturating_sub(1);
+                return None;
+            }
+            // They come a second time, as annotations with their places.
+            Some(("error" | "warning" | "notice", _)) => return None,
+            Some(("command", command)) => format!("{indent}$ {command}"),
+            Some((word, rest)) => format!("{indent}{word}: {rest}"),
+            None => format!("{indent}{text}"),
+        };
+        if !is_head {
+            self.lines += 1;
+            self.tail.push_back(shown.clone());
+            if self.tail.len() > TAIL {
+                self.tail.pop_front();
+            }
+        }
+        Some(shown)
+    }
+
+    /// Takes an annotation, to be shown when the step has ended.
+    pub(super) fn note(&mut self, annotation: &Annotation) {
+        if self.notes.len() < NOTES {
+            self.notes.push((annotation.level, words(annotation)));
+        } else {
+            self.more_notes += 1;
+        }
+    }
+
+    /// The last lines, after a word about those left out.
+    pub(super) fn last_lines(&self) -> Vec<String> {
+        let left_out = self.lines - self.tail.len();
+        let word = (left_out > 0).then(|| format!("... {left_out} lines before these; --verbose shows all"));
+        word.into_iter().chain(self.tail.iter().cloned()).collect()
+    }
+
+    /// The annotations, in the order in which they came.
+    pub(super) fn notes(&self) -> Vec<(Level, String)> {
+        let mut notes = self.notes.clone();
+        if self.more_notes > 0 {
+            notes.push((Level::Notice, format!("... and {} more like these", self.more_notes)));
+        }
+        notes
+    }
+}
+
+/// `error: file:line: message`, as compilers write it, so that editors and terminals find the place.
+pub(super) fn words(annotation: &Annotation) -> String {
+    let level = match annotation.level {
+        Level::Notice => "notice",
+        Level::Warning => "warning",
+        Level::Error => "error",
+    };
+    let title = annotation.title.as_ref().map(|title| format!("{title}: ")).unwrap_or_default();
+    let place = match (&annotation.file, annotation.line, annotation.column) {
+        // What the runner says of a document names the place itself.
+        (Some(file), _, _) if annotation.message.starts_with(file.as_str()) => String::new(),
+        (Some(file), Some(line), Some(column)) => format!("{file}:{line}:{column}: "),
+        (Some(file), Some(line), None) => format!("{file}:{line}: "),
+        (Some(file), None, _) => format!("{file}: "),
+        (None, _, _) => String::new(),
+    };
+    format!("{level}: {place}{title}{}", annotation.message)
+}
+
+/// A mark of the runner: `##[word]rest`.
+fn mark(text: &str) -> Option<(&'static str, &str)> {
+    let (word, rest) = text.strip_prefix("##[")?.split_once(']')?;
+    let known = ["group", "endgroup", "error", "warning", "notice", "debug", "command"];
+    Some((known.into_iter().find(|known| *known == word)?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_groups_and_leaves_the_script_out_of_the_last_lines() {
+        let mut log = StepLog::new("Run make");
+        let lines = [
+            "##[group]Run make",
+            "make",
+            "shell: bash -e {0}",
+            "##[endgroup]",
+            "one",
+            "##[group]Compile",
+            "cc a.c",
+            "##[error]broken",
+            "##[endgroup]",
+            "##[unknown]stays",
+        ];
+        let shown: Vec<String> = lines.into_iter().filter_map(|line| log.hear(line)).collect();
+        let body = ["one", "> Compile", "  cc a.c", "##[unknown]stays"];
+        assert_eq!(shown[..3], ["> Run make", "  make", "  shell: bash -e {0}"]);
+        assert_eq!(shown[3..], body);
+        assert_eq!(log.last_lines(), body);
+    }
+
+    #[test]
+    fn remembers_the_last_lines_only() {
+        let mut log = StepLog::new("x");
+        for number in 0..TAIL + 5 {
+            log.hear(&number.to_string());
+        }
+        let lines = log.last_lines();
+        assert_eq!(lines[0], "... 5 lines before these; --verbose shows all");
+        assert_eq!((lines[1].as_str(), lines.len()), ("5", TAIL + 1));
+    }
+
+    #[test]
+    fn writes_annotations_as_compilers_do() {
+        let at = |file: &str, line, message: &str| Annotation {
+            file: Some(file.to_owned()),
+            line,
+            ..Annotation::new(Level::Error, message)
+        };
+        assert_eq!(words(&at("a.rs", Some(3), "no")), "error: a.rs:3: no");
+        assert_eq!(words(&at("a.rs", None, "no")), "error: a.rs: no");
+        assert_eq!(words(&at("ci.yml", Some(3), "ci.yml:3:1: no")), "error: ci.yml:3:1: no");
+        let titled = Annotation { title: Some("Lint".to_owned()), ..Annotation::new(Level::Notice, "hm") };
+        assert_eq!(words(&titled), "notice: Lint: hm");
+    }
+}

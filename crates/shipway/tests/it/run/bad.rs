@@ -1,0 +1,143 @@
+//! Bad input: each gives its message, its place, and the exit code of the table.
+
+use super::{contains, expect, on_push, repository, run};
+use crate::support::Folder;
+
+const OK: &str = "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: 'true'\n";
+
+#[test]
+fn a_folder_without_git() {
+    let folder = Folder::new();
+    folder.write(".github/workflows/ci.yml", OK);
+    contains(&expect(&folder, &[], 3), &["error[SW1010]", "is not in a git repository", "git init"]);
+}
+
+#[test]
+fn a_repository_that_git_cannot_read() {
+    let folder = repository(OK);
+    folder.write(".git/HEAD", "nonsense\n");
+    contains(&expect(&folder, &[], 2), &["error[SW1011]", "not a git repository"]);
+}
+
+#[test]
+fn a_repository_without_workflows() {
+    let folder = Folder::repository(&[("README.md", "x")]);
+    contains(&expect(&folder, &[], 3), &["error[SW1012]", ".github/workflows", "-W"]);
+    folder.write(".github/workflows/notes.txt", "x");
+    contains(&expect(&folder, &[], 3), &["error[SW1012]"]);
+}
+
+#[test]
+fn a_workflow_that_is_not_there() {
+    let answer = run(OK, &["-W", "cii.yml"], 3);
+    contains(&answer, &["error[SW1012]", "cii.yml", "did you mean ci.yml?"]);
+}
+
+#[test]
+fn a_job_that_is_not_there() {
+    let answer = run(&on_push("  test:\n    runs-on: x\n    steps: [{run: 'true'}]\n"), &["-j", "tset"], 3);
+    contains(&answer, &["error[SW1014]", "\"tset\"", "did you mean \"test\"?"]);
+}
+
+#[test]
+fn an_event_that_starts_nothing() {
+    contains(&run(OK, &["pusch"], 3), &["error[SW1013]", "did you mean: shipway run push", "ci.yml"]);
+    let manual = "on: workflow_dispatch\njobs: {a: {runs-on: x, steps: [{run: 'true'}]}}\n";
+    contains(&run(manual, &[], 3), &["error[SW1013]", "but by workflow_dispatch", "shipway run workflow_dispatch"]);
+    let filtered = "on: {push: {branches: [release]}}\njobs: {a: {runs-on: x, steps: [{run: 'true'}]}}\n";
+    contains(&run(filtered, &[], 3), &["error[SW1013]", "its branches leave out main", "-W"]);
+}
+
+#[test]
+fn everything_wrong_in_all_files_is_told_at_once() {
+    let folder = Folder::repository(&[
+        (".github/workflows/a.yml", "on: push\njobs:\n  a: [\n"),
+        (".github/workflows/b.yml", "on: push\njobs:\n  a:\n    run-on: x\n    steps:\n      - run: 'true'\n"),
+        (
+            ".github/workflows/c.yaml",
+            "on: push\njobs:\n  a:\n    needs: b\n    runs-on: x\n    steps: [{run: 'true'}]\n  b:\n    needs: [a]\n    \
+             runs-on: x\n    steps: [{run: 'true'}]\n",
+        ),
+        (
+            ".github/workflows/d.yml",
+            "on: push\njobs:\n  a:\n    runs-on: x\n    services:\n      db: {image: postgres}\n    steps: [{run: \
+             'true'}]\n",
+        ),
+    ]);
+    let answer = expect(&folder, &[], 2);
+    contains(
+        &answer,
+        &[
+            "--> .github/workflows/a.yml:3",
+            "--> .github/workflows/b.yml:4:5",
+            "4 |     run-on: x",
+            "did you mean",
+            "runs-on",
+            "--> .github/workflows/c.yaml:4:12",
+            "these jobs wait for each other: a -> b -> a",
+            "--> .github/workflows/d.yml:5:5",
+            "not supported yet",
+            "in 4 files; nothing was run",
+        ],
+    );
+    assert!(answer.stdout.is_empty(), "{}", answer.all());
+    let answer = expect(&folder, &["--json"], 2);
+    let found = super::events(&answer);
+    assert!(found.len() >= 4 && found.iter().all(|one| one["event"] == "diagnostic"), "{}", answer.all());
+    assert_eq!((found[1]["file"].as_str(), found[1]["line"].as_u64()), (Some(".github/workflows/b.yml"), Some(4)));
+}
+
+#[test]
+fn a_file_that_is_no_text() {
+    let folder = repository(OK);
+    std::fs::write(folder.path().join(".github/workflows/ci.yml"), b"on: push\n\xff\n").expect("a file");
+    contains(&expect(&folder, &[], 2), &["ci.yml:2", "not UTF-8"]);
+}
+
+#[test]
+fn actions_of_other_repositories() {
+    let jobs = "  a:\n    runs-on: x\n    steps:\n      - run: echo began\n      - uses: docker/login-action@v3\n";
+    let answer = run(&on_push(jobs), &[], 2);
+    contains(&answer, &["error[SW0504]", "ci.yml:7:15", "docker/login-action@v3 is not supported yet", "uses: ./path"]);
+    assert!(!answer.stdout.contains("began"), "{}", answer.all());
+}
+
+#[test]
+fn a_script_that_is_not_there() {
+    let jobs = "  a:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v4\n      - run: ./build.sh\n";
+    let answer = run(&on_push(jobs), &[], 1);
+    contains(&answer, &["failed  Run ./build.sh", "exit code 127", "ci.yml:7:", "was not found"]);
+}
+
+#[test]
+fn a_shell_that_is_not_there() {
+    let jobs = "  a:\n    runs-on: x\n    steps:\n      - run: x\n        shell: fish-of-the-sea {0}\n";
+    contains(&run(&on_push(jobs), &[], 1), &["[SW0501]", "fish-of-the-sea", "ci.yml:6:"]);
+}
+
+#[test]
+fn a_call_that_is_wrong() {
+    contains(&run(OK, &["--input", "x"], 2), &["NAME=VALUE"]);
+    contains(&run(OK, &["--input", "x=1"], 2), &["SW0115", "no input"]);
+    contains(&run(OK, &["--secret", "NOT_IN_THE_ENVIRONMENT"], 2), &["NOT_IN_THE_ENVIRONMENT", "export it"]);
+    let answer = run(OK, &["--secret", "hunter2 is my password"], 2);
+    assert!(!answer.all().contains("hunter2"), "{}", answer.all());
+    contains(&run(OK, &["--jobs", "0"], 2), &["--jobs"]);
+    contains(&run(OK, &["--event-file", "nowhere.json"], 2), &["nowhere.json"]);
+    let folder = repository(OK);
+    folder.write("list.json", "[]");
+    contains(&expect(&folder, &["--event-file", "list.json"], 2), &["list.json", "not an object"]);
+}
+
+#[test]
+fn a_temporary_folder_that_is_not_there() {
+    let folder = repository(OK);
+    let output = crate::support::command(crate::support::binary(), folder.path())
+        .arg("run")
+        .env("TMPDIR", folder.path().join("missing"))
+        .output()
+        .expect("shipway");
+    let answer = crate::support::Answer::from(output);
+    assert_eq!(answer.code, 1, "{}", answer.all());
+    contains(&answer, &["error[SW1015]", "TMPDIR"]);
+}

@@ -1,0 +1,128 @@
+//! Events, what they carry, and which workflows and jobs they start.
+
+use super::{contains, events, expect, of_kind, on_push, repository, run};
+use crate::support::Folder;
+
+const SHOW: &str = "    runs-on: x\n    steps:\n      - run: echo \"saw ${{ toJSON(github.event) }}\"\n";
+
+#[test]
+fn a_push_says_what_the_repository_knows() {
+    let workflow = on_push(
+        "  a:\n    runs-on: x\n    steps:\n      - run: |\n          echo \"${{ github.event.head_commit.message }} by ${{ \
+         github.event.pusher.name }}\"\n          echo \"$GITHUB_REF $GITHUB_REF_NAME ${#GITHUB_SHA}\"\n          echo \
+         \"before ${{ github.event.before }}\"\n",
+    );
+    let folder = repository(&workflow);
+    let first = folder.git(&["rev-parse", "HEAD"]);
+    folder.commit("second");
+    let answer = expect(&folder, &["--verbose"], 0);
+    contains(&answer, &["second by T", "refs/heads/main main 40", &format!("before {}", first.trim())]);
+    // Not on a branch any more.
+    folder.git(&["tag", "v1"]);
+    folder.git(&["checkout", "--quiet", "--detach"]);
+    contains(&expect(&folder, &["--verbose"], 0), &["refs/heads/main main 40"]);
+}
+
+#[test]
+fn inputs_are_typed_and_defaulted() {
+    let workflow = format!(
+        "on:\n  workflow_dispatch:\n    inputs:\n      colour: {{default: red}}\n      loud: {{type: boolean}}\njobs:\n  \
+         a:\n{SHOW}      - if: inputs.loud\n        run: echo \"LOUD ${{{{ inputs.colour }}}}\"\n"
+    );
+    let answer = run(&workflow, &["workflow_dispatch", "--input", "loud=true", "--verbose"], 0);
+    contains(&answer, &["LOUD red", "\"colour\": \"red\"", "\"loud\": \"true\""]);
+    let answer = run(&workflow, &["workflow_dispatch", "--input", "luod=true"], 2);
+    contains(&answer, &["SW0115", "did you mean \"loud\"?"]);
+    let answer = run(&workflow, &["workflow_dispatch", "--input", "loud=perhaps"], 2);
+    contains(&answer, &["SW0115", "neither true nor false"]);
+}
+
+#[test]
+fn the_body_of_the_event_can_be_given() {
+    let workflow = "on: {pull_request: {types: [labeled]}}\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: echo \"${{ \
+                    github.event.label.name }} $GITHUB_REF $GITHUB_BASE_REF\"\n";
+    let folder = repository(workflow);
+    folder.write(
+        "event.json",
+        "{\"action\": \"labeled\", \"label\": {\"name\": \"bug\"}, \"pull_request\": {\"number\": 12, \"base\": {\"ref\": \
+         \"dev\"}}}",
+    );
+    let answer = expect(&folder, &["pull_request", "--event-file", "event.json", "--verbose"], 0);
+    contains(&answer, &["bug refs/pull/12/merge dev"]);
+    folder.write("event.json", "{\"action\": \"opened\"}");
+    let answer = expect(&folder, &["pull_request", "--event-file", "event.json"], 3);
+    contains(&answer, &["its types do not include opened"]);
+}
+
+#[test]
+fn a_named_workflow_runs_whatever_its_filters_say() {
+    let workflow = "on: {push: {branches: [release]}}\njobs: {a: {runs-on: x, steps: [{run: echo ran}]}}\n";
+    let folder = repository(workflow);
+    for name in ["ci.yml", ".github/workflows/ci.yml"] {
+        contains(&expect(&folder, &["-W", name, "--verbose"], 0), &["ran"]);
+    }
+    // From a folder of the repository too.
+    folder.write("sub/x", "");
+    let output = crate::support::command(crate::support::binary(), &folder.path().join("sub"))
+        .args(["run", "-W", "../.github/workflows/ci.yml"])
+        .output()
+        .expect("shipway");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_job_brings_what_it_needs_and_nothing_else() {
+    let job = |needs: &str| format!("    runs-on: x\n{needs}    steps: [{{run: 'true'}}]\n");
+    let workflow = on_push(&format!(
+        "  a:\n{}  b:\n{}  c:\n{}  d:\n{}",
+        job(""),
+        job("    needs: [A]\n"),
+        job("    needs: b\n"),
+        job("")
+    ));
+    let answer = run(&workflow, &["-j", "C", "--json"], 0);
+    let jobs = super::events(&answer);
+    let names: Vec<&str> = super::conclusions(&jobs).iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+}
+
+#[test]
+fn several_workflows_run_beside_each_other() {
+    let workflow = |name: &str, lines: &str| format!("name: {name}\non: push\n{lines}jobs:\n  a:\n    runs-on: x\n    steps: [{{run: 'true'}}]\n");
+    let folder = Folder::repository(&[
+        (".github/workflows/one.yml", &workflow("one", "concurrency: same\n")),
+        (".github/workflows/two.yml", &workflow("two", "concurrency: same\n")),
+        (".github/workflows/three.yml", &workflow("three", "")),
+        (".github/workflows/other.yml", "on: schedule\njobs: {a: {runs-on: x, steps: [{run: 'false'}]}}\n"),
+    ]);
+    folder.write(
+        ".github/workflows/other.yml",
+        "on: workflow_dispatch\njobs: {a: {runs-on: x, steps: [{run: 'false'}]}}\n",
+    );
+    let answer = expect(&folder, &[], 0);
+    contains(&answer, &["one / a |", "two / a |", "three / a |", "ok      one: 1 job", "ok      two: 1 job"]);
+    assert!(!answer.stdout.contains("other"), "{}", answer.all());
+    let answer = expect(&folder, &["--json"], 0);
+    assert_eq!(of_kind(&events(&answer), "run_finished").len(), 3);
+}
+
+#[test]
+fn a_dry_run_shows_the_graph_and_runs_nothing() {
+    let workflow = on_push(
+        "  a:\n    runs-on: x\n    outputs: {list: '${{ steps.s.outputs.list }}'}\n    steps: [{id: s, run: touch \
+         /nowhere/at/all}]\n  b:\n    needs: a\n    if: github.ref == 'refs/heads/main'\n    runs-on: [self-hosted, \
+         linux]\n    strategy: {matrix: {os: [one, two]}}\n    steps: [{run: 'true'}]\n  c:\n    needs: a\n    runs-on: \
+         x\n    strategy: {matrix: {os: '${{ fromJSON(needs.a.outputs.list) }}'}}\n    steps: [{run: 'true'}]\n",
+    );
+    let answer = run(&workflow, &["--dry-run"], 0);
+    contains(
+        &answer,
+        &[
+            "  a: 1 step on x",
+            "  b, needs a, if github.ref == 'refs/heads/main': 1 step on self-hosted, linux",
+            "    b (one)",
+            "    b (two)",
+            "its matrix is known when the jobs it needs have ended",
+        ],
+    );
+}
