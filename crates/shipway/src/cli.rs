@@ -33,6 +33,8 @@ enum Verb {
     Up(commands::up::Options),
     /// Make a release of an artifact of this run and deliver it
     Deploy(commands::deploy::Options),
+    /// Print a link that signs one browser in to the pages, once
+    SignIn(Server),
     /// Look at and steer deliveries
     #[command(subcommand)]
     Rollout(commands::rollout::Verb),
@@ -77,6 +79,7 @@ pub(crate) fn main(environment: &Environment) -> Exit {
         Verb::Run(options) => wait(commands::run::run(environment, options)),
         Verb::Up(options) => wait(commands::up::run(environment, options)),
         Verb::Deploy(options) => wait(commands::deploy::run(environment, options)),
+        Verb::SignIn(server) => wait(commands::sign_in::run(environment, server)),
         Verb::Rollout(verb) => wait(commands::rollout::run(environment, verb)),
         Verb::DemoService { config, port } => wait(commands::demo_service::serve(&config, port)),
     };

@@ -30,6 +30,11 @@ impl Client {
         Ok(Client { authority: rest.parse().map_err(|_| invalid())?, token })
     }
 
+    /// The server's address.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.authority)
+    }
+
     /// Sends a request and gives the status and body of the answer.
     pub(crate) async fn send(
         &self,

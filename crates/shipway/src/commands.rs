@@ -7,4 +7,5 @@ pub(crate) mod deploy;
 pub(crate) mod expr;
 pub(crate) mod rollout;
 pub(crate) mod run;
+pub(crate) mod sign_in;
 pub(crate) mod up;

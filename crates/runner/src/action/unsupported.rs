@@ -62,7 +62,10 @@ mod tests {
         let found: Vec<String> =
             unsupported(&workflow.expect("a workflow")).iter().map(ToString::to_string).collect();
         assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[0].starts_with("ci.yml:8:15: error[SW0504]: uses: actions/cache@v4 is not"), "{found:?}");
+        assert!(
+            found[0].starts_with("ci.yml:8:15: error[SW0504]: uses: actions/cache@v4 is not"),
+            "{found:?}"
+        );
         assert!(found[1].starts_with("ci.yml:9:15: error[SW0504]: uses: a/b/c@v1 is not"), "{found:?}");
     }
 }

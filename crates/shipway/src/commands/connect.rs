@@ -52,6 +52,11 @@ impl Connection {
             .with_help("start one with `shipway up`, or name one with --url, SHIPWAY_URL or --data"))
     }
 
+    /// The server's address.
+    pub(crate) fn url(&self) -> String {
+        self.0.url()
+    }
+
     /// Asks and waits for the answer.
     pub(crate) async fn ask<T: serde::de::DeserializeOwned>(
         &self,

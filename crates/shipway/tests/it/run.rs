@@ -51,7 +51,8 @@ fn log(events: &[Value]) -> Vec<&str> {
 fn conclusions(events: &[Value]) -> Vec<(&str, &str)> {
     let ends = of_kind(events, "run_finished");
     let jobs = ends.iter().filter_map(|end| end["jobs"].as_array()).flatten();
-    jobs.map(|job| (job["name"].as_str().expect("a name"), job["conclusion"].as_str().expect("an end"))).collect()
+    jobs.map(|job| (job["name"].as_str().expect("a name"), job["conclusion"].as_str().expect("an end")))
+        .collect()
 }
 
 /// Both texts contain what a person must find in them.

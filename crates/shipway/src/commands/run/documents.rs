@@ -53,7 +53,11 @@ pub(super) struct Planned {
 
 impl Documents {
     /// Reads the workflow files, or those that are asked for.
-    pub(super) fn read(environment: &Environment, here: &Here, options: &Options) -> Result<Documents, Failure> {
+    pub(super) fn read(
+        environment: &Environment,
+        here: &Here,
+        options: &Options,
+    ) -> Result<Documents, Failure> {
         let paths = if options.workflows.is_empty() {
             all(&here.root)?
         } else {
@@ -98,7 +102,8 @@ impl Documents {
         }
         let chosen = choose(workflows, options, &event)?;
         let chosen = only_wanted(chosen, &options.wanted)?;
-        let mut ids = shipway_base::IdSequence::new(u16::try_from(std::process::id() & 0x3ff).unwrap_or_default());
+        let mut ids =
+            shipway_base::IdSequence::new(u16::try_from(std::process::id() & 0x3ff).unwrap_or_default());
         let mut planned = Vec::new();
         for workflow in chosen {
             found.append(shipway_runner::unsupported(&workflow));
@@ -113,7 +118,15 @@ impl Documents {
                         found.push(wrong);
                         None
                     });
-                    planned.push(Planned { name, path, state: here.state(), id, plan: Arc::new(plan), context, group });
+                    planned.push(Planned {
+                        name,
+                        path,
+                        state: here.state(),
+                        id,
+                        plan: Arc::new(plan),
+                        context,
+                        group,
+                    });
                 }
             }
         }
@@ -136,7 +149,9 @@ fn all(root: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml") && path.is_file() {
+        if path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml")
+            && path.is_file()
+        {
             paths.push(path);
         }
     }
@@ -186,7 +201,8 @@ fn choose(workflows: Vec<Workflow>, options: &Options, event: &Event) -> Result<
             Triggered::Yes => chosen.push(workflow),
             Triggered::No(_) if is_named && knows => chosen.push(workflow),
             Triggered::No(why) => {
-                let events: Vec<String> = workflow.on.iter().map(|trigger| trigger.event.value.clone()).collect();
+                let events: Vec<String> =
+                    workflow.on.iter().map(|trigger| trigger.event.value.clone()).collect();
                 let instead = if knows { String::new() } else { format!(", but by {}", events.join(", ")) };
                 reasons.push(format!("\n  {}: {why}{instead}", workflow.source.name));
                 known.extend(events);
@@ -265,7 +281,12 @@ fn context(here: &Here, given: &Given, plan: &RunPlan, name: &str, path: &str, i
     event::complete(&mut github, plan);
     RunContext {
         github: Value::from_json(&github),
-        vars: given.vars.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Object>().into(),
+        vars: given
+            .vars
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect::<Object>()
+            .into(),
         inputs: plan.inputs().clone(),
     }
 }

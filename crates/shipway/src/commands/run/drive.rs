@@ -19,8 +19,8 @@ use crate::{
 };
 use shipway_base::Secret;
 use shipway_runner::{
-    ArtifactFolder, Artifacts as _, Cancel, Executor, Groups, HostExecutor, JobContext, Patience, Report, Repository,
-    Revision, RunnerError, drive, reap_orphans,
+    ArtifactFolder, Artifacts as _, Cancel, Executor, Groups, HostExecutor, JobContext, Patience, Report,
+    Repository, Revision, RunnerError, drive, reap_orphans,
 };
 use shipway_workflow::{
     plan::ConcurrencyGroup,
@@ -86,7 +86,13 @@ pub(super) async fn drive_all(
     for (place, (planned, cancel)) in planned.iter().zip(&cancels).enumerate() {
         let artifacts = Arc::new(ArtifactFolder::new(artifact_folder(&folder, planned)));
         let context = JobContext { artifacts, ..context.clone() };
-        let run = OneRun { place, planned: planned.clone(), context, executor: executor.clone(), cancel: cancel.clone() };
+        let run = OneRun {
+            place,
+            planned: planned.clone(),
+            context,
+            executor: executor.clone(),
+            cancel: cancel.clone(),
+        };
         runs.spawn(run.drive(sender.clone()));
     }
     drop(sender);
@@ -96,7 +102,8 @@ pub(super) async fn drive_all(
     let tally = match watched? {
         Watched::Over(tally) => tally,
         Watched::Killed => {
-            let now = Patience { term_after: Duration::ZERO, kill_after: Duration::ZERO, drain: Duration::ZERO };
+            let now =
+                Patience { term_after: Duration::ZERO, kill_after: Duration::ZERO, drain: Duration::ZERO };
             reap_orphans(&folder.records(), &now).await.map_err(|error| broken(&error))?;
             Tally { cancelled: true, interrupted: true, ..Tally::default() }
         }
@@ -213,7 +220,9 @@ impl OneRun {
             Some(ConcurrencyGroup { group, cancel_in_progress }) => {
                 let entered = context.groups.enter(group, *cancel_in_progress, &cancel).await;
                 if entered.is_none() {
-                    cancel.ask_because(format!("another run took its place in the concurrency group {group:?}"));
+                    cancel.ask_because(format!(
+                        "another run took its place in the concurrency group {group:?}"
+                    ));
                 }
                 entered
             }
@@ -305,7 +314,10 @@ struct Interrupts {
 
 impl Interrupts {
     fn new() -> io::Result<Interrupts> {
-        Ok(Interrupts { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Interrupts {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
 
     async fn next(&mut self) {

@@ -47,9 +47,10 @@ impl RunFolder {
             Ok(lock)
         };
         let lock = make().map_err(|error: io::Error| {
-            let help = match error.kind() {
-                io::ErrorKind::StorageFull => "free some space there, or set TMPDIR to another folder",
-                _ => "check its permissions, or set TMPDIR to another folder",
+            let help = if error.kind() == io::ErrorKind::StorageFull {
+                "free some space there, or set TMPDIR to another folder"
+            } else {
+                "check its permissions, or set TMPDIR to another folder"
             };
             Failure::new(Exit::Failed, format!("cannot make a folder in {}: {error}", parent.display()))
                 .with_code("SW1015")

@@ -13,7 +13,8 @@ use shipway_workflow::{
 /// Prints the jobs of each run in an order in which they could run.
 pub(super) fn show(planned: &[Planned], as_json: bool) {
     for planned in planned {
-        let jobs: Vec<Shown<'_>> = planned.plan.order().iter().filter_map(|id| Shown::new(planned, id)).collect();
+        let jobs: Vec<Shown<'_>> =
+            planned.plan.order().iter().filter_map(|id| Shown::new(planned, id)).collect();
         if as_json {
             let jobs: Vec<Json> = jobs.iter().map(Shown::to_json).collect();
             let name = planned.plan.event().name.as_str();
@@ -23,7 +24,13 @@ pub(super) fn show(planned: &[Planned], as_json: bool) {
             say(&plan.to_string());
             continue;
         }
-        say(&format!("{} ({}): {}, {}", planned.name, planned.path, planned.plan.event().name, planned.state));
+        say(&format!(
+            "{} ({}): {}, {}",
+            planned.name,
+            planned.path,
+            planned.plan.event().name,
+            planned.state
+        ));
         for job in &jobs {
             job.to_lines().iter().for_each(|line| say(line));
         }

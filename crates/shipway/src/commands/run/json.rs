@@ -43,7 +43,9 @@ impl<W: Write + Send> Show for Json<W> {
     fn report(&mut self, run: usize, report: &Report) {
         let (name, more) = match &report.kind {
             ReportKind::JobStarted { name } => ("job_started", json!({ "name": name })),
-            ReportKind::StepStarted { index, name } => ("step_started", json!({ "step": index, "name": name })),
+            ReportKind::StepStarted { index, name } => {
+                ("step_started", json!({ "step": index, "name": name }))
+            }
             ReportKind::Line { step, text } => ("line", json!({ "step": step, "text": text })),
             ReportKind::StepFinished { index, outcome, conclusion, exit_code, duration } => (
                 "step_finished",
@@ -60,7 +62,9 @@ impl<W: Write + Send> Show for Json<W> {
                     "end_column": found.end_column,
                 }),
             ),
-            ReportKind::Summary { step, markdown } => ("summary", json!({ "step": step, "markdown": markdown })),
+            ReportKind::Summary { step, markdown } => {
+                ("summary", json!({ "step": step, "markdown": markdown }))
+            }
             ReportKind::JobFinished { conclusion, duration } => (
                 "job_finished",
                 json!({ "conclusion": conclusion.as_str(), "duration_ms": millis(*duration) }),
@@ -80,7 +84,13 @@ impl<W: Write + Send> Show for Json<W> {
         self.write(&json!({ "event": "interrupted", "times": times }));
     }
 
-    fn end(&mut self, run: usize, state: &Run, conclusion: Conclusion, artifacts: Option<(&Path, &[String])>) {
+    fn end(
+        &mut self,
+        run: usize,
+        state: &Run,
+        conclusion: Conclusion,
+        artifacts: Option<(&Path, &[String])>,
+    ) {
         let jobs: Vec<Value> = state
             .jobs()
             .into_iter()
@@ -94,7 +104,8 @@ impl<W: Write + Send> Show for Json<W> {
             })
             .collect();
         let took = state.started().zip(state.finished()).map(|(from, to)| millis(to.since(from)));
-        let artifacts = artifacts.map(|(folder, names)| json!({ "folder": folder.to_string_lossy(), "names": names }));
+        let artifacts =
+            artifacts.map(|(folder, names)| json!({ "folder": folder.to_string_lossy(), "names": names }));
         self.write(&json!({
             "event": "run_finished", "workflow": self.paths.get(run), "conclusion": conclusion.as_str(),
             "duration_ms": took, "jobs": jobs, "artifacts": artifacts,

@@ -123,7 +123,11 @@ mod tests {
     fn reads_pairs() {
         let check = |text: &str, expect: Option<(&str, &str)>| {
             let found = pair(text).ok();
-            assert_eq!(found.as_ref().map(|pair| (pair.name.as_str(), pair.value.as_str())), expect, "{text}");
+            assert_eq!(
+                found.as_ref().map(|pair| (pair.name.as_str(), pair.value.as_str())),
+                expect,
+                "{text}"
+            );
         };
         check("a=b", Some(("a", "b")));
         check("a=b=c", Some(("a", "b=c")));

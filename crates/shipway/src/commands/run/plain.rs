@@ -185,7 +185,13 @@ impl<W: Write + Send> Show for Plain<W> {
     fn begin(&mut self, planned: &[Planned]) {
         self.runs = planned.iter().map(|planned| planned.name.clone()).collect();
         for planned in planned {
-            let text = format!("{} ({}): {}, {}", planned.name, planned.path, planned.plan.event().name, planned.state);
+            let text = format!(
+                "{} ({}): {}, {}",
+                planned.name,
+                planned.path,
+                planned.plan.event().name,
+                planned.state
+            );
             let title = planned.plan.run_name(&planned.context).ok().flatten();
             let title = title.map(|title| format!(": {title}")).unwrap_or_default();
             let text = self.how.style.clean(&format!("{text}{title}"));
@@ -234,7 +240,13 @@ impl<W: Write + Send> Show for Plain<W> {
 
     fn interrupted(&mut self, _times: u32) {}
 
-    fn end(&mut self, run: usize, state: &Run, conclusion: Conclusion, artifacts: Option<(&Path, &[String])>) {
+    fn end(
+        &mut self,
+        run: usize,
+        state: &Run,
+        conclusion: Conclusion,
+        artifacts: Option<(&Path, &[String])>,
+    ) {
         let name = self.runs.get(run).cloned().unwrap_or_default();
         let failed = |job: &JobKey| self.jobs.get(&(run, job.clone())).and_then(|told| told.failed.clone());
         let lines = summary::lines(&name, state, conclusion, artifacts, failed, self.how.style);

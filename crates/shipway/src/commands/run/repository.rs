@@ -33,7 +33,10 @@ impl Here {
         let root = folder.ancestors().find(|above| above.join(".git").exists()).ok_or_else(|| {
             Failure::new(
                 Exit::NotFound,
-                format!("{} is not in a git repository: neither it nor a folder above has .git", folder.display()),
+                format!(
+                    "{} is not in a git repository: neither it nor a folder above has .git",
+                    folder.display()
+                ),
             )
             .with_code("SW1010")
             .with_help("go to the project, or make it a repository with: git init")

@@ -33,7 +33,8 @@ pub(super) fn lines(
         let took = job.started.zip(job.finished).map(|(from, to)| human_duration(to.since(from)));
         let why = why(job, failed(&job.key)).map(|why| style.clean(&why)).unwrap_or_default();
         let word = word(job.conclusion.unwrap_or(Conclusion::Skipped), style);
-        let text = format!("{word} {:<width$}  {:>8}  {why}", style.clean(&job.name), took.unwrap_or_default());
+        let text =
+            format!("{word} {:<width$}  {:>8}  {why}", style.clean(&job.name), took.unwrap_or_default());
         lines.push(text.trim_end().to_owned());
     }
     let count = |wanted| jobs.iter().filter(|job| job.conclusion == Some(wanted)).count();

@@ -43,7 +43,10 @@ fn a_job_that_is_not_there() {
 fn an_event_that_starts_nothing() {
     contains(&run(OK, &["pusch"], 3), &["error[SW1013]", "did you mean: shipway run push", "ci.yml"]);
     let manual = "on: workflow_dispatch\njobs: {a: {runs-on: x, steps: [{run: 'true'}]}}\n";
-    contains(&run(manual, &[], 3), &["error[SW1013]", "but by workflow_dispatch", "shipway run workflow_dispatch"]);
+    contains(
+        &run(manual, &[], 3),
+        &["error[SW1013]", "but by workflow_dispatch", "shipway run workflow_dispatch"],
+    );
     let filtered = "on: {push: {branches: [release]}}\njobs: {a: {runs-on: x, steps: [{run: 'true'}]}}\n";
     contains(&run(filtered, &[], 3), &["error[SW1013]", "its branches leave out main", "-W"]);
 }
@@ -52,7 +55,10 @@ fn an_event_that_starts_nothing() {
 fn everything_wrong_in_all_files_is_told_at_once() {
     let folder = Folder::repository(&[
         (".github/workflows/a.yml", "on: push\njobs:\n  a: [\n"),
-        (".github/workflows/b.yml", "on: push\njobs:\n  a:\n    run-on: x\n    steps:\n      - run: 'true'\n"),
+        (
+            ".github/workflows/b.yml",
+            "on: push\njobs:\n  a:\n    run-on: x\n    steps:\n      - run: 'true'\n",
+        ),
         (
             ".github/workflows/c.yaml",
             "on: push\njobs:\n  a:\n    needs: b\n    runs-on: x\n    steps: [{run: 'true'}]\n  b:\n    needs: [a]\n    \
@@ -84,7 +90,10 @@ fn everything_wrong_in_all_files_is_told_at_once() {
     let answer = expect(&folder, &["--json"], 2);
     let found = super::events(&answer);
     assert!(found.len() >= 4 && found.iter().all(|one| one["event"] == "diagnostic"), "{}", answer.all());
-    assert_eq!((found[1]["file"].as_str(), found[1]["line"].as_u64()), (Some(".github/workflows/b.yml"), Some(4)));
+    assert_eq!(
+        (found[1]["file"].as_str(), found[1]["line"].as_u64()),
+        (Some(".github/workflows/b.yml"), Some(4))
+    );
 }
 
 #[test]
@@ -96,15 +105,20 @@ fn a_file_that_is_no_text() {
 
 #[test]
 fn actions_of_other_repositories() {
-    let jobs = "  a:\n    runs-on: x\n    steps:\n      - run: echo began\n      - uses: docker/login-action@v3\n";
+    let jobs =
+        "  a:\n    runs-on: x\n    steps:\n      - run: echo began\n      - uses: docker/login-action@v3\n";
     let answer = run(&on_push(jobs), &[], 2);
-    contains(&answer, &["error[SW0504]", "ci.yml:7:15", "docker/login-action@v3 is not supported yet", "uses: ./path"]);
+    contains(
+        &answer,
+        &["error[SW0504]", "ci.yml:7:15", "docker/login-action@v3 is not supported yet", "uses: ./path"],
+    );
     assert!(!answer.stdout.contains("began"), "{}", answer.all());
 }
 
 #[test]
 fn a_script_that_is_not_there() {
-    let jobs = "  a:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v4\n      - run: ./build.sh\n";
+    let jobs =
+        "  a:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v4\n      - run: ./build.sh\n";
     let answer = run(&on_push(jobs), &[], 1);
     contains(&answer, &["failed  Run ./build.sh", "exit code 127", "ci.yml:7:", "was not found"]);
 }

@@ -88,7 +88,9 @@ fn a_job_brings_what_it_needs_and_nothing_else() {
 
 #[test]
 fn several_workflows_run_beside_each_other() {
-    let workflow = |name: &str, lines: &str| format!("name: {name}\non: push\n{lines}jobs:\n  a:\n    runs-on: x\n    steps: [{{run: 'true'}}]\n");
+    let workflow = |name: &str, lines: &str| {
+        format!("name: {name}\non: push\n{lines}jobs:\n  a:\n    runs-on: x\n    steps: [{{run: 'true'}}]\n")
+    };
     let folder = Folder::repository(&[
         (".github/workflows/one.yml", &workflow("one", "concurrency: same\n")),
         (".github/workflows/two.yml", &workflow("two", "concurrency: same\n")),

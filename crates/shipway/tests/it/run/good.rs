@@ -184,7 +184,8 @@ fn secrets_never_appear() {
         assert_eq!(answer.code, 1, "{}", answer.all());
         contains(&answer, &["plain ***", "len 14"]);
         for secret in ["hunter2", "correct horse", "Y29ycmVjdCBob3JzZ", "made-up-later"] {
-            let hidden = answer.all().replace("::add-mask::made-up-later", "").replace("echo made-up-later", "");
+            let hidden =
+                answer.all().replace("::add-mask::made-up-later", "").replace("echo made-up-later", "");
             assert!(!hidden.contains(secret), "{secret}: {}", answer.all());
         }
     }
@@ -232,7 +233,10 @@ fn the_projects_own_workflow_is_planned() {
     let path = ".github/workflows/ci.yml";
     folder.write(path, &std::fs::read_to_string(project().join(path)).expect("the project's workflow"));
     let answer = expect(&folder, &["-W", path, "--dry-run"], 0);
-    contains(&answer, &["ci (.github/workflows/ci.yml): push", "  tidy:", "  test, needs tidy: 2 steps on ubuntu-latest"]);
+    contains(
+        &answer,
+        &["ci (.github/workflows/ci.yml): push", "  tidy:", "  test, needs tidy: 2 steps on ubuntu-latest"],
+    );
     let answer = expect(&folder, &["-W", path, "-j", "tidy", "--dry-run", "--json"], 0);
     let plan = &events(&answer)[0];
     assert_eq!((plan["event"].as_str(), plan["jobs"].as_array().map(Vec::len)), (Some("plan"), Some(1)));

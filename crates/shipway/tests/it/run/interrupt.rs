@@ -46,7 +46,8 @@ impl Running {
     }
 
     fn signal(&self, signal: rustix::process::Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a pid");
+        let pid =
+            i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a pid");
         rustix::process::kill_process(pid, signal).expect("a living process");
     }
 
@@ -68,7 +69,10 @@ fn the_first_one_lets_always_steps_run() {
     running.signal(rustix::process::Signal::INT);
     let (answer, temp) = running.end();
     assert_eq!(answer.code, 130, "{}", answer.all());
-    super::contains(&answer, &["cleaned-up", "stopped Run echo ready", "always() steps still run", "stopped b"]);
+    super::contains(
+        &answer,
+        &["cleaned-up", "stopped Run echo ready", "always() steps still run", "stopped b"],
+    );
     assert!(!answer.stdout.contains("|     never"), "{}", answer.all());
     assert_eq!(std::fs::read_dir(temp.path()).expect("a folder").count(), 0);
 }
@@ -94,9 +98,11 @@ fn the_second_one_forces_and_the_third_kills() {
 
 #[test]
 fn the_next_run_cleans_up_after_a_killed_one() {
-    let mut running = Running::start(&on_push("  a:\n    runs-on: x\n    steps: [{run: 'echo ready $$; sleep 600'}]\n"));
+    let mut running =
+        Running::start(&on_push("  a:\n    runs-on: x\n    steps: [{run: 'echo ready $$; sleep 600'}]\n"));
     running.wait_for(" ready ");
-    let line = running.seen.iter().find(|line| line.contains(" ready ") && !line.contains("$$")).expect("a line");
+    let line =
+        running.seen.iter().find(|line| line.contains(" ready ") && !line.contains("$$")).expect("a line");
     let pid: i32 = line.rsplit(' ').next().expect("a word").parse().expect("a pid");
     running.signal(rustix::process::Signal::KILL);
     let (_, temp) = running.end();

@@ -36,7 +36,10 @@ fn a_failed_step_shows_its_end() {
         assert!(!answer.stdout.contains(hidden), "{hidden:?}: {}", answer.all());
     }
     assert!(answer.stderr.is_empty(), "{}", answer.all());
-    contains(&run(&workflow, &["--verbose"], 1), &["test |     quiet", "test |     line 1\n", "test |       shell: bash"]);
+    contains(
+        &run(&workflow, &["--verbose"], 1),
+        &["test |     quiet", "test |     line 1\n", "test |       shell: bash"],
+    );
 }
 
 #[test]
@@ -72,14 +75,19 @@ fn events_as_json_tell_everything() {
     assert_eq!((step["conclusion"].as_str(), step["exit_code"].as_u64()), (Some("success"), Some(0)));
     assert_eq!(of_kind(&events, "annotation")[0]["title"], "Hm");
     let hello = of_kind(&events, "line").into_iter().find(|line| line["text"] == "hello").expect("a line");
-    assert_eq!((hello["workflow"].as_str(), hello["attempt"].as_u64()), (Some(".github/workflows/ci.yml"), Some(1)));
+    assert_eq!(
+        (hello["workflow"].as_str(), hello["attempt"].as_u64()),
+        (Some(".github/workflows/ci.yml"), Some(1))
+    );
     let end = of_kind(&events, "run_finished")[0];
     assert_eq!((end["conclusion"].as_str(), end["jobs"][0]["name"].as_str()), (Some("success"), Some("a")));
 }
 
 #[test]
 fn nothing_is_left_behind() {
-    let folder = super::repository(&on_push("  a:\n    runs-on: x\n    steps: [{run: 'echo x > y; mkfifo z; exit 1'}]\n"));
+    let folder = super::repository(&on_push(
+        "  a:\n    runs-on: x\n    steps: [{run: 'echo x > y; mkfifo z; exit 1'}]\n",
+    ));
     let temp = tempfile::tempdir().expect("a folder");
     let output = crate::support::command(crate::support::binary(), folder.path())
         .arg("run")
