@@ -276,10 +276,19 @@ impl Backend for Plane {
                 return Ok(api::LogMatches { total: 0, before: 0, matches: Vec::new(), lines: 0 });
             };
             let world = self.world.clone();
-            let wanted = Search { text: search.q, from: search.from, limit: search.count as usize };
-            let found =
+            let limit = search.count as usize;
+            // Looking back needs all matches before a line, of which the last ones are listed.
+            let (from, most) = if search.backward { (0, usize::MAX) } else { (search.from, limit) };
+            let wanted = Search { text: search.q, from, limit: most };
+            let mut found =
                 blocking("searching a log", move || world.store.logs().reader(&name)?.search(&wanted))
                     .await?;
+            if search.backward {
+                found.lines.retain(|number| *number < search.from);
+                let unlisted = found.lines.len().saturating_sub(limit);
+                found.lines.drain(..unlisted);
+                found.before = unlisted as u64;
+            }
             Ok(api::LogMatches {
                 total: found.total,
                 before: found.before,
