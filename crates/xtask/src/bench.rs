@@ -20,8 +20,11 @@ pub(crate) struct Options {
     names: Vec<String>,
 }
 
-/// The benches in order, each with what it does.
-const BENCHES: [(&str, fn(&Path) -> Result<()>); 5] =
+/// A bench: what it is called, and what it does.
+type Bench = (&'static str, fn(&Path) -> Result<()>);
+
+/// The benches in order.
+const BENCHES: [Bench; 5] =
     [("store", store), ("job", job), ("matrix", matrix), ("planner", planner), ("router", proxies::measure)];
 
 /// Builds in release mode and runs the benches one after the other.
