@@ -25,11 +25,11 @@ pub enum Arm {
 pub enum Signal {
     /// A request failed: an answer of 500 and above, or no answer from the instance.
     Failure,
-    /// A request took longer than the stable arm's median of the window before.
+    /// A request took noticeably longer (a quarter more, and a millisecond) than the stable arm's median of the window before.
     AboveP50,
-    /// A request took longer than the stable arm's 95th percentile of the window before.
+    /// A request took noticeably longer (a quarter more, and a millisecond) than the stable arm's 95th percentile of the window before.
     AboveP95,
-    /// A request took longer than the stable arm's 99th percentile of the window before.
+    /// A request took noticeably longer (a quarter more, and a millisecond) than the stable arm's 99th percentile of the window before.
     AboveP99,
 }
 
@@ -75,7 +75,7 @@ pub struct Evidence {
     pub stable: ArmTotals,
     /// Totals of the canary.
     pub canary: ArmTotals,
-    /// The thresholds now in force for the latency signals, in microseconds: p50, p95, p99 of the stable arm over
+    /// The thresholds now in force for the latency signals, their slack included, in microseconds: p50, p95, p99 of the stable arm over
     /// the window before; `None` until there was enough traffic.
     pub thresholds_us: Option<[u64; 3]>,
     /// Requests left out because their arm was not chosen by the bucket (a header override, an arm without a ready

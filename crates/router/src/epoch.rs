@@ -69,6 +69,11 @@ const NONE: u64 = u64::MAX;
 const WINDOWS: usize = 10;
 /// Fewer answers than this say too little about a tail.
 const ENOUGH: u64 = 100;
+/// What a latency threshold lies above its quantile: this part of it, and at least this many microseconds. A sequential
+/// test finds any difference that lasts, also the tenth of a millisecond that a fresh process or an emptier machine
+/// makes and nobody notices; only what lies beyond this slack is evidence.
+const SLACK_PART: u64 = 4;
+const LEAST_SLACK_US: u64 = 1_000;
 
 impl Epoch {
     pub(crate) fn new(number: u64, serial: u64, capacity: usize) -> Epoch {
@@ -150,7 +155,7 @@ impl Epoch {
         }
         let enough = recent.total() >= ENOUGH;
         for (threshold, q) in self.thresholds_us.iter().zip([0.5, 0.95, 0.99]) {
-            threshold.store(recent.quantile(q).filter(|_| enough).unwrap_or(NONE), Relaxed);
+            threshold.store(recent.quantile(q).filter(|_| enough).map_or(NONE, with_slack), Relaxed);
         }
     }
 
@@ -171,6 +176,10 @@ impl Epoch {
             uncounted: self.clients.refused(),
         }
     }
+}
+
+fn with_slack(quantile_us: u64) -> u64 {
+    quantile_us.saturating_add((quantile_us / SLACK_PART).max(LEAST_SLACK_US)).min(NONE - 1)
 }
 
 #[cfg(test)]
@@ -196,7 +205,8 @@ mod tests {
         assert_eq!(epoch.evidence().thresholds_us, None);
         epoch.end_window();
         let [p50, _, p99] = epoch.evidence().thresholds_us.expect("thresholds");
-        assert!(p50 == p99 && (990..=1_020).contains(&p50), "{p50}");
+        assert!(p50 == p99 && (1_990..=2_020).contains(&p50), "{p50}");
+        assert_eq!([with_slack(2_000), with_slack(40_000), with_slack(NONE)], [3_000, 50_000, NONE - 1]);
 
         let slow = Observation {
             arm: ArmName::Canary,
