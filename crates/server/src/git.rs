@@ -230,11 +230,15 @@ impl Git {
     }
 }
 
-/// The ref among the names of a commit, `HEAD -> refs/heads/main, tag: refs/tags/v1`, that `HEAD` means.
+/// The ref among the names of a commit, `HEAD -> refs/heads/main, tag: refs/tags/v1`, that `HEAD` means: the branch it is
+/// on, else any branch, else a tag.
 fn reference_of(names: &str) -> Option<String> {
-    let names = names.split(", ").map(|name| name.strip_prefix("HEAD -> ").unwrap_or(name));
-    let mut names = names.map(|name| name.strip_prefix("tag: ").unwrap_or(name));
-    names.find(|name| name.starts_with("refs/heads/") || name.starts_with("refs/tags/")).map(str::to_owned)
+    let all: Vec<&str> = names
+        .split(", ")
+        .map(|name| name.strip_prefix("HEAD -> ").or(name.strip_prefix("tag: ")).unwrap_or(name))
+        .collect();
+    let first = |kind: &str| all.iter().find(|name| name.starts_with(kind)).map(|name| (*name).to_owned());
+    first("refs/heads/").or_else(|| first("refs/tags/"))
 }
 
 #[cfg(test)]
@@ -246,6 +250,7 @@ mod tests {
         let check = |names: &str, expect: Option<&str>| assert_eq!(reference_of(names).as_deref(), expect);
         check("HEAD -> refs/heads/main, tag: refs/tags/v1, refs/heads/other", Some("refs/heads/main"));
         check("HEAD, refs/remotes/origin/main, tag: refs/tags/v1", Some("refs/tags/v1"));
+        check("HEAD, tag: refs/tags/v1, refs/heads/main", Some("refs/heads/main"));
         check("HEAD", None);
     }
 }

@@ -33,6 +33,14 @@ mod tests {
         let span = Span::new(Pos::new(3, 7), Pos::new(3, 13));
         let found = Diagnostic::error("SW0101", &source, span, "unknown key `run-on`")
             .with_help("did you mean `runs-on`?");
-        insta::assert_snapshot!(diagnostic(&found, false), @r"");
+        insta::assert_snapshot!(diagnostic(&found, false), @"
+        error[SW0101]: unknown key `run-on`
+         --> ci.yml:3:7
+          |
+        3 |   a: {run-on: host}
+          |       ^^^^^^
+          |
+          = help: did you mean `runs-on`?
+        ");
     }
 }

@@ -9,6 +9,7 @@ mod event;
 mod folder;
 mod graph;
 mod json;
+mod labels;
 mod lines;
 mod mirror;
 mod pairs;
@@ -48,7 +49,7 @@ pub(crate) struct Options {
     #[arg(short = 'W', long = "workflow", value_name = "FILE")]
     workflows: Vec<PathBuf>,
     /// Run this job and what it needs only
-    #[arg(short, long = "job", value_name = "JOB")]
+    #[arg(short = 'j', long = "job", value_name = "JOB")]
     wanted: Vec<String>,
     /// Give an input of workflow_dispatch
     #[arg(long = "input", value_name = "NAME=VALUE", value_parser = pair)]

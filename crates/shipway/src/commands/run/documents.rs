@@ -1,6 +1,6 @@
 //! The workflow files of the work tree: found, read with all their errors, chosen and planned.
 
-use super::{Options, event, pairs::Given, repository::Here};
+use super::{Options, event, labels, pairs::Given, repository::Here};
 use crate::{
     cli::{say, talk},
     environment::Environment,
@@ -49,6 +49,14 @@ pub(super) struct Planned {
     pub(super) context: RunContext,
     /// The group of runs it belongs to.
     pub(super) group: Option<ConcurrencyGroup>,
+}
+
+impl Planned {
+    /// One line about it: what it is, what started it, and of which state of the repository.
+    pub(super) fn headline(&self) -> String {
+        let file = if self.name == self.path { String::new() } else { format!(" ({})", self.path) };
+        format!("{}{file}: {}, {}", self.name, self.plan.event().name, self.state)
+    }
 }
 
 impl Documents {
@@ -114,6 +122,7 @@ impl Documents {
                 Ok(plan) => {
                     let id = ids.next::<()>(environment.clock.now()).number();
                     let context = context(here, given, &plan, &name, &path, id);
+                    found.append(labels::foreign(plan.workflow(), &context));
                     let group = plan.concurrency(&context).unwrap_or_else(|wrong| {
                         found.push(wrong);
                         None

@@ -72,10 +72,10 @@ pub(super) async fn drive_all(
     given: Given,
     planned: Vec<Planned>,
 ) -> Result<Exit, Failure> {
-    let temp = environment.variable("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+    let temp = environment.folder.join(environment.variable("TMPDIR").unwrap_or("/tmp"));
     sweep(&temp).await;
     let folder = RunFolder::create(&temp, planned.first().map_or(1, |planned| planned.id))?;
-    let executor = HostExecutor::new(&folder.work(), &folder.records(), Patience::default());
+    let executor = HostExecutor::new(folder.work(), folder.work(), Patience::default());
     let executor: Arc<dyn Executor> = Arc::new(executor.map_err(|error| broken(&error))?);
     let context = context(environment, here, options, given, &folder);
     let mut show = shower(environment, options);
@@ -104,7 +104,7 @@ pub(super) async fn drive_all(
         Watched::Killed => {
             let now =
                 Patience { term_after: Duration::ZERO, kill_after: Duration::ZERO, drain: Duration::ZERO };
-            reap_orphans(&folder.records(), &now).await.map_err(|error| broken(&error))?;
+            reap_orphans(folder.work(), &now).await.map_err(|error| broken(&error))?;
             Tally { cancelled: true, interrupted: true, ..Tally::default() }
         }
     };

@@ -1,23 +1,21 @@
 //! The folder that a run works in, and what a killed run left behind.
 //!
-//! A folder belongs to the process that holds the lock on a file in it. It gets its name only once it is locked, so that
-//! a folder with that name whose lock is free is one whose owner was killed: the next run ends what still runs of it and
-//! removes it.
+//! A folder belongs to the process that holds the lock on it. It gets its name only once it is locked, so that a folder
+//! with that name whose lock is free is one whose owner is gone: the next run ends what still runs of it and removes it,
+//! but for artifacts. Jobs, records of jobs and the lock share one folder, since on a busy disk every folder made and
+//! removed costs as much as starting a shell.
 
 use crate::exit::{Exit, Failure};
 use shipway_runner::{Patience, reap_orphans};
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::DirBuilderExt as _,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 const PREFIX: &str = "shipway-run-";
-const LOCK: &str = "lock";
-const WORK: &str = "work";
-const RECORDS: &str = "jobs";
 const ARTIFACTS: &str = "artifacts";
 
 /// What is left by a killed run is ended like a cancelled job, but sooner: nobody waits for it.
@@ -41,32 +39,25 @@ impl RunFolder {
         let (hidden, path) = (parent.join(format!(".{name}")), parent.join(&name));
         let make = || {
             fs::DirBuilder::new().mode(0o700).create(&hidden)?;
-            let lock = File::create(hidden.join(LOCK))?;
+            let lock = File::open(&hidden)?;
             lock.lock()?;
             fs::rename(&hidden, &path)?;
             Ok(lock)
         };
         let lock = make().map_err(|error: io::Error| {
-            let help = if error.kind() == io::ErrorKind::StorageFull {
-                "free some space there, or set TMPDIR to another folder"
-            } else {
-                "check its permissions, or set TMPDIR to another folder"
-            };
+            let full = error.kind() == io::ErrorKind::StorageFull;
+            let first =
+                if full { "free some space there" } else { "check that it exists and may be written to" };
             Failure::new(Exit::Failed, format!("cannot make a folder in {}: {error}", parent.display()))
                 .with_code("SW1015")
-                .with_help(help)
+                .with_help(format!("{first}, or set TMPDIR to another folder"))
         })?;
         Ok(RunFolder { path, lock })
     }
 
-    /// Where jobs work.
-    pub(super) fn work(&self) -> PathBuf {
-        self.path.join(WORK)
-    }
-
-    /// Where running jobs are recorded.
-    pub(super) fn records(&self) -> PathBuf {
-        self.path.join(RECORDS)
+    /// Where jobs work and where those that run are recorded.
+    pub(super) fn work(&self) -> &Path {
+        &self.path
     }
 
     /// Where artifacts go: a folder in it for each workflow.
@@ -92,12 +83,16 @@ pub(super) async fn sweep(parent: &Path) {
             continue;
         }
         let path = entry.path();
-        // A folder without a lock holds artifacts that somebody may want.
-        let Ok(lock) = File::open(path.join(LOCK)) else { continue };
+        // Another user's folder may name any process of ours as left behind.
+        let own = |meta: fs::Metadata| meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw();
+        if !fs::symlink_metadata(&path).is_ok_and(own) {
+            continue;
+        }
+        let Ok(lock) = File::open(&path) else { continue };
         if lock.try_lock().is_err() {
             continue;
         }
-        if let Err(error) = reap_orphans(&path.join(RECORDS), &PATIENCE).await {
+        if let Err(error) = reap_orphans(&path, &PATIENCE).await {
             tracing::warn!(%error, folder = %path.display(), "what a killed run left cannot be ended");
         } else if let Err(error) = remove(&path) {
             tracing::warn!(%error, folder = %path.display(), "what a killed run left cannot be removed");
@@ -107,15 +102,18 @@ pub(super) async fn sweep(parent: &Path) {
 
 /// Removes a run's folder, but for its artifacts.
 fn remove(path: &Path) -> io::Result<()> {
-    let absent_is_fine = |result: io::Result<()>| match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    };
-    for folder in [WORK, RECORDS] {
-        absent_is_fine(fs::remove_dir_all(path.join(folder)))?;
+    let mut keeps = false;
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_name() == ARTIFACTS {
+            keeps = true;
+        } else if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
     }
-    absent_is_fine(fs::remove_file(path.join(LOCK)))?;
-    if path.join(ARTIFACTS).exists() { Ok(()) } else { fs::remove_dir(path) }
+    if keeps { Ok(()) } else { fs::remove_dir(path) }
 }
 
 #[cfg(test)]
@@ -145,10 +143,10 @@ mod tests {
         let parent = tempfile::tempdir().expect("a folder");
         let held = RunFolder::create(parent.path(), 1).expect("a run's folder");
         let left = RunFolder::create(parent.path(), 2).expect("a run's folder");
-        fs::create_dir_all(left.work()).expect("work");
+        fs::create_dir_all(left.work().join("job")).expect("work");
         let RunFolder { path, lock } = left;
         drop(lock);
-        fs::create_dir(parent.path().join("shipway-run-artifacts-only")).expect("a folder");
+        fs::create_dir_all(parent.path().join("shipway-run-0").join(ARTIFACTS)).expect("a folder");
         sweep(parent.path()).await;
         assert!(held.path.exists());
         assert!(!path.exists());

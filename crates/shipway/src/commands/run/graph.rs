@@ -1,11 +1,13 @@
 //! The job graph of planned runs, for `--dry-run`.
 
-use super::documents::{Planned, counted};
+use super::{
+    documents::{Planned, counted},
+    labels::Before,
+};
 use crate::cli::say;
 use serde_json::{Value as Json, json};
 use shipway_workflow::{
     document::{Job, Workflow},
-    expr::{Scope, Value},
     matrix::Tree,
     run::RunContext,
 };
@@ -24,13 +26,7 @@ pub(super) fn show(planned: &[Planned], as_json: bool) {
             say(&plan.to_string());
             continue;
         }
-        say(&format!(
-            "{} ({}): {}, {}",
-            planned.name,
-            planned.path,
-            planned.plan.event().name,
-            planned.state
-        ));
+        say(&planned.headline());
         for job in &jobs {
             job.to_lines().iter().for_each(|line| say(line));
         }
@@ -106,7 +102,7 @@ fn legs(workflow: &Workflow, job: &Job, context: &RunContext) -> Legs {
         return Legs::None;
     };
     let name = job.name.as_ref().and_then(|name| name.as_literal()).unwrap_or(&job.id.value);
-    match matrix.legs(&workflow.source, &Before(context)) {
+    match matrix.legs(&workflow.source, &Before { context, matrix: None }) {
         Ok(legs) if !legs.is_empty() => Legs::Known(legs.iter().map(|leg| leg.name(name)).collect()),
         Ok(_) => Legs::Wrong("its matrix has no legs".to_owned()),
         Err(_) if has_expression(&matrix.tree) => Legs::Later,
@@ -120,23 +116,5 @@ fn has_expression(tree: &Tree) -> bool {
         Tree::Template(_) => true,
         Tree::Sequence(items, _) => items.iter().any(has_expression),
         Tree::Mapping(pairs, _) => pairs.iter().any(|(_, value)| has_expression(value)),
-    }
-}
-
-/// What can be seen before any job has run.
-struct Before<'a>(&'a RunContext);
-
-impl Scope for Before<'_> {
-    fn context(&self, name: &str) -> Option<Value> {
-        match name {
-            "github" => Some(self.0.github.clone()),
-            "vars" => Some(self.0.vars.clone()),
-            "inputs" => Some(self.0.inputs.clone()),
-            _ => None,
-        }
-    }
-
-    fn function(&self, _name: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
-        None
     }
 }

@@ -185,16 +185,9 @@ impl<W: Write + Send> Show for Plain<W> {
     fn begin(&mut self, planned: &[Planned]) {
         self.runs = planned.iter().map(|planned| planned.name.clone()).collect();
         for planned in planned {
-            let text = format!(
-                "{} ({}): {}, {}",
-                planned.name,
-                planned.path,
-                planned.plan.event().name,
-                planned.state
-            );
             let title = planned.plan.run_name(&planned.context).ok().flatten();
             let title = title.map(|title| format!(": {title}")).unwrap_or_default();
-            let text = self.how.style.clean(&format!("{text}{title}"));
+            let text = self.how.style.clean(&format!("{}{title}", planned.headline()));
             self.line("", &text);
         }
     }

@@ -90,10 +90,8 @@ fn everything_wrong_in_all_files_is_told_at_once() {
     let answer = expect(&folder, &["--json"], 2);
     let found = super::events(&answer);
     assert!(found.len() >= 4 && found.iter().all(|one| one["event"] == "diagnostic"), "{}", answer.all());
-    assert_eq!(
-        (found[1]["file"].as_str(), found[1]["line"].as_u64()),
-        (Some(".github/workflows/b.yml"), Some(4))
-    );
+    let places: Vec<String> = found.iter().map(|one| format!("{}:{}", one["file"], one["line"])).collect();
+    assert!(places.contains(&"\".github/workflows/b.yml\":4".to_owned()), "{places:?}");
 }
 
 #[test]

@@ -62,16 +62,16 @@ impl Running {
 #[test]
 fn the_first_one_lets_always_steps_run() {
     let mut running = Running::start(&on_push(
-        "  a:\n    runs-on: x\n    steps:\n      - run: echo ready; sleep 600\n      - run: echo never\n      - if: \
+        "  a:\n    runs-on: x\n    steps:\n      - run: echo ready-$((40 + 2)); sleep 600\n      - run: echo never\n      - if: \
          always()\n        run: echo cleaned-up\n  b:\n    needs: a\n    runs-on: x\n    steps: [{run: 'true'}]\n",
     ));
-    running.wait_for(" ready");
+    running.wait_for(" ready-42");
     running.signal(rustix::process::Signal::INT);
     let (answer, temp) = running.end();
     assert_eq!(answer.code, 130, "{}", answer.all());
     super::contains(
         &answer,
-        &["cleaned-up", "stopped Run echo ready", "always() steps still run", "stopped b"],
+        &["cleaned-up", "stopped Run echo ready-", "always() steps still run", "stopped b"],
     );
     assert!(!answer.stdout.contains("|     never"), "{}", answer.all());
     assert_eq!(std::fs::read_dir(temp.path()).expect("a folder").count(), 0);
@@ -81,9 +81,9 @@ fn the_first_one_lets_always_steps_run() {
 fn the_second_one_forces_and_the_third_kills() {
     let mut running = Running::start(&on_push(
         "  a:\n    runs-on: x\n    steps:\n      - run: 'true'\n      - if: always()\n        run: |\n          trap '' INT \
-         TERM\n          echo ready\n          while true; do sleep 1; done\n",
+         TERM\n          echo ready-$((40 + 2))\n          while true; do sleep 1; done\n",
     ));
-    running.wait_for(" ready");
+    running.wait_for(" ready-42");
     running.signal(rustix::process::Signal::INT);
     // What was pressed is told before the next press, since signals are not counted while one is pending.
     let mut talk = BufReader::new(running.child.stderr.take().expect("stderr")).lines();
@@ -98,11 +98,11 @@ fn the_second_one_forces_and_the_third_kills() {
 
 #[test]
 fn the_next_run_cleans_up_after_a_killed_one() {
-    let mut running =
-        Running::start(&on_push("  a:\n    runs-on: x\n    steps: [{run: 'echo ready $$; sleep 600'}]\n"));
-    running.wait_for(" ready ");
-    let line =
-        running.seen.iter().find(|line| line.contains(" ready ") && !line.contains("$$")).expect("a line");
+    let mut running = Running::start(&on_push(
+        "  a:\n    runs-on: x\n    steps: [{run: 'echo ready-$((40 + 2)) $$; sleep 600'}]\n",
+    ));
+    running.wait_for(" ready-42 ");
+    let line = running.seen.last().expect("a line");
     let pid: i32 = line.rsplit(' ').next().expect("a word").parse().expect("a pid");
     running.signal(rustix::process::Signal::KILL);
     let (_, temp) = running.end();

@@ -14,7 +14,7 @@ fn a_failed_step_shows_its_end() {
     contains(
         &answer,
         &[
-            "ci.yml): push, main at ",
+            "ci.yml: push, main at ",
             "test | ok      Build (",
             "test | failed  Check (",
             ", exit code 3)",
