@@ -55,7 +55,8 @@ fn browser(root: &Path, counts: &mut Counts) -> Result<()> {
         return Ok(());
     }
     run(command(&folder, "npm").args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]))?;
-    run(command(root, "cargo").args(["build", "--locked", "-p", "shipway-server", "--examples"]))?;
+    // The whole workspace, as before: another selection would have other features and build everything anew.
+    run(command(root, "cargo").args(["build", "--locked", "--workspace", "--examples"]))?;
     run_lines(command(&folder, "npm").args(["test", "--silent"]), |line| counts.add(node_line(line)))
 }
 
