@@ -14,8 +14,11 @@ pub struct RolloutEvent {
     pub at: Timestamp,
     /// What kind of fact.
     pub kind: RolloutEventKind,
-    /// What happened, as one sentence with its numbers.
+    /// What happened, as one sentence that a list can show.
     pub text: String,
+    /// The numbers behind it, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
     /// Who asked for it, when a person or a step did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,

@@ -36,7 +36,10 @@ enum Verb {
     /// Print a link that signs one browser in to the pages, once
     SignIn(Server),
     /// Look at and steer deliveries
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  shipway rollout list\n  shipway rollout watch web\n  shipway rollout promote web --reason \"looks good\"\n  shipway rollout undo web"
+    )]
     Rollout(commands::rollout::Verb),
     /// The demo's web service
     #[command(hide = true)]

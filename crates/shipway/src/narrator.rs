@@ -1,19 +1,28 @@
 //! What happens in a control plane, told as plain lines while it happens.
 
-use shipway_api::{Conclusion, JobKey, RolloutEventKind, RolloutId, Run, RunId, Status};
+use crate::render::wrapped;
+use shipway_api::{Conclusion, JobKey, RolloutEvent, RolloutEventKind, RolloutId, Run, RunId, Status};
 use shipway_base::human_duration;
 use shipway_server::backend::{Backend, Change};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast::error::RecvError, watch};
 
 /// Tells each fact once.
 pub(crate) struct Narrator {
     backend: Arc<dyn Backend>,
     runs: BTreeMap<RunId, Told>,
-    rollouts: BTreeMap<RolloutId, u64>,
+    rollouts: BTreeMap<RolloutId, Heard>,
+    over: watch::Sender<usize>,
+}
+
+/// What was told of a rollout.
+#[derive(Default)]
+struct Heard {
+    seq: u64,
+    reason: Option<String>,
 }
 
 /// What was told of a run.
@@ -27,7 +36,12 @@ struct Told {
 impl Narrator {
     /// A narrator that has told nothing.
     pub(crate) fn new(backend: Arc<dyn Backend>) -> Narrator {
-        Narrator { backend, runs: BTreeMap::new(), rollouts: BTreeMap::new() }
+        Narrator { backend, runs: BTreeMap::new(), rollouts: BTreeMap::new(), over: watch::Sender::new(0) }
+    }
+
+    /// How many runs were told to their end, for whoever has something to say after them.
+    pub(crate) fn runs_over(&self) -> watch::Receiver<usize> {
+        self.over.subscribe()
     }
 
     /// Tells until the control plane is gone.
@@ -41,6 +55,8 @@ impl Narrator {
                 Err(RecvError::Closed) => return,
             };
             lines.into_iter().for_each(&mut say);
+            let over = self.runs.values().filter(|told| told.finished).count();
+            self.over.send_if_modified(|known| std::mem::replace(known, over) != over);
         }
     }
 
@@ -53,21 +69,38 @@ impl Narrator {
                 Err(error) => vec![format!("run {id}: {error}")],
             },
             Change::Rollout(id) => {
-                let after = self.rollouts.entry(id).or_default();
-                match self.backend.rollout_events(id, *after, 1_000).await {
-                    Ok(events) => {
-                        *after = events.iter().map(|event| event.seq).fold(*after, u64::max);
-                        events
-                            .into_iter()
-                            .filter(|event| event.kind != RolloutEventKind::Instance)
-                            .map(|event| format!("    {}", event.text))
-                            .collect()
-                    }
+                let heard = self.rollouts.entry(id).or_default();
+                match self.backend.rollout_events(id, heard.seq, 1_000).await {
+                    Ok(events) => events.iter().flat_map(|event| event_lines(heard, event)).collect(),
                     Err(error) => vec![format!("rollout {id}: {error}")],
                 }
             }
         }
     }
+}
+
+/// An event in lines that fit. A reason is told once, and of the numbers behind a step the sentence that decided.
+fn event_lines(heard: &mut Heard, event: &RolloutEvent) -> Vec<String> {
+    heard.seq = heard.seq.max(event.seq);
+    if event.kind == RolloutEventKind::Instance {
+        return Vec::new();
+    }
+    let known = heard.reason.as_deref().and_then(|reason| event.text.strip_suffix(reason));
+    let mut text = known.map_or(event.text.as_str(), |head| head.trim_end_matches([':', ' ']));
+    if event.kind == RolloutEventKind::Started {
+        // The run that asked is the one whose lines stand above.
+        text = text.split(", asked by").next().unwrap_or(text);
+    }
+    let mut lines = wrapped("    ", 6, text);
+    if event.kind == RolloutEventKind::Step
+        && let Some(decisive) = event.details.first()
+    {
+        lines.extend(wrapped("      ", 6, decisive));
+    }
+    if let Some((_, reason)) = event.text.split_once(": ") {
+        heard.reason = Some(reason.to_owned());
+    }
+    lines
 }
 
 fn run_lines(told: &mut Told, run: &Run) -> Vec<String> {
@@ -90,8 +123,11 @@ fn run_lines(told: &mut Told, run: &Run) -> Vec<String> {
     }
     if summary.status == Status::Completed && !std::mem::replace(&mut told.finished, true) {
         if let Some(failure) = &run.failure {
-            let step = failure.step_name.as_deref().map(|step| format!(", step {step}")).unwrap_or_default();
-            lines.push(format!("    failed: {}{step}: {}", failure.job_name, failure.message));
+            // Most messages begin with the step's name.
+            let step = failure.step_name.as_deref().filter(|step| !failure.message.contains(step));
+            let step = step.map(|step| format!(", step {step}")).unwrap_or_default();
+            let text = format!("failed: {}{step}: {}", failure.job_name, failure.message);
+            lines.extend(wrapped("    ", 6, &text));
         }
         if let Some(conclusion) = summary.conclusion {
             lines.push(format!("  {} {} #{}", mark(conclusion), summary.workflow, summary.number));
@@ -107,5 +143,35 @@ fn mark(conclusion: Conclusion) -> &'static str {
         Conclusion::Failure => "failed ",
         Conclusion::Cancelled => "stopped",
         Conclusion::Skipped => "skipped",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shipway_base::Timestamp;
+
+    fn event(seq: u64, kind: RolloutEventKind, text: &str, details: &[&str]) -> RolloutEvent {
+        let details = details.iter().map(|detail| (*detail).to_owned()).collect();
+        RolloutEvent { seq, at: Timestamp::EPOCH, kind, text: text.to_owned(), details, by: None }
+    }
+
+    #[test]
+    fn a_step_is_told_with_the_sentence_that_decided() {
+        let mut heard = Heard::default();
+        let step = event(4, RolloutEventKind::Step, "step 3 begins: all is well", &["Go on: a.", "b", "c"]);
+        assert_eq!(event_lines(&mut heard, &step), ["    step 3 begins: all is well", "      Go on: a."]);
+        assert_eq!(heard.seq, 4);
+    }
+
+    #[test]
+    fn a_reason_is_told_once() {
+        let mut heard = Heard::default();
+        let verdict = event(7, RolloutEventKind::Verdict, "given up: failures: 3 of 4", &["numbers"]);
+        assert_eq!(event_lines(&mut heard, &verdict), ["    given up: failures: 3 of 4"]);
+        let instance = event(8, RolloutEventKind::Instance, "web-1 has stopped", &[]);
+        assert_eq!(event_lines(&mut heard, &instance), Vec::<String>::new());
+        let end = event(9, RolloutEventKind::RolledBack, "v3 was rolled back: failures: 3 of 4", &[]);
+        assert_eq!(event_lines(&mut heard, &end), ["    v3 was rolled back"]);
     }
 }

@@ -1,4 +1,4 @@
-//! Diagnostics as rustc shows them, with the source line and a mark below it.
+//! Text for people: diagnostics as rustc shows them, and long sentences in lines that fit.
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use shipway_base::{Diagnostic, Severity};
@@ -22,9 +22,60 @@ pub(crate) fn diagnostic(found: &Diagnostic, colour: bool) -> String {
     renderer.render(&[group])
 }
 
+/// The most characters of a line; what is longer goes on in the next.
+const WIDTH: usize = 100;
+
+/// A text in lines that fit: the first begins with `first`, the others with as many spaces as `hang` says. A word that
+/// is too long for any line stays whole.
+pub(crate) fn wrapped(first: &str, hang: usize, text: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = first.to_owned();
+    let mut empty = true;
+    for word in text.split(' ') {
+        if !empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            lines.push(std::mem::replace(&mut line, " ".repeat(hang)));
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    lines.push(line);
+    lines
+}
+
+/// A text in one line of at most `most` characters; what is cut off is marked.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(most.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_sentences_are_wrapped_and_lose_no_word() {
+        assert_eq!(wrapped("- ", 2, "short"), ["- short"]);
+        let text = "word ".repeat(40);
+        let lines = wrapped("- ", 4, text.trim());
+        assert!(lines.iter().all(|line| line.chars().count() <= WIDTH), "{lines:?}");
+        assert!(lines[1].starts_with("    word"), "{lines:?}");
+        assert_eq!(lines.concat().matches("word").count(), 40);
+        let long = "x".repeat(2 * WIDTH);
+        assert_eq!(wrapped("", 0, &long), [long]);
+    }
+
+    #[test]
+    fn what_is_cut_off_is_marked() {
+        assert_eq!(shortened("as it is", 8), "as it is");
+        assert_eq!(shortened("as it is not", 7), "as it…");
+    }
     use shipway_base::{Pos, Source, Span};
 
     #[test]

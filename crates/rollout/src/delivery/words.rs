@@ -51,6 +51,34 @@ impl fmt::Display for Event {
     }
 }
 
+impl Event {
+    /// The sentences with the numbers behind what happened; a list shows the event without them.
+    pub fn details(&self) -> &[String] {
+        match self {
+            Event::StepEntered { because: StepEnd::Healthy { words }, .. }
+            | Event::Paused { cause: PauseCause::Inconclusive { words, .. } }
+            | Event::Aborted { words, .. } => words,
+            // The end repeats what decided; the event of the decision itself carries the numbers.
+            Event::StepEntered { .. }
+            | Event::Paused { .. }
+            | Event::Finished { .. }
+            | Event::Promoted { .. }
+            | Event::RolloutStarted { .. }
+            | Event::WeightSet { .. }
+            | Event::Resumed { .. }
+            | Event::FullyPromoted { .. }
+            | Event::CountingBegan { .. }
+            | Event::EvidenceLost { .. }
+            | Event::InstanceRequested { .. }
+            | Event::InstanceReady { .. }
+            | Event::InstanceUnready { .. }
+            | Event::InstanceFailed { .. }
+            | Event::InstanceDraining { .. }
+            | Event::InstanceStopped { .. } => &[],
+        }
+    }
+}
+
 impl fmt::Display for StepEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -58,8 +86,7 @@ impl fmt::Display for StepEnd {
             StepEnd::PauseElapsed { duration } => {
                 write!(f, "the pause of {} is over", human_duration(*duration))
             }
-            StepEnd::Healthy { words } if words.is_empty() => f.write_str("the analysis is satisfied"),
-            StepEnd::Healthy { words } => write!(f, "the analysis is satisfied: {}", words.join("; ")),
+            StepEnd::Healthy { .. } => f.write_str("the analysis is satisfied"),
             StepEnd::Skipped { by } => write!(f, "the step before was skipped by {by}"),
         }
     }

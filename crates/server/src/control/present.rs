@@ -163,7 +163,7 @@ pub(super) fn event(seq: u64, at: Timestamp, event: &Event) -> api::RolloutEvent
         | Event::InstanceDraining { .. }
         | Event::InstanceStopped { .. } => (Kind::Instance, None),
     };
-    api::RolloutEvent { seq, at, kind, text: event.to_string(), by }
+    api::RolloutEvent { seq, at, kind, text: event.to_string(), details: event.details().to_vec(), by }
 }
 
 /// The run whose step asked, when it was one.

@@ -285,6 +285,12 @@ fn events(rollout: &Rollout) -> Markup {
                         span {
                             (event.text)
                             @if let Some(by) = &event.by { span class="dim" { " (" (by) ")" } }
+                            @if !event.details.is_empty() {
+                                details {
+                                    summary { "The numbers" }
+                                    @for detail in &event.details { p { (detail) } }
+                                }
+                            }
                         }
                     }
                 }

@@ -11,6 +11,9 @@ use std::path::PathBuf;
 
 /// How to show it.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  shipway demo\n  shipway demo --keep\n  shipway demo --json 2>/dev/null | jq .versions"
+)]
 pub(crate) struct Options {
     /// Leave everything up at the end, with the address of the pages; Ctrl-C ends it
     #[arg(long)]

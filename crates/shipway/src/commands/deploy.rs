@@ -13,6 +13,9 @@ use std::{fs, path::PathBuf, time::Duration};
 
 /// What to deploy.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  shipway deploy web --artifact web --wait\n  shipway deploy web --artifact web --version \"$VERSION\" --wait --timeout 30m\n\nIt is meant for a step of a run of `shipway up`, where SHIPWAY_URL, SHIPWAY_TOKEN and GITHUB_RUN_ID are set"
+)]
 pub(crate) struct Options {
     /// The service, as `metadata.name` in the delivery document
     service: String,

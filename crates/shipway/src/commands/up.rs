@@ -21,6 +21,9 @@ pub(crate) const DATA_FOLDER: &str = ".shipway";
 
 /// How to serve.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  shipway up\n  shipway up --now --data /var/lib/shipway --listen 127.0.0.1:7070 --router 0.0.0.0:8080\n  shipway up --listen 127.0.0.1:0 --router 127.0.0.1:0\n\nPort 0 takes a free one and prints it. A commit to the repository starts what its workflows say"
+)]
 pub(crate) struct Options {
     /// The repository to watch
     #[arg(long, value_name = "DIR", default_value = ".")]

@@ -1,5 +1,6 @@
 //! What the demo came to: the same facts as lines and as JSON.
 
+use crate::render::wrapped;
 use serde_json::{Value, json};
 use shipway_api::{ArmReport, Rollout, RolloutPhase};
 use shipway_base::human_duration;
@@ -75,12 +76,9 @@ impl Report {
         let mut lines = vec![String::new(), "What happened".to_owned()];
         for rollout in &self.rollouts {
             let summary = &rollout.summary;
-            lines.push(format!(
-                "  {:<4} {:<12} {}",
-                summary.release.version,
-                outcome(summary.phase).replace('_', " "),
-                summary.headline
-            ));
+            let outcome = outcome(summary.phase).replace('_', " ");
+            let first = format!("  {:<4} {outcome:<12} ", summary.release.version);
+            lines.extend(wrapped(&first, first.chars().count(), &summary.headline));
             if let Some(canary) = &rollout.canary {
                 let share =
                     if canary.requests == 0 { 0.0 } else { canary.failures as f64 / canary.requests as f64 };

@@ -23,7 +23,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast::error::RecvError, watch};
 
 /// Requests in a second.
 const RATE: f64 = 1_000.0;
@@ -33,6 +33,9 @@ const CLIENTS: u32 = 60_000;
 
 /// How long one version may take before the demo gives up.
 const PATIENCE: Duration = Duration::from_secs(180);
+
+/// How long the next chapter waits for the last lines of the one before.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// What the demo is told with.
 pub(crate) struct Story<'a> {
@@ -95,9 +98,11 @@ impl Story<'_> {
             repository.folder.display()
         ));
         tell(&format!("Pages on {}, the router on {}", up.url(), up.router_url()));
-        let narrator = tokio::spawn(Narrator::new(up.backend()).tell(move |line| tell(&line)));
+        let narrator = Narrator::new(up.backend());
+        let told = narrator.runs_over();
+        let narrator = tokio::spawn(narrator.tell(move |line| tell(&line)));
         let outcome = tokio::select! {
-            outcome = self.play(&up, &repository) => outcome,
+            outcome = self.play(&up, &repository, told) => outcome,
             _ = tokio::signal::ctrl_c() => Err(Failure::new(Exit::Interrupted, "interrupted")),
         };
         narrator.abort();
@@ -112,7 +117,12 @@ impl Story<'_> {
         outcome
     }
 
-    async fn play(&self, up: &Up, repository: &Repository) -> Result<Report, Failure> {
+    async fn play(
+        &self,
+        up: &Up,
+        repository: &Repository,
+        mut told: watch::Receiver<usize>,
+    ) -> Result<Report, Failure> {
         let tell = self.tell;
         let backend = up.backend();
         let began = self.environment.clock.now();
@@ -126,6 +136,8 @@ impl Story<'_> {
                 _ => "3. A version that fails five requests in a hundred and is slower.",
             });
             let rollout = self.deliver(&backend, repository, version).await?;
+            // The next chapter begins when this one was told to its end; one that never ends does not hold it up.
+            let _late = tokio::time::timeout(PAUSE, told.wait_for(|over| *over > number)).await;
             if load.is_none() {
                 tell(&format!(
                     "    load: {RATE} requests a second from {CLIENTS} clients, seed {}",

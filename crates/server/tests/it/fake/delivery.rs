@@ -57,7 +57,9 @@ pub(super) fn command(
     rollout.commands = samples::offers(&rollout.summary);
     let seq = rollout.events.iter().map(|event| event.seq).max().unwrap_or(0) + 1;
     let text = format!("Asked to {}.", command.segment());
-    rollout.events.insert(0, RolloutEvent { seq, at: NOW, kind, text, by: Some(by.to_string()) });
+    rollout
+        .events
+        .insert(0, RolloutEvent { seq, at: NOW, kind, text, details: Vec::new(), by: Some(by.to_string()) });
     Ok(())
 }
 

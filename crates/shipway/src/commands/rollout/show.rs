@@ -1,8 +1,12 @@
 //! Rollouts as text: the same facts as the page, in plain lines.
 
+use crate::render::shortened;
 use shipway_api::{Rollout, RolloutEvent, RolloutPhase, RolloutSummary, StepKind, StepState};
 use shipway_base::human_duration;
 use std::time::Duration;
+
+/// The most characters of a headline in a list; `rollout get` shows it whole.
+const HEADLINE: usize = 72;
 
 /// One line a rollout, in columns.
 pub(super) fn list(rollouts: &[RolloutSummary]) -> Vec<String> {
@@ -19,7 +23,7 @@ pub(super) fn list(rollouts: &[RolloutSummary]) -> Vec<String> {
                 r.service,
                 r.release.version,
                 phase(r.phase),
-                r.headline
+                shortened(&r.headline, HEADLINE)
             )
         })
         .collect()
@@ -30,10 +34,18 @@ pub(super) fn headline(summary: &RolloutSummary) -> String {
     format!("{} {}: {}. {}", summary.service, summary.release.version, phase(summary.phase), summary.headline)
 }
 
-/// One line for an event.
+/// One line for an event, and one for each sentence with the numbers behind it.
 pub(super) fn event(event: &RolloutEvent) -> String {
-    let by = event.by.as_deref().map(|by| format!(" (by {by})")).unwrap_or_default();
-    format!("{}  {}{by}", event.at, event.text)
+    let mut text = format!("{}  {}", event.at, event.text);
+    // Most sentences name who asked already.
+    if let Some(by) = event.by.as_deref().filter(|by| !event.text.contains(by)) {
+        text.push_str(&format!(" (by {by})"));
+    }
+    for detail in &event.details {
+        text.push_str("\n    ");
+        text.push_str(detail);
+    }
+    text
 }
 
 /// Everything about a rollout.
@@ -44,7 +56,9 @@ pub(super) fn rollout(rollout: &Rollout) -> Vec<String> {
     if let Some(from) = &summary.from {
         lines.push(format!("from      {} ({})", from.version, from.digest));
     }
-    lines.push(format!("traffic   {} to the new version", percent(rollout.split.canary)));
+    // A version that was promoted is no canary any more and serves everyone.
+    let share = if summary.phase == RolloutPhase::Promoted { summary.share } else { rollout.split.canary };
+    lines.push(format!("traffic   {} to the new version", percent(share)));
     for (number, step) in rollout.steps.iter().enumerate() {
         let mark = match step.state {
             StepState::Done => "done",
@@ -80,10 +94,8 @@ pub(super) fn rollout(rollout: &Rollout) -> Vec<String> {
     }
     for instance in &rollout.instances {
         let detail = instance.detail.as_deref().map(|detail| format!(", {detail}")).unwrap_or_default();
-        lines.push(
-            format!("instance  {} {} {:?}{detail}", instance.id, instance.version, instance.health)
-                .to_lowercase(),
-        );
+        let health = format!("{:?}", instance.health).to_lowercase();
+        lines.push(format!("instance  {} {} {health}{detail}", instance.id, instance.version));
         lines.extend(instance.last_lines.iter().map(|line| format!("          | {line}")));
     }
     lines

@@ -128,7 +128,7 @@ fn rollout(n: i64, service: &str, from: Option<&str>, to: &str, phase: RolloutPh
 }
 
 fn event(seq: u64, seconds: u64, kind: RolloutEventKind, text: &str) -> RolloutEvent {
-    RolloutEvent { seq, at: ago(seconds), kind, text: text.to_owned(), by: None }
+    RolloutEvent { seq, at: ago(seconds), kind, text: text.to_owned(), details: Vec::new(), by: None }
 }
 
 fn steps(current: usize, failed: bool) -> Vec<RolloutStep> {
