@@ -58,6 +58,7 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shipway_base::{Pos, Source, Span};
 
     #[test]
     fn long_sentences_are_wrapped_and_lose_no_word() {
@@ -76,7 +77,6 @@ mod tests {
         assert_eq!(shortened("as it is", 8), "as it is");
         assert_eq!(shortened("as it is not", 7), "as it…");
     }
-    use shipway_base::{Pos, Source, Span};
 
     #[test]
     fn shows_the_place() {
