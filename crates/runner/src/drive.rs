@@ -24,7 +24,7 @@ use tokio::{
 ///
 /// Every input is committed to the journal before it is applied, and its effects are carried out after that; so a run
 /// that is replayed from the journal is never behind what was done. `run` is new, or replayed after a crash: then the
-/// jobs that were under way count as lost and are tried again. Jobs run at once as far as `context.slots` allows. When
+/// jobs that were under way count as interrupted and are tried again. Jobs run at once as far as `context.slots` allows. When
 /// `cancel` is asked the run is cancelled; jobs whose condition wants it still run.
 ///
 /// # Errors
@@ -112,7 +112,7 @@ impl Driver<'_> {
         }
         for (job, attempt) in self.run.in_flight() {
             let reason = "the server stopped while the job was under way".to_owned();
-            self.take(Input::JobLost { job, attempt, reason }).await?;
+            self.take(Input::JobInterrupted { job, attempt, reason }).await?;
         }
         Ok(())
     }

@@ -23,7 +23,8 @@ use std::{
 };
 
 pub use types::{
-    Conclusion, Effect, Effects, Input, JobKey, JobRequest, JobState, JobView, MOST_ATTEMPTS, RunContext,
+    Conclusion, Effect, Effects, Input, JobKey, JobRequest, JobState, JobView, MOST_ATTEMPTS,
+    MOST_INTERRUPTIONS, RunContext,
 };
 
 /// One run of a workflow.
@@ -92,6 +93,10 @@ struct Leg {
     continue_on_error: bool,
     /// 0 before it was first asked for.
     attempt: u32,
+    /// Attempts that were lost with their runner.
+    lost: u32,
+    /// Attempts that were interrupted by an end of the server.
+    interrupted: u32,
     reason: Option<String>,
     state: LegState,
 }

@@ -79,6 +79,7 @@ stored! {
             job: JobKey, attempt: u32, conclusion: Conclusion, outputs: BTreeMap<String, String>
         }
         "job_lost" JobLost { job: JobKey, attempt: u32, reason: String }
+        "job_interrupted" JobInterrupted { job: JobKey, attempt: u32, reason: String }
         "cancel" Cancel { reason: String }
     }
 }

@@ -254,6 +254,11 @@ fn run_event() -> impl Strategy<Value = RunEvent> {
             attempt,
             reason
         }),
+        (job(), any::<u32>(), text()).prop_map(|(job, attempt, reason)| Input::JobInterrupted {
+            job,
+            attempt,
+            reason
+        }),
         text().prop_map(|reason| Input::Cancel { reason }),
     ];
     let created = (text(), text(), any::<i64>(), any::<bool>()).prop_map(|(path, workflow, number, yes)| {

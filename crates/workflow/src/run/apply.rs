@@ -2,7 +2,7 @@
 
 use super::{
     Cancelled, Conclusion, Effect, Effects, GroupState, Input, JobKey, JobRequest, LegState, Legs,
-    MOST_ATTEMPTS, Run,
+    MOST_ATTEMPTS, MOST_INTERRUPTIONS, Run,
 };
 use shipway_base::Timestamp;
 use std::collections::BTreeMap;
@@ -35,7 +35,20 @@ impl Run {
             }
             Input::JobLost { job, attempt, reason } => {
                 if let Some((legs, leg)) = self.current(job, *attempt) {
-                    legs.lose(leg, reason, now, &mut effects);
+                    legs.legs[leg].lost += 1;
+                    let again = legs.legs[leg].lost < MOST_ATTEMPTS;
+                    let spent = format!("it was lost {MOST_ATTEMPTS} times, the last time because {reason}");
+                    legs.lose(leg, again.then_some(reason).ok_or(spent), now, &mut effects);
+                }
+            }
+            Input::JobInterrupted { job, attempt, reason } => {
+                if let Some((legs, leg)) = self.current(job, *attempt) {
+                    legs.legs[leg].interrupted += 1;
+                    let again = legs.legs[leg].interrupted < MOST_INTERRUPTIONS;
+                    let spent = format!(
+                        "it was interrupted {MOST_INTERRUPTIONS} times, the last time because {reason}"
+                    );
+                    legs.lose(leg, again.then_some(reason).ok_or(spent), now, &mut effects);
                 }
             }
             Input::Cancel { reason } => self.cancel(reason, now, &mut effects),
@@ -174,18 +187,25 @@ impl Legs {
         }
     }
 
-    fn lose(&mut self, index: usize, reason: &str, now: Timestamp, effects: &mut Vec<Effect>) {
+    /// An attempt came to nothing: `Ok` why it is made again, `Err` why it is not.
+    fn lose(
+        &mut self,
+        index: usize,
+        again: Result<&String, String>,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
         let leg = &mut self.legs[index];
-        let cancelling = matches!(leg.state, LegState::Cancelling { .. });
-        if !cancelling && leg.attempt < MOST_ATTEMPTS {
-            leg.reason = Some(format!("attempt {} was lost: {reason}", leg.attempt));
-            return self.start(index, effects);
-        }
-        let conclusion = if cancelling {
-            Conclusion::Cancelled
-        } else {
-            leg.reason = Some(format!("it was lost {MOST_ATTEMPTS} times, the last time because {reason}"));
-            Conclusion::Failure
+        let conclusion = match again {
+            _ if matches!(leg.state, LegState::Cancelling { .. }) => Conclusion::Cancelled,
+            Ok(reason) => {
+                leg.reason = Some(format!("attempt {} was lost: {reason}", leg.attempt));
+                return self.start(index, effects);
+            }
+            Err(spent) => {
+                leg.reason = Some(spent);
+                Conclusion::Failure
+            }
         };
         self.finish(index, conclusion, &BTreeMap::new(), now, effects);
     }

@@ -147,7 +147,17 @@ impl Run {
             Some(request) => request.continue_on_error,
             None => job.continue_on_error.as_ref().is_some_and(|maybe| maybe.eval(scope).unwrap_or(false)),
         };
-        Leg { key, name: shown, request, continue_on_error, attempt: 0, reason, state: LegState::Held }
+        Leg {
+            key,
+            name: shown,
+            request,
+            continue_on_error,
+            attempt: 0,
+            lost: 0,
+            interrupted: 0,
+            reason,
+            state: LegState::Held,
+        }
     }
 
     fn request(

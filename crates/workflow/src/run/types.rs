@@ -11,6 +11,10 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 /// How often a job is asked for before its losses count as a failure.
 pub const MOST_ATTEMPTS: u32 = 3;
 
+/// How often a job may be interrupted by an end of the server before that counts as a failure. More than
+/// [`MOST_ATTEMPTS`], since the job is hardly to blame; but not for ever, since it may be the job that ends the server.
+pub const MOST_INTERRUPTIONS: u32 = 20;
+
 /// A job of a run: `<job id>`, or `<job id>/<index>` for the legs of a matrix, from 0.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobKey(pub String);
@@ -77,6 +81,15 @@ pub enum Input {
     },
     /// The runner that had the job is gone, and how the job would have ended is unknown.
     JobLost {
+        /// Which job.
+        job: JobKey,
+        /// The attempt that was asked for.
+        attempt: u32,
+        /// Why, for people.
+        reason: String,
+    },
+    /// The server that drove the run ended while it had the job, so how the job would have ended is unknown.
+    JobInterrupted {
         /// Which job.
         job: JobKey,
         /// The attempt that was asked for.

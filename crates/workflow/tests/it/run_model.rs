@@ -3,7 +3,9 @@
 use crate::worlds::{run, second};
 use proptest::prelude::*;
 use shipway_base::Timestamp;
-use shipway_workflow::run::{Conclusion, Effect, Input, JobKey, JobState, MOST_ATTEMPTS, Run};
+use shipway_workflow::run::{
+    Conclusion, Effect, Input, JobKey, JobState, MOST_ATTEMPTS, MOST_INTERRUPTIONS, Run,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -388,4 +390,26 @@ proptest! {
     ) {
         check(&jobs, &turns);
     }
+}
+
+#[test]
+fn an_end_of_the_server_is_not_held_against_the_job() {
+    let mut run = run("on: push\njobs:\n  a:\n    runs-on: here\n    steps: [{run: 'true'}]\n");
+    let job = JobKey("a".to_owned());
+    let lost = |attempt| Input::JobLost { job: job.clone(), attempt, reason: "gone".to_owned() };
+    let interrupted =
+        |attempt| Input::JobInterrupted { job: job.clone(), attempt, reason: "it was killed".to_owned() };
+    let mut next = |input: Input| run.apply(&input, second(1)).into_iter().next();
+    assert!(matches!(next(Input::Start), Some(Effect::StartJob(request)) if request.attempt == 1));
+    for attempt in 1..MOST_INTERRUPTIONS {
+        let again = next(interrupted(attempt));
+        assert!(matches!(again, Some(Effect::StartJob(request)) if request.attempt == attempt + 1));
+    }
+    // Losses are counted apart from interruptions, and both have an end.
+    for attempt in MOST_INTERRUPTIONS..MOST_INTERRUPTIONS + MOST_ATTEMPTS - 1 {
+        let again = next(lost(attempt));
+        assert!(matches!(again, Some(Effect::StartJob(request)) if request.attempt == attempt + 1));
+    }
+    let last = next(interrupted(MOST_INTERRUPTIONS + MOST_ATTEMPTS - 1));
+    assert!(matches!(last, Some(Effect::Finish { conclusion: Conclusion::Failure })));
 }
