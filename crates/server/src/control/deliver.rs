@@ -207,15 +207,24 @@ impl Loop {
         if !settled {
             let evidence = observed.evidence.clone();
             self.commit(events, Vec::new(), None, evidence, &statuses, now).await?;
-        } else if let Some(evidence) =
-            observed.evidence.as_ref().filter(|_| now.since(self.saved_at) >= SAVE_EVERY)
+        }
+        // Each is carried out whatever becomes of the others: that there is no room to unpack a canary must not keep
+        // anyone from being led away from it.
+        let mut failed = None;
+        for action in actions {
+            if let Err(error) = self.act(action).await {
+                failed.get_or_insert(error);
+            }
+        }
+        self.show(&observed, &statuses, now);
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if let Some(evidence) =
+            observed.evidence.as_ref().filter(|_| settled && now.since(self.saved_at) >= SAVE_EVERY)
         {
             self.save(evidence.clone(), now).await?;
         }
-        for action in actions {
-            self.act(action).await?;
-        }
-        self.show(&observed, &statuses, now);
         Ok(if settled { Turn::Wait(wake.map(|wake| wake.at)) } else { Turn::Again })
     }
 

@@ -29,6 +29,7 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 use tokio::sync::{Semaphore, mpsc};
 
@@ -37,6 +38,9 @@ const FOLDER: &str = ".github/workflows";
 
 /// Reports that may wait to be written down before a step has to.
 const REPORTS: usize = 4_096;
+
+/// How long a run that could not be written down waits before it goes on.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// How runs of this control plane are run.
 pub(crate) struct RunSettings {
@@ -142,16 +146,19 @@ impl Runs {
     pub(crate) async fn resume(self: &Arc<Self>) -> Result<(), RunError> {
         for row in self.world.store.unfinished_runs().await? {
             if let Err(error) = self.load(row.id).await {
-                self.world.trouble(&format!("run {}", row.id), &error);
-                let finish = models::runs::finish(
-                    row.id,
-                    Conclusion::Failure,
-                    Some(format!("lost: {error}")),
-                    self.world.clock.now(),
-                );
-                self.world.store.batch(vec![finish]).await?;
+                self.lost(row.id, &error).await?;
             }
         }
+        Ok(())
+    }
+
+    /// Ends a run that can never be resumed.
+    async fn lost(&self, id: Id<RunRow>, error: &RunError) -> Result<(), StoreError> {
+        self.world.trouble(&format!("run {id}"), error);
+        let now = self.world.clock.now();
+        let finish = models::runs::finish(id, Conclusion::Failure, Some(format!("lost: {error}")), now);
+        self.world.store.batch(vec![finish]).await?;
+        self.world.changed(Change::Run(id.into()));
         Ok(())
     }
 
@@ -398,14 +405,41 @@ impl Runs {
                 outcome = driven => outcome.map(drop),
                 () = this.world.stopping.cancelled() => Ok(()),
             };
-            if let Err(error) = outcome {
-                this.world.trouble(&format!("run {id}"), &error);
-            }
             drop(member);
             // The last lines are written before anyone is told that the run is over.
             let _panicked = recorder.await;
             lock(&this.active).remove(&id);
             this.world.changed(Change::Run(id.into()));
+            if let Err(error) = outcome {
+                this.world.trouble(&format!("run {id}"), &error);
+                this.again(id);
+            }
+        });
+    }
+
+    /// Goes on, after a while, with a run that could not be written down: from what was, as after a crash. A full disk
+    /// holds runs up and loses none.
+    fn again(self: &Arc<Self>, id: Id<RunRow>) {
+        let this = self.clone();
+        self.world.tasks.spawn(async move {
+            let place = format!("run {id}");
+            loop {
+                tokio::select! {
+                    () = this.world.stopping.cancelled() => return,
+                    () = tokio::time::sleep(AGAIN) => {}
+                }
+                let outcome = match this.load(id).await {
+                    Ok(()) => return this.world.well(&place),
+                    Err(error @ RunError::Stale { .. }) => {
+                        this.lost(id, &error).await.map_err(RunError::from)
+                    }
+                    Err(error) => Err(error),
+                };
+                match outcome {
+                    Ok(()) => return,
+                    Err(error) => this.world.trouble(&place, error),
+                }
+            }
         });
     }
 
