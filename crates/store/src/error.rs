@@ -22,7 +22,7 @@ pub enum StoreError {
     },
     /// The disk, a quota or a size limit is exhausted. Nothing of the refused write was kept; the store works again
     /// once there is space.
-    #[error("no space left for {}: nothing of this write was kept", path.display())]
+    #[error("no space left for {}: nothing of this write was kept; free some space and it goes on", path.display())]
     Full {
         /// The folder or file that could not grow.
         path: PathBuf,

@@ -92,13 +92,19 @@ impl World {
 
     /// Remembers that something is wrong until [`World::well`] is told about the same thing.
     pub(crate) fn trouble(&self, what: &str, error: impl std::fmt::Display) {
-        tracing::error!(what, %error, "in trouble");
-        lock(&self.troubles).0.insert(what.to_owned(), error.to_string());
+        let error = error.to_string();
+        let before = lock(&self.troubles).0.insert(what.to_owned(), error.clone());
+        // Told once: what is tried again every second fails every second.
+        if before.as_ref() != Some(&error) {
+            tracing::error!("{what}: {error}");
+        }
     }
 
     /// The thing works again.
     pub(crate) fn well(&self, what: &str) {
-        lock(&self.troubles).0.remove(what);
+        if lock(&self.troubles).0.remove(what).is_some() {
+            tracing::warn!("{what}: works again");
+        }
     }
 
     /// What is wrong now.
@@ -118,7 +124,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) fn unavailable(context: &str, error: StoreError) -> crate::backend::BackendError {
     use crate::backend::{BackendError, BackendErrorKind};
     if let StoreError::Full { .. } = error {
-        let kind = BackendErrorKind::Unavailable(format!("{error}; free some space and try again"));
+        let kind = BackendErrorKind::Unavailable(error.to_string());
         return BackendError { context: context.to_owned(), kind };
     }
     BackendError::internal(context, error)

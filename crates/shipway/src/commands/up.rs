@@ -47,6 +47,7 @@ pub(crate) struct Options {
 
 /// Serves until it is told to stop.
 pub(crate) async fn run(environment: &Environment, options: Options) -> Result<Exit, Failure> {
+    tell_troubles();
     let repository = environment.folder.join(&options.repo);
     let data = match options.data {
         Some(data) => environment.folder.join(data),
@@ -77,6 +78,18 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
     up.shutdown().await;
     narrator.abort();
     Ok(Exit::Ok)
+}
+
+/// Lets warnings and errors of all loops reach the terminal: what goes wrong on the way is nobody's answer.
+fn tell_troubles() {
+    let terminal = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .without_time();
+    // Whoever embeds this may have a subscriber already, which then hears of them.
+    let _other = terminal.try_init();
 }
 
 /// Starts a control plane and turns what prevents it into a failure with an exit code.

@@ -1,5 +1,9 @@
 //! The binary as its users meet it: real processes, real repositories, real sockets.
 
 mod documentation;
+mod faults;
+mod kill;
+mod plant;
 mod run;
+mod story;
 mod support;
