@@ -185,7 +185,7 @@ fn verb(signal: Signal) -> String {
     match signal {
         Signal::Failure => "saw a failure".to_owned(),
         Signal::AboveP50 | Signal::AboveP95 | Signal::AboveP99 => {
-            format!("waited longer than the stable {signal}")
+            format!("waited noticeably longer than the stable {signal}")
         }
     }
 }

@@ -167,7 +167,11 @@ impl Plane {
             );
             return Err(BackendError::conflict(context, why));
         }
-        let name = by.to_string();
+        let name = match (&request.reason, command) {
+            // An abort has a place of its own for the reason; for the others the record keeps it beside the name.
+            (Some(reason), command) if command != api::RolloutCommand::Abort => format!("{by} ({reason})"),
+            (Some(_) | None, _) => by.to_string(),
+        };
         let command = match command {
             api::RolloutCommand::Promote => Command::Promote { full: false, by: name },
             api::RolloutCommand::PromoteFull => Command::Promote { full: true, by: name },

@@ -35,23 +35,23 @@ pub(crate) enum Verb {
         #[arg(long)]
         full: bool,
         #[command(flatten)]
-        which: Which,
+        steer: Steer,
     },
     /// Hold at the present step; the weights stay
-    Pause(Which),
+    Pause(Steer),
     /// Go on after a pause
-    Resume(Which),
+    Resume(Steer),
     /// Take traffic back to the version before
-    Abort(Which),
+    Abort(Steer),
     /// Begin again after an end that was not a promotion
-    Retry(Which),
+    Retry(Steer),
     /// Give everyone an earlier release
     Undo {
         /// The release to go back to; the one before when it is not given
         #[arg(long, value_name = "RELEASE")]
         to: Option<ReleaseId>,
         #[command(flatten)]
-        which: Which,
+        steer: Steer,
     },
 }
 
@@ -60,11 +60,18 @@ pub(crate) enum Verb {
 pub(crate) struct Which {
     /// A rollout's id, or a service, whose newest rollout is meant; the newest of all when it is not given
     rollout: Option<String>,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Which rollout to steer, and why.
+#[derive(Args, Debug)]
+pub(crate) struct Steer {
     /// Why, for the record
     #[arg(long)]
     reason: Option<String>,
     #[command(flatten)]
-    output: Output,
+    which: Which,
 }
 
 /// Where to ask and how to print.
@@ -112,29 +119,30 @@ pub(crate) async fn run(environment: &Environment, verb: Verb) -> Result<Exit, F
             let id = connection.rollout(which.rollout.as_deref()).await?.id;
             follow(&connection, id, which.output.json).await
         }
-        Verb::Promote { full: false, which } => {
-            command(environment, RolloutCommand::Promote, which, None).await
+        Verb::Promote { full: false, steer } => {
+            command(environment, RolloutCommand::Promote, steer, None).await
         }
-        Verb::Promote { full: true, which } => {
-            command(environment, RolloutCommand::PromoteFull, which, None).await
+        Verb::Promote { full: true, steer } => {
+            command(environment, RolloutCommand::PromoteFull, steer, None).await
         }
-        Verb::Pause(which) => command(environment, RolloutCommand::Pause, which, None).await,
-        Verb::Resume(which) => command(environment, RolloutCommand::Resume, which, None).await,
-        Verb::Abort(which) => command(environment, RolloutCommand::Abort, which, None).await,
-        Verb::Retry(which) => command(environment, RolloutCommand::Retry, which, None).await,
-        Verb::Undo { to, which } => command(environment, RolloutCommand::Undo, which, to).await,
+        Verb::Pause(steer) => command(environment, RolloutCommand::Pause, steer, None).await,
+        Verb::Resume(steer) => command(environment, RolloutCommand::Resume, steer, None).await,
+        Verb::Abort(steer) => command(environment, RolloutCommand::Abort, steer, None).await,
+        Verb::Retry(steer) => command(environment, RolloutCommand::Retry, steer, None).await,
+        Verb::Undo { to, steer } => command(environment, RolloutCommand::Undo, steer, to).await,
     }
 }
 
 async fn command(
     environment: &Environment,
     command: RolloutCommand,
-    which: Which,
+    steer: Steer,
     to: Option<ReleaseId>,
 ) -> Result<Exit, Failure> {
+    let Steer { reason, which } = steer;
     let connection = Connection::find(environment, &which.output.server)?;
     let id = connection.rollout(which.rollout.as_deref()).await?.id;
-    let ask = CommandRequest { reason: which.reason, to };
+    let ask = CommandRequest { reason, to };
     let rollout = connection.ask(&request::command(id, command, &ask)).await?;
     if which.output.json {
         say(&json(&rollout)?);
