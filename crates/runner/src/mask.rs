@@ -59,6 +59,14 @@ impl Masker {
         if self.longest == 0 {
             return text.to_owned();
         }
+        if text.contains('\x1b') {
+            // Whoever shows the line without its colours would put a secret together that they cut in two.
+            let plain = without_escapes(text);
+            let masked = self.mask_bytes(plain.as_bytes());
+            if masked != plain.as_bytes() {
+                return String::from_utf8_lossy(&masked).into_owned();
+            }
+        }
         String::from_utf8_lossy(&self.mask_bytes(text.as_bytes())).into_owned()
     }
 
@@ -158,6 +166,28 @@ impl PieceMasker {
     }
 }
 
+/// The text without ANSI escape sequences: `ESC [ ... letter`, `ESC ] ... BEL`, and `ESC` with one character.
+fn without_escapes(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        if character != '\x1b' {
+            plain.push(character);
+            continue;
+        }
+        match characters.next() {
+            Some('[') => {
+                characters.by_ref().find(|c| ('\x40'..='\x7e').contains(c));
+            }
+            Some(']') => {
+                characters.by_ref().find(|c| *c == '\x07');
+            }
+            Some(_) | None => {}
+        }
+    }
+    plain
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +217,8 @@ mod tests {
         check(&["abcd", "cdef"], "xabcdefy", "x***y");
         check(&["ab", "cd"], "abcd", "***");
         check(&["", "  "], "a  b", "a  b");
+        check(&["hunter2"], "\x1b[1mhun\x1b[0mter2\x1b[0m!", "***!");
+        check(&["hunter2"], "\x1b[1mred\x1b[0m", "\x1b[1mred\x1b[0m");
     }
 
     #[test]
