@@ -70,6 +70,9 @@ pub trait Backend: Send + Sync + 'static {
     /// never left out.
     fn changes(&self) -> broadcast::Receiver<Change>;
 
+    /// Everything that the router counts, in Prometheus' text format.
+    fn metrics(&self) -> String;
+
     /// Whether the system behind can store what is asked of it.
     fn health(&self) -> Answer<'_, Health>;
 }

@@ -67,6 +67,7 @@ pub fn router(context: Context) -> Router {
         .route_layer(middleware::from_fn_with_state(context.clone(), access::identify));
     let open = Router::new()
         .route("/api/v1/health", get(api::health))
+        .route("/metrics", get(api::metrics))
         .merge(pages::open_routes())
         .merge(assets::routes());
     Router::new()

@@ -114,6 +114,7 @@ impl Up {
             UpError::new(UpErrorKind::Repository, "SW0914", error.to_string())
                 .help("run it inside a git repository, or name one with --repo")
         })?;
+        make_private(&options.data).map_err(|error| UpError::io("prepare", &options.data, &error))?;
         let store = Store::open(&options.data, options.clock.clone()).map_err(|error| store_error(&error))?;
         keep_out_of_git(&options.data).map_err(|error| UpError::io("prepare", &options.data, &error))?;
         let keys = Keys::load(&store).await?;
@@ -253,6 +254,14 @@ fn random() -> Result<[u8; 32], UpError> {
     getrandom::fill(&mut bytes)
         .map_err(|error| UpError::other(format!("the system gives no random bytes: {error}")))?;
     Ok(bytes)
+}
+
+/// The data folder holds keys, logs and artifacts: nobody but its owner may look into it, whatever the umask says and
+/// whoever made the folder.
+fn make_private(data: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data)?;
+    std::fs::set_permissions(data, std::fs::Permissions::from_mode(0o700))
 }
 
 /// The data folder may lie in the watched repository; its own ignore file keeps it out of every commit.

@@ -31,17 +31,28 @@ pub(crate) struct Plane {
     world: Arc<World>,
     runs: Arc<Runs>,
     services: Mutex<BTreeMap<String, Service>>,
+    /// The hosts that each service's newest release claims; an empty list claims whatever nobody else does.
+    hosts: Mutex<BTreeMap<String, Vec<String>>>,
 }
 
 impl Plane {
     /// A control plane of these parts, with the loops of all services that were ever deployed.
     pub(crate) async fn start(world: Arc<World>, runs: Arc<Runs>) -> Result<Arc<Plane>, StoreError> {
         let mut services = BTreeMap::new();
+        let mut hosts = BTreeMap::new();
         for row in world.store.deliveries().await? {
+            let newest = world.store.releases(Some(&row.service), Paging::first(1)).await?;
+            let read = |row: &ReleaseRow| {
+                let source = Source::new(row.spec_name.as_str(), row.spec.as_str());
+                Spec::parse(&source, &row.service).ok()
+            };
+            if let Some(spec) = newest.items.first().and_then(read) {
+                hosts.insert(row.service.clone(), spec.service.route.hosts);
+            }
             let service = Service::start(world.clone(), &row.service).await?;
             services.insert(row.service, service);
         }
-        Ok(Arc::new(Plane { world, runs, services: Mutex::new(services) }))
+        Ok(Arc::new(Plane { world, runs, services: Mutex::new(services), hosts: Mutex::new(hosts) }))
     }
 
     /// The loop of a service, started when this is its first deployment.
@@ -53,6 +64,25 @@ impl Plane {
         let service = Service::start(self.world.clone(), name).await?;
         services.insert(name.to_owned(), service.clone());
         Ok(service)
+    }
+
+    /// Takes the hosts of a service's new release, unless another service has one of them: two routes for one host
+    /// would make a table that the router refuses.
+    async fn claim(&self, service: &str, wanted: &[String]) -> Result<(), String> {
+        let mut hosts = self.hosts.lock().await;
+        for (other, taken) in hosts.iter().filter(|(other, _)| *other != service) {
+            let clash = match (wanted, taken.as_slice()) {
+                ([], []) => Some("every host that no other service names"),
+                (wanted, taken) => wanted.iter().find(|host| taken.contains(host)).map(String::as_str),
+            };
+            if let Some(host) = clash {
+                return Err(format!(
+                    "the services {other} and {service} both claim {host}; give each its own under `route.hosts`"
+                ));
+            }
+        }
+        hosts.insert(service.to_owned(), wanted.to_vec());
+        Ok(())
     }
 
     async fn begin(
@@ -79,6 +109,9 @@ impl Plane {
             context: context.clone(),
             kind: BackendErrorKind::Document(found.iter().map(ToString::to_string).collect()),
         })?;
+        self.claim(&request.service, &spec.service.route.hosts)
+            .await
+            .map_err(|why| BackendError::conflict(&context, why))?;
         let version = request.version.clone().unwrap_or_else(|| row.sha.chars().take(7).collect());
         let release = Release { id: self.world.id(), version, digest: artifact.digest, spec: Arc::new(spec) };
         let made = ReleaseRow {
@@ -422,6 +455,10 @@ impl Backend for Plane {
 
     fn changes(&self) -> broadcast::Receiver<Change> {
         self.world.changes.subscribe()
+    }
+
+    fn metrics(&self) -> String {
+        self.world.router.metrics()
     }
 
     fn health(&self) -> Answer<'_, api::Health> {

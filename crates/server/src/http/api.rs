@@ -46,6 +46,12 @@ pub(super) async fn health(State(context): State<Context>) -> Response {
     (status, Json(health)).into_response()
 }
 
+/// What the router counts, for Prometheus to scrape; open as metrics are elsewhere: numbers by service and version.
+pub(super) async fn metrics(State(context): State<Context>) -> Response {
+    let format = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (format, context.backend.metrics()).into_response()
+}
+
 async fn version(State(context): State<Context>) -> Json<Version> {
     Json(Version { version: context.version.to_owned(), api: 1 })
 }

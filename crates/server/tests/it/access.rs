@@ -26,6 +26,7 @@ async fn strangers_are_turned_away() {
     assert_eq!(api.header("www-authenticate"), "Bearer");
     assert_eq!(ask("/live/home").await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(ask("/api/v1/health").await.status, StatusCode::OK);
+    assert_eq!(ask("/metrics").await.status, StatusCode::OK);
     assert_eq!(ask("/sign-in").await.status, StatusCode::OK);
     for wrong in ["swo_00", "swr_1.2.3", "nonsense", ""] {
         let request = client.request("GET", "/api/v1/runs", As::Bearer(wrong)).body(Body::empty());

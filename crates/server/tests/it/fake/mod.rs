@@ -214,6 +214,10 @@ impl Backend for Fake {
         self.changes.subscribe()
     }
 
+    fn metrics(&self) -> String {
+        "# TYPE shipway_requests_total counter\nshipway_requests_total 7\n".to_owned()
+    }
+
     fn health(&self) -> Answer<'_, Health> {
         let problems = self.state().problems.clone();
         answer(Ok(Health { healthy: problems.is_empty(), problems }))
