@@ -122,7 +122,10 @@ fn run_lines(told: &mut Told, run: &Run) -> Vec<String> {
         }
     }
     if summary.status == Status::Completed && !std::mem::replace(&mut told.finished, true) {
-        if let Some(failure) = &run.failure {
+        if let (true, Some(failed)) = (run.jobs.is_empty(), &summary.failed) {
+            // No job was made of a workflow that cannot be read; the finding says where.
+            lines.extend(wrapped("    ", 6, &format!("failed: {failed}")));
+        } else if let Some(failure) = &run.failure {
             // Most messages begin with the step's name.
             let step = failure.step_name.as_deref().filter(|step| !failure.message.contains(step));
             let step = step.map(|step| format!(", step {step}")).unwrap_or_default();

@@ -70,9 +70,11 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
     let narrator = tokio::spawn(Narrator::new(up.backend()).tell(|line| say(&line)));
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
     }
     talk("Stopping: requests in flight are finished, then the instances are stopped.");
     up.shutdown().await;

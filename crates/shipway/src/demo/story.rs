@@ -19,6 +19,7 @@ use shipway_server::{
 use std::{
     fs,
     net::SocketAddr,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -66,7 +67,7 @@ impl Folder {
                 Path::new(temporary).join(format!("shipway-demo-{}", environment.clock.now().as_micros()))
             }
         };
-        fs::create_dir(&path).map_err(|error| {
+        fs::DirBuilder::new().mode(0o700).create(&path).map_err(|error| {
             Failure::new(Exit::Conflict, format!("cannot make the demo's folder {}: {error}", path.display()))
                 .with_help("name another one with --folder")
         })?;

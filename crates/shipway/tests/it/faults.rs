@@ -243,6 +243,32 @@ fn a_broken_delivery_document_changes_nothing() {
 }
 
 #[test]
+fn a_second_service_cannot_take_a_host() {
+    let (plant, up) = live();
+    plant.write("shipway.yaml", &SERVICE.replace("name: web", "name: shop"));
+    plant.write(".github/workflows/deliver.yml", &SHIP.replace("deploy web", "deploy shop"));
+    let sha = plant.commit("v2", HEALTHY);
+    let run = plant.finished_run(&sha);
+    assert_eq!(run["failure"]["exit_code"], 5, "{run}");
+    let log = log(&plant, &run);
+    for part in ["web", "shop", "both claim", "route.hosts"] {
+        assert!(log.contains(part), "{part:?} is not in:\n{log}");
+    }
+    assert_eq!(plant.list("/api/v1/rollouts").map(|rollouts| rollouts.len()), Some(1));
+    plant.write("shipway.yaml", SERVICE);
+    plant.write(".github/workflows/deliver.yml", SHIP);
+    delivers(&plant, &up, "v3");
+}
+
+#[test]
+fn nobody_else_may_look_into_the_data_folder() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (plant, _up) = live();
+    let mode = std::fs::metadata(plant.data()).expect("the folder").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "{mode:o}");
+}
+
+#[test]
 fn a_broken_workflow_is_a_failed_run() {
     let (plant, up) = live();
     plant.write(".github/workflows/deliver.yml", &SHIP.replace("    runs-on", "    runs-onn"));

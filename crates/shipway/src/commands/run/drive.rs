@@ -306,10 +306,11 @@ async fn names(dir: &Path) -> Vec<String> {
     ArtifactFolder::new(dir).names().await.unwrap_or_default()
 }
 
-/// Ctrl-C, and the polite request to end that service managers send.
+/// Ctrl-C, the polite request to end that service managers send, and the end of the terminal.
 struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 impl Interrupts {
@@ -317,6 +318,7 @@ impl Interrupts {
         Ok(Interrupts {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
@@ -324,6 +326,7 @@ impl Interrupts {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
         }
     }
 }
