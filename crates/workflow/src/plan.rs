@@ -6,10 +6,14 @@ use crate::{
     document::{Concurrency, Workflow},
     event::{self, Event},
     expr::{Scope, Value},
+    matrix::Leg,
     run::RunContext,
 };
 use shipway_base::{Diagnostic, Diagnostics};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 pub(crate) use graph::check;
 
@@ -20,6 +24,7 @@ pub struct RunPlan {
     event: Event,
     inputs: Value,
     order: Vec<String>,
+    legs: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// An evaluated `concurrency`.
@@ -47,13 +52,28 @@ impl RunPlan {
         let mut found = check(&workflow.source, &ids, &needs);
         let order = graph::order(&needs);
         match event::resolve_inputs(&workflow, &event, inputs) {
-            Ok(inputs) if !found.has_errors() => Ok(RunPlan { workflow, event, inputs, order }),
+            Ok(inputs) if !found.has_errors() => {
+                Ok(RunPlan { workflow, event, inputs, order, legs: BTreeMap::new() })
+            }
             Ok(_) => Err(found),
             Err(more) => {
                 found.append(more);
                 Err(found)
             }
         }
+    }
+
+    /// Leaves only those legs of all matrices that have one of the given texts under each of the given keys. A leg
+    /// without such a key stays; a job that no leg is left of fails when its turn comes.
+    #[must_use]
+    pub fn only_legs(self, legs: BTreeMap<String, BTreeSet<String>>) -> RunPlan {
+        RunPlan { legs, ..self }
+    }
+
+    /// Whether a leg is among those that are left.
+    pub fn wants(&self, leg: &Leg) -> bool {
+        let fits = |value: &Value, texts: &BTreeSet<String>| texts.contains(&*value.to_text());
+        self.legs.iter().all(|(key, texts)| leg.values.get(key).is_none_or(|value| fits(value, texts)))
     }
 
     /// The document.

@@ -83,11 +83,16 @@ impl Run {
         let matrix = strategy.and_then(|s| s.matrix.as_ref());
         let combinations: Option<Vec<MatrixLeg>> = match matrix {
             Some(matrix) => {
-                let legs = matrix.legs(source, &scope)?;
+                let mut legs = matrix.legs(source, &scope)?;
                 if legs.is_empty() {
                     let help = "give the job an `if` when that is meant to happen";
                     let message = "this matrix has no legs: nothing is left to run";
                     return Err(Diagnostic::error("SW0116", source, matrix.span, message).with_help(help));
+                }
+                legs.retain(|leg| self.plan.wants(leg));
+                if legs.is_empty() {
+                    let message = "none of the legs of this matrix was chosen to run";
+                    return Err(Diagnostic::error("SW0116", source, matrix.span, message));
                 }
                 Some(legs)
             }

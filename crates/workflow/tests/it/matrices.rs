@@ -2,7 +2,7 @@
 
 use crate::{
     conformance::{Tally, folder, json},
-    worlds::workflow,
+    worlds::{context, plan, second, workflow},
 };
 use serde_json::{Value as Json, json};
 use shipway_base::Source;
@@ -10,8 +10,9 @@ use shipway_workflow::{
     document::{Job, Maybe, Workflow},
     expr::{Scope, Value},
     matrix::Leg,
+    run::{Input, Run},
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 struct Empty;
 
@@ -191,4 +192,26 @@ fn what_is_no_matrix_is_refused() {
         &format!("matrix: {{a: [{vector}], b: [{vector}], c: [{vector}], d: [{vector}]}}"),
         "w.yml:7:15: error[SW0116]: this matrix has 83521 legs; at most 256 are run",
     );
+}
+
+#[test]
+fn only_chosen_legs_are_run() {
+    let check = |choice: &[(&str, &[&str])], expect: &[&str]| {
+        let text = document(
+            "matrix: {os: [linux, mac], n: [1, 2], include: [{os: linux, extra: yes}, {os: bsd}]}",
+        );
+        let choice = choice.iter().map(|(key, values)| {
+            ((*key).to_owned(), values.iter().map(|value| (*value).to_owned()).collect::<BTreeSet<String>>())
+        });
+        let plan = Arc::new((*plan(&text)).clone().only_legs(choice.collect()));
+        let mut run = Run::new(plan.clone(), context(&plan));
+        let _asked = run.apply(&Input::Start, second(0));
+        let names: Vec<String> = run.jobs().into_iter().map(|job| job.name).collect();
+        assert_eq!(names, expect);
+    };
+    check(&[], &["a (linux, 1)", "a (linux, 2)", "a (mac, 1)", "a (mac, 2)", "a (bsd)"]);
+    check(&[("OS", &["mac"])], &["a (mac, 1)", "a (mac, 2)"]);
+    check(&[("os", &["mac", "linux"]), ("n", &["2"])], &["a (linux, 2)", "a (mac, 2)"]);
+    check(&[("n", &["2"])], &["a (linux, 2)", "a (mac, 2)", "a (bsd)"]);
+    check(&[("os", &["none"])], &["a"]);
 }
