@@ -10,6 +10,7 @@ mod folder;
 mod graph;
 mod json;
 mod labels;
+mod legs;
 mod lines;
 mod mirror;
 mod pairs;
@@ -25,7 +26,7 @@ use crate::{
 };
 use clap::Args;
 use documents::Documents;
-use pairs::{Lent, Pair, lent, pair};
+use pairs::{Lent, Pair, choice, lent, pair};
 use repository::Here;
 use std::{num::NonZeroUsize, path::PathBuf};
 
@@ -66,6 +67,9 @@ pub(crate) struct Options {
     /// Take the body of the event, github.event, from a JSON file
     #[arg(long, value_name = "FILE")]
     event_file: Option<PathBuf>,
+    /// Run only the legs of matrices that have this value; for several values of a key, or several keys, give it again
+    #[arg(long = "matrix", value_name = "KEY:VALUE", value_parser = choice)]
+    matrix: Vec<Pair>,
     /// Run so many jobs at once; as many as there are processors when it is not given
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,

@@ -1,6 +1,6 @@
 //! The workflow files of the work tree: found, read with all their errors, chosen and planned.
 
-use super::{Options, event, labels, pairs::Given, repository::Here};
+use super::{Options, event, labels, legs, pairs::Given, repository::Here};
 use crate::{
     cli::{say, talk},
     environment::Environment,
@@ -120,9 +120,10 @@ impl Documents {
             match RunPlan::new(Arc::new(workflow), event.clone(), &given.inputs) {
                 Err(more) => found.append(more),
                 Ok(plan) => {
+                    let plan = plan.only_legs(given.legs.clone());
                     let id = ids.next::<()>(environment.clock.now()).number();
                     let context = context(here, given, &plan, &name, &path, id);
-                    found.append(labels::foreign(plan.workflow(), &context));
+                    found.append(labels::foreign(&plan, &context));
                     let group = plan.concurrency(&context).unwrap_or_else(|wrong| {
                         found.push(wrong);
                         None
@@ -139,6 +140,8 @@ impl Documents {
                 }
             }
         }
+        let plans: Vec<_> = planned.iter().map(|planned| (&*planned.plan, &planned.context)).collect();
+        legs::check(&given.legs, &plans)?;
         tell(&found, environment, options);
         Ok((!found.has_errors()).then_some(planned))
     }

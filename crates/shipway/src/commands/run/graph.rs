@@ -2,15 +2,11 @@
 
 use super::{
     documents::{Planned, counted},
-    labels::Before,
+    legs::{Legs, legs},
 };
 use crate::cli::say;
 use serde_json::{Value as Json, json};
-use shipway_workflow::{
-    document::{Job, Workflow},
-    matrix::Tree,
-    run::RunContext,
-};
+use shipway_workflow::document::Job;
 
 /// Prints the jobs of each run in an order in which they could run.
 pub(super) fn show(planned: &[Planned], as_json: bool) {
@@ -38,23 +34,14 @@ struct Shown<'a> {
     legs: Legs,
 }
 
-/// What is known of a job's matrix before it runs.
-enum Legs {
-    /// There is none.
-    None,
-    /// The names of its legs.
-    Known(Vec<String>),
-    /// It depends on what other jobs give.
-    Later,
-    /// It is no matrix, and the job would fail.
-    Wrong(String),
-}
-
 impl<'a> Shown<'a> {
     fn new(planned: &'a Planned, id: &str) -> Option<Shown<'a>> {
-        let workflow = planned.plan.workflow();
-        let job = workflow.jobs.get(id)?;
-        Some(Shown { job, legs: legs(workflow, job, &planned.context) })
+        let job = planned.plan.workflow().jobs.get(id)?;
+        Some(Shown { job, legs: legs(&planned.plan, job, &planned.context) })
+    }
+
+    fn name(&self) -> &str {
+        self.job.name.as_ref().and_then(|name| name.as_literal()).unwrap_or(&self.job.id.value)
     }
 
     fn labels(&self) -> String {
@@ -78,7 +65,9 @@ impl<'a> Shown<'a> {
         let mut lines = vec![line];
         match &self.legs {
             Legs::None => {}
-            Legs::Known(names) => lines.extend(names.iter().map(|name| format!("    {name}"))),
+            Legs::Known(legs) => {
+                lines.extend(legs.iter().map(|leg| format!("    {}", leg.name(self.name()))))
+            }
             Legs::Wrong(why) => lines.push(format!("    it would fail: {why}")),
             Legs::Later => lines.push("    its matrix is known when the jobs it needs have ended".to_owned()),
         }
@@ -88,33 +77,11 @@ impl<'a> Shown<'a> {
     fn to_json(&self) -> Json {
         let legs = match &self.legs {
             Legs::None | Legs::Later | Legs::Wrong(_) => Json::Null,
-            Legs::Known(names) => json!(names),
+            Legs::Known(legs) => legs.iter().map(|leg| leg.name(self.name())).collect(),
         };
         json!({
             "job": self.job.id.value, "needs": self.needs(), "if": self.job.condition.written().map(|c| c.text().trim()),
             "runs_on": self.labels(), "steps": self.job.steps.len(), "legs": legs,
         })
-    }
-}
-
-fn legs(workflow: &Workflow, job: &Job, context: &RunContext) -> Legs {
-    let Some(matrix) = job.strategy.as_ref().and_then(|strategy| strategy.matrix.as_ref()) else {
-        return Legs::None;
-    };
-    let name = job.name.as_ref().and_then(|name| name.as_literal()).unwrap_or(&job.id.value);
-    match matrix.legs(&workflow.source, &Before { context, matrix: None }) {
-        Ok(legs) if !legs.is_empty() => Legs::Known(legs.iter().map(|leg| leg.name(name)).collect()),
-        Ok(_) => Legs::Wrong("its matrix has no legs".to_owned()),
-        Err(_) if has_expression(&matrix.tree) => Legs::Later,
-        Err(found) => Legs::Wrong(found.to_string()),
-    }
-}
-
-fn has_expression(tree: &Tree) -> bool {
-    match tree {
-        Tree::Scalar(_) => false,
-        Tree::Template(_) => true,
-        Tree::Sequence(items, _) => items.iter().any(has_expression),
-        Tree::Mapping(pairs, _) => pairs.iter().any(|(_, value)| has_expression(value)),
     }
 }

@@ -1,6 +1,6 @@
 //! What is given by name on the command line: inputs, variables, secrets, environment.
 
-use super::Options;
+use super::{Options, legs::Choice};
 use crate::{
     environment::Environment,
     exit::{Exit, Failure},
@@ -33,6 +33,8 @@ pub(super) struct Given {
     pub(super) secrets: BTreeMap<String, Secret>,
     /// Variables of every step.
     pub(super) env: BTreeMap<String, String>,
+    /// The legs of matrices that are to run.
+    pub(super) legs: Choice,
 }
 
 /// Reads `NAME=VALUE`.
@@ -43,6 +45,16 @@ pub(super) fn pair(text: &str) -> Result<Pair, String> {
         }
         Some(_) => Err("the name before = is missing".to_owned()),
         None => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+/// Reads `KEY:VALUE`.
+pub(super) fn choice(text: &str) -> Result<Pair, String> {
+    match text.split_once(':') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok(Pair { name: name.trim().to_owned(), value: value.trim().to_owned() })
+        }
+        Some(_) | None => Err("write KEY:VALUE, such as os:ubuntu-latest".to_owned()),
     }
 }
 
@@ -65,6 +77,9 @@ impl Given {
         for pair in &options.vars {
             check("--var", &pair.name)?;
             given.vars.insert(pair.name.clone(), pair.value.clone());
+        }
+        for pair in &options.matrix {
+            given.legs.entry(pair.name.clone()).or_default().insert(pair.value.clone());
         }
         for lent in &options.secrets {
             given.secrets.insert(lent.name.clone(), lent.resolve("--secret", environment)?);

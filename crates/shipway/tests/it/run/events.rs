@@ -128,3 +128,27 @@ fn a_dry_run_shows_the_graph_and_runs_nothing() {
         ],
     );
 }
+
+#[test]
+fn legs_of_a_matrix_can_be_chosen() {
+    let workflow = on_push(
+        "  a:\n    runs-on: '${{ matrix.os }}'\n    strategy: {matrix: {os: [ubuntu-latest, windows-latest], n: [1, 2, \
+         3]}}\n    steps: [{run: 'true'}]\n  b:\n    needs: a\n    runs-on: x\n    steps: [{run: 'true'}]\n",
+    );
+    let answer =
+        run(&workflow, &["--matrix", "os:ubuntu-latest", "--matrix", "N:1", "--matrix", "N:3", "--json"], 0);
+    let found = events(&answer);
+    let names: Vec<&str> = super::conclusions(&found).iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["a (ubuntu-latest, 1)", "a (ubuntu-latest, 3)", "b"]);
+    assert!(answer.stderr.is_empty(), "{}", answer.all());
+    contains(
+        &run(&workflow, &["--dry-run"], 0),
+        &["warning[SW1016]: windows-latest", "ci.yml:4:14", "--matrix"],
+    );
+    contains(
+        &run(&workflow, &["--matrix", "oss:ubuntu-latest"], 2),
+        &["no matrix here has the key", "keys: n, os"],
+    );
+    contains(&run(&workflow, &["--matrix", "os:mac"], 1), &["SW0116", "none of the legs"]);
+    contains(&run(&workflow, &["--matrix", "os"], 2), &["KEY:VALUE"]);
+}
