@@ -99,7 +99,7 @@ impl Executor for HostExecutor {
     ) -> BoxFuture<'a, Result<Finished, RunnerError>> {
         Box::pin(async move {
             let number = self.steps.fetch_add(1, Ordering::Relaxed);
-            let files = StepFiles::create(&program.folders.temp, number, program.script.as_ref())?;
+            let files = StepFiles::create(&program.folders.root, number, program.script.as_ref())?;
             let ending = self.run_process(program, &files, output, stop).await?;
             Ok(Finished { ending, files: files.collect()? })
         })

@@ -186,10 +186,8 @@ impl<'a> Job<'a> {
     /// Writes the event and evaluates `env` of the workflow and the job.
     fn set_up(&mut self, frame: &Frame) -> Result<(), RunnerError> {
         if self.executor.is_real() {
-            let dir = self.folders.temp.join("_github_workflow");
-            let path = dir.join("event.json");
+            let path = self.folders.root.join("event.json");
             let event = self.github.get("event").map_or(serde_json::Value::Null, Value::to_json);
-            fs::create_dir_all(&dir).map_err(|error| RunnerError::io("make", &dir, error))?;
             fs::write(&path, event.to_string()).map_err(|error| RunnerError::io("write", &path, error))?;
             self.github.insert("event_path", path.to_string_lossy().into_owned());
         }

@@ -14,10 +14,11 @@ use std::{
 /// More than this in one command file is a mistake, not a value.
 const MAX_COMMAND_FILE: usize = 16 * 1024 * 1024;
 
-/// The files of one step, all in one folder.
+/// The files of one step, beside those of others.
 #[derive(Debug)]
 pub(super) struct StepFiles {
     dir: PathBuf,
+    number: u64,
     /// The script, when the step has one.
     pub(super) script: Option<PathBuf>,
 }
@@ -32,37 +33,34 @@ const FILES: [(&str, &str); 5] = [
 ];
 
 impl StepFiles {
-    /// Makes the folder of step `number` in the job's temporary folder, with empty command files.
-    pub(super) fn create(
-        temp: &Path,
-        number: u64,
-        script: Option<&Script>,
-    ) -> Result<StepFiles, RunnerError> {
-        let dir = temp.join("_runner").join(number.to_string());
-        fs::create_dir_all(&dir).map_err(|error| RunnerError::io("make", &dir, error))?;
+    /// Writes the script and empty command files of step `number` into `dir`, which is there. They get no folder of their
+    /// own: on some disks a folder takes longer to remove than a shell to start.
+    pub(super) fn create(dir: &Path, number: u64, script: Option<&Script>) -> Result<StepFiles, RunnerError> {
+        let mut files = StepFiles { dir: dir.to_owned(), number, script: None };
         for (_, name) in FILES {
-            write(&dir.join(name), "")?;
+            write(&files.path(name), "")?;
         }
-        let script = match script {
-            Some(script) => {
-                let path = dir.join(format!("script{}", script.extension));
-                write(&path, &script.text)?;
-                Some(path)
-            }
-            None => None,
-        };
-        Ok(StepFiles { dir, script })
+        if let Some(script) = script {
+            let path = files.path(&format!("script{}", script.extension));
+            write(&path, &script.text)?;
+            files.script = Some(path);
+        }
+        Ok(files)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("step_{}_{name}", self.number))
     }
 
     /// The variables that name the command files.
     pub(super) fn env(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
-        FILES.into_iter().map(|(variable, name)| (variable, self.dir.join(name)))
+        FILES.into_iter().map(|(variable, name)| (variable, self.path(name)))
     }
 
-    /// What the step left in them; the folder is removed.
+    /// What the step left in them; they are removed.
     pub(super) fn collect(&self) -> Result<CommandFiles, RunnerError> {
         let read = |name: &str, limit: usize| {
-            let path = self.dir.join(name);
+            let path = self.path(name);
             let bytes = read_at_most(&path, limit).map_err(|error| RunnerError::io("read", &path, error))?;
             Ok::<_, RunnerError>((path, bytes))
         };
@@ -81,8 +79,16 @@ impl StepFiles {
             path: values("add_path")?,
             summary: read("step_summary", MAX_SUMMARY + 1)?.1,
         };
-        // A background process may still use the script; what remains goes with the job.
-        fs::remove_dir_all(&self.dir).map_err(|error| RunnerError::io("remove", &self.dir, error))?;
+        let all = FILES.into_iter().map(|(_, name)| self.path(name)).chain(self.script.clone());
+        for path in all {
+            match fs::remove_file(&path) {
+                // A step may remove its own files.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(RunnerError::io("remove", &path, error));
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
         Ok(files)
     }
 }
