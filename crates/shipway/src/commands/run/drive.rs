@@ -80,6 +80,8 @@ pub(super) async fn drive_all(
     let context = context(environment, here, options, given, &folder);
     let mut show = shower(environment, options);
     show.begin(&planned);
+    // A reader that went away is not a failure of the run.
+    let _closed_pipe = show.flush();
     let cancels: Vec<Cancel> = planned.iter().map(|_| Cancel::new()).collect();
     let (sender, receiver) = mpsc::channel(NEWS);
     let mut runs = JoinSet::new();
