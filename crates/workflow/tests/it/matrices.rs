@@ -197,9 +197,8 @@ fn what_is_no_matrix_is_refused() {
 #[test]
 fn only_chosen_legs_are_run() {
     let check = |choice: &[(&str, &[&str])], expect: &[&str]| {
-        let text = document(
-            "matrix: {os: [linux, mac], n: [1, 2], include: [{os: linux, extra: yes}, {os: bsd}]}",
-        );
+        let text =
+            document("matrix: {os: [linux, mac], n: [1, 2], include: [{os: linux, extra: yes}, {os: bsd}]}");
         let choice = choice.iter().map(|(key, values)| {
             ((*key).to_owned(), values.iter().map(|value| (*value).to_owned()).collect::<BTreeSet<String>>())
         });
