@@ -30,6 +30,7 @@ pub(crate) fn run_task(root: &Path, options: &Options) -> Result<()> {
     if !options.tests_only {
         check::run_all(root, false)?;
     }
+    action_packages(root)?;
     let mut counts = Counts::default();
     let cargo = ["test", "--workspace", "--all-targets", "--locked", "--no-fail-fast"];
     let rust = run_lines(command(root, "cargo").args(cargo), |line| counts.add(cargo_line(line)));
@@ -41,6 +42,16 @@ pub(crate) fn run_task(root: &Path, options: &Options) -> Result<()> {
         bail!("{} tests failed, {} passed", counts.failed, counts.passed);
     }
     Ok(())
+}
+
+/// The packages of `tests/actions`, which the tests of JavaScript actions use as they are in the npm registry.
+fn action_packages(root: &Path) -> Result<()> {
+    if !exists("node") || !exists("npm") {
+        say("SKIPPED LOUDLY: the tests of JavaScript actions need node and npm");
+        return Ok(());
+    }
+    let folder = root.join("tests/actions");
+    run(command(&folder, "npm").args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]))
 }
 
 /// The pages in a real browser: `tests/web`, driven by Node.
