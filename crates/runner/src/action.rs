@@ -7,7 +7,7 @@ mod unsupported;
 
 use crate::{
     error::{ErrorKind, RunnerError},
-    executor::Program,
+    executor::{Program, ProgramPlace},
     job::{Frame, Job},
     listen::Hearing,
     report::{Annotation, Level},
@@ -72,6 +72,7 @@ impl Job<'_> {
             script: None,
             directory: self.folders.workspace.clone(),
             env: self.environment(&current.scope),
+            place: ProgramPlace::Job,
         };
         Ok(self.run_program(&program, current, Hearing::Step).await?.0)
     }

@@ -5,13 +5,14 @@ use crate::{
     error::{ErrorKind, RunnerError},
     executor::{BoxFuture, Chunk, Ending, Executor, Finished, Folders, JobIdentity, Program},
     filecommand::CommandFiles,
+    place::{Opened, Wants},
 };
 use shipway_base::parse_duration;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Pretends to run steps. Each takes no time, prints nothing and succeeds, unless its environment says otherwise:
+/// Pretends to run steps, whatever containers a job wants. Each takes no time, prints nothing and succeeds, unless its environment says otherwise:
 ///
 /// | variable | effect |
 /// |---|---|
@@ -32,17 +33,34 @@ impl Executor for DummyExecutor {
         false
     }
 
-    fn open<'a>(&'a self, job: &'a JobIdentity) -> BoxFuture<'a, Result<Folders, RunnerError>> {
+    fn open<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        _wants: &'a Wants,
+        _output: mpsc::Sender<Chunk>,
+        _stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Opened, RunnerError>> {
         Box::pin(async move {
             let root = PathBuf::from("/dummy").join(&job.folder);
-            Ok(Folders {
+            Ok(Opened::on_machine(Folders {
                 workspace: root.join("workspace"),
                 home: root.join("home"),
                 temp: root.join("temp"),
                 tools: PathBuf::from("/dummy/_tools"),
+                workflow: root.clone(),
                 root,
-            })
+            }))
         })
+    }
+
+    fn has_program<'a>(
+        &'a self,
+        _job: &'a JobIdentity,
+        _name: &'a str,
+        _path: &'a str,
+        _directory: &'a Path,
+    ) -> BoxFuture<'a, bool> {
+        Box::pin(async { true })
     }
 
     fn run<'a>(
@@ -87,6 +105,7 @@ impl Executor for DummyExecutor {
         &'a self,
         _job: &'a JobIdentity,
         _folders: &'a Folders,
+        _output: mpsc::Sender<Chunk>,
     ) -> BoxFuture<'a, Result<(), RunnerError>> {
         Box::pin(async { Ok(()) })
     }

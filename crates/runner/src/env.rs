@@ -3,9 +3,10 @@
 use crate::{
     context::JobContext,
     executor::{Folders, Program},
+    place::PathMap,
 };
 use shipway_workflow::expr::{Object, Value};
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 /// Where programs are looked for when nobody says.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -48,27 +49,42 @@ const GITHUB_FIELDS: [&str; 34] = [
     "check_run_id",
 ];
 
+/// What an environment is built on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Base<'a> {
+    /// What the run lends and adds.
+    pub(crate) context: &'a JobContext,
+    /// The folders of the job.
+    pub(crate) folders: &'a Folders,
+    /// Where its programs see them.
+    pub(crate) map: &'a PathMap,
+    /// The environment of the job's container, which takes the place of what the machine lends.
+    pub(crate) own: Option<&'a BTreeMap<String, String>>,
+}
+
 /// The whole environment of a program: what the host lends, what the run adds, what the workflow and the steps set, and
 /// last what describes the run, which nobody can change.
 pub(crate) fn environment(
-    context: &JobContext,
-    folders: &Folders,
+    base: &Base<'_>,
     set: &BTreeMap<String, String>,
     added_paths: &[String],
     github: &Object,
     runner: &Object,
 ) -> BTreeMap<String, String> {
-    let mut env: BTreeMap<String, String> = (*context.host_env).clone();
-    env.entry("LANG".to_owned()).or_insert_with(|| "C.UTF-8".to_owned());
-    let lossy = |path: &Path| path.to_string_lossy().into_owned();
-    env.insert("HOME".to_owned(), lossy(&folders.home));
-    env.insert("TMPDIR".to_owned(), lossy(&folders.temp));
+    let Base { context, folders, map, own } = *base;
+    let mut env: BTreeMap<String, String> = own.unwrap_or(&context.host_env).clone();
+    if own.is_none() {
+        env.entry("LANG".to_owned()).or_insert_with(|| "C.UTF-8".to_owned());
+        env.insert("TMPDIR".to_owned(), map.inside_text(&folders.temp));
+    }
+    env.insert("HOME".to_owned(), map.inside_text(&folders.home));
     env.insert("CI".to_owned(), "true".to_owned());
     env.extend(context.extra_env.iter().map(|(key, value)| (key.clone(), value.clone())));
     env.extend(context.secret_env.iter().map(|(key, value)| (key.clone(), value.expose().to_owned())));
     env.extend(set.iter().map(|(key, value)| (key.clone(), value.clone())));
     let path = env.get("PATH").cloned().unwrap_or_else(|| DEFAULT_PATH.to_owned());
-    let prefix = context.path_prefix.iter().map(|dir| lossy(dir));
+    // Programs of this machine are not in the container.
+    let prefix = context.path_prefix.iter().filter(|_| own.is_none()).map(|dir| map.inside_text(dir));
     let parts: Vec<String> =
         added_paths.iter().cloned().chain(prefix).chain([path]).filter(|part| !part.is_empty()).collect();
     env.insert("PATH".to_owned(), parts.join(":"));
@@ -86,7 +102,7 @@ pub(crate) fn environment(
 }
 
 /// The `runner` context.
-pub(crate) fn runner_context(folders: &Folders, debug: bool) -> Object {
+pub(crate) fn runner_context(folders: &Folders, map: &PathMap, debug: bool) -> Object {
     let arch = match std::env::consts::ARCH {
         "x86_64" => "X64",
         "aarch64" => "ARM64",
@@ -102,19 +118,13 @@ pub(crate) fn runner_context(folders: &Folders, debug: bool) -> Object {
     runner.insert("os", os);
     runner.insert("arch", arch);
     runner.insert("environment", "self-hosted");
-    runner.insert("temp", folders.temp.to_string_lossy().into_owned());
-    runner.insert("tool_cache", folders.tools.to_string_lossy().into_owned());
-    runner.insert("workspace", folders.root.to_string_lossy().into_owned());
+    runner.insert("temp", map.inside_text(&folders.temp));
+    runner.insert("tool_cache", map.inside_text(&folders.tools));
+    runner.insert("workspace", map.inside_text(&folders.root));
     if debug {
         runner.insert("debug", "1");
     }
     runner
-}
-
-/// Whether a program is installed for a step with this environment.
-pub(crate) fn has_program(env: &BTreeMap<String, String>, name: &str, directory: &Path) -> bool {
-    let path = env.get("PATH").map(String::as_str).unwrap_or_default();
-    crate::host::find_program(name, path, directory).is_some()
 }
 
 impl Program {

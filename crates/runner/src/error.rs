@@ -35,6 +35,8 @@ pub enum ErrorKind {
     Expression,
     /// What happened cannot be written down, so nothing more may happen.
     Journal,
+    /// Containers are asked for, and this program or this executor has none.
+    ContainersMissing,
 }
 
 /// Something that could not be done. The text is one sentence that can be read alone.
@@ -68,6 +70,7 @@ impl ErrorKind {
             ErrorKind::TimedOut => "SW0513",
             ErrorKind::Expression => "SW0514",
             ErrorKind::Journal => "SW0515",
+            ErrorKind::ContainersMissing => "SW0530",
         }
     }
 }

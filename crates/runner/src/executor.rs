@@ -1,8 +1,17 @@
 //! Where the programs of a step run: the seam between what a job means and how a machine carries it out.
 
-use crate::error::RunnerError;
-use crate::filecommand::CommandFiles;
-use std::{collections::BTreeMap, future::Future, path::PathBuf, pin::Pin, time::Duration};
+use crate::{
+    error::{ErrorKind, RunnerError},
+    filecommand::CommandFiles,
+    place::{ImageSource, Opened, OwnContainer, Wants},
+};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    path::{Path, PathBuf},
+    pin::Pin,
+    time::Duration,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -19,8 +28,60 @@ pub trait Executor: Send + Sync {
     /// Whether files and processes are real. Where they are not, actions (`uses:`) are not carried out either.
     fn is_real(&self) -> bool;
 
-    /// Makes the folders of a job, empty.
-    fn open<'a>(&'a self, job: &'a JobIdentity) -> BoxFuture<'a, Result<Folders, RunnerError>>;
+    /// Makes the folders of a job, empty, and the containers that it wants. What is to be told meanwhile goes to
+    /// `output`. When `stop` is cancelled it gives up. After an error nothing is left, and `close` does not follow.
+    fn open<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        wants: &'a Wants,
+        output: mpsc::Sender<Chunk>,
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Opened, RunnerError>>;
+
+    /// Whether a program of this name would be found by the job's programs: in the folders of `path`, or as it is when
+    /// the name has a slash. Relative folders count from `directory`.
+    fn has_program<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        name: &'a str,
+        path: &'a str,
+        directory: &'a Path,
+    ) -> BoxFuture<'a, bool>;
+
+    /// The beginning of a command line that starts Node of at least this version for JavaScript actions, when the place
+    /// has its own way to it; `None` when Node is to be found by `PATH`.
+    fn node<'a>(
+        &'a self,
+        _job: &'a JobIdentity,
+        _using: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Vec<String>>, RunnerError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Makes an image ready for [`run_container`](Executor::run_container): pulls or builds it. Answers with the name it
+    /// goes by.
+    fn prepare_image<'a>(
+        &'a self,
+        _job: &'a JobIdentity,
+        image: &'a ImageSource,
+        _output: mpsc::Sender<Chunk>,
+        _stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<String, RunnerError>> {
+        Box::pin(async move { Err(no_containers(self.name(), &format!("the image {image}"))) })
+    }
+
+    /// Runs a container of its own to its end, as a Docker action is. It sees the folders of the job at other places:
+    /// values of its environment that are paths of the job are changed to what they are there.
+    fn run_container<'a>(
+        &'a self,
+        container: &'a OwnContainer,
+        _output: mpsc::Sender<Chunk>,
+        _stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Finished, RunnerError>> {
+        Box::pin(async move {
+            Err(no_containers(self.name(), &format!("a container of the image {}", container.image)))
+        })
+    }
 
     /// Runs one program to its end. Its output goes to `output` as it comes, standard output and standard error
     /// in one stream; a slow receiver slows the program down. When `stop` is cancelled the whole process tree is
@@ -32,11 +93,12 @@ pub trait Executor: Send + Sync {
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<Finished, RunnerError>>;
 
-    /// Ends what the job left running and removes its folders.
+    /// Ends what the job left running and removes its folders and containers. What is to be told goes to `output`.
     fn close<'a>(
         &'a self,
         job: &'a JobIdentity,
         folders: &'a Folders,
+        output: mpsc::Sender<Chunk>,
     ) -> BoxFuture<'a, Result<(), RunnerError>>;
 }
 
@@ -50,7 +112,8 @@ pub struct JobIdentity {
     pub tracking: String,
 }
 
-/// The folders of one job. Nothing in them outlives the job.
+/// The folders of one job, as this machine sees them; [`Opened::paths`] tells where programs see them. Nothing in them
+/// outlives the job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folders {
     /// The folder that holds the others.
@@ -61,6 +124,8 @@ pub struct Folders {
     pub home: PathBuf,
     /// `RUNNER_TEMP` and `TMPDIR`.
     pub temp: PathBuf,
+    /// Where `event.json` is written.
+    pub workflow: PathBuf,
     /// `RUNNER_TOOL_CACHE`; the one folder that all jobs share.
     pub tools: PathBuf,
 }
@@ -76,10 +141,22 @@ pub struct Program {
     pub argv: Vec<String>,
     /// A script to write to a file first.
     pub script: Option<Script>,
-    /// The working directory.
+    /// The working directory, as the program sees it.
     pub directory: PathBuf,
     /// The whole environment; nothing else is inherited. The executor adds the paths of the command files.
     pub env: BTreeMap<String, String>,
+    /// Where it runs.
+    pub place: ProgramPlace,
+}
+
+/// Where a program of a job runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProgramPlace {
+    /// Where the job runs: in its container, when it has one.
+    #[default]
+    Job,
+    /// On this machine in any case: helpers of the runner, with paths of this machine.
+    Machine,
 }
 
 /// A script file.
@@ -141,4 +218,20 @@ impl Default for Patience {
             drain: Duration::from_secs(2),
         }
     }
+}
+
+/// The answer of an executor that has no containers.
+pub(crate) fn no_containers(name: &str, what: &str) -> RunnerError {
+    let (message, help) = if cfg!(feature = "docker") {
+        (
+            format!("{what} is asked for, and the executor {name:?} has no containers"),
+            "run it where Docker is",
+        )
+    } else {
+        (
+            format!("{what} is asked for, and this program was built without support for containers"),
+            "build it with cargo build --features docker",
+        )
+    };
+    RunnerError::new(ErrorKind::ContainersMissing, message).with_help(help)
 }

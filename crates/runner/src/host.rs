@@ -5,7 +5,10 @@ mod output;
 
 use crate::{
     error::{ErrorKind, RunnerError},
-    executor::{BoxFuture, Chunk, Ending, Executor, Finished, Folders, JobIdentity, Patience, Program},
+    executor::{
+        BoxFuture, Chunk, Ending, Executor, Finished, Folders, JobIdentity, Patience, Program, no_containers,
+    },
+    place::{Opened, Wants},
     process::{OrphanRecord, Scope, TRACKING_ENV, end_tree, forks, kill_now},
 };
 use files::StepFiles;
@@ -68,8 +71,18 @@ impl Executor for HostExecutor {
         true
     }
 
-    fn open<'a>(&'a self, job: &'a JobIdentity) -> BoxFuture<'a, Result<Folders, RunnerError>> {
+    fn open<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        wants: &'a Wants,
+        _output: mpsc::Sender<Chunk>,
+        _stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Opened, RunnerError>> {
         Box::pin(async move {
+            let first = wants.container.as_ref().or(wants.services.first().map(|(_, service)| service));
+            if let Some(first) = first {
+                return Err(no_containers(self.name(), &format!("a container of the image {}", first.image)));
+            }
             let root = self.work.join(&job.folder);
             // What a killed server left of an earlier attempt of the same name.
             remove_tree(&root)?;
@@ -78,6 +91,7 @@ impl Executor for HostExecutor {
                 home: root.join("home"),
                 temp: root.join("temp"),
                 tools: self.work.join("_tools"),
+                workflow: root.clone(),
                 root,
             };
             for dir in [&folders.workspace, &folders.home, &folders.temp, &folders.tools] {
@@ -87,8 +101,18 @@ impl Executor for HostExecutor {
             if let Some((forks, _)) = forks() {
                 self.opened().insert(job.folder.clone(), forks);
             }
-            Ok(folders)
+            Ok(Opened::on_machine(folders))
         })
+    }
+
+    fn has_program<'a>(
+        &'a self,
+        _job: &'a JobIdentity,
+        name: &'a str,
+        path: &'a str,
+        directory: &'a Path,
+    ) -> BoxFuture<'a, bool> {
+        Box::pin(async move { find_program(name, path, directory).is_some() })
     }
 
     fn run<'a>(
@@ -109,6 +133,7 @@ impl Executor for HostExecutor {
         &'a self,
         job: &'a JobIdentity,
         folders: &'a Folders,
+        _output: mpsc::Sender<Chunk>,
     ) -> BoxFuture<'a, Result<(), RunnerError>> {
         Box::pin(async move {
             let record = OrphanRecord::of(&self.records, job);
@@ -243,7 +268,7 @@ fn spawn(program: &Program, files: &StepFiles, writer: io::PipeWriter) -> Result
 }
 
 /// The first executable file of that name in the folders of `path`; a name with a slash is taken as it is.
-pub(crate) fn find_program(name: &str, path: &str, directory: &Path) -> Option<PathBuf> {
+fn find_program(name: &str, path: &str, directory: &Path) -> Option<PathBuf> {
     let is_program = |candidate: &PathBuf| {
         fs::metadata(candidate).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
     };

@@ -6,6 +6,9 @@ use crate::{
     error::{ErrorKind, RunnerError},
     executor::{Executor, Folders, JobIdentity},
     log::Log,
+    opening,
+    opening::Unopened,
+    place::{Opened, PathMap},
     post::Post,
     report::{Annotation, Level, Report, ReportKind},
     scope::StepScope,
@@ -53,14 +56,18 @@ pub async fn run_job(
     let name = log.masker.mask(&request.name);
     log.send(ReportKind::JobStarted { name }).await;
     let identity = identity(request, context);
-    let outcome = match executor.open(&identity).await {
-        Err(error) => failed_early(&mut log, &error).await,
-        Ok(folders) => {
-            let mut job = Job::new(request, context, executor, log, identity.clone(), folders, cancel);
+    let mut stop = Stop::new(cancel, request.timeout);
+    let opening = opening::open(&mut log, request, context, executor, &identity, &mut stop);
+    let outcome = match Box::pin(opening).await {
+        Err(Unopened { conclusion, reason }) => {
+            JobOutcome { conclusion, outputs: BTreeMap::new(), reason: Some(reason) }
+        }
+        Ok(opened) => {
+            let mut job = Job::new(request, context, executor, log, identity.clone(), opened, stop);
             let mut outcome = Box::pin(job.run()).await;
             let Job { log: left, folders, .. } = job;
             log = left;
-            if let Err(error) = executor.close(&identity, &folders).await {
+            if let Err(error) = opening::close(&mut log, executor, &identity, &folders).await {
                 let reason = failed_early(&mut log, &error).await.reason;
                 // What the job achieved is not undone by a folder that cannot be removed.
                 outcome.reason = outcome.reason.or(reason);
@@ -81,6 +88,12 @@ pub(crate) struct Job<'a> {
     pub(crate) log: Log,
     pub(crate) identity: JobIdentity,
     pub(crate) folders: Folders,
+    /// Where its programs see the folders.
+    pub(crate) map: PathMap,
+    /// What the environment of its programs begins with, when that is not what this machine lends.
+    pub(crate) base: Option<BTreeMap<String, String>>,
+    /// `container` and `services` of the `job` context.
+    containers: Object,
     /// `env` of workflow and job, and what steps wrote to `GITHUB_ENV`.
     pub(crate) env: BTreeMap<String, String>,
     /// What steps wrote to `GITHUB_PATH`, the last one first.
@@ -126,13 +139,14 @@ impl<'a> Job<'a> {
         executor: &'a dyn Executor,
         log: Log,
         identity: JobIdentity,
-        folders: Folders,
-        cancel: Cancel,
+        opened: Opened,
+        stop: Stop,
     ) -> Job<'a> {
+        let Opened { folders, paths: map, env: base, job: containers } = opened;
         let mut github = request.github.as_object().cloned().unwrap_or_default();
         github.insert("job", request.job_id.as_str());
-        github.insert("workspace", folders.workspace.to_string_lossy().into_owned());
-        let runner = env::runner_context(&folders, context.debug);
+        github.insert("workspace", map.inside_text(&folders.workspace));
+        let runner = env::runner_context(&folders, &map, context.debug);
         Job {
             request,
             context,
@@ -140,10 +154,13 @@ impl<'a> Job<'a> {
             log,
             identity,
             folders,
+            map,
+            base,
+            containers,
             env: BTreeMap::new(),
             paths: Vec::new(),
             posts: Vec::new(),
-            stop: Stop::new(cancel, request.timeout),
+            stop,
             next_step: 0,
             reason: None,
             github,
@@ -186,10 +203,10 @@ impl<'a> Job<'a> {
     /// Writes the event and evaluates `env` of the workflow and the job.
     fn set_up(&mut self, frame: &Frame) -> Result<(), RunnerError> {
         if self.executor.is_real() {
-            let path = self.folders.root.join("event.json");
+            let path = self.folders.workflow.join("event.json");
             let event = self.github.get("event").map_or(serde_json::Value::Null, Value::to_json);
             fs::write(&path, event.to_string()).map_err(|error| RunnerError::io("write", &path, error))?;
-            self.github.insert("event_path", path.to_string_lossy().into_owned());
+            self.github.insert("event_path", self.map.inside_text(&path));
         }
         let request = self.request;
         for fields in [&request.workflow.env, &request.job.env] {
@@ -217,7 +234,7 @@ impl<'a> Job<'a> {
         }
         let secrets: Object =
             self.context.secrets.iter().map(|(key, value)| (key.as_str(), value.expose())).collect();
-        let mut job = Object::new();
+        let mut job = self.containers.clone();
         job.insert("status", frame.status.as_str());
         let contexts: Object = [
             ("github", Value::from(github)),
@@ -245,7 +262,13 @@ impl<'a> Job<'a> {
     /// The environment of a program whose step sees `scope`.
     pub(crate) fn environment(&self, scope: &StepScope) -> BTreeMap<String, String> {
         let github = scope.contexts.get("github").and_then(Value::as_object).cloned().unwrap_or_default();
-        env::environment(self.context, &self.folders, &scope.env, &self.paths, &github, &self.runner)
+        let base = env::Base {
+            context: self.context,
+            folders: &self.folders,
+            map: &self.map,
+            own: self.base.as_ref(),
+        };
+        env::environment(&base, &scope.env, &self.paths, &github, &self.runner)
     }
 
     /// Evaluates `env` or `with`.

@@ -26,7 +26,9 @@ mod lines;
 mod listen;
 mod log;
 mod mask;
+mod opening;
 pub mod pack;
+mod place;
 mod post;
 mod process;
 mod report;
@@ -44,13 +46,15 @@ pub use drive::drive;
 pub use dummy::DummyExecutor;
 pub use error::{ErrorKind, RunnerError};
 pub use executor::{
-    BoxFuture, Chunk, Ending, Executor, Finished, Folders, JobIdentity, Patience, Program, Script,
+    BoxFuture, Chunk, Ending, Executor, Finished, Folders, JobIdentity, Patience, Program, ProgramPlace,
+    Script,
 };
 pub use filecommand::CommandFiles;
 pub use groups::{Groups, Membership};
 pub use host::HostExecutor;
 pub use job::{JobOutcome, run_job};
 pub use journal::{Journal, MemoryJournal};
+pub use place::{ContainerSpec, ImageSource, Mount, Opened, OwnContainer, PathMap, Wants};
 pub use process::reap_orphans;
 pub use report::{Annotation, Level, Report, ReportKind};
 pub use stop::Cancel;

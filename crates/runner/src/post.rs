@@ -76,7 +76,9 @@ impl Job<'_> {
                 program.env.entry(key).or_insert(value);
             }
         }
-        program.argv = vec!["node".to_owned(), post.file];
+        // The last word of the main part's command line is its file.
+        program.argv.pop();
+        program.argv.push(post.file);
         for (name, value) in post.state {
             program = program.with_env(&format!("STATE_{name}"), value);
         }

@@ -1,9 +1,8 @@
 //! Steps with `run`.
 
 use crate::{
-    env::has_program,
     error::{ErrorKind, RunnerError},
-    executor::{Program, Script},
+    executor::{Program, ProgramPlace, Script},
     job::Job,
     listen::Hearing,
     shell::Shell,
@@ -11,7 +10,7 @@ use crate::{
 };
 use shipway_base::Diagnostic;
 use shipway_workflow::{document::RunStep, expr::Template};
-use std::sync::Arc;
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 impl Job<'_> {
     /// Runs the script of a step.
@@ -34,14 +33,21 @@ impl Job<'_> {
             .map(&eval)
             .transpose()?;
         let directory = match directory.filter(|directory| !directory.is_empty()) {
-            Some(directory) => self.folders.workspace.join(&*directory),
-            None => self.folders.workspace.clone(),
+            Some(directory) => self.map.inside(&self.folders.workspace).join(&*directory),
+            None => self.map.inside(&self.folders.workspace),
         };
         let env = self.environment(&current.scope);
-        let has = |program: &str| has_program(&env, program, &directory);
-        let shell = match shell.filter(|shell| !shell.is_empty()) {
+        let shell = shell.filter(|shell| !shell.is_empty());
+        let mut there = Vec::new();
+        for name in Shell::asks(shell.as_deref()) {
+            if self.has_program(name, &env, &directory).await {
+                there.push(*name);
+            }
+        }
+        let has = |program: &str| there.contains(&program);
+        let shell = match shell {
             Some(shell) => Shell::parse(&shell, has)?,
-            None => Shell::default_shell(!self.executor.is_real() || has("bash")),
+            None => Shell::default_shell(has("bash")),
         };
         self.show_script(&text, &shell, current).await;
         let program = Program {
@@ -51,8 +57,20 @@ impl Job<'_> {
             script: Some(Script { text: with_last_line_end(&text), extension: shell.extension }),
             directory,
             env,
+            place: ProgramPlace::Job,
         };
         Ok(self.run_program(&program, current, Hearing::Step).await?.0)
+    }
+
+    /// Whether the job's programs with this environment would find a program.
+    pub(crate) async fn has_program(
+        &self,
+        name: &str,
+        env: &BTreeMap<String, String>,
+        directory: &Path,
+    ) -> bool {
+        let path = env.get("PATH").map(String::as_str).unwrap_or_default();
+        self.executor.has_program(&self.identity, name, path, directory).await
     }
 
     /// The script and its shell in a group, as GitHub shows them.

@@ -18,6 +18,15 @@ impl Shell {
         Shell { argv: words(&format!("{program} -e {{0}}")), extension: ".sh" }
     }
 
+    /// The programs whose presence decides how a script is started.
+    pub(crate) fn asks(shell: Option<&str>) -> &'static [&'static str] {
+        match shell.map(str::trim) {
+            None => &["bash"],
+            Some("python") => &["python", "python3"],
+            Some(_) => &[],
+        }
+    }
+
     /// Reads the value of `shell`. `has` tells whether a program is installed.
     pub(crate) fn parse(text: &str, has: impl Fn(&str) -> bool) -> Result<Shell, RunnerError> {
         let built_in = |line: &str, extension| Ok(Shell { argv: words(line), extension });

@@ -30,7 +30,7 @@ impl Job<'_> {
             steps: Object::new(),
             status: Conclusion::Success,
             env,
-            action_path: Some(dir.to_string_lossy().into_owned()),
+            action_path: Some(self.map.inside_text(dir)),
             inside: Some(current.index),
             source: action.source.clone(),
             limit: current.limit,

@@ -2,9 +2,8 @@
 
 use super::input_env;
 use crate::{
-    env::has_program,
     error::{ErrorKind, RunnerError},
-    executor::Program,
+    executor::{Program, ProgramPlace},
     job::Job,
     listen::Hearing,
     post::Post,
@@ -12,7 +11,7 @@ use crate::{
     steps::{Came, Current},
 };
 use shipway_workflow::{action::Node, expr::Object};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 impl Job<'_> {
     pub(super) async fn run_node(
@@ -32,18 +31,24 @@ impl Job<'_> {
             self.log.annotate(annotation).await;
         }
         let mut scope = current.scope.clone();
-        set_github(&mut scope.contexts, "action_path", &dir.to_string_lossy());
+        set_github(&mut scope.contexts, "action_path", &self.map.inside_text(dir));
+        let own = self.executor.node(&self.identity, &node.using.value).await?;
         let mut env = self.environment(&scope);
         env.extend(input_env(&inputs));
         let program = Program {
             job: self.identity.clone(),
             folders: self.folders.clone(),
-            argv: vec!["node".to_owned(), file(dir, &node.main.value, "main")?],
+            argv: {
+                let mut argv = own.clone().unwrap_or_else(|| vec!["node".to_owned()]);
+                argv.push(self.map.inside_text(&file(dir, &node.main.value, "main")?));
+                argv
+            },
             script: None,
-            directory: self.folders.workspace.clone(),
+            directory: self.map.inside(&self.folders.workspace),
             env,
+            place: ProgramPlace::Job,
         };
-        if !has_program(&program.env, "node", &program.directory) {
+        if own.is_none() && !self.has_program("node", &program.env, &program.directory).await {
             return Err(RunnerError::new(
                 ErrorKind::NodeMissing,
                 format!(
@@ -54,6 +59,7 @@ impl Job<'_> {
             .with_help("install Node 20 or newer, or put it on the PATH of the runner"));
         }
         let post = node.post.as_ref().map(|post| file(dir, &post.value, "post")).transpose()?;
+        let post = post.map(|post| self.map.inside_text(&post));
         let (came, heard) = self.run_program(&program, current, Hearing::Step).await?;
         if let Some(post) = post {
             self.posts.push(Post {
@@ -69,10 +75,10 @@ impl Job<'_> {
     }
 }
 
-fn file(dir: &Path, name: &str, key: &str) -> Result<String, RunnerError> {
+fn file(dir: &Path, name: &str, key: &str) -> Result<PathBuf, RunnerError> {
     let path = dir.join(name);
     if path.is_file() {
-        return Ok(path.to_string_lossy().into_owned());
+        return Ok(path);
     }
     Err(RunnerError::new(
         ErrorKind::ActionMissing,

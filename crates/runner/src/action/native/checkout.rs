@@ -4,7 +4,7 @@ use super::Inputs;
 use crate::{
     context::Revision,
     error::{ErrorKind, RunnerError},
-    executor::Program,
+    executor::{Program, ProgramPlace},
     job::Job,
     listen::Hearing,
     steps::{Came, Current},
@@ -234,6 +234,7 @@ impl Job<'_> {
             script: None,
             directory: at.to_owned(),
             env,
+            place: ProgramPlace::Machine,
         }
     }
 }

@@ -1,0 +1,197 @@
+//! What a job wants of the place it runs in, what it gets, and where its folders appear to its programs.
+
+use crate::executor::{Folders, JobIdentity};
+use shipway_base::Secret;
+use shipway_workflow::expr::Object;
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
+
+/// What a job asks for before its first step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// The container that its steps run in; on the machine itself when there is none.
+    pub container: Option<ContainerSpec>,
+    /// Its service containers by name, in the order of the text.
+    pub services: Vec<(String, ContainerSpec)>,
+    /// Further folders of this machine that the programs of the job see, such as the actions that were fetched.
+    pub mounts: Vec<Mount>,
+    /// The name of the repository, which GitHub repeats in the path of the workspace.
+    pub repository: String,
+}
+
+/// A folder of this machine and where a container sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// On this machine.
+    pub outside: PathBuf,
+    /// In the container.
+    pub inside: PathBuf,
+    /// Whether the container may only read it.
+    pub read_only: bool,
+}
+
+/// `container` or an entry of `services`, evaluated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerSpec {
+    /// The image, without `docker://`; never empty.
+    pub image: String,
+    /// User name and password of the registry.
+    pub credentials: Option<(String, Secret)>,
+    /// Environment, in the order of the text.
+    pub env: Vec<(String, String)>,
+    /// Ports as `docker create -p` takes them.
+    pub ports: Vec<String>,
+    /// Volumes as `docker create -v` takes them.
+    pub volumes: Vec<String>,
+    /// Further options of `docker create`, one text.
+    pub options: String,
+    /// The program instead of the image's; of services only.
+    pub entrypoint: Option<String>,
+    /// The arguments instead of the image's; of services only.
+    pub command: Option<String>,
+}
+
+/// The place of a job that is ready for its first step.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The folders, as this machine sees them.
+    pub folders: Folders,
+    /// Where the programs of the job see them.
+    pub paths: PathMap,
+    /// The environment that programs start from; what this machine lends when there is none.
+    pub env: Option<BTreeMap<String, String>>,
+    /// `container` and `services` of the `job` context.
+    pub job: Object,
+}
+
+impl Opened {
+    /// A place on this machine itself.
+    pub fn on_machine(folders: Folders) -> Opened {
+        Opened { folders, paths: PathMap::default(), env: None, job: Object::new() }
+    }
+}
+
+/// An image to make ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImageSource {
+    /// An image by its name, pulled when the engine does not have it.
+    Named {
+        /// The name.
+        image: String,
+        /// User name and password of the registry.
+        credentials: Option<(String, Secret)>,
+    },
+    /// An image to build.
+    Dockerfile {
+        /// The Dockerfile, on this machine.
+        file: PathBuf,
+        /// The folder that the build sees.
+        folder: PathBuf,
+    },
+}
+
+impl fmt::Display for ImageSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ImageSource::Named { image, .. } => f.write_str(image),
+            ImageSource::Dockerfile { file, .. } => write!(f, "of {}", file.display()),
+        }
+    }
+}
+
+/// A container that is a step of its own: a Docker action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnContainer {
+    /// The job it belongs to.
+    pub job: JobIdentity,
+    /// The folders of the job.
+    pub folders: Folders,
+    /// The image, as [`prepare_image`](crate::Executor::prepare_image) named it.
+    pub image: String,
+    /// The program instead of the image's.
+    pub entrypoint: Option<String>,
+    /// The arguments instead of the image's; the image's own are in force when there are none.
+    pub args: Vec<String>,
+    /// The environment, with paths as the programs of the job see them.
+    pub env: BTreeMap<String, String>,
+}
+
+/// Where folders of this machine appear to the programs of a job. Empty when they appear where they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PathMap {
+    /// Outside and inside, the deepest outside first.
+    pairs: Vec<(PathBuf, PathBuf)>,
+}
+
+impl PathMap {
+    /// A map of these folders, outside and inside.
+    pub fn new(pairs: impl IntoIterator<Item = (PathBuf, PathBuf)>) -> PathMap {
+        let mut pairs: Vec<_> = pairs.into_iter().collect();
+        pairs.sort_by_key(|(outside, _)| std::cmp::Reverse(outside.components().count()));
+        PathMap { pairs }
+    }
+
+    /// Whether folders appear where they are.
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    /// A path of this machine as a program of the job sees it; the same when it is in none of the folders.
+    pub fn inside(&self, path: &Path) -> PathBuf {
+        let found = self.pairs.iter().find_map(|(outside, inside)| rebase(path, outside, inside));
+        found.unwrap_or_else(|| path.to_owned())
+    }
+
+    /// [`inside`](PathMap::inside) as text.
+    pub fn inside_text(&self, path: &Path) -> String {
+        self.inside(path).to_string_lossy().into_owned()
+    }
+
+    /// A path that a program of the job knows as this machine sees it; `None` when it lies in none of the folders, so
+    /// that this machine does not see it.
+    pub fn outside(&self, path: &Path) -> Option<PathBuf> {
+        if self.is_empty() {
+            return Some(path.to_owned());
+        }
+        // The deepest folder inside, which is another one than the deepest outside.
+        let deepest = self
+            .pairs
+            .iter()
+            .filter(|(_, inside)| path.starts_with(inside))
+            .max_by_key(|(_, inside)| inside.components().count())?;
+        rebase(path, &deepest.1, &deepest.0)
+    }
+}
+
+/// The path below `from` as one below `to`.
+fn rebase(path: &Path, from: &Path, to: &Path) -> Option<PathBuf> {
+    let rest = path.strip_prefix(from).ok()?;
+    Some(if rest.as_os_str().is_empty() { to.to_owned() } else { to.join(rest) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_translated_both_ways() {
+        let map = PathMap::new([
+            ("/job".into(), "/__w".into()),
+            ("/job/temp".into(), "/__w/_temp".into()),
+            ("/job/home".into(), "/github/home".into()),
+        ]);
+        let check = |outside: &str, inside: &str| {
+            assert_eq!(map.inside(Path::new(outside)), Path::new(inside));
+            assert_eq!(map.outside(Path::new(inside)).as_deref(), Some(Path::new(outside)), "{inside}");
+        };
+        check("/job/temp/a", "/__w/_temp/a");
+        check("/job/home", "/github/home");
+        check("/job/x/y", "/__w/x/y");
+        assert_eq!(map.inside(Path::new("/jobs/x")), Path::new("/jobs/x"));
+        assert_eq!(map.outside(Path::new("/etc/passwd")), None);
+        assert_eq!(PathMap::default().outside(Path::new("/etc")), Some(PathBuf::from("/etc")));
+    }
+}
