@@ -146,9 +146,9 @@ impl Plane {
         let context = format!("reading rollout {id}");
         let row = self.rollout_row(id, &context).await?;
         let live = self.services.lock().await.get(&row.service).and_then(Service::view);
-        let mut page = match live.filter(|page| page.summary.id.number() == id.number()) {
-            Some(page) => page,
-            None => read_page(&row, &context)?,
+        let mut page = match live {
+            Some(page) if page.summary.id.number() == id.number() => page,
+            newest => present::past(read_page(&row, &context)?, newest.as_ref()),
         };
         page.events = self.events(&row, 0, u32::MAX).await.map_err(|error| unavailable(&context, error))?;
         page.events.reverse();

@@ -41,7 +41,8 @@ pub(super) fn rollout(
     let rollout = delivery.rollout.as_ref()?;
     let summary = summary(delivery, rollout, shown.reasons);
     let routed = observed.routed.as_ref();
-    let canary = routed.map_or(Share::ZERO, |route| route.split.canary_share());
+    let canary = routed.map_or(Share::ZERO, |route| served_share(&route.split, rollout));
+    let wanted = if summary.phase == api::RolloutPhase::Promoted { Share::ALL } else { rollout.share };
     let closed = routed.and_then(|route| match &route.split {
         shipway_traffic::Split::Closed { reason } => Some(reason.clone()),
         shipway_traffic::Split::Single(_) | shipway_traffic::Split::Canary { .. } => None,
@@ -52,13 +53,13 @@ pub(super) fn rollout(
         waiting: waiting(rollout, shown.reasons),
         split: api::TrafficSplit {
             canary: points(canary),
-            wanted: points(rollout.share),
+            wanted: points(wanted),
             closed,
             dropped: shown.dropped,
         },
         stable: stable_arm,
         canary: canary_arm,
-        verdict: judged::verdict(shown.verdicts, shown.history),
+        verdict: verdict(rollout, shown),
         instances: instances(delivery, rollout, statuses, observed, shown.kept),
         events: Vec::new(),
         commands: offers(delivery, now),
@@ -66,6 +67,57 @@ pub(super) fn rollout(
             .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
         summary,
     })
+}
+
+/// The share of clients that the version on trial serves; everyone once it is the only one.
+fn served_share(split: &shipway_traffic::Split, rollout: &Rollout) -> Share {
+    match split {
+        shipway_traffic::Split::Single(arm) if arm.release == rollout.release.id.to_string() => Share::ALL,
+        shipway_traffic::Split::Closed { .. }
+        | shipway_traffic::Split::Single(_)
+        | shipway_traffic::Split::Canary { .. } => split.canary_share(),
+    }
+}
+
+/// What the analyses say, or said before the end. A first version has nothing to be compared with.
+fn verdict(rollout: &Rollout, shown: Shown<'_>) -> Option<api::VerdictReport> {
+    let mut verdict = judged::verdict(shown.verdicts, shown.history)
+        .filter(|_| rollout.kind != delivery::RolloutKind::First)?;
+    let Some(report) = report(rollout) else { return Some(verdict) };
+    verdict.needed = None;
+    if report.outcome == Outcome::Promoted && !report.words.is_empty() {
+        verdict.words.clone_from(&report.words);
+    } else if verdict.decision != api::Decision::Regressed && !verdict.words.is_empty() {
+        // The first sentence says what to do next, and nothing is to be done any more.
+        verdict.words.remove(0);
+    }
+    Some(verdict)
+}
+
+/// The page of a rollout that is no longer its service's newest: its instances are those that still run now, as
+/// `newest` has them, and those that were kept.
+pub(super) fn past(mut page: api::Rollout, newest: Option<&api::Rollout>) -> api::Rollout {
+    for instance in &mut page.instances {
+        let now = newest.into_iter().flat_map(|newest| &newest.instances).find(|one| one.id == instance.id);
+        match (instance.health, now) {
+            (_, Some(now)) => {
+                *instance = api::InstanceReport { canary: instance.canary, ..now.clone() };
+            }
+            (api::InstanceHealth::Exited | api::InstanceHealth::Stopped, None) => {}
+            (
+                api::InstanceHealth::Starting
+                | api::InstanceHealth::Ready
+                | api::InstanceHealth::Unhealthy
+                | api::InstanceHealth::Draining
+                | api::InstanceHealth::Stopping,
+                None,
+            ) => {
+                instance.health = api::InstanceHealth::Stopped;
+                (instance.address, instance.detail) = (None, None);
+            }
+        }
+    }
+    page
 }
 
 /// Remembers how the instances of the version on trial are, as long as they are there.
@@ -266,7 +318,14 @@ fn steps(rollout: &Rollout) -> Vec<api::RolloutStep> {
     };
     let over_badly =
         !rollout.is_active() && report(rollout).is_none_or(|report| report.outcome != Outcome::Promoted);
+    let promoted = report(rollout).is_some_and(|report| report.outcome == Outcome::Promoted);
+    // A first version and a return to an earlier one take no steps, and a full promotion passes over those ahead.
+    let passed_over = |index: usize| match rollout.kind {
+        delivery::RolloutKind::First | delivery::RolloutKind::Undo => true,
+        delivery::RolloutKind::Canary => promoted && index > rollout.reached,
+    };
     let state = |index: usize| match index.cmp(&current) {
+        _ if passed_over(index) => api::StepState::Skipped,
         std::cmp::Ordering::Less => api::StepState::Done,
         std::cmp::Ordering::Equal if over_badly => api::StepState::Failed,
         std::cmp::Ordering::Equal => api::StepState::Current,

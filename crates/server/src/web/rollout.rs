@@ -185,6 +185,7 @@ fn split(rollout: &Rollout) -> Markup {
             figcaption {
                 span class="key canary" {} strong { (parts::share(split.canary)) } " " (summary.release.version)
                 @if split.wanted != split.canary { span class="dim" { " (wanted: " (parts::share(split.wanted)) ")" } }
+                @if summary.phase.is_over() { span class="dim" { " when it ended" } }
                 span class="gap" {}
                 @if summary.from.is_some() {
                     span class="key stable" {} strong { (parts::share(10_000 - split.canary.min(10_000))) } " " (before)

@@ -261,6 +261,36 @@ fn a_second_service_cannot_take_a_host() {
 }
 
 #[test]
+fn a_page_tells_how_it_is_now_and_how_it_ended() {
+    let (plant, up) = live();
+    let page = |version: &str| {
+        let rollouts = plant.list("/api/v1/rollouts").expect("rollouts");
+        let found = rollouts.iter().find(|rollout| rollout["release"]["version"] == version);
+        plant.get(&format!("/api/v1/rollouts/{}", id(&found.expect("a rollout")["id"]))).expect("a page")
+    };
+    let each = |page: &Value, list: &str, key: &str| {
+        let items = page[list].as_array().expect("a list").iter();
+        items.map(|item| item[key].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    // The first version has everyone, took no steps, and was compared with nothing.
+    let first = page("v1");
+    assert_eq!(first["split"]["canary"], 10_000, "{first}");
+    assert_eq!(first["split"]["wanted"], 10_000, "{first}");
+    assert_eq!(first["verdict"], Value::Null, "{first}");
+    assert_eq!(each(&first, "steps", "state"), ["skipped", "skipped"], "{first}");
+    assert_eq!(each(&first, "instances", "health"), ["ready", "ready"], "{first}");
+    delivers(&plant, &up, "v2");
+    let second = page("v2");
+    assert_eq!(second["split"]["canary"], 10_000, "{second}");
+    assert_eq!(each(&second, "steps", "state"), ["done", "done"], "{second}");
+    // The page of the first one is of the past: nothing of it runs any more.
+    let first = page("v1");
+    assert_eq!(first["split"]["canary"], 10_000, "{first}");
+    assert_eq!(each(&first, "instances", "health"), ["stopped", "stopped"], "{first}");
+    assert_eq!(each(&first, "instances", "address"), ["", ""], "{first}");
+}
+
+#[test]
 fn nobody_else_may_look_into_the_data_folder() {
     use std::os::unix::fs::PermissionsExt as _;
     let (plant, _up) = live();

@@ -282,6 +282,12 @@ impl Story {
         let expected: Vec<(&Value, &Value)> =
             expected.iter().map(|(version, phase)| (version, phase)).collect();
         assert_eq!(told, expected, "{}", self.say(up));
+        for rollout in &rollouts {
+            let page = self.plant.get(&format!("/api/v1/rollouts/{}", id(&rollout["id"]))).expect("a page");
+            let share = if rollout["phase"] == "promoted" { 10_000 } else { 0 };
+            assert_eq!(page["split"]["canary"], share, "{page}\n{}", self.say(up));
+            assert!(!page.to_string().contains("Wait: "), "nothing waits any more: {page}");
+        }
         for _ in 0..50 {
             let (status, version) = self.plant.visit().expect("an answer");
             assert_eq!(version.as_deref(), Some("v2"), "status {status}\n{}", self.say(up));
