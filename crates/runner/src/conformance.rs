@@ -5,6 +5,8 @@ use crate::{
     filecommand,
     lines::Piece,
     mask::{Masker, PieceMasker},
+    matcher::{Matchers, Places, Watch},
+    place::PathMap,
     scope::StepScope,
     session::{Action, Heard, Session},
 };
@@ -14,10 +16,14 @@ use shipway_workflow::{
     expr::{Condition, Object, STEP_IF},
     run::Conclusion,
 };
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
-/// Runs a file of cases and prints how many pass; `None` from `run` means that the case is about something that this
-/// version refuses (the old runner's problem matchers, for instance) and is counted apart.
+/// Runs a file of cases and prints how many pass; `None` from `run` means that the case is about something that
+/// this version refuses, and is counted apart.
 pub(crate) fn run_file(name: &str, run: impl Fn(&Value, &Value) -> Option<Result<(), String>>) {
     let Some(path) = folder().map(|dir| dir.join("actions-runner").join(name)) else { return };
     let text = fs::read_to_string(&path).expect("the file of cases");
@@ -31,10 +37,9 @@ pub(crate) fn run_file(name: &str, run: impl Fn(&Value, &Value) -> Option<Result
             None => left_out += 1,
         }
     }
-    println!(
-        "conformance {name}: {passed}/{} passed, {left_out} about what is not supported yet",
-        cases.len()
-    );
+    let name = name.trim_end_matches(".json");
+    let apart = if left_out > 0 { format!(", {left_out} left out") } else { String::new() };
+    println!("conformance: {name}: {passed}/{}{apart}", cases.len());
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
@@ -81,9 +86,17 @@ fn command_parse() {
 #[test]
 fn command_session() {
     run_file("command-session.json", |input, expect| {
-        if input["path_map"].is_array() {
-            return None;
+        let dir = tempfile::tempdir().expect("a folder");
+        let here = |path: &str| dir.path().join(path.trim_start_matches('/'));
+        let pairs = input["path_map"].as_array().into_iter().flatten();
+        let pairs = pairs.map(|pair| (here(text(pair, "host")), text(pair, "container").into()));
+        let places = Places::new(Path::new("/nowhere"), "me/it", PathMap::new(pairs));
+        for (path, content) in input["files"].as_object().into_iter().flatten() {
+            fs::create_dir_all(here(path).parent().expect("a parent")).expect("a folder");
+            fs::write(here(path), content.to_string()).expect("a file");
         }
+        let mut watch = Watch::new(&Matchers::default(), places);
+        let mut added = Vec::new();
         let any_token =
             ["1", "true"].contains(&text(&input["step_env"], "ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS"));
         let mut session = Session::new(text(&input["variables"], "ACTIONS_STEP_DEBUG") == "true", any_token);
@@ -97,13 +110,18 @@ fn command_session() {
                     match action {
                         Action::Mask(value) => masker.add(&value),
                         Action::Refuse(_) => refused = true,
+                        Action::AddMatcher(file) => match watch.add_file(&file) {
+                            Ok(owners) => added.extend(owners),
+                            Err(_) => refused = true,
+                        },
                         Action::Nothing
                         | Action::SetOutput { .. }
                         | Action::SaveState { .. }
                         | Action::Annotate(_)
                         | Action::Group(_)
                         | Action::EndGroup
-                        | Action::Debug(_) => {}
+                        | Action::Debug(_)
+                        | Action::RemoveMatcher { .. } => {}
                     }
                     true
                 }
@@ -115,6 +133,7 @@ fn command_session() {
             expect.get("taken").map(|expect| same(&serde_json::json!(taken), expect)),
             expect.get("echo_after").map(|expect| same(&serde_json::json!(echo), expect)),
             expect.get("echo_before").map(|expect| same(&serde_json::json!(echo_before), expect)),
+            expect.get("matchers_added").map(|expect| same(&serde_json::json!(added), expect)),
             fails.then(|| same(refused, true)),
         ];
         let masked = expect["masked"].as_array().into_iter().flatten();
@@ -230,27 +249,6 @@ fn step_summary() {
         let lacks = expect["uploaded_lacks"].as_array().into_iter().flatten();
         let lacks = lacks.map(|secret| same(shown.contains(secret.as_str().unwrap_or_default()), false));
         Some([uploaded, issues].into_iter().chain(lacks).collect())
-    });
-}
-
-#[test]
-fn output_stream() {
-    run_file("output-stream.json", |input, expect| {
-        let events = input["events"].as_array()?;
-        let uses_matchers = input["matchers"].as_array().is_some_and(|list| !list.is_empty())
-            || events.iter().any(|event| event.get("line").is_none());
-        if uses_matchers {
-            return None;
-        }
-        let mut session = Session::new(false, false);
-        let plain: Vec<Value> = events
-            .iter()
-            .map(|event| text(event, "line"))
-            // `##[group]` is taken as a command and shown by the runner as the very same line.
-            .filter(|line| session.hear(line) == Heard::Plain || line.starts_with("##[group]"))
-            .map(|line| Value::from(crate::session::disarm(line)))
-            .collect();
-        Some(same(&Value::from(plain), &expect["output"]))
     });
 }
 

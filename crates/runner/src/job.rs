@@ -6,6 +6,7 @@ use crate::{
     error::{ErrorKind, RunnerError},
     executor::{Executor, Folders, JobIdentity},
     log::Log,
+    matcher::Matchers,
     opening,
     opening::Unopened,
     place::{Opened, PathMap},
@@ -100,6 +101,8 @@ pub(crate) struct Job<'a> {
     pub(crate) paths: Vec<String>,
     /// What is to run when all steps have.
     pub(crate) posts: Vec<Post>,
+    /// What is looked for in the output of steps.
+    pub(crate) matchers: Matchers,
     pub(crate) stop: Stop,
     /// The number of the next step that is reported.
     pub(crate) next_step: usize,
@@ -161,6 +164,7 @@ impl<'a> Job<'a> {
             paths: Vec::new(),
             posts: Vec::new(),
             stop,
+            matchers: Matchers::default(),
             next_step: 0,
             reason: None,
             github,

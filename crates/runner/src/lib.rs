@@ -26,6 +26,7 @@ mod lines;
 mod listen;
 mod log;
 mod mask;
+mod matcher;
 mod opening;
 pub mod pack;
 mod place;

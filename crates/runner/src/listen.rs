@@ -7,10 +7,12 @@ use crate::{
     lines::{LineSplitter, Piece},
     log::Log,
     mask::PieceMasker,
+    matcher::{Matchers, Places, Watch},
+    place::PathMap,
     report::{Annotation, Level, ReportKind},
     session::{Action, Heard, Session, disarm},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 use tokio::sync::mpsc;
 
 /// What was heard from one program, by output and by command files together.
@@ -43,13 +45,31 @@ pub(crate) enum Hearing {
     Capture,
 }
 
+/// What a step's output is taken with.
+#[derive(Debug)]
+pub(crate) struct Ears {
+    /// Its commands.
+    pub(crate) session: Session,
+    /// Its problem matchers.
+    pub(crate) watch: Watch,
+    /// Whether lines for those who look for a mistake are shown.
+    pub(crate) debug: bool,
+}
+
+impl Ears {
+    /// For a helper of the runner, whose output is no step's.
+    pub(crate) fn deaf() -> Ears {
+        let places = Places::new(Path::new("/"), "", PathMap::default());
+        Ears { session: Session::default(), watch: Watch::new(&Matchers::default(), places), debug: false }
+    }
+}
+
 /// Takes output until the sender is gone.
 pub(crate) async fn listen(
     log: &mut Log,
     step: Option<usize>,
-    mut session: Session,
+    mut ears: Ears,
     hearing: Hearing,
-    debug: bool,
     mut output: mpsc::Receiver<Chunk>,
 ) -> HeardAll {
     let mut heard = HeardAll::default();
@@ -71,7 +91,7 @@ pub(crate) async fn listen(
             line_start = piece.ends;
             let text = if whole && hearing == Hearing::Step {
                 let line = String::from_utf8_lossy(&piece.bytes).into_owned();
-                if let Some(shown) = command(log, step, &mut session, &mut heard, debug, &line).await {
+                if let Some(shown) = command(log, step, &mut ears, &mut heard, &line).await {
                     Some(shown)
                 } else {
                     continue;
@@ -96,13 +116,12 @@ pub(crate) async fn listen(
 async fn command(
     log: &mut Log,
     step: Option<usize>,
-    session: &mut Session,
+    ears: &mut Ears,
     heard: &mut HeardAll,
-    debug: bool,
     line: &str,
 ) -> Option<String> {
-    let (action, echo, warning) = match session.hear(line) {
-        Heard::Plain => return Some(log.masker.mask(&disarm(line))),
+    let (action, echo, warning) = match ears.session.hear(line) {
+        Heard::Plain => return problem(log, step, ears, line).await,
         Heard::Command { action, echo, warning } => (action, echo, warning),
     };
     if let Some(warning) = warning {
@@ -123,14 +142,51 @@ async fn command(
         Action::SaveState { name, value } => {
             heard.state.insert(name, value);
         }
+        Action::AddMatcher(file) => match ears.watch.add_file(&file) {
+            Ok(owners) => {
+                let names = owners.join("', '");
+                debug(log, step, ears, &format!("Added matchers: '{names}'")).await;
+            }
+            Err(why) => heard.refusals.push(RunnerError::new(ErrorKind::CommandRefused, why)),
+        },
+        Action::RemoveMatcher { owner, file } => match ears.watch.remove_named(owner.as_deref(), &file) {
+            Ok(owners) => {
+                let names = owners.join("', '");
+                debug(log, step, ears, &format!("Removed matchers: '{names}'")).await;
+            }
+            Err(why) => heard.refusals.push(RunnerError::new(ErrorKind::CommandRefused, why)),
+        },
         Action::Annotate(annotation) => log.annotate(Annotation { step, ..annotation }).await,
         Action::Group(title) => log.line(step, &format!("##[group]{title}")).await,
         Action::EndGroup => log.line(step, "##[endgroup]").await,
-        Action::Debug(text) if debug => log.line(step, &format!("##[debug]{text}")).await,
-        Action::Debug(_) => {}
+        Action::Debug(text) => debug(log, step, ears, &text).await,
         Action::Refuse(why) => heard.refusals.push(RunnerError::new(ErrorKind::CommandRefused, why)),
     }
     None
+}
+
+/// Shows a plain line to the problem matchers; gives it masked when it is still plain.
+async fn problem(log: &mut Log, step: Option<usize>, ears: &mut Ears, line: &str) -> Option<String> {
+    let found = ears.watch.take(line);
+    for text in found.debug {
+        debug(log, step, ears, &text).await;
+    }
+    for text in found.warnings {
+        log.annotate(Annotation { step, ..Annotation::new(Level::Warning, text) }).await;
+    }
+    match found.problem {
+        None => Some(log.masker.mask(&disarm(line))),
+        Some((annotation, shown)) => {
+            log.annotate_as(Annotation { step, ..annotation }, &shown).await;
+            None
+        }
+    }
+}
+
+async fn debug(log: &mut Log, step: Option<usize>, ears: &Ears, text: &str) {
+    if ears.debug {
+        log.line(step, &format!("##[debug]{text}")).await;
+    }
 }
 
 /// Adds what a step left in its command files.

@@ -37,11 +37,18 @@ impl Log {
     }
 
     /// Masks and sends an annotation, with a line in the log for it.
-    pub(crate) async fn annotate(&mut self, mut annotation: Annotation) {
+    pub(crate) async fn annotate(&mut self, annotation: Annotation) {
+        let text = annotation.message.clone();
+        self.annotate_as(annotation, &text).await;
+    }
+
+    /// The same, with another text in the log than the annotation has.
+    pub(crate) async fn annotate_as(&mut self, mut annotation: Annotation, text: &str) {
         annotation.message = self.masker.mask(&annotation.message);
         annotation.title = annotation.title.map(|title| self.masker.mask(&title));
         annotation.file = annotation.file.map(|file| self.masker.mask(&file));
-        let line = format!("##[{}]{}", annotation.level.word(), annotation.message);
+        annotation.code = annotation.code.map(|code| self.masker.mask(&code));
+        let line = format!("##[{}]{text}", annotation.level.word());
         self.line(annotation.step, &line).await;
         self.send(ReportKind::Annotation(annotation)).await;
     }

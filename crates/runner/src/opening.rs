@@ -4,11 +4,10 @@ use crate::{
     context::JobContext,
     error::{ErrorKind, RunnerError},
     executor::{Chunk, Executor, Folders, JobIdentity},
-    listen::{Hearing, listen},
+    listen::{Ears, Hearing, listen},
     log::Log,
     place::{Opened, Wants},
     report::{Annotation, Level},
-    session::Session,
     stop::Stop,
 };
 use shipway_workflow::run::{Conclusion, JobRequest};
@@ -73,7 +72,7 @@ pub(crate) async fn close(
 }
 
 async fn hear(log: &mut Log, receiver: mpsc::Receiver<Chunk>) {
-    listen(log, None, Session::new(false, false), Hearing::Plain, false, receiver).await;
+    listen(log, None, Ears::deaf(), Hearing::Plain, receiver).await;
 }
 
 /// What the document and the settings ask for.

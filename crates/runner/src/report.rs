@@ -93,6 +93,8 @@ pub struct Annotation {
     pub column: Option<u32>,
     /// The last column.
     pub end_column: Option<u32>,
+    /// What the tool calls this kind of problem, such as `CS0103`; from problem matchers only.
+    pub code: Option<String>,
 }
 
 /// How bad an annotation is.
@@ -119,6 +121,7 @@ impl Annotation {
             end_line: None,
             column: None,
             end_column: None,
+            code: None,
         }
     }
 }

@@ -31,7 +31,6 @@ pub(crate) struct Session {
     stopped_until: Option<String>,
     echo: bool,
     any_stop_token: bool,
-    warned_matchers: bool,
     warned_output: bool,
     warned_state: bool,
 }
@@ -74,6 +73,15 @@ pub(crate) enum Action {
     },
     /// A text to mask from now on.
     Mask(String),
+    /// A file of problem matchers to obey from now on.
+    AddMatcher(String),
+    /// Problem matchers to forget: those of an owner, or those in a file.
+    RemoveMatcher {
+        /// Whose.
+        owner: Option<String>,
+        /// The file; empty when there is none.
+        file: String,
+    },
     /// An error, warning or notice.
     Annotate(Annotation),
     /// The lines until the next `EndGroup` belong together under a title.
@@ -164,14 +172,11 @@ impl Session {
                     .to_owned(),
             ),
             "add-mask" => Action::Mask(command.data.clone()),
-            "add-matcher" | "remove-matcher" => {
-                warning = first(&mut self.warned_matchers).then(|| {
-                    "problem matchers are not supported yet: no annotations will be made from the output of this \
-                     step"
-                        .to_owned()
-                });
-                Action::Nothing
-            }
+            "add-matcher" => Action::AddMatcher(command.data.clone()),
+            "remove-matcher" => Action::RemoveMatcher {
+                owner: command.property("owner").map(str::to_owned),
+                file: command.data.clone(),
+            },
             "debug" => Action::Debug(command.data.clone()),
             "warning" => Action::Annotate(annotation(Level::Warning, command)),
             "error" => Action::Annotate(annotation(Level::Error, command)),
@@ -291,7 +296,6 @@ mod tests {
         let warned = |heard| matches!(heard, Heard::Command { warning: Some(_), .. });
         assert!(warned(session.hear("::set-output name=a::1")));
         assert!(!warned(session.hear("::set-output name=b::2")));
-        assert!(warned(session.hear("::add-matcher::m.json")));
     }
 
     #[test]

@@ -5,7 +5,8 @@ use crate::{
     error::{ErrorKind, RunnerError},
     executor::{BoxFuture, Ending, Finished, Program},
     job::{Frame, Job},
-    listen::{HeardAll, Hearing, listen, take_files},
+    listen::{Ears, HeardAll, Hearing, listen, take_files},
+    matcher::{Places, Watch},
     report::ReportKind,
     scope::{StepScope, object},
     session::Session,
@@ -246,13 +247,21 @@ impl Job<'_> {
             .env
             .get("ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS")
             .is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"));
-        let session = Session::new(self.context.debug, any_token);
+        let repository = self.request.github.get("repository").map(|name| name.to_text()).unwrap_or_default();
+        let ears = Ears {
+            session: Session::new(self.context.debug, any_token),
+            watch: Watch::new(
+                &self.matchers,
+                Places::new(&self.folders.workspace, &repository, self.map.clone()),
+            ),
+            debug: self.context.debug,
+        };
         let step = Some(current.index);
         let mut cause: Option<Cause> = None;
         let (finished, heard) = {
             let executor = self.executor;
             let run = executor.run(program, sender, &stop);
-            let hear = listen(&mut self.log, step, session, hearing, self.context.debug, receiver);
+            let hear = listen(&mut self.log, step, ears, hearing, receiver);
             let watch = async {
                 cause = Some(self.stop.cause(current.survives, current.limit).await);
                 stop.cancel();

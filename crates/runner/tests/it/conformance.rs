@@ -84,7 +84,7 @@ async fn steps() {
             ));
         }
     }
-    println!("conformance steps.json: {passed}/{} passed", cases.len());
+    println!("conformance: steps: {passed}/{}", cases.len());
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
@@ -134,5 +134,5 @@ async fn step_env() {
         assert_eq!(seen.len(), case["expect"]["steps"].as_array().map_or(0, Vec::len), "{log}");
         passed += 1;
     }
-    println!("conformance step-env.json: {passed}/{} passed", cases.len());
+    println!("conformance: step-env: {passed}/{}", cases.len());
 }

@@ -146,6 +146,49 @@ async fn commands_in_the_output_are_obeyed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn problem_matchers_make_annotations_in_this_and_later_steps() {
+    let mut world = World::new();
+    world.file(
+        ".github/tsc.json",
+        r#"{"problemMatcher": [{"owner": "tsc", "pattern": [
+            {"regexp": "^([^\\s].*)[\\(:](\\d+)[,:](\\d+)(?:\\):\\s+|\\s+-\\s+)(error|warning|info)\\s+TS(\\d+)\\s*:\\s*(.*)$",
+             "file": 1, "line": 2, "column": 3, "severity": 4, "code": 5, "message": 6}]}]}"#,
+    );
+    world.file("src/a.ts", "");
+    world.commit();
+    let story = world
+        .steps(
+            r###"
+      - uses: actions/checkout@v4
+      - run: |
+          echo "::add-matcher::.github/tsc.json"
+          echo "src/a.ts(3,4): error TS2304: Cannot find name 'x'."
+      - run: |
+          echo "src/gone.ts(3,4): warning TS1: second"
+          echo "::remove-matcher owner=tsc::"
+          echo "src/a.ts(3,4): error TS3: third"
+      - run: echo "::add-matcher::nothing.json"
+"###,
+        )
+        .await;
+    assert_eq!(story.conclusions(), "success success success failure", "{}", story.log());
+    let annotations: Vec<_> = story
+        .reports
+        .iter()
+        .filter_map(|report| {
+            let ReportKind::Annotation(one) = &report.kind else { return None };
+            Some((one.level, one.file.as_deref(), one.line, one.column, one.message.as_str()))
+        })
+        .collect();
+    let file = Some("src/a.ts");
+    assert_eq!(annotations[0], (Level::Error, file, Some(3), Some(4), "Cannot find name 'x'."));
+    assert_eq!(annotations[1], (Level::Warning, None, Some(3), Some(4), "second"));
+    assert!(annotations[2].4.contains("SW0512") && annotations[2].4.contains("nothing.json"));
+    story.expect_line("##[error]src/a.ts(3,4): error TS2304: Cannot find name 'x'.");
+    story.expect_line("src/a.ts(3,4): error TS3: third");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn limits_end_steps_and_jobs() {
     let world = World::new();
     let story = world

@@ -1,0 +1,136 @@
+//! Where a file named in the output lies in the repository.
+
+use crate::place::PathMap;
+use std::{
+    fs,
+    path::{Component, Path, PathBuf},
+};
+
+/// How many folders above a file are searched for a repository.
+const PARENTS: usize = 50;
+
+/// What is needed to find a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    /// The folder relative paths begin at.
+    pub(crate) workspace: PathBuf,
+    /// `owner/name` of the repository whose workflow runs.
+    pub(crate) repository: String,
+    /// Where the programs of the job see the folders of this machine.
+    pub(crate) map: PathMap,
+    /// How many folders above a file are searched.
+    pub(crate) parents: usize,
+}
+
+impl Places {
+    /// Files of a job with this workspace on this machine.
+    pub(crate) fn new(workspace: &Path, repository: &str, map: PathMap) -> Places {
+        let repository = repository.to_owned();
+        Places { workspace: workspace.to_owned(), repository, map, parents: PARENTS }
+    }
+
+    /// The path on this machine of one that a program named.
+    pub(crate) fn host(&self, path: &Path) -> PathBuf {
+        self.map.outside(path).unwrap_or_else(|| path.to_owned())
+    }
+
+    /// The path relative to the repository whose workflow runs; the error says why it is dropped. `from` is the project
+    /// file that relative paths are relative to.
+    pub(crate) fn relative(&self, file: &str, from: Option<&str>) -> Result<String, String> {
+        let mut path = PathBuf::from(file);
+        if let Some(folder) = from.and_then(|from| Path::new(from).parent())
+            && path.is_relative()
+        {
+            path = folder.join(path);
+        }
+        let path = if path.is_relative() { self.workspace.join(path) } else { self.host(&path) };
+        let path = lexical(&path);
+        if !path.is_file() {
+            return Err(format!("Dropping file value '{file}'. Path does not exist"));
+        }
+        let outside = || format!("Dropping file value '{file}'. Path is not under the workflow repo.");
+        let root = self.repository_of(&path).ok_or_else(outside)?;
+        let below = path.strip_prefix(&root).map_err(|_| outside())?;
+        Ok(below.to_string_lossy().into_owned())
+    }
+
+    /// The nearest work tree above a file, when it is one of the workflow's repository.
+    fn repository_of(&self, path: &Path) -> Option<PathBuf> {
+        for folder in path.ancestors().skip(1).take(self.parents + 1) {
+            let git = folder.join(".git");
+            if !git.exists() {
+                continue;
+            }
+            let config = fs::read_to_string(git.join("config")).unwrap_or_default();
+            let ours = match origin(&config) {
+                Some(url) => names(&url, &self.repository),
+                // What the built-in checkout made knows no other repository than that of the run.
+                None => git.is_dir(),
+            };
+            return ours.then(|| folder.to_owned());
+        }
+        None
+    }
+}
+
+/// The path without `.` and `..`.
+fn lexical(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            Component::Normal(_) | Component::RootDir | Component::Prefix(_) => out.push(component),
+        }
+    }
+    out
+}
+
+/// `remote.origin.url` in a git configuration.
+fn origin(config: &str) -> Option<String> {
+    let mut inside = false;
+    for line in config.lines().map(str::trim) {
+        if line.starts_with('[') {
+            inside = line.replace(' ', "").eq_ignore_ascii_case("[remote\"origin\"]");
+        } else if let (true, Some((key, value))) = (inside, line.split_once('='))
+            && key.trim().eq_ignore_ascii_case("url")
+        {
+            return Some(value.trim().trim_matches('"').to_owned());
+        }
+    }
+    None
+}
+
+/// Whether an address, with a scheme or as `git@host:owner/name.git`, is that of `owner/name`.
+fn names(url: &str, repository: &str) -> bool {
+    let path = url.trim_end_matches('/');
+    let path = path.strip_suffix(".git").unwrap_or(path);
+    let mut parts = path.rsplit(['/', ':']);
+    let (name, owner) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    format!("{owner}/{name}").eq_ignore_ascii_case(repository)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_a_repository_by_its_address() {
+        for url in [
+            "https://github.com/Me/It",
+            "https://x@github.com/me/it.git",
+            "git@github.com:me/it.git",
+            "ssh://git@h/me/it/",
+        ] {
+            assert!(names(url, "me/it"), "{url}");
+        }
+        for url in ["https://github.com/me/it2", "https://github.com/you/it", "it", ""] {
+            assert!(!names(url, "me/it"), "{url}");
+        }
+        let config = "[core]\n\turl = no\n[remote \"up\"]\n\turl = no\n[remote \"origin\"]\n\tfetch = x\n\turl = yes \n";
+        assert_eq!(origin(config).as_deref(), Some("yes"));
+        assert_eq!(lexical(Path::new("/a/./b/../c")), Path::new("/a/c"));
+    }
+}
