@@ -4,6 +4,7 @@ pub mod action;
 pub mod document;
 pub mod event;
 pub mod expr;
+pub mod lint;
 pub mod matrix;
 pub mod plan;
 pub mod run;

@@ -6,11 +6,12 @@ use std::{fmt, sync::Arc};
 /// A parsed expression. Its `Display` is canonical text that parses to the same expression.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expr {
-    pub(super) root: Node,
+    pub(crate) root: Node,
 }
 
+/// A node of the tree.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Null,
     Bool(bool),
     Number(f64),
@@ -37,7 +38,7 @@ pub(super) enum Operator {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Comparison {
+pub(crate) enum Comparison {
     Equal,
     NotEqual,
     Less,
@@ -77,7 +78,7 @@ impl Expr {
 
 impl Node {
     /// Shows a node and all below it, parents first.
-    fn visit<'a>(&'a self, see: &mut dyn FnMut(&'a Node)) {
+    pub(crate) fn visit<'a>(&'a self, see: &mut dyn FnMut(&'a Node)) {
         see(self);
         match self {
             Node::Null | Node::Bool(_) | Node::Number(_) | Node::String(_) | Node::Context(_) => {}

@@ -117,6 +117,19 @@ impl Template {
         })
     }
 
+    /// All its expressions in order, each with the characters of the scalar that it is: its first and their number.
+    pub(crate) fn placed(&self) -> impl Iterator<Item = (&Expr, u32, u32)> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Expr { expr, from, length } => Some((expr, *from, *length)),
+            Part::Text(_) => None,
+        })
+    }
+
+    /// Where `length` characters from the character `from` on stand in the source.
+    pub(crate) fn locate(&self, from: u32, length: u32) -> Span {
+        locate(&self.text, self.span, &self.source, from, length)
+    }
+
     /// The text with every expression replaced by its value.
     ///
     /// # Errors

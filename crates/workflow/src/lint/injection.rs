@@ -1,0 +1,169 @@
+//! Texts of outsiders that become part of a program.
+
+use super::{
+    File, Level, Rule,
+    finding::Findings,
+    injection_fix,
+    untrusted::{Author, author},
+    view::{Site, Slot, StepView, View},
+};
+use crate::expr;
+use shipway_base::{Span, yaml::Node};
+
+pub(super) const SCRIPT_INJECTION: Rule = Rule {
+    id: "script-injection",
+    level: Level::Error,
+    pedantic: false,
+    what: "A text that an outsider chooses is pasted into a script before it runs, so it can be a program. An error for \
+           texts of anybody; a note for those of people with write access, such as inputs.",
+    example: "run: echo \"${{ github.event.issue.title }}\"",
+    fix: "hand it over in `env`, and write `\"$TITLE\"` in the script; `--fix` does so inside double quotes",
+    zizmor: &["template-injection"],
+};
+
+pub(super) const ENV_INJECTION: Rule = Rule {
+    id: "env-injection",
+    level: Level::Error,
+    pedantic: false,
+    what: "A text that an outsider chooses is written to `$GITHUB_ENV` or `$GITHUB_PATH`, and can set variables such as \
+           `LD_PRELOAD` for the steps after it.",
+    example: "run: echo \"TITLE=$TITLE\" >> \"$GITHUB_ENV\" # TITLE: ${{ github.event.issue.title }}",
+    fix: "use an output (`$GITHUB_OUTPUT`) instead, or check the text first",
+    zizmor: &["github-env"],
+};
+
+/// Actions whose input is a program.
+const SCRIPTS: &[(&str, &str)] = &[
+    ("actions/github-script", "script"),
+    ("azure/cli", "inlineScript"),
+    ("azure/powershell", "inlineScript"),
+    ("appleboy/ssh-action", "script"),
+];
+
+pub(super) fn check(file: &File<'_>, out: &mut Findings<'_>) {
+    let view = file.view;
+    for site in &view.sites {
+        let Some(step) = view.step(site) else { continue };
+        let script = match site.slot {
+            Slot::Run => true,
+            Slot::With(input) => SCRIPTS
+                .iter()
+                .any(|(action, name)| step.is_action(action) && input.eq_ignore_ascii_case(name)),
+            Slot::If | Slot::Env(_) | Slot::Output | Slot::Other(_) => false,
+        };
+        if script {
+            pasted(view, site, step, out);
+        }
+    }
+    for (_, step) in view.steps() {
+        environment(view, step, out);
+    }
+}
+
+fn pasted(view: &View<'_>, site: &Site<'_>, step: &StepView<'_>, out: &mut Findings<'_>) {
+    for written in site.expressions() {
+        let Some((author, reference)) = author(view, &written.expr.root) else { continue };
+        let who = match author {
+            Author::Anybody => "anybody who can open an issue or a pull request",
+            Author::Member => "whoever starts this workflow",
+        };
+        let message = format!("{} is chosen by {who}, and becomes part of this script", reference.text());
+        let fix = injection_fix::through_env(view, site, step, &written);
+        let found = out.report(&SCRIPT_INJECTION, written.span(), message).fix(fix);
+        if author == Author::Member {
+            found.level(Level::Note);
+        }
+        let name = injection_fix::variable(&reference);
+        found.help(match site.slot {
+            Slot::Run => {
+                format!("set `{name}: ${{{{ {} }}}}` under env, and write \"${name}\" here", written.text)
+            }
+            Slot::With(_) | Slot::If | Slot::Env(_) | Slot::Output | Slot::Other(_) => {
+                format!(
+                    "set `{name}: ${{{{ {} }}}}` under env, and read it from the environment",
+                    written.text
+                )
+            }
+        });
+    }
+}
+
+/// Lines of a script that write to the environment what came from outside.
+fn environment(view: &View<'_>, step: &StepView<'_>, out: &mut Findings<'_>) {
+    let (Some(node), Some(script)) = (step.run, step.script()) else { return };
+    let writes = |line: &str| line.contains("GITHUB_ENV") || line.contains("GITHUB_PATH");
+    if !writes(script) {
+        return;
+    }
+    // Variables of this step whose text comes from outside.
+    let outside: Vec<(&str, String)> = view
+        .sites
+        .iter()
+        .filter(|site| view.step(site).is_some_and(|other| std::ptr::eq(other, step)))
+        .filter_map(|site| {
+            let Slot::Env(name) = site.slot else { return None };
+            let found = site.expressions().filter_map(|written| author(view, &written.expr.root));
+            let (_, reference) = found.into_iter().find(|(author, _)| *author == Author::Anybody)?;
+            Some((name, reference.text()))
+        })
+        .collect();
+    let Some(at) = Place::new(view, node) else { return };
+    for (start, line) in lines(script).filter(|(_, line)| writes(line)) {
+        for (name, reference) in &outside {
+            if mentions(line, name) {
+                let message = format!(
+                    "{reference} is chosen by anybody, and is written to the environment of later steps"
+                );
+                out.report(&ENV_INJECTION, at.span(start, line), message)
+                    .help("use an output (GITHUB_OUTPUT) instead, or let only known texts through");
+            }
+        }
+    }
+}
+
+/// Whether a line uses a shell variable.
+fn mentions(line: &str, name: &str) -> bool {
+    let end = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    line.match_indices('$').any(|(at, _)| {
+        let rest = line[at + 1..].trim_start_matches('{').trim_start_matches("env:");
+        rest.strip_prefix(name).is_some_and(end)
+    })
+}
+
+/// Each line with the byte it begins at.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    text.split_inclusive('\n').map(move |line| {
+        let start = at;
+        at += line.len();
+        (start, line.trim_end_matches(['\n', '\r']))
+    })
+}
+
+/// Finds where parts of a scalar stand in the source.
+pub(super) struct Place<'a> {
+    text: &'a str,
+    template: expr::Template,
+}
+
+impl<'a> Place<'a> {
+    /// None when the scalar holds expressions that cannot be read.
+    pub(super) fn new(view: &View<'_>, node: &'a Node) -> Option<Place<'a>> {
+        let text = node.as_text()?;
+        let template = super::view::read(text, node.span, view.source)?;
+        Some(Place { text, template })
+    }
+
+    /// The span of a part that begins at a byte.
+    pub(super) fn span(&self, start: usize, part: &str) -> Span {
+        let blank = part.len() - part.trim_start().len();
+        let count = |text: &str| u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+        self.template.locate(count(&self.text[..start + blank]), count(part.trim()))
+    }
+
+    /// The bytes of the source that are this part, when it stands there letter by letter.
+    pub(super) fn exact(&self, view: &View<'_>, start: usize, part: &str) -> Option<std::ops::Range<usize>> {
+        let range = view.source.byte_range(self.span(start, part));
+        (view.source.text.get(range.clone())? == part.trim()).then_some(range)
+    }
+}

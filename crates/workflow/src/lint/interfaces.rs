@@ -1,0 +1,137 @@
+//! What the actions and reusable workflows of the same repository take and give.
+
+use super::Kind;
+use shipway_base::{
+    Source,
+    yaml::{self, Mapping, Node},
+};
+use std::collections::BTreeMap;
+
+/// What can be named with `./`: actions by their folder, workflows by their path.
+#[derive(Clone, Debug, Default)]
+pub struct Interfaces {
+    known: BTreeMap<String, Interface>,
+    whole: bool,
+}
+
+/// What an action or a reusable workflow takes and gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interface {
+    /// Its inputs in order.
+    pub inputs: Vec<InterfaceInput>,
+    /// The names of its outputs.
+    pub outputs: Vec<String>,
+    /// Its secrets, of a reusable workflow that names them, and whether each is needed.
+    pub secrets: Option<Vec<(String, bool)>>,
+    /// Whether it can give nothing beside the outputs that it names: a composite action or a workflow.
+    pub closed: bool,
+    /// Whether it is a workflow with `workflow_call`, or an action.
+    pub callable: bool,
+}
+
+/// An input of an action or reusable workflow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceInput {
+    /// Its name as written; compared without case.
+    pub name: String,
+    /// Whether it must be given: required and without a default.
+    pub needed: bool,
+    /// `type`, of a reusable workflow: `string`, `boolean` or `number`.
+    pub kind: Option<String>,
+    /// `deprecationMessage`.
+    pub deprecated: Option<String>,
+}
+
+impl Interfaces {
+    /// No file.
+    pub fn new() -> Interfaces {
+        Interfaces::default()
+    }
+
+    /// Says that every file of the repository was added, so that what is not known does not exist.
+    #[must_use]
+    pub fn whole(self) -> Interfaces {
+        Interfaces { whole: true, ..self }
+    }
+
+    /// Adds a file by its path in the repository; one that cannot be read at all is left out.
+    pub fn add(&mut self, path: &str, source: &Source) {
+        let Ok(Some(tree)) = yaml::parse(source, yaml::Limits::default()) else { return };
+        let Some(root) = tree.as_mapping() else { return };
+        match Kind::of(path) {
+            Kind::Action => {
+                let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                self.known.insert(folder.to_owned(), action(root));
+            }
+            Kind::Workflow => {
+                self.known.insert(path.to_owned(), workflow(root));
+            }
+        }
+    }
+
+    /// What a path names, its leading `./` left aside.
+    pub fn find(&self, path: &str) -> Option<&Interface> {
+        self.known.get(path.trim_start_matches("./").trim_end_matches('/'))
+    }
+
+    /// Whether a path certainly names nothing.
+    pub fn is_absent(&self, path: &str) -> bool {
+        self.whole && self.find(path).is_none()
+    }
+
+    /// All paths.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.known.keys().map(String::as_str)
+    }
+}
+
+fn entries<'a>(map: &'a Mapping, key: &str) -> impl Iterator<Item = (&'a str, Option<&'a Mapping>)> {
+    let entries = map.get(key).and_then(Node::as_mapping);
+    entries.into_iter().flat_map(Mapping::iter).map(|(key, node)| (key.value.as_str(), node.as_mapping()))
+}
+
+fn input((name, map): (&str, Option<&Mapping>)) -> InterfaceInput {
+    let get = |key: &str| map.and_then(|map| map.get(key));
+    let required =
+        get("required").and_then(Node::as_text).is_some_and(|text| text.eq_ignore_ascii_case("true"));
+    InterfaceInput {
+        name: name.to_owned(),
+        needed: required && get("default").is_none(),
+        kind: get("type").and_then(Node::as_text).map(str::to_owned),
+        deprecated: get("deprecationMessage").and_then(Node::as_text).map(str::to_owned),
+    }
+}
+
+fn action(root: &Mapping) -> Interface {
+    let runs = root.get("runs").and_then(Node::as_mapping);
+    let using = runs.and_then(|runs| runs.get("using")).and_then(Node::as_text);
+    Interface {
+        inputs: entries(root, "inputs").map(input).collect(),
+        outputs: entries(root, "outputs").map(|(name, _)| name.to_owned()).collect(),
+        secrets: None,
+        closed: using.is_some_and(|using| using.eq_ignore_ascii_case("composite")),
+        callable: true,
+    }
+}
+
+fn workflow(root: &Mapping) -> Interface {
+    let Some(on) = root.get("on") else { return Interface { closed: true, ..Interface::default() } };
+    let named = |name: &Node| name.as_text() == Some("workflow_call");
+    let callable = named(on)
+        || on.as_sequence().is_some_and(|items| items.iter().any(named))
+        || on.as_mapping().is_some_and(|map| map.get("workflow_call").is_some());
+    let call = on.as_mapping().and_then(|on| on.get("workflow_call")).and_then(Node::as_mapping);
+    let Some(call) = call else { return Interface { closed: true, callable, ..Interface::default() } };
+    let needed = |map: Option<&Mapping>| {
+        map.and_then(|map| map.get("required")).and_then(Node::as_bool).unwrap_or(false)
+    };
+    Interface {
+        inputs: entries(call, "inputs").map(input).collect(),
+        outputs: entries(call, "outputs").map(|(name, _)| name.to_owned()).collect(),
+        secrets: call
+            .get("secrets")
+            .map(|_| entries(call, "secrets").map(|(name, map)| (name.to_owned(), needed(map))).collect()),
+        closed: true,
+        callable,
+    }
+}
