@@ -73,30 +73,21 @@ fn example(root: &Path, package: &str, name: &str) -> Result<()> {
 
 /// A workflow of one step beside the bare shell that it starts.
 fn job(root: &Path) -> Result<()> {
-    const ROUNDS: usize = 15;
+    const ROUNDS: usize = 60;
     let folder = sample::repository(root)?;
     let shipway = root.join(sample::target_folder(root)?).join("release/shipway");
-    let mut measured = Vec::new();
-    for (name, make) in [("bash -e script", 0), ("shipway run", 1)] {
-        let mut times = Vec::new();
-        for _ in 0..ROUNDS {
-            let mut process = if make == 0 {
-                let mut process = command(&folder, "bash");
-                process.args(["-e", "script.sh"]);
-                process
-            } else {
-                let mut process = command(&folder, &shipway);
-                process.arg("run");
-                process
-            };
-            times.push(sample::cost(&mut process)?);
-        }
-        let cost = sample::median(times);
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        // In turn, so that what else the machine does falls on both alike.
+        times[0].push(sample::cost(command(&folder, "bash").args(["-e", "script.sh"]))?);
+        times[1].push(sample::cost(command(&folder, &shipway).arg("run"))?);
+    }
+    let measured = times.map(sample::typical);
+    for (name, cost) in ["bash -e script", "shipway run"].into_iter().zip(&measured) {
         say(&format!(
-            "{name:<16} {:>8.2} ms wall, {:>8.2} ms CPU (median of {ROUNDS})",
+            "{name:<16} {:>8.2} ms wall, {:>8.2} ms CPU (median and mean of {ROUNDS})",
             cost.wall_ms, cost.cpu_ms
         ));
-        measured.push(cost);
     }
     say(&format!(
         "ratio            {:>8.2}x wall, {:>8.2}x CPU; aim: at most 2x",
