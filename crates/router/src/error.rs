@@ -7,7 +7,7 @@ use std::{io, net::SocketAddr};
 #[derive(Debug, thiserror::Error)]
 pub enum RouterError {
     /// The address is taken: the user's to mend.
-    #[error("the address {address} is in use by another program; stop it or choose another address")]
+    #[error("the address {address} is in use by another program")]
     AddressInUse {
         /// The address asked for.
         address: SocketAddr,

@@ -94,6 +94,8 @@ pub enum UpErrorKind {
     AddressInUse,
     /// There is no repository to watch.
     Repository,
+    /// The data folder is not ours.
+    Folder,
     /// Anything else.
     Other,
 }
@@ -114,6 +116,7 @@ impl Up {
             UpError::new(UpErrorKind::Repository, "SW0914", error.to_string())
                 .help("run it inside a git repository, or name one with --repo")
         })?;
+        refuse_foreign(&options.data)?;
         make_private(&options.data).map_err(|error| UpError::io("prepare", &options.data, &error))?;
         let store = Store::open(&options.data, options.clock.clone()).map_err(|error| store_error(&error))?;
         keep_out_of_git(&options.data).map_err(|error| UpError::io("prepare", &options.data, &error))?;
@@ -256,6 +259,34 @@ fn random() -> Result<[u8; 32], UpError> {
     Ok(bytes)
 }
 
+/// A folder of somebody else's files becomes no data folder: its permissions and its `.gitignore` would be overwritten.
+fn refuse_foreign(data: &Path) -> Result<(), UpError> {
+    let entries = match std::fs::read_dir(data) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(|error| UpError::io("read", data, &error))?,
+    };
+    let mut found = None;
+    for entry in entries {
+        let name = entry.map_err(|error| UpError::io("read", data, &error))?.file_name();
+        // The lock is the first file of a data folder, and what a crash of the very first start leaves.
+        if name == "lock" || name == "shipway.db" {
+            return Ok(());
+        }
+        // A file system that was made for us has this folder from the start.
+        if name != "lost+found" {
+            found = Some(name);
+        }
+    }
+    let Some(found) = found else { return Ok(()) };
+    let message = format!(
+        "{} is no data folder of shipway: it holds other files, such as {}",
+        data.display(),
+        found.to_string_lossy()
+    );
+    Err(UpError::new(UpErrorKind::Folder, "SW0917", message)
+        .help("give --data a folder that is empty, or that does not exist yet; nothing was changed"))
+}
+
 /// The data folder holds keys, logs and artifacts: nobody but its owner may look into it, whatever the umask says and
 /// whoever made the folder.
 fn make_private(data: &Path) -> io::Result<()> {
@@ -298,7 +329,11 @@ async fn listen(listen: Listen) -> Result<TcpListener, UpError> {
         match TcpListener::bind(address).await {
             Ok(listener) => return Ok(listener),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = Some(address),
-            Err(error) => return Err(UpError::other(format!("cannot listen on {address}: {error}"))),
+            Err(error) => {
+                return Err(UpError::other(format!("cannot listen on {address}: {error}")).help(
+                    "give an address of this machine with --listen; ports below 1024 need a privilege",
+                ));
+            }
         }
     }
     let address = last.unwrap_or(address);
@@ -364,6 +399,7 @@ impl UpError {
 
     fn io(what: &str, path: &Path, error: &io::Error) -> UpError {
         UpError::other(format!("cannot {what} {}: {error}", path.display()))
+            .help("mend this and start again, or give another folder with --data; nothing that was stored is touched")
     }
 
     fn help(mut self, help: impl Into<String>) -> UpError {

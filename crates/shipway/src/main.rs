@@ -8,6 +8,7 @@ mod environment;
 mod exit;
 mod narrator;
 mod render;
+mod stop;
 
 use std::process::ExitCode;
 

@@ -5,6 +5,7 @@ use crate::{
     environment::Environment,
     exit::{Exit, Failure},
     narrator::Narrator,
+    stop::Stop,
 };
 use clap::Args;
 use shipway_server::up::{Listen, Up, UpError, UpErrorKind, UpOptions};
@@ -14,7 +15,6 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use tokio::signal::unix::{SignalKind, signal};
 
 /// The folder within the repository that holds the state of its control plane.
 pub(crate) const DATA_FOLDER: &str = ".shipway";
@@ -48,9 +48,11 @@ pub(crate) struct Options {
 /// Serves until it is told to stop.
 pub(crate) async fn run(environment: &Environment, options: Options) -> Result<Exit, Failure> {
     tell_troubles();
-    let repository = environment.folder.join(&options.repo);
+    let mut stop = Stop::listen()?;
+    // Without the `.` of the default, so that messages name the folder as a person would.
+    let repository: PathBuf = environment.folder.join(&options.repo).components().collect();
     let data = match options.data {
-        Some(data) => environment.folder.join(data),
+        Some(data) => environment.folder.join(data).components().collect(),
         None => repository.join(DATA_FOLDER),
     };
     let up = start(UpOptions {
@@ -68,14 +70,7 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
     say(&format!("sign in {}", up.sign_in_url().map_err(|error| failure(&error))?));
     talk("Watching for commits. Ctrl-C stops; what is under way goes on at the next start.");
     let narrator = tokio::spawn(Narrator::new(up.backend()).tell(|line| say(&line)));
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-    }
+    stop.told().await;
     talk("Stopping: requests in flight are finished, then the instances are stopped.");
     up.shutdown().await;
     narrator.abort();
@@ -135,6 +130,7 @@ fn failure(error: &UpError) -> Failure {
     let exit = match error.kind {
         UpErrorKind::Locked | UpErrorKind::AddressInUse => Exit::Conflict,
         UpErrorKind::Repository => Exit::NotFound,
+        UpErrorKind::Folder => Exit::Usage,
         UpErrorKind::Other => Exit::Failed,
     };
     let failure = Failure::new(exit, error.message.clone()).with_code(error.code);

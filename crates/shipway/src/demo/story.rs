@@ -9,6 +9,7 @@ use crate::{
     environment::Environment,
     exit::{Exit, Failure},
     narrator::Narrator,
+    stop::Stop,
 };
 use shipway_api::{PageQuery, Rollout, RolloutPhase, RolloutQuery, RunQuery, Status};
 use shipway_router::load::{Identity, Load, Plan};
@@ -86,6 +87,7 @@ impl Story<'_> {
     /// Plays the story to its end and gives the report.
     pub(crate) async fn tell(&self) -> Result<Report, Failure> {
         let tell = self.tell;
+        let mut stop = Stop::listen()?;
         let repository = Repository::create(&self.folder.path.join("repository"))?;
         let up = up::start(UpOptions {
             repository: repository.folder.clone(),
@@ -104,7 +106,7 @@ impl Story<'_> {
         let narrator = tokio::spawn(narrator.tell(move |line| tell(&line)));
         let outcome = tokio::select! {
             outcome = self.play(&up, &repository, told) => outcome,
-            _ = tokio::signal::ctrl_c() => Err(Failure::new(Exit::Interrupted, "interrupted")),
+            () = stop.told() => Err(Failure::new(Exit::Interrupted, "interrupted")),
         };
         narrator.abort();
         if let (true, Ok(report)) = (self.keep, &outcome) {
@@ -112,7 +114,7 @@ impl Story<'_> {
             tell(&format!("\nEverything is left up. Sign in: {}", sign_in(&up)?));
             tell(&format!("  SHIPWAY_DATA={} shipway rollout list", self.folder.path.join("data").display()));
             tell("Ctrl-C ends it and removes its folder.");
-            tokio::signal::ctrl_c().await?;
+            stop.told().await;
         }
         up.shutdown().await;
         outcome

@@ -114,6 +114,23 @@ fn a_second_server_on_the_folder_is_told_the_first() {
 }
 
 #[test]
+fn a_folder_of_other_files_is_left_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let plant = plant();
+    let data = plant.data();
+    fs::create_dir_all(&data).expect("a folder");
+    fs::write(data.join(".gitignore"), "target\n").expect("a file");
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).expect("permissions");
+    check_refusal(&plant, 2, &["SW0917", &data.display().to_string(), ".gitignore", "--data"]);
+    assert_eq!(fs::read_to_string(data.join(".gitignore")).ok().as_deref(), Some("target\n"));
+    assert_eq!(fs::read_dir(&data).expect("the folder").count(), 1);
+    assert_eq!(fs::metadata(&data).expect("the folder").permissions().mode() & 0o777, 0o755);
+    fs::remove_file(data.join(".gitignore")).expect("a file");
+    assert_eq!(plant.start_and_wait().stop().0, Some(0), "an empty folder is taken");
+    assert_eq!(plant.start_and_wait().stop().0, Some(0), "and taken again");
+}
+
+#[test]
 fn without_a_repository_there_is_nothing_to_watch() {
     let plant = plant();
     fs::remove_dir_all(plant.repository().join(".git")).expect("a folder");
@@ -387,8 +404,10 @@ fn a_full_disk_holds_up_and_loses_nothing() {
     });
     assert!(trouble.is_some(), "{:?}\n{}", plant.health(), up.text());
     println!("a full disk: {}", trouble.unwrap_or_default());
-    let said = up.text();
-    assert_eq!(said.matches("watching the repository: no space left").count(), 1, "one message:\n{said}");
+    let told = "watching the repository: no space left";
+    let said = wait_for(|| Some(up.text()).filter(|said| said.contains(told)));
+    let said = said.unwrap_or_else(|| panic!("nobody is told:\n{}", up.text()));
+    assert_eq!(said.matches(told).count(), 1, "one message:\n{said}");
     assert!(said.contains("free some space"), "{said}");
     for _ in 0..20 {
         assert_eq!(plant.visit(), Some((200, Some("v1".to_owned()))), "{}", up.text());

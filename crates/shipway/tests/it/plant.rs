@@ -184,27 +184,32 @@ impl Plant {
 
     /// The processes that belong to this plant: those whose directory or environment names its folder.
     pub(crate) fn processes(&self) -> Vec<(u32, String)> {
-        let folder = self.folder.path().display().to_string();
-        let mut found = Vec::new();
-        for entry in fs::read_dir("/proc").expect("/proc").filter_map(Result::ok) {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
-                continue;
-            };
-            let text = |name: &str| {
-                let bytes = fs::read(entry.path().join(name)).unwrap_or_default();
-                String::from_utf8_lossy(&bytes).replace('\0', " ")
-            };
-            let directory = fs::read_link(entry.path().join("cwd")).unwrap_or_default();
-            let state = text("stat");
-            let dead = state.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'));
-            let ours = directory.starts_with(&folder) || text("environ").contains(&folder);
-            if ours && !dead && pid != std::process::id() {
-                found.push((pid, text("cmdline")));
-            }
-        }
-        found.sort();
-        found
+        processes_of(self.folder.path())
     }
+}
+
+/// The processes whose directory or environment names a folder.
+pub(crate) fn processes_of(folder: &Path) -> Vec<(u32, String)> {
+    let folder = folder.display().to_string();
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").expect("/proc").filter_map(Result::ok) {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        let text = |name: &str| {
+            let bytes = fs::read(entry.path().join(name)).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).replace('\0', " ")
+        };
+        let directory = fs::read_link(entry.path().join("cwd")).unwrap_or_default();
+        let state = text("stat");
+        let dead = state.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'));
+        let ours = directory.starts_with(&folder) || text("environ").contains(&folder);
+        if ours && !dead && pid != std::process::id() {
+            found.push((pid, text("cmdline")));
+        }
+    }
+    found.sort();
+    found
 }
 
 impl Up {

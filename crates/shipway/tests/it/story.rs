@@ -1,6 +1,9 @@
 //! The demo as a whole: what it promises is what it tells.
 
-use crate::support::Folder;
+use crate::{
+    plant::{Up, processes_of, wait_for},
+    support::{Folder, binary, command},
+};
 use serde_json::Value;
 
 #[test]
@@ -27,4 +30,20 @@ fn the_demo_keeps_its_promises() {
     assert!(bad["verdict_after_ms"].is_u64(), "{bad}");
     assert!(bad["reason"].as_str().is_some_and(|reason| reason.contains("clients")), "{bad}");
     assert!(!folder.path().join("demo").exists(), "the demo removes its folder");
+}
+
+#[test]
+fn a_demo_that_is_told_to_stop_leaves_nothing() {
+    let folder = Folder::new();
+    let mut demo = command(binary(), folder.path());
+    demo.args(["demo", "--folder", "demo"]);
+    let demo = Up::start(demo);
+    let live = || demo.text().contains("v1 was promoted").then_some(());
+    assert!(wait_for(live).is_some(), "{}", demo.text());
+    let instance = |(_, line): &(u32, String)| line.contains("demo-service");
+    assert!(processes_of(folder.path()).iter().any(instance), "{}", demo.text());
+    let (code, said) = demo.stop();
+    assert_eq!(code, Some(130), "{said}");
+    assert_eq!(processes_of(folder.path()), [], "{said}");
+    assert!(!folder.path().join("demo").exists(), "{said}");
 }
