@@ -26,7 +26,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use unsupported::unsupported;
+pub use unsupported::{unsupported, unsupported_keys};
 
 /// Composite actions may lie within each other this deep, as on GitHub.
 const MAX_DEPTH: usize = 10;
@@ -59,7 +59,9 @@ impl Job<'_> {
                     None => Err(unsupported::refusal(&uses.uses.value)),
                 }
             }
-            Uses::Repository { .. } => Err(unsupported::refusal(&uses.uses.value)),
+            Uses::Repository { .. } | Uses::SelfRepository { .. } | Uses::Docker { .. } => {
+                Err(unsupported::refusal(&uses.uses.value))
+            }
         }
     }
 
@@ -99,6 +101,13 @@ impl Job<'_> {
                 Box::pin(self.run_composite(frame, &action, composite, inputs, &dir, current)).await
             }
             Runs::Node(node) => self.run_node(path, node, inputs, &dir, current).await,
+            Runs::Docker(docker) => Err(RunnerError::new(
+                ErrorKind::ActionUnsupported,
+                format!(
+                    "{path} is a Docker action ({}), and no container can be started yet",
+                    docker.image.value
+                ),
+            )),
         }
     }
 

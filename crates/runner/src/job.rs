@@ -190,7 +190,7 @@ impl<'a> Job<'a> {
             frame.status = Conclusion::Failure;
         } else {
             let request = self.request;
-            Box::pin(self.run_steps(&mut frame, &request.job.steps)).await;
+            Box::pin(self.run_steps(&mut frame, &request.body.steps)).await;
             Box::pin(self.run_posts(&mut frame)).await;
         }
         if let Some(cause) = self.stop.check()
@@ -213,7 +213,7 @@ impl<'a> Job<'a> {
             self.github.insert("event_path", self.map.inside_text(&path));
         }
         let request = self.request;
-        for fields in [&request.workflow.env, &request.job.env] {
+        for fields in [&request.workflow.env, &request.body.env] {
             let scope = self.scope(frame, &self.env, None);
             let values = self.fields(fields, &scope).map_err(|found| expression(&found))?;
             self.env.extend(values);
@@ -314,7 +314,7 @@ impl<'a> Job<'a> {
     async fn outputs(&mut self, frame: &mut Frame) -> BTreeMap<String, String> {
         let mut outputs = BTreeMap::new();
         let request = self.request;
-        for (name, template) in &request.job.outputs {
+        for (name, template) in &request.body.outputs {
             match self.output(frame, template) {
                 Ok(value) if self.log.masker.mask(&value) != *value => {
                     let text = format!("the output {:?} is left out, since it may hold a secret", name.value);

@@ -40,7 +40,7 @@ mod shell;
 mod steps;
 mod stop;
 
-pub use action::unsupported;
+pub use action::{unsupported, unsupported_keys};
 pub use artifacts::{ArtifactError, ArtifactFolder, Artifacts};
 pub use context::{JobContext, Repository, Revision};
 pub use drive::drive;

@@ -20,7 +20,7 @@ impl Job<'_> {
             |template: &Template| template.eval_string(&current.scope).map_err(|found| expression(&found));
         // A composite action's steps name their shell themselves; the job's defaults do not reach into it.
         let inside_action = current.source != request.workflow.source;
-        let (job, workflow) = (&request.job.defaults, &request.workflow.defaults);
+        let (job, workflow) = (&request.body.defaults, &request.workflow.defaults);
         let default = |pick: fn(&shipway_workflow::document::Defaults) -> &Option<Template>| {
             if inside_action { None } else { pick(job).as_ref().or(pick(workflow).as_ref()) }
         };

@@ -149,6 +149,9 @@ impl Job<'_> {
         match &step.kind {
             StepKind::Run(run) => self.run_script(run, current).await,
             StepKind::Uses(uses) => self.run_action(frame, uses, current).await,
+            StepKind::Wait(_) | StepKind::WaitAll | StepKind::Cancel(_) | StepKind::Parallel(_) => {
+                Err(RunnerError::new(ErrorKind::ActionUnsupported, "background steps are not supported yet"))
+            }
         }
     }
 
@@ -324,7 +327,14 @@ impl Job<'_> {
                 let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
                 format!("Run {first}")
             }
-            (None, StepKind::Uses(_)) => fallback_name(step),
+            (
+                None,
+                StepKind::Uses(_)
+                | StepKind::Wait(_)
+                | StepKind::WaitAll
+                | StepKind::Cancel(_)
+                | StepKind::Parallel(_),
+            ) => fallback_name(step),
         }
     }
 }
@@ -336,18 +346,16 @@ fn fallback_name(step: &Step) -> String {
             format!("Run {}", run.run.text().lines().next().unwrap_or_default().trim())
         }
         (None, StepKind::Uses(uses)) => format!("Run {}", written(&uses.uses.value)),
+        (None, StepKind::Wait(_)) => "Wait".to_owned(),
+        (None, StepKind::WaitAll) => "Wait for all".to_owned(),
+        (None, StepKind::Cancel(_)) => "Cancel".to_owned(),
+        (None, StepKind::Parallel(_)) => "Parallel group".to_owned(),
     }
 }
 
 /// An action as it is written in `uses`.
 pub(crate) fn written(uses: &Uses) -> String {
-    match uses {
-        Uses::Local { path } => path.clone(),
-        Uses::Repository { owner, repo, path, reference } if path.is_empty() => {
-            format!("{owner}/{repo}@{reference}")
-        }
-        Uses::Repository { owner, repo, path, reference } => format!("{owner}/{repo}/{path}@{reference}"),
-    }
+    uses.to_string()
 }
 
 fn exit_words(code: i32, last_line: &str) -> String {

@@ -1,9 +1,9 @@
-//! `action.yml`: composite and JavaScript actions. Docker actions are refused as not supported yet.
+//! `action.yml`: composite, JavaScript and Docker actions.
 
 mod read;
 
 use crate::{
-    document::Step,
+    document::{Fields, Step},
     expr::{Condition, Template},
 };
 use shipway_base::{Source, Spanned};
@@ -58,6 +58,8 @@ pub enum Runs {
     Composite(Composite),
     /// `using: node20` or another Node version.
     Node(Box<Node>),
+    /// `using: docker`.
+    Docker(Box<Docker>),
 }
 
 /// A composite action: steps of its own.
@@ -80,6 +82,27 @@ pub struct Node {
     pub pre_if: Condition,
     /// `post`: runs after the job's last step, in reverse order.
     pub post: Option<Spanned<String>>,
+    /// `post-if`; `always()` when absent.
+    pub post_if: Condition,
+}
+
+/// An action that is a container. Its programs are started one after the other in containers of the same image.
+#[derive(Clone, Debug)]
+pub struct Docker {
+    /// `image`: `docker://` and an image, or the path of a Dockerfile in the action's folder.
+    pub image: Spanned<String>,
+    /// `entrypoint` instead of the image's.
+    pub entrypoint: Option<Spanned<String>>,
+    /// `args` instead of the image's command.
+    pub args: Vec<Template>,
+    /// `env` of the container, beside the step's.
+    pub env: Fields,
+    /// `pre-entrypoint`: runs before the job's first step.
+    pub pre_entrypoint: Option<Spanned<String>>,
+    /// `pre-if`; `always()` when absent.
+    pub pre_if: Condition,
+    /// `post-entrypoint`: runs after the job's last step, in reverse order.
+    pub post_entrypoint: Option<Spanned<String>>,
     /// `post-if`; `always()` when absent.
     pub post_if: Condition,
 }

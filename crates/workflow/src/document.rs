@@ -3,6 +3,8 @@
 //! Types and fields are named as in GitHub's "Workflow syntax for GitHub Actions". Expressions are parsed here, once,
 //! with the contexts that GitHub allows at each place, so that a run never meets a syntax error.
 
+mod call;
+mod container_eval;
 mod containers;
 mod fields;
 mod job;
@@ -16,6 +18,8 @@ mod values;
 pub(crate) use reader::{Reader, scalar_value};
 pub(crate) use step::{Home, read_steps};
 pub use types::{
-    Concurrency, Defaults, DispatchInput, Environment, Fields, InputKind, Job, Maybe, Permissions, RunStep,
-    RunsOn, Step, StepKind, Strategy, StrategyMatrix, Uses, UsesStep, Workflow,
+    CacheMode, CallJob, CallSecrets, Concurrency, ConcurrencyQueue, Container, ContainerMapping,
+    ContainerSpec, Credentials, Defaults, DispatchInput, Environment, Fields, InputKind, Items, Job, JobKind,
+    Maybe, Permissions, RunStep, RunsOn, Services, Step, StepKind, StepsJob, Strategy, StrategyMatrix, Uses,
+    UsesStep, Workflow, WorkflowRef,
 };

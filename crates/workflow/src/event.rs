@@ -1,5 +1,6 @@
 //! Events, and which workflows they start.
 
+mod call;
 mod cron;
 mod inputs;
 mod pattern;
@@ -10,6 +11,7 @@ mod trigger;
 use crate::document::DispatchInput;
 use shipway_base::{Span, Spanned};
 
+pub use call::{CallInput, CallInputKind, CallOutput, CallSecret, WorkflowCall};
 pub(crate) use inputs::resolve as resolve_inputs;
 pub use pattern::Pattern;
 pub(crate) use read::read_triggers;
@@ -50,6 +52,12 @@ pub struct Trigger {
     pub schedules: Vec<Schedule>,
     /// `inputs` of `workflow_dispatch`.
     pub inputs: Vec<DispatchInput>,
+    /// What `workflow_call` declares; none for other events.
+    pub call: Option<Box<WorkflowCall>>,
+    /// `names` of `image_version`: names of images.
+    pub names: Option<Filter>,
+    /// `versions` of `image_version`: versions of images.
+    pub versions: Option<Filter>,
     /// Its place.
     pub span: Span,
 }
@@ -77,6 +85,9 @@ impl Trigger {
     fn bare(event: Spanned<String>) -> Trigger {
         Trigger {
             span: event.span,
+            call: (event.value == "workflow_call").then(Box::default),
+            names: None,
+            versions: None,
             event,
             types: None,
             branches: None,

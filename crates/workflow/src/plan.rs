@@ -3,13 +3,13 @@
 mod graph;
 
 use crate::{
-    document::{Concurrency, Workflow},
+    document::{Concurrency, ConcurrencyQueue, Job, JobKind, Workflow},
     event::{self, Event},
     expr::{Scope, Value},
     matrix::Leg,
     run::RunContext,
 };
-use shipway_base::{Diagnostic, Diagnostics};
+use shipway_base::{Diagnostic, Diagnostics, Source};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -40,7 +40,7 @@ impl RunPlan {
     /// Plans a run of a workflow. `inputs` are those of `workflow_dispatch`, as text.
     ///
     /// # Errors
-    /// SW0108 for a need that does not exist, SW0109 for a cycle, SW0115 for inputs that are unknown, missing or of the
+    /// SW0105 for what is understood and cannot be run yet: calls of reusable workflows and `queue: max`. SW0108 for a need that does not exist, SW0109 for a cycle, SW0115 for inputs that are unknown, missing or of the
     /// wrong type.
     pub fn new(
         workflow: Arc<Workflow>,
@@ -50,6 +50,7 @@ impl RunPlan {
         let ids: Vec<&str> = workflow.jobs.keys().map(String::as_str).collect();
         let needs: Vec<_> = workflow.jobs.values().map(|job| (&job.id, job.needs.as_slice())).collect();
         let mut found = check(&workflow.source, &ids, &needs);
+        unsupported(&workflow, &mut found);
         let order = graph::order(&needs);
         match event::resolve_inputs(&workflow, &event, inputs) {
             Ok(inputs) if !found.has_errors() => {
@@ -113,6 +114,31 @@ impl RunPlan {
     pub fn concurrency(&self, context: &RunContext) -> Result<Option<ConcurrencyGroup>, Diagnostic> {
         self.workflow.concurrency.as_ref().map_or(Ok(None), |written| written.eval(&RunScope(context)))
     }
+}
+
+/// What the run machine cannot do yet, so that it is refused before anything runs.
+fn unsupported(workflow: &Workflow, found: &mut Diagnostics) {
+    for job in workflow.jobs.values() {
+        if let JobKind::Call(_) = &job.kind {
+            found.push(calls_not_supported(&workflow.source, job));
+        }
+    }
+    let own = workflow.jobs.values().filter_map(|job| job.concurrency.as_ref());
+    for concurrency in workflow.concurrency.iter().chain(own) {
+        if concurrency.queue == ConcurrencyQueue::Max {
+            let message = "concurrency.queue: max is not supported yet";
+            let error = Diagnostic::error("SW0105", &workflow.source, concurrency.group.span(), message);
+            found
+                .push(error.with_help("remove it, or run this workflow on GitHub until a later version can"));
+        }
+    }
+}
+
+/// The refusal of a job that calls a reusable workflow.
+pub(crate) fn calls_not_supported(source: &Source, job: &Job) -> Diagnostic {
+    let span = job.call().map_or(job.id.span, |call| call.uses.span);
+    Diagnostic::error("SW0105", source, span, "calling a reusable workflow is not supported yet")
+        .with_help("remove it, or run this workflow on GitHub until a later version can")
 }
 
 impl Concurrency {

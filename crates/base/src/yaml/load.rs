@@ -72,6 +72,8 @@ pub fn parse_all(source: &Source, limits: Limits) -> Result<Vec<Node>, Diagnosti
                         None if plain => scalar::resolve_plain(&text),
                         None => ScalarKind::String,
                         Some(tag) => scalar::resolve_tagged(&tag.handle, &tag.suffix, &text)
+                            // As on GitHub, what is quoted is text, whatever its tag.
+                            .filter(|kind| plain || *kind == ScalarKind::String)
                             .ok_or_else(|| loader.tag_error(span, &tag.suffix))?,
                     };
                     let node =

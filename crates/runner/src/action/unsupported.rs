@@ -1,25 +1,24 @@
-//! Actions that this version cannot carry out, told before anything runs or when their step's turn comes.
+//! What this version cannot carry out, told before anything runs or when its step's turn comes.
 
 use super::native::Native;
 use crate::{
     error::{ErrorKind, RunnerError},
     steps::written,
 };
-use shipway_base::{Diagnostic, Diagnostics};
-use shipway_workflow::document::{StepKind, Uses, Workflow};
+use shipway_base::{Diagnostic, Diagnostics, Span};
+use shipway_workflow::document::{Container, Services, Step, StepKind, StepsJob, Uses, Workflow};
 
 /// What can be used instead.
 const HELP: &str = "use actions/checkout, actions/upload-artifact, actions/download-artifact or an action in this \
                     repository, as in uses: ./path";
 
-/// The actions in a workflow that cannot be carried out (SW0504): those of other repositories, but for the few of
-/// GitHub's that are built in.
+/// The actions in a workflow that cannot be carried out (SW0504), and what [`unsupported_keys`] finds.
 ///
 /// GitHub fetches all actions of a job before its first step, so that a missing one fails early; this is for whoever
 /// wants to refuse a workflow before its first job.
 pub fn unsupported(workflow: &Workflow) -> Diagnostics {
-    let mut found = Diagnostics::new();
-    for step in workflow.jobs.values().flat_map(|job| &job.steps) {
+    let mut found = unsupported_keys(workflow);
+    for step in steps(workflow) {
         if let StepKind::Uses(uses) = &step.kind
             && !is_supported(&uses.uses.value)
         {
@@ -31,18 +30,87 @@ pub fn unsupported(workflow: &Workflow) -> Diagnostics {
     found
 }
 
+/// What is written in a workflow and cannot be honoured yet (SW0105). Nothing of such a workflow may run, since it
+/// would run without its containers, limits or order.
+pub fn unsupported_keys(workflow: &Workflow) -> Diagnostics {
+    let mut found = Diagnostics::new();
+    let mut refuse = |span: Span, what: &str| {
+        let message = format!("{what} is not supported yet");
+        let error = Diagnostic::error("SW0105", &workflow.source, span, message);
+        found.push(error.with_help("remove it, or run this workflow on GitHub until a later version can"));
+    };
+    if let Some(mode) = &workflow.cache_mode {
+        refuse(mode.span, "cache-mode");
+    }
+    for job in workflow.jobs.values() {
+        if let Some(mode) = &job.cache_mode {
+            refuse(mode.span, "cache-mode");
+        }
+        for (span, what) in job.steps().iter().flat_map(|body| unsupported_in_job(body)) {
+            refuse(span, what);
+        }
+    }
+    for step in steps(workflow) {
+        if let Some(what) = unsupported_in_step(step) {
+            refuse(step.span, what);
+        }
+    }
+    found
+}
+
+fn unsupported_in_job(body: &StepsJob) -> Vec<(Span, &'static str)> {
+    let mut found = Vec::new();
+    if let Some(container) = &body.container {
+        found.push((container.image().span(), "container"));
+    }
+    match &body.services {
+        Some(Services::Entries(services)) => {
+            found.extend(
+                services.iter().map(|(_, service): &(_, Container)| (service.image().span(), "services")),
+            );
+        }
+        Some(Services::Expression(template)) => found.push((template.span(), "services")),
+        None => {}
+    }
+    if body.cancel_timeout_minutes.is_some() {
+        found.push((body.runs_on.span, "cancel-timeout-minutes"));
+    }
+    found
+}
+
+fn unsupported_in_step(step: &Step) -> Option<&'static str> {
+    match &step.kind {
+        StepKind::Run(_) | StepKind::Uses(_) => step.background.then_some("\"background\" of a step"),
+        StepKind::Wait(_) => Some("\"wait\" of a step"),
+        StepKind::WaitAll => Some("\"wait-all\" of a step"),
+        StepKind::Cancel(_) => Some("\"cancel\" of a step"),
+        StepKind::Parallel(_) => Some("\"parallel\" of a step"),
+    }
+}
+
+fn steps(workflow: &Workflow) -> impl Iterator<Item = &Step> {
+    let bodies = workflow.jobs.values().filter_map(|job| job.steps());
+    bodies.flat_map(|body| &body.steps).flat_map(Step::with_inner)
+}
+
 /// The error of a step with such an action.
 pub(super) fn refusal(uses: &Uses) -> RunnerError {
     RunnerError::new(ErrorKind::ActionUnsupported, sentence(uses)).with_help(HELP)
 }
 
 fn sentence(uses: &Uses) -> String {
-    format!("uses: {} is not supported yet: actions of other repositories cannot be fetched", written(uses))
+    let why = match uses {
+        Uses::Repository { .. } | Uses::Local { .. } => "actions of other repositories cannot be fetched",
+        Uses::SelfRepository { .. } => "references to the own repository (`$/`) are not resolved",
+        Uses::Docker { .. } => "no container can be started",
+    };
+    format!("uses: {} is not supported yet: {why}", written(uses))
 }
 
 fn is_supported(uses: &Uses) -> bool {
     match uses {
         Uses::Local { .. } => true,
+        Uses::SelfRepository { .. } | Uses::Docker { .. } => false,
         Uses::Repository { owner, repo, path, .. } => {
             owner.eq_ignore_ascii_case("actions") && path.is_empty() && Native::named(repo).is_some()
         }
@@ -54,18 +122,70 @@ mod tests {
     use super::*;
     use shipway_base::Source;
 
+    fn found(text: &str) -> Vec<String> {
+        let (workflow, found) = Workflow::parse(&Source::new("ci.yml", text));
+        let workflow = workflow.unwrap_or_else(|| panic!("{found}"));
+        let mut all: Vec<String> = unsupported(&workflow).iter().map(ToString::to_string).collect();
+        all.sort();
+        all
+    }
+
     #[test]
     fn every_foreign_action_is_named_with_its_place() {
         let text = "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v4\n      - uses: \
                     ./mine\n      - uses: actions/cache@v4\n      - uses: a/b/c@v1\n";
-        let (workflow, _) = Workflow::parse(&Source::new("ci.yml", text));
-        let found: Vec<String> =
-            unsupported(&workflow.expect("a workflow")).iter().map(ToString::to_string).collect();
+        let found = found(text);
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(
             found[0].starts_with("ci.yml:8:15: error[SW0504]: uses: actions/cache@v4 is not"),
             "{found:?}"
         );
         assert!(found[1].starts_with("ci.yml:9:15: error[SW0504]: uses: a/b/c@v1 is not"), "{found:?}");
+    }
+
+    #[test]
+    fn nothing_that_cannot_be_honoured_is_let_run() {
+        let found = found(
+            "on: push
+cache-mode: read
+jobs:
+  a:
+    runs-on: x
+    cache-mode: none
+    cancel-timeout-minutes: 3
+    container: alpine
+    services: {db: postgres, cache: {image: redis}}
+    steps:
+      - {id: s, run: serve, background: true}
+      - wait: s
+      - cancel: s
+      - parallel: [{uses: 'docker://alpine'}, {uses: $/mine}]
+      - wait-all:
+  b: {runs-on: x, services: '${{ fromJSON(vars.X) }}', steps: [{run: x}]}
+",
+        );
+        let places: Vec<&str> = found
+            .iter()
+            .map(|line| line.trim_start_matches("ci.yml:").split(" is not").next().unwrap_or_default())
+            .collect();
+        assert_eq!(
+            places,
+            [
+                "11:9: error[SW0105]: \"background\" of a step",
+                "12:9: error[SW0105]: \"wait\" of a step",
+                "13:9: error[SW0105]: \"cancel\" of a step",
+                "14:27: error[SW0504]: uses: docker://alpine",
+                "14:54: error[SW0504]: uses: $/mine",
+                "14:9: error[SW0105]: \"parallel\" of a step",
+                "15:9: error[SW0105]: \"wait-all\" of a step",
+                "16:29: error[SW0105]: services",
+                "2:13: error[SW0105]: cache-mode",
+                "5:14: error[SW0105]: cancel-timeout-minutes",
+                "6:17: error[SW0105]: cache-mode",
+                "8:16: error[SW0105]: container",
+                "9:20: error[SW0105]: services",
+                "9:45: error[SW0105]: services",
+            ]
+        );
     }
 }

@@ -222,7 +222,10 @@ impl Runs {
     async fn create(self: &Arc<Self>, order: Order<'_>) -> Result<Option<Id<RunRow>>, RunError> {
         let id: Id<RunRow> = self.world.id();
         let source = Source::new(order.path, order.text);
-        let (workflow, found) = Workflow::parse(&source);
+        let (workflow, mut found) = Workflow::parse(&source);
+        if let Some(workflow) = &workflow {
+            found.append(shipway_runner::unsupported_keys(workflow));
+        }
         if let Some(workflow) = &workflow
             && !workflow.triggered_by(order.event).is_yes()
         {

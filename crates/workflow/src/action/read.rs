@@ -1,9 +1,9 @@
 //! Reading `action.yml`.
 
-use super::{Action, ActionInput, ActionOutput, Composite, Node as NodeAction, Runs};
+use super::{Action, ActionInput, ActionOutput, Composite, Docker, Node as NodeAction, Runs};
 use crate::{
-    document::{Home, Reader, read_steps},
-    expr::{self, AllowedNames, Condition, Function},
+    document::{Fields, Home, Reader, read_steps},
+    expr::{self, Condition},
 };
 use shipway_base::{
     Diagnostics, Source, Spanned,
@@ -14,24 +14,23 @@ const KEYS: &[&str] = &["name", "description", "author", "inputs", "outputs", "r
 const INPUT_KEYS: &[&str] = &["description", "required", "default", "deprecationMessage"];
 const NODE_VERSIONS: &[&str] = &["node12", "node16", "node20", "node24"];
 const NODE_KEYS: &[&str] = &["using", "main", "pre", "pre-if", "post", "post-if"];
-
-/// `pre-if` and `post-if`.
-const RUNS_IF: AllowedNames<'static> = AllowedNames::new(
-    &["runner", "github", "job", "strategy", "matrix", "env", "inputs"],
-    &[
-        Function::new("always", 0, 0),
-        Function::new("failure", 0, 0),
-        Function::new("cancelled", 0, 0),
-        Function::new("success", 0, 0),
-        Function::new("hashFiles", 1, 255),
-    ],
-);
+const DOCKER_KEYS: &[&str] = &[
+    "using",
+    "image",
+    "entrypoint",
+    "args",
+    "env",
+    "pre-entrypoint",
+    "pre-if",
+    "post-entrypoint",
+    "post-if",
+];
 
 impl Action {
     /// Reads an action's manifest and everything that is wrong with it. There is an action exactly when no finding is
     /// an error.
     ///
-    /// Docker actions are refused as not supported yet. Unknown keys are errors within `runs`, where they change what
+    /// Unknown keys are errors within `runs`, where they change what
     /// happens, and ignored elsewhere, as GitHub's runner does: published actions carry keys of other tools.
     pub fn parse(source: &Source) -> (Option<Action>, Diagnostics) {
         let mut reader = Reader::new(source);
@@ -134,20 +133,23 @@ fn output(reader: &mut Reader<'_>, name: &Spanned<String>, node: &Node) -> Actio
 fn read_runs(reader: &mut Reader<'_>, node: &Node) -> Option<Runs> {
     let mapping = reader.mapping(node, "runs")?;
     let Some((_, using)) = mapping.iter().find(|(key, _)| key.value == "using") else {
-        reader.missing(node.span, "runs", "using");
+        match mapping.iter().find(|(key, _)| key.value == "plugin") {
+            Some((key, _)) => {
+                let message = "a plugin is a part of GitHub's own runner and cannot be run here";
+                reader.error("SW0105", key.span, message);
+            }
+            None => reader.missing(node.span, "runs", "using"),
+        }
         return None;
     };
     let using = reader.name(using, "using")?;
     match using.value.to_lowercase().as_str() {
         "composite" => composite(reader, node, mapping),
-        "docker" => {
-            reader.not_supported(using.span, "a Docker action");
-            None
-        }
+        "docker" => docker_action(reader, node, mapping, &using),
         version if NODE_VERSIONS.contains(&version) => node_action(reader, node, mapping, using),
         other => {
             let message = format!("an action cannot be run with {other:?}");
-            let help = format!("use composite or one of {}", NODE_VERSIONS.join(", "));
+            let help = format!("use composite, docker or one of {}", NODE_VERSIONS.join(", "));
             reader.error_with_help("SW0104", using.span, message, help);
             None
         }
@@ -176,7 +178,7 @@ fn node_action(
     using: Spanned<String>,
 ) -> Option<Runs> {
     let (mut main, mut pre, mut post) = (None, None, None);
-    let always = Condition::parse("always()", using.span, reader.source, &RUNS_IF);
+    let always = Condition::parse("always()", using.span, reader.source, &expr::ACTION_RUNS_IF);
     let (mut pre_if, mut post_if) = (always.clone().ok(), always.ok());
     for (key, value) in mapping.iter() {
         match key.value.as_str() {
@@ -184,8 +186,8 @@ fn node_action(
             "main" => main = reader.name(value, "main"),
             "pre" => pre = reader.name(value, "pre"),
             "post" => post = reader.name(value, "post"),
-            "pre-if" => pre_if = reader.condition(value, "pre-if", &RUNS_IF),
-            "post-if" => post_if = reader.condition(value, "post-if", &RUNS_IF),
+            "pre-if" => pre_if = reader.condition(value, "pre-if", &expr::ACTION_RUNS_IF),
+            "post-if" => post_if = reader.condition(value, "post-if", &expr::ACTION_RUNS_IF),
             _ => reader.unknown_key(key, "runs of a JavaScript action", NODE_KEYS),
         }
     }
@@ -198,6 +200,48 @@ fn node_action(
         pre,
         pre_if: pre_if?,
         post,
+        post_if: post_if?,
+    })))
+}
+
+fn docker_action(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    mapping: &Mapping,
+    using: &Spanned<String>,
+) -> Option<Runs> {
+    let (mut image, mut entrypoint, mut args, mut env) = (None, None, Vec::new(), Fields::default());
+    let (mut pre_entrypoint, mut post_entrypoint) = (None, None);
+    let always = Condition::parse("always()", using.span, reader.source, &expr::ACTION_RUNS_IF);
+    let (mut pre_if, mut post_if) = (always.clone().ok(), always.ok());
+    for (key, value) in mapping.iter() {
+        match key.value.as_str() {
+            "using" => {}
+            "image" => image = reader.name(value, "image"),
+            "entrypoint" => entrypoint = reader.name(value, "entrypoint"),
+            "args" => {
+                let items = reader.sequence(value, "args").iter();
+                args = items.filter_map(|item| reader.template(item, "args", &expr::ACTION_DOCKER)).collect();
+            }
+            "env" => env = reader.fields(value, "env", &expr::ACTION_DOCKER),
+            "pre-entrypoint" => pre_entrypoint = reader.name(value, "pre-entrypoint"),
+            "post-entrypoint" => post_entrypoint = reader.name(value, "post-entrypoint"),
+            "pre-if" => pre_if = reader.condition(value, "pre-if", &expr::ACTION_RUNS_IF),
+            "post-if" => post_if = reader.condition(value, "post-if", &expr::ACTION_RUNS_IF),
+            _ => reader.unknown_key(key, "runs of a Docker action", DOCKER_KEYS),
+        }
+    }
+    if mapping.get("image").is_none() {
+        reader.missing(node.span, "runs of a Docker action", "image");
+    }
+    Some(Runs::Docker(Box::new(Docker {
+        image: image?,
+        entrypoint,
+        args,
+        env,
+        pre_entrypoint,
+        pre_if: pre_if?,
+        post_entrypoint,
         post_if: post_if?,
     })))
 }

@@ -1,78 +1,146 @@
-//! `container`, `services` and `snapshot`: their form is checked, so that what is wrong is told now, and then they are
-//! refused as not supported yet.
+//! Reading `container` and `services`; refusing `snapshot`.
 
-use super::reader::Reader;
-use crate::expr;
-use shipway_base::{
-    Spanned,
-    yaml::{Mapping, Node},
+use super::{
+    Container, ContainerMapping, Credentials, Fields, Items, Services, reader::Reader, types::SNAPSHOT_KEYS,
 };
+use crate::expr;
+use shipway_base::yaml::{Mapping, Node};
 
-/// Known keys; the first is needed.
 const CONTAINER: &[&str] = &["image", "options", "env", "ports", "volumes", "credentials"];
 const SERVICE: &[&str] =
     &["image", "options", "env", "ports", "volumes", "credentials", "entrypoint", "command"];
 
-/// Checks and refuses one of these keys of a job.
-pub(super) fn refuse(reader: &mut Reader<'_>, key: &Spanned<String>, node: &Node) {
-    match key.value.as_str() {
-        "container" => check(reader, node, "container", CONTAINER),
-        "services" => {
-            if !is_expression(node)
-                && let Some(services) = reader.optional_mapping(node, "services")
-            {
-                for (name, service) in services.iter() {
-                    check(reader, service, &format!("the service {:?}", name.value), SERVICE);
-                }
-            }
-        }
-        _ => check(reader, node, "snapshot", &["image-name", "version", "if"]),
+/// Reads `container` of a job. An empty text means none, as on GitHub.
+pub(super) fn container(reader: &mut Reader<'_>, node: &Node) -> Option<Container> {
+    if node.as_text() == Some("") || node.is_null() {
+        return None;
     }
-    reader.not_supported(key.span, &key.value);
+    read(reader, node, "container", CONTAINER)
 }
 
-fn check(reader: &mut Reader<'_>, node: &Node, place: &str, known: &[&str]) {
-    if node.as_text().is_some() || node.is_null() {
-        return;
+/// Reads `services`.
+pub(super) fn services(reader: &mut Reader<'_>, node: &Node) -> Option<Services> {
+    if node.as_text().is_some_and(expr::has_expression) {
+        let whole = reader.whole(node, "services", "a mapping or an expression", &expr::JOB)?;
+        return Some(Services::Expression(whole));
     }
-    let Some(mapping) = reader.mapping(node, place) else { return };
-    if mapping.get(known[0]).is_none() {
-        reader.missing(node.span, place, known[0]);
+    let mapping = reader.optional_mapping(node, "services")?;
+    let mut entries = Vec::new();
+    for (name, service) in mapping.iter() {
+        if reader.special_key(name) {
+            continue;
+        }
+        let place = format!("the service {:?}", name.value);
+        if name.value.is_empty() {
+            reader.error("SW0103", name.span, "the name of a service must not be empty");
+        } else if service.as_text() == Some("") || service.is_null() {
+            reader.error_with_help(
+                "SW0103",
+                service.span,
+                format!("{place} must not be empty"),
+                "an expression may give an empty image, which means that the service is left out",
+            );
+        } else if let Some(service) = read(reader, service, &place, SERVICE) {
+            entries.push((name.clone(), service));
+        }
     }
+    Some(Services::Entries(entries))
+}
+
+fn read(reader: &mut Reader<'_>, node: &Node, place: &str, known: &[&str]) -> Option<Container> {
+    let Some(mapping) = node.as_mapping() else {
+        if node.as_sequence().is_some() {
+            reader.wrong_kind(node, place, "a string or a mapping");
+            return None;
+        }
+        return image(reader, node, place).map(Container::Image);
+    };
+    let (mut found, mut credentials, mut options) = (None, None, None);
+    let (mut entrypoint, mut command) = (None, None);
+    let (mut env, mut ports, mut volumes) = (Fields::default(), Items::default(), Items::default());
     for (key, value) in mapping.iter() {
         match key.value.as_str() {
             word if !known.contains(&word) => reader.unknown_key(key, place, known),
-            "env" => {
-                reader.fields(value, "env", &expr::JOB_OUTPUTS);
-            }
-            "ports" | "volumes" if !is_expression(value) => {
-                for item in reader.sequence(value, &key.value) {
-                    reader.filled(item, &key.value, &expr::JOB);
-                }
-            }
-            "credentials" if !is_expression(value) => {
-                for (key, value) in
-                    reader.mapping(value, "credentials").iter().flat_map(|m: &&Mapping| m.iter())
-                {
-                    match key.value.as_str() {
-                        "username" | "password" => {
-                            reader.filled(value, &key.value, &expr::CREDENTIALS);
-                        }
-                        _ => reader.unknown_key(key, "credentials", &["username", "password"]),
-                    }
-                }
-            }
-            "image" if value.is_null() => reader.wrong_kind(value, "image", "a string"),
+            "image" => found = image(reader, value, "image"),
+            "env" => env = reader.fields(value, "env", &expr::JOB_OUTPUTS),
+            "ports" => ports = items(reader, value, "ports"),
+            "volumes" => volumes = items(reader, value, "volumes"),
+            "credentials" => credentials = read_credentials(reader, value),
+            "options" => options = reader.template(value, "options", &expr::JOB),
+            "entrypoint" => entrypoint = reader.template(value, "entrypoint", &expr::JOB),
+            _ => command = reader.template(value, "command", &expr::JOB),
+        }
+    }
+    if mapping.get("image").is_none() {
+        reader.missing(node.span, place, "image");
+    }
+    let (image, span) = (found?, node.span);
+    let mapping =
+        ContainerMapping { image, credentials, env, ports, volumes, options, entrypoint, command, span };
+    Some(Container::Mapping(Box::new(mapping)))
+}
+
+/// An image; `docker://` alone names none.
+fn image(reader: &mut Reader<'_>, node: &Node, place: &str) -> Option<expr::Template> {
+    if node.as_text() == Some("docker://") {
+        reader.error("SW0103", node.span, format!("{place} names no image behind `docker://`"));
+        return None;
+    }
+    reader.filled(node, place, &expr::JOB)
+}
+
+fn items(reader: &mut Reader<'_>, node: &Node, place: &str) -> Items {
+    if node.as_text().is_some_and(expr::has_expression) {
+        let whole = reader.whole(node, place, "a sequence or an expression", &expr::JOB);
+        return whole.map_or_else(Items::default, Items::Expression);
+    }
+    let items = reader.sequence(node, place).iter();
+    Items::Entries(items.filter_map(|item| reader.filled(item, place, &expr::JOB)).collect())
+}
+
+fn read_credentials(reader: &mut Reader<'_>, node: &Node) -> Option<Credentials> {
+    if node.as_text().is_some_and(expr::has_expression) {
+        let whole = reader.whole(node, "credentials", "a mapping or an expression", &expr::CREDENTIALS);
+        return whole.map(Credentials::Expression);
+    }
+    let (mut username, mut password) = (None, None);
+    for (key, value) in reader.mapping(node, "credentials")?.iter() {
+        match key.value.as_str() {
+            "username" => username = reader.filled(value, "username", &expr::CREDENTIALS),
+            "password" => password = reader.filled(value, "password", &expr::CREDENTIALS),
+            _ => reader.unknown_key(key, "credentials", &["username", "password"]),
+        }
+    }
+    Some(Credentials::Entries { username, password })
+}
+
+/// Checks and refuses `snapshot`: it asks GitHub to keep the machine as an image, and no other machine can be kept so.
+pub(super) fn refuse_snapshot(reader: &mut Reader<'_>, key: &shipway_base::Spanned<String>, node: &Node) {
+    for (key, value) in node.as_mapping().iter().flat_map(|mapping: &&Mapping| mapping.iter()) {
+        match key.value.as_str() {
+            word if !SNAPSHOT_KEYS.contains(&word) => reader.unknown_key(key, "snapshot", SNAPSHOT_KEYS),
             "if" => {
                 reader.condition(value, "if", &expr::JOB);
             }
-            _ => {
-                reader.template(value, &key.value, &expr::JOB);
+            word => {
+                reader.filled(value, word, &expr::JOB);
             }
         }
     }
-}
-
-fn is_expression(node: &Node) -> bool {
-    node.as_text().is_some_and(expr::has_expression)
+    match node.as_mapping() {
+        Some(mapping) if mapping.get("image-name").is_none() => {
+            reader.missing(node.span, "snapshot", "image-name");
+        }
+        Some(_) => {}
+        None => {
+            reader.filled(node, "snapshot", &expr::JOB);
+        }
+    }
+    let message = "snapshot is not supported: it asks GitHub to keep its own machine as an image";
+    reader.error_with_help(
+        "SW0105",
+        key.span,
+        message,
+        "remove it from what is to run here; on GitHub it needs larger runners",
+    );
 }

@@ -1,16 +1,18 @@
 //! Reading `jobs.<id>`.
 
 use super::{
-    Defaults, Fields, Job, RunsOn, Strategy, StrategyMatrix, containers, reader::Reader, step, values,
+    Defaults, Fields, Job, JobKind, RunsOn, StepsJob, Strategy, StrategyMatrix, call, containers,
+    reader::Reader, step, values,
 };
 use crate::{
     expr::{self, Condition, Template},
     matrix,
 };
 use shipway_base::{
-    Spanned,
+    Span, Spanned,
     yaml::{Mapping, Node},
 };
+use std::sync::Arc;
 
 const KEYS: &[&str] = &[
     "name",
@@ -37,34 +39,45 @@ const KEYS: &[&str] = &[
     "secrets",
 ];
 
-/// Reads one job; `None` when it is not a mapping or calls a reusable workflow.
+/// The keys of a job that calls a workflow.
+const CALL_KEYS: &[&str] = &[
+    "name",
+    "uses",
+    "with",
+    "secrets",
+    "needs",
+    "if",
+    "permissions",
+    "concurrency",
+    "strategy",
+    "cache-mode",
+];
+
+/// Reads one job; `None` when it is not a mapping, or calls something that is no workflow.
 pub(super) fn read(reader: &mut Reader<'_>, id: &Spanned<String>, node: &Node) -> Option<Job> {
     let mapping = reader.mapping(node, &format!("the job {:?}", id.value))?;
-    if let Some((uses, target)) = mapping.iter().find(|(key, _)| key.value == "uses") {
-        call(reader, uses, target, mapping);
-        return None;
-    }
+    let uses = mapping.iter().find(|(key, _)| key.value == "uses").map(|(key, _)| key.span);
+    let calls = uses.is_some();
     let mut job = Job {
         id: id.clone(),
         name: None,
         needs: Vec::new(),
         condition: Condition::success(),
         strategy: None,
-        runs_on: RunsOn { labels: Vec::new(), span: node.span },
-        timeout_minutes: None,
-        continue_on_error: None,
-        env: Fields::default(),
-        environment: None,
         permissions: None,
         concurrency: None,
-        outputs: Vec::new(),
-        defaults: Defaults::default(),
-        steps: Vec::new(),
+        cache_mode: None,
+        kind: JobKind::Steps(Arc::new(StepsJob::empty(node.span))),
         span: node.span,
     };
-    let mut runs_on = false;
     for (key, value) in mapping.iter() {
         match key.value.as_str() {
+            word if calls && KEYS.contains(&word) && !CALL_KEYS.contains(&word) => {
+                let message = format!("a job with `uses` cannot have the key {:?}", key.value);
+                // The later of the two is the one too many.
+                let span = uses.filter(|uses| uses.start > key.span.start).unwrap_or(key.span);
+                reader.error("SW0110", span, message);
+            }
             "name" => job.name = reader.template(value, "name", &expr::JOB),
             "needs" => job.needs = reader.names(value, "needs"),
             "if" => {
@@ -72,92 +85,104 @@ pub(super) fn read(reader: &mut Reader<'_>, id: &Spanned<String>, node: &Node) -
                     job.condition = condition;
                 }
             }
-            "runs-on" => {
-                runs_on = true;
-                job.runs_on = read_runs_on(reader, value);
-            }
             "strategy" => job.strategy = read_strategy(reader, value),
-            "timeout-minutes" => {
-                job.timeout_minutes = values::minutes(reader, value, "timeout-minutes", &expr::JOB);
-            }
-            "continue-on-error" => {
-                job.continue_on_error = reader.maybe_bool(value, "continue-on-error", &expr::JOB);
-            }
-            "env" => job.env = reader.fields(value, "env", &expr::JOB_ENV),
-            "environment" => job.environment = values::environment(reader, value),
             "permissions" => job.permissions = values::permissions(reader, value),
             "concurrency" => job.concurrency = values::concurrency(reader, value, &expr::JOB),
-            "outputs" => job.outputs = read_outputs(reader, value),
-            "defaults" => job.defaults = values::defaults(reader, value, Some(&expr::JOB_DEFAULTS)),
-            "steps" => job.steps = step::read_steps(reader, value, step::Home::Job),
-            "container" | "services" | "snapshot" => containers::refuse(reader, key, value),
-            "cancel-timeout-minutes" | "cache-mode" => reader.not_supported(key.span, &key.value),
-            "with" | "secrets" => {
-                let message =
-                    format!("{:?} belongs to a job that calls a reusable workflow with `uses`", key.value);
-                reader.error("SW0110", key.span, message);
-            }
+            "cache-mode" => job.cache_mode = values::cache_mode(reader, value),
+            // The rest is read with its kind.
+            word if KEYS.contains(&word) => {}
+            _ if calls => reader.unknown_key(key, "a job with `uses`", CALL_KEYS),
             _ => reader.unknown_key(key, "a job", KEYS),
         }
     }
-    if !runs_on {
-        reader.missing(id.span, &format!("the job {:?}", id.value), "runs-on");
-    }
+    job.kind = match calls {
+        true => JobKind::Call(Arc::new(call::read(reader, mapping)?)),
+        false => JobKind::Steps(Arc::new(read_steps_job(reader, id, node.span, mapping))),
+    };
     Some(job)
 }
 
-/// A job with `uses`: recognised, checked for keys that contradict it, and refused.
-fn call(reader: &mut Reader<'_>, uses: &Spanned<String>, target: &Node, mapping: &Mapping) {
-    const CALL_KEYS: &[&str] =
-        &["name", "uses", "with", "secrets", "needs", "if", "permissions", "concurrency", "strategy"];
-    for (key, _) in mapping.iter() {
-        if CALL_KEYS.contains(&key.value.as_str()) {
-            continue;
-        }
-        if KEYS.contains(&key.value.as_str()) {
-            let message = format!("a job with `uses` cannot have the key {:?}", key.value);
-            reader.error("SW0110", key.span, message);
-        } else {
-            reader.unknown_key(key, "a job with `uses`", CALL_KEYS);
+impl StepsJob {
+    fn empty(span: Span) -> StepsJob {
+        StepsJob {
+            runs_on: RunsOn { labels: Vec::new(), group: None, span },
+            timeout_minutes: None,
+            cancel_timeout_minutes: None,
+            continue_on_error: None,
+            env: Fields::default(),
+            environment: None,
+            outputs: Vec::new(),
+            defaults: Defaults::default(),
+            container: None,
+            services: None,
+            steps: Vec::new(),
         }
     }
-    if let Some(path) = reader.name(target, "uses") {
-        let (file, reference) = path.value.split_once('@').unwrap_or((&path.value, ""));
-        let local = file.starts_with("./") || file.starts_with("$/");
-        let remote = file.split('/').filter(|part| !part.is_empty()).count() > 2 && !reference.is_empty();
-        let named = file.ends_with(".yml") || file.ends_with(".yaml");
-        if !(named && (local || remote)) {
-            let help = "write ./.github/workflows/FILE.yml or OWNER/REPO/.github/workflows/FILE.yml@REF";
-            reader.error_with_help("SW0112", path.span, "this does not name a reusable workflow", help);
-            return;
+}
+
+fn read_steps_job(reader: &mut Reader<'_>, id: &Spanned<String>, span: Span, mapping: &Mapping) -> StepsJob {
+    let mut job = StepsJob::empty(span);
+    for (key, value) in mapping.iter() {
+        let word = key.value.as_str();
+        match word {
+            "runs-on" => job.runs_on = read_runs_on(reader, value),
+            "timeout-minutes" => job.timeout_minutes = values::minutes(reader, value, word, &expr::JOB),
+            "cancel-timeout-minutes" => {
+                job.cancel_timeout_minutes = values::minutes(reader, value, word, &expr::JOB);
+            }
+            "continue-on-error" => job.continue_on_error = reader.maybe_bool(value, word, &expr::JOB),
+            "env" => job.env = reader.fields(value, "env", &expr::JOB_ENV),
+            "environment" => job.environment = values::environment(reader, value),
+            "outputs" => job.outputs = read_outputs(reader, value),
+            "defaults" => job.defaults = values::defaults(reader, value, Some(&expr::JOB_DEFAULTS)),
+            "steps" => job.steps = step::read_steps(reader, value, step::Home::Job),
+            "container" => job.container = containers::container(reader, value),
+            "services" => job.services = containers::services(reader, value),
+            "snapshot" => containers::refuse_snapshot(reader, key, value),
+            "with" | "secrets" => {
+                let message = format!("{word:?} belongs to a job that calls a reusable workflow with `uses`");
+                reader.error("SW0110", key.span, message);
+            }
+            // Every job has these, or they are told of already.
+            _ => {}
         }
-        reader.not_supported(uses.span, "calling a reusable workflow");
     }
+    if mapping.get("runs-on").is_none() {
+        reader.missing(id.span, &format!("the job {:?}", id.value), "runs-on");
+    }
+    job
 }
 
 fn read_runs_on(reader: &mut Reader<'_>, node: &Node) -> RunsOn {
     let Some(mapping) = node.as_mapping() else {
-        return RunsOn { labels: labels(reader, node), span: node.span };
+        return RunsOn { labels: labels(reader, node), group: None, span: node.span };
     };
-    let mut found = Vec::new();
-    let mut any = false;
+    let mut found = RunsOn { labels: Vec::new(), group: None, span: node.span };
     for (key, value) in mapping.iter() {
         match key.value.as_str() {
-            "labels" => {
-                any = true;
-                found = labels(reader, value);
-            }
-            "group" => {
-                any = true;
-                reader.not_supported(key.span, "a runner group");
-            }
+            "labels" => found.labels = labels(reader, value),
+            "group" => found.group = read_group(reader, value),
             _ => reader.unknown_key(key, "runs-on", &["group", "labels"]),
         }
     }
-    if !any {
+    if mapping.get("labels").is_none() && mapping.get("group").is_none() {
         reader.missing(node.span, "runs-on", "labels");
     }
-    RunsOn { labels: found, span: node.span }
+    found
+}
+
+/// A group of runners: a name, or one behind `org/`, `organization/`, `ent/` or `enterprise/`.
+fn read_group(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
+    let group = reader.filled(node, "runs-on.group", &expr::JOB)?;
+    if let Some((owner, name)) = group.as_literal().and_then(|text| text.split_once('/')) {
+        let known = matches!(owner, "org" | "organization" | "ent" | "enterprise");
+        if !known || name.is_empty() || name.contains('/') {
+            let message = format!("{:?} is not the name of a group of runners", group.text());
+            let help = "write its name alone, or behind organization/ or enterprise/";
+            reader.error_with_help("SW0104", node.span, message, help);
+        }
+    }
+    Some(group)
 }
 
 fn labels(reader: &mut Reader<'_>, node: &Node) -> Vec<Template> {

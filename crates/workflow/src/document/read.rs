@@ -23,8 +23,9 @@ impl Workflow {
     /// Reads a workflow file and everything that is wrong with it. There is a workflow exactly when no finding is an
     /// error.
     ///
-    /// Unknown keys are errors. Keys that GitHub knows and this version cannot honour are errors of their own code
-    /// (SW0105), so that nothing is silently ignored.
+    /// Unknown keys are errors. The few keys that GitHub knows and that nothing here can ever honour (`snapshot`) are
+    /// errors of their own code (SW0105), so that nothing is silently ignored. What is read here and cannot be run yet
+    /// is refused where a run is planned.
     pub fn parse(source: &Source) -> (Option<Workflow>, Diagnostics) {
         let mut reader = Reader::new(source);
         let workflow = reader.tree("a workflow").and_then(|tree| read(&mut reader, &tree));
@@ -45,6 +46,7 @@ fn read(reader: &mut Reader<'_>, tree: &Node) -> Option<Workflow> {
         env: super::Fields::default(),
         defaults: super::Defaults::default(),
         concurrency: None,
+        cache_mode: None,
         jobs: IndexMap::new(),
     };
     let (mut on, mut jobs) = (false, false);
@@ -61,7 +63,7 @@ fn read(reader: &mut Reader<'_>, tree: &Node) -> Option<Workflow> {
             "env" => workflow.env = reader.fields(value, "env", &expr::WORKFLOW_ENV),
             "defaults" => workflow.defaults = values::defaults(reader, value, None),
             "concurrency" => workflow.concurrency = values::concurrency(reader, value, &expr::RUN_NAMES),
-            "cache-mode" => reader.not_supported(key.span, "cache-mode"),
+            "cache-mode" => workflow.cache_mode = values::cache_mode(reader, value),
             "jobs" => {
                 jobs = true;
                 workflow.jobs = read_jobs(reader, value);

@@ -1,5 +1,7 @@
 //! Reading the entries of `steps`, of a job or of a composite action.
 
+mod control;
+
 use super::{Fields, RunStep, Step, StepKind, UsesStep, reader::Reader, uses, values};
 use crate::expr::{self, AllowedNames, Condition};
 use shipway_base::{Spanned, yaml::Node};
@@ -9,6 +11,8 @@ use shipway_base::{Spanned, yaml::Node};
 pub(crate) enum Home {
     /// `jobs.<id>.steps`.
     Job,
+    /// `parallel` of such a step.
+    Parallel,
     /// `runs.steps` of an action.
     Composite,
 }
@@ -32,34 +36,38 @@ const KEYS: &[&str] = &[
     "parallel",
 ];
 
+/// Where the keys of background steps begin in [`KEYS`]; none of them may stand within `parallel`.
+const BACKGROUND: usize = 11;
+
 const COMPOSITE_KEYS: &[&str] =
     &["id", "name", "if", "run", "uses", "with", "env", "shell", "working-directory", "continue-on-error"];
 
 /// Reads all steps; those that are wrong are noted and left out.
 pub(crate) fn read_steps(reader: &mut Reader<'_>, node: &Node, home: Home) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
-    // Kept apart from the steps, so that those which are wrong otherwise count too.
-    let mut ids: Vec<&Spanned<String>> = Vec::new();
-    let found = &mut Vec::new();
-    for item in reader.sequence(node, "steps") {
-        steps.extend(read(reader, item, home, found));
+    let mut ids = Ids::default();
+    reader.sequence(node, "steps").iter().filter_map(|item| read(reader, item, home, &mut ids)).collect()
+}
+
+/// The ids of the steps so far, kept apart from the steps, so that those which are wrong otherwise count too.
+#[derive(Default)]
+struct Ids(Vec<(Spanned<String>, bool)>);
+
+impl Ids {
+    fn find(&self, id: &str) -> Option<&(Spanned<String>, bool)> {
+        self.0.iter().find(|(known, _)| known.value.eq_ignore_ascii_case(id))
     }
-    for id in found.iter() {
-        match ids.iter().find(|known| known.value.eq_ignore_ascii_case(&id.value)) {
-            Some(first) => {
+
+    fn add(&mut self, reader: &mut Reader<'_>, id: &Spanned<String>, background: bool) {
+        match self.find(&id.value) {
+            Some((first, _)) => {
                 let message =
                     format!("the step id {:?} is already used on line {}", id.value, first.span.start.line);
-                reader.error_with_help(
-                    "SW0107",
-                    id.span,
-                    message,
-                    "ids are compared without case; choose another",
-                );
+                let help = "ids are compared without case; choose another";
+                reader.error_with_help("SW0107", id.span, message, help);
             }
-            None => ids.push(id),
+            None => self.0.push((id.clone(), background)),
         }
     }
-    steps
 }
 
 /// What has been read of a step before it is known to be complete.
@@ -70,19 +78,25 @@ struct Parts<'n> {
     with: Option<(&'n Spanned<String>, &'n Node)>,
     shell: Option<(&'n Spanned<String>, &'n Node)>,
     working_directory: Option<(&'n Spanned<String>, &'n Node)>,
-    refused: bool,
 }
 
-fn read(reader: &mut Reader<'_>, node: &Node, home: Home, ids: &mut Vec<Spanned<String>>) -> Option<Step> {
+fn read(reader: &mut Reader<'_>, node: &Node, home: Home, ids: &mut Ids) -> Option<Step> {
     let mapping = reader.mapping(node, "a step")?;
+    if home == Home::Job
+        && let Some(step) = control::read(reader, node, mapping, ids)
+    {
+        return step;
+    }
     let (names, if_names): (&AllowedNames<'_>, &AllowedNames<'_>) = match home {
-        Home::Job => (&expr::STEP, &expr::STEP_IF),
+        Home::Job | Home::Parallel => (&expr::STEP, &expr::STEP_IF),
         Home::Composite => (&expr::COMPOSITE_STEP, &expr::COMPOSITE_STEP_IF),
     };
     let known = match home {
         Home::Job => KEYS,
+        Home::Parallel => &KEYS[..BACKGROUND],
         Home::Composite => COMPOSITE_KEYS,
     };
+    let mut background = false;
     let (mut id, mut name, mut continue_on_error, mut timeout_minutes) = (None, None, None, None);
     let mut condition = Condition::success();
     let mut env = Fields::default();
@@ -93,7 +107,6 @@ fn read(reader: &mut Reader<'_>, node: &Node, home: Home, ids: &mut Vec<Spanned<
             _ if !known.contains(&word) => reader.unknown_key(key, "a step", known),
             "id" => {
                 id = reader.literal(value, "id").filter(|id| values::check_id(reader, id, "a step"));
-                ids.extend(id.clone());
             }
             "name" => name = reader.template(value, "name", names),
             "if" => {
@@ -109,14 +122,17 @@ fn read(reader: &mut Reader<'_>, node: &Node, home: Home, ids: &mut Vec<Spanned<
             "with" => parts.with = Some((key, value)),
             "shell" => parts.shell = Some((key, value)),
             "working-directory" => parts.working_directory = Some((key, value)),
-            _ => {
-                parts.refused = true;
-                reader.not_supported(key.span, &format!("{word:?} of a step"));
-            }
+            "background" => background = reader.boolean(value, word).unwrap_or(false),
+            // The other known keys make a step that waits, cancels or groups, which is read elsewhere.
+            _ => {}
         }
     }
+    if let Some(id) = &id {
+        ids.add(reader, id, background || home == Home::Parallel);
+    }
     let kind = read_kind(reader, node, &parts, home, names)?;
-    Some(Step { id, name, condition, env, continue_on_error, timeout_minutes, kind, span: node.span })
+    let span = node.span;
+    Some(Step { id, name, condition, env, continue_on_error, timeout_minutes, background, kind, span })
 }
 
 fn read_kind(
@@ -156,9 +172,7 @@ fn read_kind(
             Some(StepKind::Uses(Box::new(UsesStep { uses, with })))
         }
         (None, None) => {
-            if !parts.refused {
-                reader.error("SW0102", node.span, "a step needs the key \"run\" or the key \"uses\"");
-            }
+            reader.error("SW0102", node.span, "a step needs the key \"run\" or the key \"uses\"");
             None
         }
     }

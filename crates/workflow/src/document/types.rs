@@ -1,12 +1,18 @@
-//! The types of the document model.
+//! The types of the document model; those of jobs, steps and containers have files of their own.
 
-use crate::{
-    event::Trigger,
-    expr::{Condition, Template},
-};
+mod container;
+mod job;
+mod step;
+
+use crate::{event::Trigger, expr::Template};
 use indexmap::IndexMap;
 use shipway_base::{Source, Span, Spanned};
 use std::{collections::BTreeMap, sync::Arc};
+
+pub(crate) use container::SNAPSHOT_KEYS;
+pub use container::{Container, ContainerMapping, ContainerSpec, Credentials, Items, Services};
+pub use job::{CacheMode, CallJob, CallSecrets, Job, JobKind, StepsJob, WorkflowRef};
+pub use step::{RunStep, Step, StepKind, Uses, UsesStep};
 
 /// A workflow file, `.github/workflows/*.yml`.
 #[derive(Clone, Debug)]
@@ -29,116 +35,10 @@ pub struct Workflow {
     pub defaults: Defaults,
     /// `concurrency` of whole runs.
     pub concurrency: Option<Concurrency>,
+    /// `cache-mode` of all jobs that have none of their own.
+    pub cache_mode: Option<Spanned<CacheMode>>,
     /// `jobs` by id, in the order of the text. Ids are compared without case: see [`Workflow::job`].
     pub jobs: IndexMap<String, Arc<Job>>,
-}
-
-/// `jobs.<id>`: steps that run one after the other on one machine.
-#[derive(Clone, Debug)]
-pub struct Job {
-    /// The key under `jobs`.
-    pub id: Spanned<String>,
-    /// `name`: what people see; the id when absent.
-    pub name: Option<Template>,
-    /// `needs`: ids of jobs that must end first, spelled as those jobs spell themselves.
-    pub needs: Vec<Spanned<String>>,
-    /// `if`, with the implicit `success()`; `success()` alone when absent.
-    pub condition: Condition,
-    /// `strategy`.
-    pub strategy: Option<Strategy>,
-    /// `runs-on`.
-    pub runs_on: RunsOn,
-    /// `timeout-minutes`; 360 when absent.
-    pub timeout_minutes: Option<Maybe<f64>>,
-    /// `continue-on-error`: whether the run succeeds although this job fails.
-    pub continue_on_error: Option<Maybe<bool>>,
-    /// `env` of every step of the job.
-    pub env: Fields,
-    /// `environment`, a label here: nothing is protected by it yet.
-    pub environment: Option<Environment>,
-    /// `permissions` of the job token, kept as written.
-    pub permissions: Option<Permissions>,
-    /// `concurrency` of this job.
-    pub concurrency: Option<Concurrency>,
-    /// `outputs` in the order of the text, evaluated when the last step has ended.
-    pub outputs: Vec<(Spanned<String>, Template)>,
-    /// `defaults.run` of every step of the job.
-    pub defaults: Defaults,
-    /// `steps`.
-    pub steps: Vec<Step>,
-    /// The whole job.
-    pub span: Span,
-}
-
-/// One entry of `steps`, of a job or of a composite action.
-#[derive(Clone, Debug)]
-pub struct Step {
-    /// `id`, the key of the `steps` context.
-    pub id: Option<Spanned<String>>,
-    /// `name`.
-    pub name: Option<Template>,
-    /// `if`, with the implicit `success()`; `success()` alone when absent.
-    pub condition: Condition,
-    /// `env`.
-    pub env: Fields,
-    /// `continue-on-error`.
-    pub continue_on_error: Option<Maybe<bool>>,
-    /// `timeout-minutes`; only the job's limit applies when absent. Never present in a composite action.
-    pub timeout_minutes: Option<Maybe<f64>>,
-    /// `run` or `uses`.
-    pub kind: StepKind,
-    /// The whole step.
-    pub span: Span,
-}
-
-/// What a step does.
-#[derive(Clone, Debug)]
-pub enum StepKind {
-    /// `run`: a script.
-    Run(Box<RunStep>),
-    /// `uses`: an action.
-    Uses(Box<UsesStep>),
-}
-
-/// A step with `run`.
-#[derive(Clone, Debug)]
-pub struct RunStep {
-    /// `run`: the script, its expressions filled in before a shell sees it.
-    pub run: Template,
-    /// `shell`. Always present in a composite action.
-    pub shell: Option<Template>,
-    /// `working-directory`, relative to the workspace.
-    pub working_directory: Option<Template>,
-}
-
-/// A step with `uses`.
-#[derive(Clone, Debug)]
-pub struct UsesStep {
-    /// Which action.
-    pub uses: Spanned<Uses>,
-    /// `with`: the action's inputs.
-    pub with: Fields,
-}
-
-/// The value of `uses`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Uses {
-    /// `./path`: a folder of the workspace.
-    Local {
-        /// The path as written, beginning with `./`.
-        path: String,
-    },
-    /// `owner/repo/path@ref`.
-    Repository {
-        /// The account.
-        owner: String,
-        /// The repository.
-        repo: String,
-        /// The folder in it; empty for its root.
-        path: String,
-        /// The branch, tag or commit.
-        reference: String,
-    },
 }
 
 /// A mapping of names to texts (`env`, `with`), whose whole may also come from one expression.
@@ -168,11 +68,14 @@ pub struct Defaults {
     pub working_directory: Option<Template>,
 }
 
-/// `runs-on`: one label or several, all of which the runner must have.
+/// `runs-on`: one label or several, all of which the runner must have, and the group that it must belong to.
 #[derive(Clone, Debug)]
 pub struct RunsOn {
-    /// The labels. A single one may be an expression that gives a list.
+    /// The labels; a single one may be an expression that gives a list, or an object with `group` and `labels`. Empty
+    /// only where there is a group.
     pub labels: Vec<Template>,
+    /// `group`: the name of a group of runners.
+    pub group: Option<Template>,
     /// Its place.
     pub span: Span,
 }
@@ -206,6 +109,9 @@ pub struct Environment {
     pub name: Template,
     /// `url`, evaluated when the job has ended.
     pub url: Option<Template>,
+    /// `deployment`: whether a deployment is recorded; true when absent. No deployments are recorded here, so both
+    /// values come to the same.
+    pub deployment: Option<Maybe<bool>>,
 }
 
 /// `concurrency`.
@@ -215,6 +121,18 @@ pub struct Concurrency {
     pub group: Template,
     /// `cancel-in-progress`; false when absent.
     pub cancel_in_progress: Option<Maybe<bool>>,
+    /// `queue`.
+    pub queue: ConcurrencyQueue,
+}
+
+/// `concurrency.queue`: how many may wait in a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConcurrencyQueue {
+    /// `single`, also when absent: the newest alone waits, and whoever waited before it is cancelled.
+    #[default]
+    Single,
+    /// `max`: up to 100 wait, and the one that has waited longest comes next.
+    Max,
 }
 
 /// `permissions`.

@@ -4,20 +4,12 @@ use super::{Uses, reader::Reader};
 use shipway_base::{Spanned, yaml::Node};
 use std::fmt;
 
-/// Reads which action a step uses; Docker images and self-repository references are refused as not supported yet.
+/// Reads which action a step uses.
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Spanned<Uses>> {
     let text = reader.name(node, "uses")?;
-    if text.value.starts_with("docker://") {
-        reader.not_supported(text.span, "a Docker image as an action");
-        return None;
-    }
-    if text.value.starts_with("$/") {
-        reader.not_supported(text.span, "a self-repository reference (`$/`)");
-        return None;
-    }
     let uses = parse(&text.value);
     if uses.is_none() {
-        let help = "write OWNER/REPO@REF, OWNER/REPO/PATH@REF or ./PATH";
+        let help = "write OWNER/REPO@REF, OWNER/REPO/PATH@REF, ./PATH, $/PATH or docker://IMAGE";
         reader.error_with_help("SW0112", text.span, "this does not name an action", help);
     }
     Some(Spanned::new(uses?, text.span))
@@ -27,6 +19,14 @@ fn parse(text: &str) -> Option<Uses> {
     // GitHub's runner takes any path that begins with a dot and a slash or backslash.
     if text == "." || text.starts_with("./") || text.starts_with(".\\") {
         return Some(Uses::Local { path: text.replace('\\', "/") });
+    }
+    if let Some(path) = text.strip_prefix("$/") {
+        let path = path.trim_matches('/');
+        let plain = path.is_empty() || path.split('/').all(|part| !matches!(part, "" | "." | ".."));
+        return plain.then(|| Uses::SelfRepository { path: path.to_owned() });
+    }
+    if let Some(image) = text.strip_prefix("docker://") {
+        return (!image.trim().is_empty()).then(|| Uses::Docker { image: image.to_owned() });
     }
     let (path, reference) = text.split_once('@')?;
     let mut parts = path.split('/').filter(|part| !part.is_empty());
@@ -47,6 +47,8 @@ impl fmt::Display for Uses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Uses::Local { path } => f.write_str(path),
+            Uses::SelfRepository { path } => write!(f, "$/{path}"),
+            Uses::Docker { image } => write!(f, "docker://{image}"),
             Uses::Repository { owner, repo, path, reference } if path.is_empty() => {
                 write!(f, "{owner}/{repo}@{reference}")
             }
@@ -64,6 +66,8 @@ mod tests {
     fn check(text: &str, expect: Option<&str>) {
         let read = parse(text).map(|uses| match uses {
             Uses::Local { path } => format!("local {path}"),
+            Uses::SelfRepository { path } => format!("self {path:?}"),
+            Uses::Docker { image } => format!("docker {image}"),
             Uses::Repository { owner, repo, path, reference } => {
                 format!("{owner} {repo} {path:?} {reference}")
             }
@@ -78,6 +82,9 @@ mod tests {
         check("a/b/c/d@refs/heads/x@y", Some("a b \"c/d\" refs/heads/x@y"));
         check("./.github/actions/mine", Some("local ./.github/actions/mine"));
         check("./", Some("local ./"));
+        check("$/", Some("self \"\""));
+        check("$//a/b/", Some("self \"a/b\""));
+        check("docker://ghcr.io/a/b:1", Some("docker ghcr.io/a/b:1"));
         for text in [
             "checkout@v4",
             "actions/checkout",
@@ -85,6 +92,8 @@ mod tests {
             "...x://y/z@1",
             "$$docker://a@b",
             "../up",
+            "$/../up",
+            "docker://",
         ] {
             check(text, None);
         }

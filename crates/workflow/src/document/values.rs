@@ -1,6 +1,8 @@
 //! Reading the smaller values: ids, permissions, concurrency, defaults, environment, minutes.
 
-use super::{Concurrency, Defaults, Environment, Maybe, Permissions, reader::Reader};
+use super::{
+    CacheMode, Concurrency, ConcurrencyQueue, Defaults, Environment, Maybe, Permissions, reader::Reader,
+};
 use crate::expr::{self, AllowedNames};
 use shipway_base::{Spanned, yaml::Node};
 use std::collections::BTreeMap;
@@ -100,9 +102,10 @@ pub(super) fn concurrency(
 ) -> Option<Concurrency> {
     let Some(mapping) = node.as_mapping() else {
         let group = reader.filled(node, "concurrency", names)?;
-        return Some(Concurrency { group, cancel_in_progress: None });
+        return Some(Concurrency { group, cancel_in_progress: None, queue: ConcurrencyQueue::Single });
     };
     let (mut group, mut cancel_in_progress, mut named) = (None, None, false);
+    let mut queue = ConcurrencyQueue::Single;
     for (key, value) in mapping.iter() {
         match key.value.as_str() {
             "group" => {
@@ -114,7 +117,7 @@ pub(super) fn concurrency(
             }
             "queue" => match value.as_text() {
                 Some("single") => {}
-                Some("max") => reader.not_supported(value.span, "concurrency.queue: max"),
+                Some("max") => queue = ConcurrencyQueue::Max,
                 Some(_) | None => {
                     reader.error("SW0104", value.span, "concurrency.queue must be one of: single, max");
                 }
@@ -125,7 +128,7 @@ pub(super) fn concurrency(
     if !named {
         reader.missing(node.span, "concurrency", "group");
     }
-    Some(Concurrency { group: group?, cancel_in_progress })
+    Some(Concurrency { group: group?, cancel_in_progress, queue })
 }
 
 /// `defaults`; without names no expression may stand in it.
@@ -162,9 +165,9 @@ pub(super) fn environment(reader: &mut Reader<'_>, node: &Node) -> Option<Enviro
             return None;
         }
         let name = reader.template(node, "environment", &expr::JOB)?;
-        return Some(Environment { name, url: None });
+        return Some(Environment { name, url: None, deployment: None });
     };
-    let (mut name, mut url, mut named) = (None, None, false);
+    let (mut name, mut url, mut deployment, mut named) = (None, None, None, false);
     for (key, value) in mapping.iter() {
         match key.value.as_str() {
             "name" => {
@@ -172,17 +175,30 @@ pub(super) fn environment(reader: &mut Reader<'_>, node: &Node) -> Option<Enviro
                 name = reader.template(value, "environment.name", &expr::JOB);
             }
             "url" => url = reader.template(value, "environment.url", &ENVIRONMENT_URL),
-            "deployment" => {
-                // No deployment record is made for an environment, so both values are honoured by doing nothing.
-                let _: Option<Maybe<bool>> = reader.maybe_bool(value, "environment.deployment", &expr::JOB);
-            }
+            "deployment" => deployment = reader.maybe_bool(value, "environment.deployment", &expr::JOB),
             _ => reader.unknown_key(key, "environment", &["name", "url", "deployment"]),
         }
     }
     if !named {
         reader.missing(node.span, "environment", "name");
     }
-    Some(Environment { name: name?, url })
+    Some(Environment { name: name?, url, deployment })
+}
+
+pub(super) fn cache_mode(reader: &mut Reader<'_>, node: &Node) -> Option<Spanned<CacheMode>> {
+    let mode = CacheMode::ALL.into_iter().find(|mode| node.as_text() == Some(mode.as_str()));
+    match mode {
+        Some(mode) => Some(Spanned::new(mode, node.span)),
+        None if node.as_text().is_some_and(expr::has_expression) => {
+            reader.wrong_kind(node, "cache-mode", "one of: read, write, write-only, none");
+            None
+        }
+        None => {
+            let help = "use one of: read, write, write-only, none";
+            reader.error_with_help("SW0104", node.span, "this is no cache-mode", help);
+            None
+        }
+    }
 }
 
 /// A number of minutes above zero, or an expression that gives one.

@@ -1,9 +1,9 @@
-//! Inputs of `workflow_dispatch`, and the form of those of `workflow_call`.
+//! Inputs of `workflow_dispatch`.
 
 use super::Event;
 use crate::{
     document::{DispatchInput, InputKind, Reader, Workflow, scalar_value},
-    expr::{self, Object, Value},
+    expr::{Object, Value},
 };
 use shipway_base::{Diagnostic, Diagnostics, Span, Spanned, yaml, yaml::Node};
 use std::collections::BTreeMap;
@@ -97,57 +97,6 @@ fn default_value(reader: &mut Reader<'_>, input: &DispatchInput, node: &Node) ->
         return None;
     }
     reader.literal(node, "default")
-}
-
-/// Checks `inputs`, `secrets` and `outputs` of `workflow_call`. They are kept nowhere: nothing here can call a workflow
-/// yet, and a caller is refused.
-pub(super) fn check_call(reader: &mut Reader<'_>, key: &Spanned<String>, node: &Node) {
-    let Some(mapping) = reader.optional_mapping(node, &key.value) else { return };
-    for (name, value) in mapping.iter() {
-        let place = format!("{:?} of {}", name.value, key.value);
-        let known: &[&str] = match key.value.as_str() {
-            "inputs" => &["description", "type", "required", "default", "deprecationMessage"],
-            "secrets" => &["description", "required"],
-            _ => &["description", "value"],
-        };
-        let needed = match key.value.as_str() {
-            "inputs" => Some("type"),
-            "secrets" => None,
-            _ => Some("value"),
-        };
-        let entries = if needed.is_none() {
-            reader.optional_mapping(value, &place)
-        } else {
-            reader.mapping(value, &place)
-        };
-        let Some(entries) = entries else { continue };
-        for (key, value) in entries.iter() {
-            match key.value.as_str() {
-                word if !known.contains(&word) => reader.unknown_key(key, &place, known),
-                "type" => {
-                    if !matches!(value.as_text(), Some("string" | "boolean" | "number")) {
-                        let message = format!("the type of {place} must be one of: string, boolean, number");
-                        reader.error("SW0104", value.span, message);
-                    }
-                }
-                "required" => {
-                    reader.boolean(value, "required");
-                }
-                "default" => {
-                    reader.template(value, "default", &expr::RUN_NAMES);
-                }
-                "value" => {
-                    reader.template(value, "value", &expr::WORKFLOW_OUTPUT);
-                }
-                _ => {
-                    reader.literal(value, &key.value);
-                }
-            }
-        }
-        if let Some(needed) = needed.filter(|needed| entries.get(needed).is_none()) {
-            reader.missing(value.span, &place, needed);
-        }
-    }
 }
 
 /// The `inputs` context: what was given, checked and typed, with defaults for the rest. Empty for other events than

@@ -1,7 +1,7 @@
 //! Reading `on`.
 
 use super::{
-    Filter, Schedule, Trigger, inputs,
+    Filter, Schedule, Trigger, call, inputs,
     pattern::Pattern,
     table::{self, Known},
 };
@@ -71,9 +71,11 @@ fn read_trigger(reader: &mut Reader<'_>, known: &Known, name: &Spanned<String>, 
             "inputs" if known.name == "workflow_dispatch" => {
                 trigger.inputs = inputs::read_dispatch(reader, value);
             }
-            "inputs" | "secrets" | "outputs" => inputs::check_call(reader, key, value),
-            // `names` and `versions` of `image_version`: custom images exist on GitHub's own runners only.
-            _ => reader.not_supported(key.span, &format!("{word:?} of {place}")),
+            "inputs" | "secrets" | "outputs" => {
+                call::read(reader, trigger.call.get_or_insert_default(), key, value);
+            }
+            "names" => filter(reader, key, value, &mut trigger.names),
+            _ => filter(reader, key, value, &mut trigger.versions),
         }
     }
     if known.name == "workflow_run" && trigger.workflows.is_empty() {

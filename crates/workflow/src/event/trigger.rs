@@ -65,6 +65,13 @@ impl Trigger {
                 return Some(format!("its workflows do not include {name:?}"));
             }
         }
+        for (what, filter) in [("name", &self.names), ("version", &self.versions)] {
+            if let (Some(filter), Some(text)) = (filter, text(&event.payload, &["image_version", what]))
+                && !filter.admits(text)
+            {
+                return Some(format!("its {what}s leave out {text}"));
+            }
+        }
         if !self.schedules.is_empty() {
             let cron = text(&event.payload, &["schedule"])?;
             if self.schedules.iter().all(|schedule| schedule.cron.value != cron) {

@@ -43,7 +43,10 @@ pub const STRATEGY: AllowedNames<'static> = AllowedNames::new(&["github", "input
 pub const JOB: AllowedNames<'static> =
     AllowedNames::new(&["github", "inputs", "vars", "needs", "strategy", "matrix"], &[]);
 
-/// `jobs.<id>.env`, and secrets handed to a called workflow.
+/// `jobs.<id>.secrets` of a job that calls a workflow.
+pub const CALL_SECRETS: AllowedNames<'static> = JOB_ENV;
+
+/// `jobs.<id>.env`.
 pub const JOB_ENV: AllowedNames<'static> =
     AllowedNames::new(&["github", "inputs", "vars", "needs", "strategy", "matrix", "secrets"], &[]);
 
@@ -80,6 +83,9 @@ pub const ACTION_OUTPUT: AllowedNames<'static> = AllowedNames::new(ACTION_CONTEX
 /// `runs.pre-if` and `runs.post-if` of an action.
 pub const ACTION_RUNS_IF: AllowedNames<'static> =
     AllowedNames::new(&["runner", "github", "job", "strategy", "matrix", "env", "inputs"], STATUS_OF_STEPS);
+
+/// `runs.args` and `runs.env` of a Docker action.
+pub const ACTION_DOCKER: AllowedNames<'static> = AllowedNames::new(&["inputs"], &[]);
 
 /// Defaults of an action's inputs.
 pub const ACTION_INPUT_DEFAULT: AllowedNames<'static> =

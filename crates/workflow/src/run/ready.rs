@@ -150,7 +150,10 @@ impl Run {
         };
         let continue_on_error = match &request {
             Some(request) => request.continue_on_error,
-            None => job.continue_on_error.as_ref().is_some_and(|maybe| maybe.eval(scope).unwrap_or(false)),
+            None => job
+                .steps()
+                .and_then(|steps| steps.continue_on_error.as_ref())
+                .is_some_and(|maybe| maybe.eval(scope).unwrap_or(false)),
         };
         Leg {
             key,
@@ -173,16 +176,20 @@ impl Run {
         scope: &JobScope<'_>,
     ) -> Result<JobRequest, Diagnostic> {
         let source = &self.plan.workflow().source;
+        let Some(body) = job.steps() else {
+            return Err(crate::plan::calls_not_supported(source, job));
+        };
         let minutes =
-            job.timeout_minutes.as_ref().map_or(Ok(DEFAULT_TIMEOUT_MINUTES), |maybe| maybe.eval(scope))?;
+            body.timeout_minutes.as_ref().map_or(Ok(DEFAULT_TIMEOUT_MINUTES), |maybe| maybe.eval(scope))?;
         if !(minutes.is_finite() && minutes > 0.0) {
             let message = format!("timeout-minutes must be above 0, but it is {minutes}");
             return Err(Diagnostic::error("SW0104", source, job.id.span, message));
         }
-        let environment = match &job.environment {
+        let environment = match &body.environment {
             Some(environment) => Some(environment.name.eval_string(scope)?.trim().to_owned()),
             None => None,
         };
+        let (runs_on, runner_group) = runner(&body.runs_on, source, scope)?;
         let concurrency = job.concurrency.as_ref().map_or(Ok(None), |written| written.eval(scope))?;
         Ok(JobRequest {
             key,
@@ -190,6 +197,7 @@ impl Run {
             job_id: job.id.value.clone(),
             name,
             job: job.clone(),
+            body: body.clone(),
             workflow: self.plan.workflow().clone(),
             github: self.context.github.clone(),
             vars: self.context.vars.clone(),
@@ -199,8 +207,17 @@ impl Run {
             needs: scope.needs.clone(),
             // A century is as good as for ever, and fits every clock.
             timeout: Duration::from_secs_f64((minutes * 60.0).min(3.2e9)),
-            continue_on_error: job.continue_on_error.as_ref().map_or(Ok(false), |maybe| maybe.eval(scope))?,
-            runs_on: labels(&job.runs_on, source, scope)?,
+            continue_on_error: body
+                .continue_on_error
+                .as_ref()
+                .map_or(Ok(false), |maybe| maybe.eval(scope))?,
+            runs_on,
+            runner_group,
+            cache_mode: job
+                .cache_mode
+                .as_ref()
+                .or(self.plan.workflow().cache_mode.as_ref())
+                .map(|mode| mode.value),
             environment: environment.filter(|name| !name.is_empty()),
             concurrency,
         })
@@ -255,21 +272,32 @@ fn leg_name(job: &Job, leg: Option<&MatrixLeg>, scope: &JobScope<'_>) -> Result<
     }
 }
 
-fn labels(
+/// The labels that the runner must have, and its group.
+fn runner(
     runs_on: &RunsOn,
     source: &shipway_base::Source,
     scope: &JobScope<'_>,
-) -> Result<Vec<String>, Diagnostic> {
+) -> Result<(Vec<String>, Option<String>), Diagnostic> {
     let refused = |message: &str| Diagnostic::error("SW0117", source, runs_on.span, message);
+    let mut group = match &runs_on.group {
+        Some(group) => Some(group.eval_string(scope)?.as_ref().to_owned()),
+        None => None,
+    };
     let mut labels = Vec::new();
     for template in &runs_on.labels {
         match template.eval_value(scope)? {
-            Value::Array(items) if runs_on.labels.len() == 1 => {
-                for item in items.iter() {
-                    let text =
-                        item.as_str().ok_or_else(|| refused("runs-on must give labels, that is, texts"))?;
-                    labels.push(text.to_owned());
+            Value::Object(object) if runs_on.labels.len() == 1 && group.is_none() => {
+                group = object.get("group").map(|group| group.to_text().as_ref().to_owned());
+                if let Some(value) = object.get("labels") {
+                    labels.extend(
+                        texts(value).ok_or_else(|| refused("runs-on must give labels, that is, texts"))?,
+                    );
                 }
+            }
+            value @ Value::Array(_) if runs_on.labels.len() == 1 => {
+                labels.extend(
+                    texts(&value).ok_or_else(|| refused("runs-on must give labels, that is, texts"))?,
+                );
             }
             Value::Array(_) | Value::Object(_) => {
                 return Err(refused("runs-on must give a label or one list of labels"));
@@ -279,12 +307,22 @@ fn labels(
             }
         }
     }
-    if labels.is_empty() || labels.iter().any(|label| label.trim().is_empty()) {
+    let group = group.filter(|group| !group.trim().is_empty());
+    if (labels.is_empty() && group.is_none()) || labels.iter().any(|label| label.trim().is_empty()) {
         return Err(
             refused("runs-on gives an empty label").with_help("look at the values that its expression uses")
         );
     }
-    Ok(labels)
+    Ok((labels, group))
+}
+
+/// One text or an array of them.
+fn texts(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+        Value::String(text) => Some(vec![text.as_ref().to_owned()]),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
+    }
 }
 
 /// The `strategy` context.

@@ -1,7 +1,7 @@
 //! What goes into the machine, what comes out of it, and what can be seen of it.
 
 use crate::{
-    document::{Job, Workflow},
+    document::{CacheMode, Job, StepsJob, Workflow},
     expr::Value,
     plan::ConcurrencyGroup,
 };
@@ -150,6 +150,8 @@ pub struct JobRequest {
     pub name: String,
     /// The document of the job.
     pub job: Arc<Job>,
+    /// Its steps and what belongs to them.
+    pub body: Arc<StepsJob>,
     /// The document it stands in.
     pub workflow: Arc<Workflow>,
     /// The `github` context.
@@ -170,6 +172,10 @@ pub struct JobRequest {
     pub continue_on_error: bool,
     /// The labels that the runner must have.
     pub runs_on: Vec<String>,
+    /// The group that the runner must belong to.
+    pub runner_group: Option<String>,
+    /// `cache-mode` of the job, else of the workflow; GitHub's default for the event when absent.
+    pub cache_mode: Option<CacheMode>,
     /// The name of the job's `environment`.
     pub environment: Option<String>,
     /// The job's own `concurrency`, to be obeyed by whoever starts jobs.

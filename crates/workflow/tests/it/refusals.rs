@@ -50,17 +50,25 @@ jobs:
     - {run: make, uses: a/b@v1}
     - {run: make, with: {x: y}}
     - {uses: checkout@v4, shell: bash}
-    - {uses: 'docker://alpine'}
-    - {run: make, background: true}
+    - {uses: 'docker://'}
+    - {id: back, run: make, background: maybe}
     - {id: one, run: make}
     - {id: ONE, run: 'echo ${{ secrets.X'}
     - {id: __x, run: make, if: secrets.X == 1}
     - just text
+    - {wait: [bakc, nowhere, late], if: always()}
+    - {wait-all: false, wiat: x}
+    - {cancel: one}
+    - {wait: [], run: make}
+    - {parallel: [], id: x}
+    - {parallel: [{run: make, background: true}, {wait-all: }, {run: make, id: one}], name: x}
+    - {id: late, run: make, background: true}
     continue-on-error: ${{ github.x }} y
   Build: {runs-on: [], steps: [], container: {imag: x}}
   deploy: {needs: build, runs-on: {group: g, label: x}, with: {}}
   call: {uses: ./.github/workflows/x.yml, runs-on: here}
-  other: {uses: elsewhere@v1}
+  other: {uses: elsewhere@v1, with: [], secrets: all, cache-mode: all}
+  kept: {runs-on: {group: mine/x}, snapshot: {version: 1}, services: {db: '', '': x, web: {command: [x]}}}
   __y: {runs-on: '', <<: {}}
   <<: {}
   shared: {runs-on: here, env: {<<: {a: b}}, strategy: {matrix: {<<: {a: [b]}}}, if: '${{ 1 }} '}
@@ -111,7 +119,8 @@ fn actions_full_of_mistakes() {
     for text in [
         "name: x\nrun: {}\n",
         "runs: {main: a.js}\n",
-        "runs: {using: docker, image: Dockerfile}\n",
+        "runs: {using: docker, args: ['${{ github.x }}'], pre: x, post-if: secrets.X}\n",
+        "runs: {plugin: checkout}\n",
         "runs: {using: node18, main: a.js}\n",
         "runs: {using: node20, mian: a.js, post-if: needs.x}\n",
         "inputs: {a: {defalt: x, default: '${{ inputs.b }}'}, b: text}
@@ -161,4 +170,12 @@ runs:
     let action = action.unwrap_or_else(|| panic!("{found}"));
     let shipway_workflow::action::Runs::Node(node) = &action.runs else { panic!("{:?}", action.runs) };
     assert!(node.pre_if.asks_status() && node.post_if.asks_status());
+    let text = "
+runs: {using: Docker, image: docker://alpine, args: [-c, '${{ inputs.who }}'], env: {A: b}, pre-entrypoint: /pre}
+";
+    let (action, found) = Action::parse(&Source::new("action.yml", text));
+    let action = action.unwrap_or_else(|| panic!("{found}"));
+    let shipway_workflow::action::Runs::Docker(docker) = &action.runs else { panic!("{:?}", action.runs) };
+    assert_eq!((docker.image.value.as_str(), docker.args.len()), ("docker://alpine", 2));
+    assert!(docker.pre_if.asks_status() && docker.pre_entrypoint.is_some() && docker.entrypoint.is_none());
 }

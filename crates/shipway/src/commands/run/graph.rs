@@ -45,8 +45,14 @@ impl<'a> Shown<'a> {
     }
 
     fn labels(&self) -> String {
-        let labels: Vec<&str> = self.job.runs_on.labels.iter().map(|label| label.text()).collect();
+        let Some(body) = self.job.steps() else { return String::new() };
+        let labels: Vec<&str> =
+            body.runs_on.labels.iter().chain(&body.runs_on.group).map(|label| label.text()).collect();
         labels.join(", ")
+    }
+
+    fn steps(&self) -> usize {
+        self.job.steps().map_or(0, |body| body.steps.len())
     }
 
     fn needs(&self) -> Vec<&str> {
@@ -61,7 +67,10 @@ impl<'a> Shown<'a> {
         if let Some(condition) = self.job.condition.written() {
             line += &format!(", if {}", condition.text().trim());
         }
-        line += &format!(": {} on {}", counted(self.job.steps.len(), "step"), self.labels());
+        line += &match self.job.call() {
+            Some(call) => format!(": calls {}", call.uses.value),
+            None => format!(": {} on {}", counted(self.steps(), "step"), self.labels()),
+        };
         let mut lines = vec![line];
         match &self.legs {
             Legs::None => {}
@@ -81,7 +90,7 @@ impl<'a> Shown<'a> {
         };
         json!({
             "job": self.job.id.value, "needs": self.needs(), "if": self.job.condition.written().map(|c| c.text().trim()),
-            "runs_on": self.labels(), "steps": self.job.steps.len(), "legs": legs,
+            "runs_on": self.labels(), "steps": self.steps(), "legs": legs,
         })
     }
 }

@@ -5,7 +5,12 @@
 
 use super::legs::{Before, Legs, legs};
 use shipway_base::{Diagnostic, Diagnostics};
-use shipway_workflow::{document::Job, expr::Value, plan::RunPlan, run::RunContext};
+use shipway_workflow::{
+    document::{Job, StepsJob},
+    expr::Value,
+    plan::RunPlan,
+    run::RunContext,
+};
 
 /// How the labels of systems other than Linux begin on GitHub.
 const OTHERS: [&str; 2] = ["windows", "macos"];
@@ -15,7 +20,8 @@ pub(super) fn foreign(plan: &RunPlan, context: &RunContext) -> Diagnostics {
     let workflow = plan.workflow();
     let mut found = Diagnostics::new();
     for job in workflow.jobs.values() {
-        let mut labels = labels(plan, job, context);
+        let Some(body) = job.steps() else { continue };
+        let mut labels = labels(plan, job, body, context);
         labels.retain(|label| OTHERS.iter().any(|other| label.to_lowercase().starts_with(other)));
         labels.sort_unstable();
         labels.dedup();
@@ -24,7 +30,7 @@ pub(super) fn foreign(plan: &RunPlan, context: &RunContext) -> Diagnostics {
                 "{} is asked for, and the job will run on this machine all the same",
                 labels.join(", ")
             );
-            let warning = Diagnostic::warning("SW1016", &workflow.source, job.runs_on.span, message);
+            let warning = Diagnostic::warning("SW1016", &workflow.source, body.runs_on.span, message);
             found.push(
                 warning.with_help(
                     "choose others with --matrix or -j, or expect it to fail where systems differ",
@@ -35,14 +41,14 @@ pub(super) fn foreign(plan: &RunPlan, context: &RunContext) -> Diagnostics {
     found
 }
 
-fn labels(plan: &RunPlan, job: &Job, context: &RunContext) -> Vec<String> {
+fn labels(plan: &RunPlan, job: &Job, body: &StepsJob, context: &RunContext) -> Vec<String> {
     let matrices: Vec<Option<Value>> = match legs(plan, job, context) {
         Legs::Known(legs) => legs.into_iter().map(|leg| Some(leg.values.into())).collect(),
         Legs::None | Legs::Later | Legs::Wrong(_) => vec![None],
     };
     let mut labels = Vec::new();
     for matrix in &matrices {
-        for label in &job.runs_on.labels {
+        for label in &body.runs_on.labels {
             // What cannot be evaluated yet is checked by the machine when the job is ready.
             match label.eval_value(&Before { context, matrix: matrix.as_ref() }) {
                 Ok(Value::Array(items)) => labels.extend(items.iter().map(|item| item.to_text().to_string())),

@@ -1,0 +1,194 @@
+//! From a written container to what a container engine needs to know.
+
+use super::{Container, ContainerMapping, ContainerSpec, Credentials, Items, Services};
+use crate::expr::{Object, Scope, Template, Value};
+use shipway_base::{Diagnostic, Secret};
+use std::sync::Arc;
+
+impl Default for Items {
+    fn default() -> Items {
+        Items::Entries(Vec::new())
+    }
+}
+
+impl Container {
+    /// The container; none when its image turns out empty, which on GitHub means that the job runs without it.
+    ///
+    /// `scope` offers the job's contexts and, for `env` and `credentials`, `secrets` and `env` as well.
+    ///
+    /// # Errors
+    /// An expression that cannot be evaluated (SW02xx) or gives something else than its key needs (SW0117).
+    pub fn eval(&self, scope: &dyn Scope) -> Result<Option<ContainerSpec>, Diagnostic> {
+        match self {
+            Container::Image(template) => from_value(template, "the container", &template.eval_value(scope)?),
+            Container::Mapping(mapping) => mapping.eval(scope),
+        }
+    }
+
+    /// The image as it is written.
+    pub fn image(&self) -> &Template {
+        match self {
+            Container::Image(image) => image,
+            Container::Mapping(mapping) => &mapping.image,
+        }
+    }
+}
+
+impl Services {
+    /// The services by name, in the order of the text, less those whose image turns out empty.
+    ///
+    /// # Errors
+    /// As [`Container::eval`].
+    pub fn eval(&self, scope: &dyn Scope) -> Result<Vec<(String, ContainerSpec)>, Diagnostic> {
+        let mut specs = Vec::new();
+        match self {
+            Services::Entries(entries) => {
+                for (name, container) in entries {
+                    specs.extend(container.eval(scope)?.map(|spec| (name.value.clone(), spec)));
+                }
+            }
+            Services::Expression(template) => {
+                let value = template.eval_value(scope)?;
+                for (name, value) in object(template, "services", &value)?.iter() {
+                    let spec = from_value(template, &format!("the service {name:?}"), value)?;
+                    specs.extend(spec.map(|spec| (name.to_owned(), spec)));
+                }
+            }
+        }
+        Ok(specs)
+    }
+}
+
+impl ContainerMapping {
+    fn eval(&self, scope: &dyn Scope) -> Result<Option<ContainerSpec>, Diagnostic> {
+        let image = without_scheme(&self.image.eval_string(scope)?);
+        if image.is_empty() {
+            return Ok(None);
+        }
+        let text = |template: &Option<Template>| -> Result<Option<String>, Diagnostic> {
+            let text = template.as_ref().map(|template| template.eval_string(scope)).transpose()?;
+            Ok(text.map(|text| text.as_ref().to_owned()))
+        };
+        let env = self.env.eval(scope)?.into_iter().map(|(name, text)| (name, text.as_ref().to_owned()));
+        Ok(Some(ContainerSpec {
+            image,
+            credentials: match &self.credentials {
+                Some(credentials) => credentials.eval(scope)?,
+                None => None,
+            },
+            env: env.collect(),
+            ports: self.ports.eval(scope, "ports")?,
+            volumes: self.volumes.eval(scope, "volumes")?,
+            options: text(&self.options)?.unwrap_or_default(),
+            // An empty one leaves the image's in force.
+            entrypoint: text(&self.entrypoint)?.filter(|text| !text.is_empty()),
+            command: text(&self.command)?.filter(|text| !text.is_empty()),
+        }))
+    }
+}
+
+impl Credentials {
+    /// User name and password; none when both are empty, so that a fork without the secrets pulls anonymously.
+    fn eval(&self, scope: &dyn Scope) -> Result<Option<(String, Secret)>, Diagnostic> {
+        match self {
+            Credentials::Entries { username, password } => {
+                let text = |template: &Option<Template>| -> Result<Arc<str>, Diagnostic> {
+                    template.as_ref().map_or(Ok(Arc::from("")), |template| template.eval_string(scope))
+                };
+                Ok(pair(&text(username)?, &text(password)?))
+            }
+            Credentials::Expression(template) => {
+                let value = template.eval_value(scope)?;
+                if value == Value::Null {
+                    return Ok(None);
+                }
+                from_credentials(template, &value)
+            }
+        }
+    }
+}
+
+impl Items {
+    /// The texts.
+    ///
+    /// # Errors
+    /// An expression that cannot be evaluated (SW02xx), or that gives no array of texts (SW0117).
+    pub fn eval(&self, scope: &dyn Scope, place: &str) -> Result<Vec<String>, Diagnostic> {
+        match self {
+            Items::Entries(templates) => {
+                let texts = templates.iter().map(|template| template.eval_string(scope));
+                texts.map(|text| text.map(|text| text.as_ref().to_owned())).collect()
+            }
+            Items::Expression(template) => texts(template, place, &template.eval_value(scope)?),
+        }
+    }
+}
+
+/// A container that an expression gives: an image, or a mapping like the written one.
+fn from_value(source: &Template, place: &str, value: &Value) -> Result<Option<ContainerSpec>, Diagnostic> {
+    if value.is_primitive() {
+        let image = without_scheme(&value.to_text());
+        return Ok((!image.is_empty()).then(|| ContainerSpec { image, ..ContainerSpec::default() }));
+    }
+    let mut spec = ContainerSpec::default();
+    for (key, value) in object(source, place, value)?.iter() {
+        match key {
+            "image" => spec.image = without_scheme(&text(source, key, value)?),
+            "options" => spec.options = text(source, key, value)?,
+            "entrypoint" => spec.entrypoint = Some(text(source, key, value)?).filter(|text| !text.is_empty()),
+            "command" => spec.command = Some(text(source, key, value)?).filter(|text| !text.is_empty()),
+            "ports" => spec.ports = texts(source, key, value)?,
+            "volumes" => spec.volumes = texts(source, key, value)?,
+            "env" => {
+                for (name, value) in object(source, key, value)?.iter() {
+                    spec.env.push((name.to_owned(), text(source, name, value)?));
+                }
+            }
+            "credentials" => spec.credentials = from_credentials(source, value)?,
+            _ => {
+                let message =
+                    format!("this expression gives {place} the key {key:?}, which no container has");
+                return Err(Diagnostic::error("SW0117", source.source(), source.span(), message));
+            }
+        }
+    }
+    Ok((!spec.image.is_empty()).then_some(spec))
+}
+
+fn from_credentials(source: &Template, value: &Value) -> Result<Option<(String, Secret)>, Diagnostic> {
+    let object = object(source, "credentials", value)?;
+    let field = |name: &str| object.get(name).map_or(Ok(String::new()), |value| text(source, name, value));
+    Ok(pair(&field("username")?, &field("password")?))
+}
+
+fn pair(username: &str, password: &str) -> Option<(String, Secret)> {
+    (!(username.is_empty() && password.is_empty())).then(|| (username.to_owned(), Secret::new(password)))
+}
+
+fn object<'v>(source: &Template, place: &str, value: &'v Value) -> Result<&'v Object, Diagnostic> {
+    value.as_object().ok_or_else(|| wrong(source, place, "an object", value))
+}
+
+fn text(source: &Template, place: &str, value: &Value) -> Result<String, Diagnostic> {
+    match value.is_primitive() {
+        true => Ok(value.to_text().as_ref().to_owned()),
+        false => Err(wrong(source, place, "text", value)),
+    }
+}
+
+fn texts(source: &Template, place: &str, value: &Value) -> Result<Vec<String>, Diagnostic> {
+    let items = value.as_array().ok_or_else(|| wrong(source, place, "an array of texts", value))?;
+    items.iter().map(|item| text(source, place, item)).collect()
+}
+
+fn wrong(source: &Template, place: &str, expected: &str, value: &Value) -> Diagnostic {
+    let message = format!(
+        "this expression must give {expected} for {place}, but it gives a value of the kind {}",
+        value.kind().to_lowercase()
+    );
+    Diagnostic::error("SW0117", source.source(), source.span(), message)
+}
+
+fn without_scheme(image: &str) -> String {
+    image.strip_prefix("docker://").unwrap_or(image).to_owned()
+}
