@@ -8,6 +8,7 @@
 mod event;
 mod evidence;
 mod id;
+mod lint;
 mod log;
 mod page;
 mod problem;
@@ -15,6 +16,7 @@ mod release;
 pub mod request;
 mod rollout;
 mod run;
+mod sarif;
 mod system;
 pub mod time;
 
@@ -24,6 +26,7 @@ pub use evidence::{
     SignalKind, SignalReport, VerdictReport,
 };
 pub use id::{IdError, JobKey, JobKeyError, ReleaseId, RolloutId, RunId};
+pub use lint::{LintEdit, LintFinding, LintFix, LintPlace, LintReport};
 pub use log::{LineKind, LogGroup, LogLine, LogMatch, LogMatches, LogPage, LogSearch, RawLine};
 pub use page::{Page, PageQuery};
 pub use problem::{Problem, codes};
@@ -35,5 +38,10 @@ pub use rollout::{
 pub use run::{
     Annotation, AnnotationLevel, Artifact, Commit, Conclusion, Failure, Job, RerunRequest, Run, RunAction,
     RunQuery, RunSummary, Status, Step,
+};
+pub use sarif::{
+    SarifArtifactChange, SarifArtifactLocation, SarifConfiguration, SarifDriver, SarifFix, SarifLocation,
+    SarifLog, SarifPhysicalLocation, SarifRegion, SarifReplacement, SarifResult, SarifRule, SarifRun,
+    SarifText, SarifTool,
 };
 pub use system::{Health, SignInLink, Version};

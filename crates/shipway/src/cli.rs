@@ -27,6 +27,10 @@ enum Verb {
     Demo(commands::demo::Options),
     /// Evaluate one expression over a JSON context
     Expr(commands::expr::Options),
+    /// Find what is wrong, dangerous or out of date in workflows and actions
+    Lint(commands::lint::Options),
+    /// Show the jobs that an event would run, and why
+    Plan(commands::run::plan::Options),
     /// Run this repository's workflows here and now, without a server
     Run(commands::run::Options),
     /// Serve the control plane, runner, router and pages for one machine
@@ -79,6 +83,8 @@ pub(crate) fn main(environment: &Environment) -> Exit {
     let outcome = match arguments.verb {
         Verb::Demo(options) => wait(commands::demo::run(environment, options)),
         Verb::Expr(options) => commands::expr::run(environment, &options),
+        Verb::Lint(options) => commands::lint::run(environment, &options),
+        Verb::Plan(options) => wait(commands::run::plan::run(environment, options)),
         Verb::Run(options) => wait(commands::run::run(environment, options)),
         Verb::Up(options) => wait(commands::up::run(environment, options)),
         Verb::Deploy(options) => wait(commands::deploy::run(environment, options)),

@@ -5,6 +5,7 @@ pub(crate) mod demo;
 pub(crate) mod demo_service;
 pub(crate) mod deploy;
 pub(crate) mod expr;
+pub(crate) mod lint;
 pub(crate) mod rollout;
 pub(crate) mod run;
 pub(crate) mod sign_in;

@@ -1,25 +1,46 @@
 //! Text for people: diagnostics as rustc shows them, and long sentences in lines that fit.
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use shipway_base::{Diagnostic, Severity};
+use shipway_base::{Diagnostic, Severity, Source, Span};
+use shipway_workflow::lint::{self, Finding};
 
 /// One finding with its source excerpt, several lines, no trailing newline.
 pub(crate) fn diagnostic(found: &Diagnostic, colour: bool) -> String {
-    let range = found.source.byte_range(found.span);
     let level = match found.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let snippet = Snippet::source(&*found.source.text)
-        .path(&*found.source.name)
+    excerpt(&found.source, found.span, level, (found.code, &found.message, found.help.as_deref()), colour)
+}
+
+/// A title with an id, the place in the source, and what to do.
+fn excerpt(
+    source: &Source,
+    span: Span,
+    level: Level<'_>,
+    (id, message, help): (&str, &str, Option<&str>),
+    colour: bool,
+) -> String {
+    let snippet = Snippet::source(&*source.text)
+        .path(&*source.name)
         .line_start(1)
-        .annotation(AnnotationKind::Primary.span(range));
-    let mut group = level.primary_title(&found.message).id(found.code).element(snippet);
-    if let Some(help) = &found.help {
+        .annotation(AnnotationKind::Primary.span(source.byte_range(span)));
+    let mut group = level.primary_title(message).id(id).element(snippet);
+    if let Some(help) = help {
         group = group.element(Level::HELP.message(help));
     }
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     renderer.render(&[group])
+}
+
+/// One finding of `lint` with its source excerpt, several lines, no trailing newline.
+pub(crate) fn finding(found: &Finding, colour: bool) -> String {
+    let level = match found.level {
+        lint::Level::Error => Level::ERROR,
+        lint::Level::Warning => Level::WARNING,
+        lint::Level::Note => Level::NOTE,
+    };
+    excerpt(&found.source, found.span, level, (found.name(), &found.message, found.help.as_deref()), colour)
 }
 
 /// The most characters of a line; what is longer goes on in the next.
@@ -58,7 +79,7 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shipway_base::{Pos, Source, Span};
+    use shipway_base::Pos;
 
     #[test]
     fn long_sentences_are_wrapped_and_lose_no_word() {

@@ -2,6 +2,7 @@
 
 mod call;
 mod cron;
+mod explain;
 mod inputs;
 mod pattern;
 mod read;

@@ -15,6 +15,7 @@ mod lines;
 mod mirror;
 mod pairs;
 mod plain;
+pub(crate) mod plan;
 mod repository;
 mod show;
 mod steplog;
@@ -31,7 +32,7 @@ use repository::Here;
 use std::{num::NonZeroUsize, path::PathBuf};
 
 /// What to run, and how.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(after_help = "\
 Examples:
   shipway run                                        what a push of this branch would start
@@ -90,12 +91,11 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
     let here = Here::find(&environment.folder).await?;
     let documents = Documents::read(environment, &here, &options)?;
     let event = event::make(environment, &here, &options)?;
+    if options.dry_run {
+        return plan::show(environment, &here, &options, &given, &documents, event);
+    }
     let Some(planned) = documents.plan(environment, &here, &options, &given, event)? else {
         return Ok(Exit::Usage);
     };
-    if options.dry_run {
-        graph::show(&planned, options.json);
-        return Ok(Exit::Ok);
-    }
     drive::drive_all(environment, &here, &options, given, planned).await
 }

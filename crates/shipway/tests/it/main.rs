@@ -3,6 +3,8 @@
 mod documentation;
 mod faults;
 mod kill;
+mod lint;
+mod plan;
 mod plant;
 mod run;
 mod story;

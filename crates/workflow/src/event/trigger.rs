@@ -82,24 +82,10 @@ impl Trigger {
     }
 
     fn name_refusal(&self, event: &Event) -> Option<String> {
-        if event.name != "push" {
-            let paths: &[&[&str]] = match event.name.as_str() {
-                "pull_request" | "pull_request_target" => &[&["pull_request", "base", "ref"]],
-                "workflow_run" => &[&["workflow_run", "head_branch"]],
-                "merge_group" => &[&["merge_group", "base_ref"]],
-                _ => &[],
-            };
-            let branch = paths.iter().find_map(|path| text(&event.payload, path))?;
-            let branch = branch.strip_prefix("refs/heads/").unwrap_or(branch);
-            let filter = self.branches.as_ref()?;
-            return (!filter.admits(branch)).then(|| format!("its branches leave out {branch}"));
-        }
-        let (kind, name, own, other) = match event.reference.strip_prefix("refs/tags/") {
-            Some(tag) => ("tags", tag, &self.tags, &self.branches),
-            None => {
-                let branch = event.reference.strip_prefix("refs/heads/").unwrap_or(&event.reference);
-                ("branches", branch, &self.branches, &self.tags)
-            }
+        let (kind, name) = filtered_name(event)?;
+        let (own, other) = match kind {
+            "tags" => (&self.tags, &self.branches),
+            _ => (&self.branches, &self.tags),
         };
         match (own, other) {
             (Some(filter), _) => (!filter.admits(name)).then(|| format!("its {kind} leave out {name}")),
@@ -121,6 +107,24 @@ impl Trigger {
         }
         (!changed.iter().any(|path| filter.admits(path))).then(|| "no changed path matches".to_owned())
     }
+}
+
+/// What the filters on refs look at: `branches` or `tags`, and the short name; none when the event does not say.
+pub(super) fn filtered_name(event: &Event) -> Option<(&'static str, &str)> {
+    if event.name == "push" {
+        return Some(match event.reference.strip_prefix("refs/tags/") {
+            Some(tag) => ("tags", tag),
+            None => ("branches", event.reference.strip_prefix("refs/heads/").unwrap_or(&event.reference)),
+        });
+    }
+    let path: &[&str] = match event.name.as_str() {
+        "pull_request" | "pull_request_target" => &["pull_request", "base", "ref"],
+        "workflow_run" => &["workflow_run", "head_branch"],
+        "merge_group" => &["merge_group", "base_ref"],
+        _ => return None,
+    };
+    let branch = text(&event.payload, path)?;
+    Some(("branches", branch.strip_prefix("refs/heads/").unwrap_or(branch)))
 }
 
 impl Filter {

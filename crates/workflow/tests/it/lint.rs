@@ -582,3 +582,29 @@ fn fixes_mend_and_touch_nothing_else() {
     let pushes = steps("      - uses: actions/checkout@v4\n      - run: git push\n");
     fixed(&pushes, &pushes);
 }
+
+/// The table of `docs/lint.md`, from the rules themselves.
+fn table() -> String {
+    let mut out = "| rule | level | finds | example | what to do |\n|---|---|---|---|---|\n".to_owned();
+    for rule in RULES {
+        let star = if rule.pedantic { " *" } else { "" };
+        let cell = |text: &str| text.replace('|', "\\|");
+        out += &format!(
+            "| `{}`{star} | {} | {} | `{}` | {} |\n",
+            rule.id,
+            rule.level.as_str(),
+            cell(rule.what),
+            cell(rule.example),
+            cell(rule.fix)
+        );
+    }
+    out
+}
+
+#[test]
+fn the_page_has_every_rule() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/lint.md");
+    let page = std::fs::read_to_string(path).expect("docs/lint.md");
+    let table = table();
+    assert!(page.contains(&table), "docs/lint.md needs this table:\n{table}");
+}

@@ -51,6 +51,19 @@ pub(super) struct Planned {
     pub(super) group: Option<ConcurrencyGroup>,
 }
 
+/// A workflow that the event does not start.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    /// What people call it.
+    pub(super) name: String,
+    /// Its file, relative to the repository.
+    pub(super) path: String,
+    /// Why, one sentence.
+    pub(super) why: String,
+    /// What each of its filters makes of the event.
+    pub(super) filters: Vec<String>,
+}
+
 impl Planned {
     /// One line about it: what it is, what started it, and of which state of the repository.
     pub(super) fn headline(&self) -> String {
@@ -85,6 +98,27 @@ impl Documents {
             Ok(Source::new(here.shown(path), text))
         });
         Ok(Documents { sources: sources.collect::<Result<Vec<Source>, Failure>>()? })
+    }
+
+    /// The workflows that the event does not start, and why. Files with errors are left out; they are told elsewhere.
+    pub(super) fn held_back(&self, options: &Options, event: &Event) -> Vec<Held> {
+        let named = !options.workflows.is_empty();
+        let mut held = Vec::new();
+        for workflow in self.sources.iter().filter_map(|source| Workflow::parse(source).0) {
+            let knows = workflow.on.iter().any(|trigger| trigger.event.value == event.name);
+            let Triggered::No(why) = workflow.triggered_by(event) else { continue };
+            if named && knows {
+                continue;
+            }
+            let path = workflow.source.name.to_string();
+            held.push(Held {
+                name: workflow.name.as_ref().map_or_else(|| path.clone(), |name| name.value.clone()),
+                path,
+                why,
+                filters: workflow.explain(event),
+            });
+        }
+        held
     }
 
     /// Parses all files, shows everything that is wrong in them at once, and plans those that the event starts. None

@@ -1,4 +1,4 @@
-//! The job graph of planned runs, for `--dry-run`.
+//! The job graph of planned runs, for `plan` and `run --dry-run`.
 
 use super::{
     documents::{Planned, counted},
@@ -13,16 +13,18 @@ pub(super) fn show(planned: &[Planned], as_json: bool) {
     for planned in planned {
         let jobs: Vec<Shown<'_>> =
             planned.plan.order().iter().filter_map(|id| Shown::new(planned, id)).collect();
+        let filters = planned.plan.workflow().explain(planned.plan.event());
         if as_json {
             let jobs: Vec<Json> = jobs.iter().map(Shown::to_json).collect();
             let name = planned.plan.event().name.as_str();
             let plan = json!({
-                "event": "plan", "workflow": planned.path, "name": planned.name, "on": name, "jobs": jobs,
+                "event": "plan", "workflow": planned.path, "name": planned.name, "on": name, "filters": filters, "jobs": jobs,
             });
             say(&plan.to_string());
             continue;
         }
         say(&planned.headline());
+        filters.iter().for_each(|line| say(&format!("  why: {line}")));
         for job in &jobs {
             job.to_lines().iter().for_each(|line| say(line));
         }

@@ -1,0 +1,197 @@
+//! `shipway lint`: what is wrong, dangerous or out of date in workflow and action files.
+//!
+//! The rules are those of `shipway_workflow::lint`; here files are found and read ([`files`]), findings are shown as
+//! text, JSON or SARIF ([`wire`]), and fixes are written.
+
+mod files;
+mod wire;
+
+use crate::{
+    cli::{say, talk},
+    environment::Environment,
+    exit::{Exit, Failure},
+    render,
+};
+use clap::{Args, ValueEnum};
+use files::File;
+use shipway_workflow::lint::{self, Finding, Interfaces, Level, difference};
+use std::{fs, path::PathBuf};
+
+/// What to look at, and how to tell.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  shipway lint                                   all workflows and local actions of this repository
+  shipway lint .github/workflows/ci.yml          one file
+  shipway lint --pedantic --fail-on note         everything, and nothing may be left
+  shipway lint --fix --dry-run                   what the fixes would change
+  shipway lint --format sarif > lint.sarif       for code scanning
+
+Ignore a finding with a comment on its line or the line before it:
+  # shipway-lint: ignore RULE because REASON
+
+Exit codes: 0 nothing at or above the level of --fail-on, 1 there is, 2 a file is no valid workflow
+or action. docs/lint.md explains every rule.")]
+pub(crate) struct Options {
+    /// Workflow and action files; all of the repository when none is given
+    files: Vec<PathBuf>,
+    /// Let rules of thoroughness and taste speak as well
+    #[arg(long)]
+    pedantic: bool,
+    /// How findings are printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    /// Carry out the fixes that change nothing else
+    #[arg(long)]
+    fix: bool,
+    /// With --fix: print what would change and write nothing
+    #[arg(long, requires = "fix")]
+    dry_run: bool,
+    /// The least level that makes the command fail
+    #[arg(long, value_enum, default_value_t = FailOn::Warning, value_name = "LEVEL")]
+    fail_on: FailOn,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Sarif,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    Note,
+    Warning,
+    Error,
+    Never,
+}
+
+/// How often fixes are looked for again: one may make room for another.
+const PASSES: usize = 50;
+
+/// Looks at the files and tells.
+pub(crate) fn run(environment: &Environment, options: &Options) -> Result<Exit, Failure> {
+    let root = files::root(&environment.folder);
+    if root.is_none() && options.files.is_empty() {
+        return Err(files::no_repository(&environment.folder));
+    }
+    let base = root.as_deref().unwrap_or(&environment.folder);
+    let repository = root.as_deref().map(files::all).transpose()?.unwrap_or_default();
+    let mut interfaces = Interfaces::new();
+    repository.iter().for_each(|file| interfaces.add(&file.path, &file.source));
+    if root.is_some() {
+        interfaces = interfaces.whole();
+    }
+    let chosen = match options.files.is_empty() {
+        true => repository,
+        false => options
+            .files
+            .iter()
+            .map(|path| files::named(environment, base, path))
+            .collect::<Result<Vec<File>, Failure>>()?,
+    };
+    let rules = lint::Options { pedantic: options.pedantic };
+    let mut found = Vec::new();
+    let mut fixed = 0;
+    for file in &chosen {
+        let mut now = lint::lint(&file.source, file.kind, &interfaces, rules);
+        if options.fix {
+            let (text, count, left) = mend(file, now, &interfaces, rules);
+            fixed += count;
+            now = left;
+            if count > 0 {
+                write(file, &text, options)?;
+            }
+        }
+        found.extend(now);
+    }
+    show(environment, options, &found, chosen.len(), fixed);
+    Ok(verdict(&found, options.fail_on))
+}
+
+/// Carries out fixes until there are none; the text, how many they were, and what is left.
+fn mend(
+    file: &File,
+    mut found: Vec<Finding>,
+    interfaces: &Interfaces,
+    rules: lint::Options,
+) -> (String, usize, Vec<Finding>) {
+    let mut text = file.source.text.to_string();
+    let mut all = 0;
+    for _ in 0..PASSES {
+        let (next, count) = lint::apply(&text, &found);
+        if count == 0 {
+            break;
+        }
+        all += count;
+        let source = shipway_base::Source::new(file.source.name.clone(), next.as_str());
+        found = lint::lint(&source, file.kind, interfaces, rules);
+        text = next;
+    }
+    (text, all, found)
+}
+
+fn write(file: &File, text: &str, options: &Options) -> Result<(), Failure> {
+    if options.dry_run {
+        let shown = difference(&file.path, &file.source.text, text, 3);
+        match options.format {
+            Format::Text if !options.json => say(shown.trim_end_matches('\n')),
+            Format::Text | Format::Json | Format::Sarif => talk(shown.trim_end_matches('\n')),
+        }
+        return Ok(());
+    }
+    fs::write(&file.at, text)
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot write {}: {error}", file.path)))
+}
+
+fn show(environment: &Environment, options: &Options, found: &[Finding], files: usize, fixed: usize) {
+    let format = if options.json { Format::Json } else { options.format };
+    let counted = |level: Level| found.iter().filter(|finding| finding.level == level).count();
+    match format {
+        Format::Json => say(&wire::report(found, files, fixed).to_string()),
+        Format::Sarif => say(&wire::sarif(found).to_string()),
+        Format::Text => {
+            let colour = environment.wants_colour();
+            for finding in found {
+                say(&render::finding(finding, colour));
+                say("");
+            }
+            let mut summary = format!(
+                "{}: {}, {}, {}",
+                count(files, "file"),
+                count(counted(Level::Error), "error"),
+                count(counted(Level::Warning), "warning"),
+                count(counted(Level::Note), "note")
+            );
+            let fixable = found.iter().filter(|finding| finding.fix.is_some()).count();
+            if fixed > 0 {
+                let done = if options.dry_run { "could be mended" } else { "mended" };
+                summary += &format!("; {fixed} {done}");
+            } else if fixable > 0 {
+                summary += &format!("; {fixable} can be mended with --fix");
+            }
+            talk(&summary);
+        }
+    }
+}
+
+fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+fn verdict(found: &[Finding], fail_on: FailOn) -> Exit {
+    if found.iter().any(|finding| finding.code.is_some() && finding.level == Level::Error) {
+        return Exit::Usage;
+    }
+    let least = match fail_on {
+        FailOn::Note => Level::Note,
+        FailOn::Warning => Level::Warning,
+        FailOn::Error => Level::Error,
+        FailOn::Never => return Exit::Ok,
+    };
+    if found.iter().any(|finding| finding.level >= least) { Exit::Failed } else { Exit::Ok }
+}

@@ -1,0 +1,106 @@
+//! `shipway lint`: files found, findings told in three forms, fixes written, exit codes.
+
+use crate::support::{Answer, Folder};
+use serde_json::Value;
+
+const DANGER: &str = "on: pull_request\npermissions: {contents: read}\njobs:\n  a:\n    runs-on: ubuntu-latest\n    \
+                      steps:\n      - uses: ./.github/actions/mine\n      - run: |\n          echo \"${{ github.head_ref }}\" # é\n";
+const ACTION: &str = "name: mine\ndescription: d\ninputs:\n  target: {required: true, description: t}\nruns:\n  using: \
+                      composite\n  steps: [{run: make, shell: bash}]\n";
+
+fn repository() -> Folder {
+    Folder::repository(&[(".github/workflows/ci.yml", DANGER), (".github/actions/mine/action.yml", ACTION)])
+}
+
+#[track_caller]
+fn lint(folder: &Folder, arguments: &[&str], code: i32) -> Answer {
+    let answer = folder.shipway(&[&["lint"], arguments].concat());
+    assert_eq!(answer.code, code, "{}", answer.all());
+    answer
+}
+
+fn json(answer: &Answer) -> Value {
+    serde_json::from_str(&answer.stdout).unwrap_or_else(|error| panic!("{error}: {}", answer.all()))
+}
+
+#[test]
+fn tells_what_is_wrong_and_ends_with_one() {
+    let answer = lint(&repository(), &[], 1);
+    for part in
+        ["error[script-injection]", ".github/workflows/ci.yml:9:21", "error[missing-action-input]", "^^^^"]
+    {
+        assert!(answer.stdout.contains(part), "{part}\n{}", answer.all());
+    }
+    assert!(
+        answer.stderr.contains("2 files: 2 errors, 0 warnings, 0 notes; 1 can be mended"),
+        "{}",
+        answer.all()
+    );
+    lint(&repository(), &["--fail-on", "never"], 0);
+    lint(&repository(), &[".github/actions/mine/action.yml"], 0);
+    lint(&repository(), &["ci.yml"], 1);
+    lint(&repository(), &["none.yml"], 3);
+    assert!(lint(&Folder::new(), &[], 3).stderr.contains("SW1010"));
+}
+
+#[test]
+fn an_invalid_document_ends_with_two() {
+    let folder =
+        Folder::repository(&[(".github/workflows/ci.yml", "on: push\njobs:\n  a: {run-on: x, steps: []}\n")]);
+    let answer = lint(&folder, &["--fail-on", "never"], 2);
+    assert!(answer.stdout.contains("error[SW0101]"), "{}", answer.all());
+}
+
+#[test]
+fn findings_come_as_json() {
+    let report = json(&lint(&repository(), &["--json"], 1));
+    assert_eq!((&report["files"], &report["errors"]), (&2.into(), &2.into()));
+    let found = &report["findings"][1];
+    assert_eq!(found["rule"], "script-injection");
+    assert_eq!((&found["line"], &found["column"], &found["end_column"]), (&9.into(), &21.into(), &36.into()));
+    assert_eq!(found["fix"]["edits"][1]["text"], "${HEAD_REF}");
+    assert_eq!(found["fix"]["edits"][1]["column"], 17);
+}
+
+#[test]
+fn findings_come_as_sarif() {
+    let log = json(&lint(&repository(), &["--format", "sarif"], 1));
+    assert_eq!(log["version"], "2.1.0");
+    let run = &log["runs"][0];
+    let rules = run["tool"]["driver"]["rules"].as_array().expect("rules");
+    assert!(run["tool"]["driver"]["name"].is_string());
+    for result in run["results"].as_array().expect("results") {
+        let index = result["ruleIndex"].as_u64().expect("an index");
+        assert_eq!(rules[index as usize]["id"], result["ruleId"]);
+        assert!(result["message"]["text"].is_string());
+        let place = &result["locations"][0]["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uri"], ".github/workflows/ci.yml");
+        assert!(
+            place["region"]["startLine"].as_u64() > Some(0)
+                && place["region"]["endColumn"].as_u64() > Some(0)
+        );
+    }
+    let fix = &run["results"][1]["fixes"][0];
+    assert!(fix["description"]["text"].is_string());
+    let change = &fix["artifactChanges"][0];
+    assert_eq!(change["artifactLocation"]["uri"], ".github/workflows/ci.yml");
+    assert_eq!(change["replacements"][1]["insertedContent"]["text"], "${HEAD_REF}");
+    assert_eq!(change["replacements"][1]["deletedRegion"]["startLine"], 9);
+}
+
+#[test]
+fn fixes_are_shown_and_written() {
+    let folder = repository();
+    let path = folder.path().join(".github/workflows/ci.yml");
+    let text = || std::fs::read_to_string(&path).expect("the workflow");
+    let answer = lint(&folder, &["--fix", "--dry-run"], 1);
+    assert!(answer.stdout.contains("+++ b/.github/workflows/ci.yml\n@@ -5,5 +5,7 @@"), "{}", answer.all());
+    assert_eq!(text(), DANGER);
+    lint(&folder, &["--fix"], 1);
+    let expected = DANGER
+        .replace("- run: |", "- env:\n          HEAD_REF: ${{ github.head_ref }}\n        run: |")
+        .replace("echo \"${{ github.head_ref }}\"", "echo \"${HEAD_REF}\"");
+    assert_eq!(text(), expected);
+    assert!(!lint(&folder, &["--fix"], 1).stdout.contains("script-injection"));
+    assert_eq!(text(), expected);
+}
