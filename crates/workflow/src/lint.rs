@@ -31,6 +31,7 @@ mod rule;
 mod secrets;
 mod shape;
 mod triggers;
+mod types;
 mod untrusted;
 mod uses;
 mod view;
@@ -112,6 +113,7 @@ const CHECKS: &[Check] = &[
     context_steps::check,
     context_needs::check,
     compare::check,
+    types::check,
     injection::check,
     uses::check,
     caches::check,

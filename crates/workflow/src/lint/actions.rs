@@ -32,6 +32,16 @@ pub(super) const MISSING_ACTION_INPUT: Rule = Rule {
     zizmor: &[],
 };
 
+pub(super) const DEPRECATED_INPUT: Rule = Rule {
+    id: "deprecated-input",
+    level: Level::Warning,
+    pedantic: false,
+    what: "`with` gives a local action an input that its `action.yml` calls deprecated.",
+    example: "with: {mode: fast} # which has a deprecationMessage",
+    fix: "as the message of the action says",
+    zizmor: &[],
+};
+
 pub(super) const UNKNOWN_LOCAL_ACTION: Rule = Rule {
     id: "unknown-local-action",
     level: Level::Warning,
@@ -81,6 +91,16 @@ fn local_action(
     let names: Vec<&str> = interface.inputs.iter().map(|input| input.name.as_str()).collect();
     unknown(step, &names, Level::Error, out);
     let with = step.map.get("with");
+    for (key, _) in with.and_then(Node::as_mapping).iter().flat_map(|map| map.iter()) {
+        let input = interface.inputs.iter().find(|input| input.name.eq_ignore_ascii_case(&key.value));
+        if let Some(message) = input.and_then(|input| input.deprecated.as_ref()) {
+            out.report(
+                &DEPRECATED_INPUT,
+                key.span,
+                format!("the input {:?} is deprecated: {message}", key.value),
+            );
+        }
+    }
     if with.is_some_and(|with| with.as_mapping().is_none() && !with.is_null()) {
         return;
     }

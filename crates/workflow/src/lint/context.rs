@@ -4,13 +4,10 @@ use super::{
     File, Kind, Level, Rule,
     finding::Findings,
     shape::Shape,
-    view::{JobView, Site, Slot, Target, View},
+    view::{At, JobView, Site, Slot, Target, View},
 };
 use crate::expr::{Node, Reference};
-use shipway_base::{
-    Span,
-    yaml::{self, closest},
-};
+use shipway_base::yaml::{self, closest};
 use std::collections::BTreeSet;
 
 pub(super) const UNKNOWN_MATRIX_KEY: Rule = Rule {
@@ -128,31 +125,31 @@ pub(super) fn check(file: &File<'_>, out: &mut Findings<'_>) {
     let inputs = declared(view, "inputs");
     let secrets = called_secrets(view);
     for site in &view.sites {
-        for (reference, span) in site.references() {
+        for (reference, at) in site.references() {
             match reference.context.to_ascii_lowercase().as_str() {
-                "matrix" => matrix(view, site, &reference, span, out),
+                "matrix" => matrix(view, site, reference, at, out),
                 "inputs" => {
                     if let Some(inputs) = &inputs {
-                        input(view, inputs, &reference, span, out);
+                        input(view, inputs, reference, at, out);
                     }
                 }
                 "secrets" => {
                     if let Some(secrets) = &secrets {
-                        secret(secrets, &reference, span, out);
+                        secret(secrets, reference, at, out);
                     }
                 }
-                "github" => fixed(GITHUB, &reference, span, out),
-                "runner" => fixed(RUNNER, &reference, span, out),
-                "job" => fixed(JOB, &reference, span, out),
-                "strategy" => fixed(STRATEGY, &reference, span, out),
-                "env" => env(view, site, &reference, span, out),
+                "github" => fixed(GITHUB, reference, at, out),
+                "runner" => fixed(RUNNER, reference, at, out),
+                "job" => fixed(JOB, reference, at, out),
+                "strategy" => fixed(STRATEGY, reference, at, out),
+                "env" => env(view, site, reference, at, out),
                 _ => {}
             }
         }
     }
 }
 
-fn matrix(view: &View<'_>, site: &Site<'_>, reference: &Reference, span: Span, out: &mut Findings<'_>) {
+fn matrix(view: &View<'_>, site: &Site<'_>, reference: &Reference, at: At<'_>, out: &mut Findings<'_>) {
     let (Some(job), Some(key)) = (view.job(site), reference.name(0)) else { return };
     let id = job.id.value;
     let known = match &job.matrix {
@@ -168,7 +165,7 @@ fn matrix(view: &View<'_>, site: &Site<'_>, reference: &Reference, span: Span, o
             reference.text()
         ),
     };
-    let found = out.report(&UNKNOWN_MATRIX_KEY, span, message);
+    let found = out.report(&UNKNOWN_MATRIX_KEY, at.span(), message);
     if falls_back(site, reference) {
         found.level(Level::Warning);
     }
@@ -224,7 +221,7 @@ fn declared<'a>(view: &View<'a>, key: &str) -> Option<Vec<&'a str>> {
     })
 }
 
-fn input(view: &View<'_>, inputs: &[&str], reference: &Reference, span: Span, out: &mut Findings<'_>) {
+fn input(view: &View<'_>, inputs: &[&str], reference: &Reference, at: At<'_>, out: &mut Findings<'_>) {
     let Some(name) = reference.name(0) else { return };
     if inputs.iter().any(|known| known.eq_ignore_ascii_case(name)) {
         return;
@@ -237,7 +234,7 @@ fn input(view: &View<'_>, inputs: &[&str], reference: &Reference, span: Span, ou
         Kind::Workflow => "a workflow without workflow_call or workflow_dispatch has",
     };
     let message = format!("{place} no input {name:?}, so {} is always empty", reference.text());
-    let found = out.report(&UNKNOWN_INPUT, span, message);
+    let found = out.report(&UNKNOWN_INPUT, at.span(), message);
     if let Some(close) = closest(name, inputs.iter().copied()) {
         found.help(format!("did you mean inputs.{close}?"));
     } else if !inputs.is_empty() {
@@ -252,28 +249,37 @@ fn called_secrets<'a>(view: &View<'a>) -> Option<Vec<&'a str>> {
     (view.triggers.len() == 1).then(|| secrets.iter().map(|(name, _)| name.value.as_str()).collect())
 }
 
-fn secret(secrets: &[&str], reference: &Reference, span: Span, out: &mut Findings<'_>) {
+fn secret(secrets: &[&str], reference: &Reference, at: At<'_>, out: &mut Findings<'_>) {
     let Some(name) = reference.name(0) else { return };
     let own = ["GITHUB_TOKEN", "ACTIONS_STEP_DEBUG", "ACTIONS_RUNNER_DEBUG"];
     if secrets.iter().chain(&own).any(|known| known.eq_ignore_ascii_case(name)) {
         return;
     }
     let message = format!("{name} is not among the secrets that this workflow names under workflow_call");
-    let found = out.report(&UNKNOWN_SECRET, span, message);
+    let found = out.report(&UNKNOWN_SECRET, at.span(), message);
     match closest(name, secrets.iter().copied()) {
         Some(close) => found.help(format!("did you mean secrets.{close}?")),
         None => found.help("it is there only when the caller hands down all of its secrets; declare it"),
     };
 }
 
-fn fixed(known: &[&str], reference: &Reference, span: Span, out: &mut Findings<'_>) {
+fn fixed(known: &[&str], reference: &Reference, at: At<'_>, out: &mut Findings<'_>) {
     let Some(name) = reference.name(0) else { return };
+    let context = reference.context.to_ascii_lowercase();
     if known.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+        // Of these contexts' properties only some are objects.
+        let object = matches!(name.to_ascii_lowercase().as_str(), "event" | "container" | "services");
+        if !object && let Some(inner) = reference.name(1) {
+            let message = format!(
+                "{context}.{name} is no object, so it has no {inner:?} and {} is empty",
+                reference.text()
+            );
+            out.report(&UNKNOWN_PROPERTY, at.span(), message);
+        }
         return;
     }
-    let context = reference.context.to_ascii_lowercase();
     let message = format!("{context} has no property {name:?}, so {} is always empty", reference.text());
-    let found = out.report(&UNKNOWN_PROPERTY, span, message);
+    let found = out.report(&UNKNOWN_PROPERTY, at.span(), message);
     let alike = match (context.as_str(), name) {
         ("github", "branch") => Some("ref_name"),
         ("github", "commit") => Some("sha"),
@@ -291,7 +297,7 @@ fn fixed(known: &[&str], reference: &Reference, span: Span, out: &mut Findings<'
 const QUIET: &[&str] =
     &["actions/checkout", "actions/cache", "actions/upload-artifact", "actions/download-artifact"];
 
-fn env(view: &View<'_>, site: &Site<'_>, reference: &Reference, span: Span, out: &mut Findings<'_>) {
+fn env(view: &View<'_>, site: &Site<'_>, reference: &Reference, at: At<'_>, out: &mut Findings<'_>) {
     let (Some(job), Some(name)) = (view.job(site), reference.name(0)) else { return };
     // A composite action sees what its caller sets, and an action can set anything.
     let before = job.steps_before(site.step);
@@ -320,7 +326,7 @@ fn env(view: &View<'_>, site: &Site<'_>, reference: &Reference, span: Span, out:
         return;
     }
     let message = format!("nothing before this sets {name} in env, so {} is empty", reference.text());
-    let found = out.report(&UNDEFINED_ENV, span, message);
+    let found = out.report(&UNDEFINED_ENV, at.span(), message);
     if let Some(close) = closest(name, known.iter().copied()) {
         found.help(format!("did you mean env.{close}?"));
     }

@@ -3,13 +3,10 @@
 use super::{
     File, Kind, Level, Rule,
     finding::Findings,
-    view::{JobView, Slot, Target, View},
+    view::{At, JobView, Slot, Target, View},
 };
 use crate::expr::Reference;
-use shipway_base::{
-    Span,
-    yaml::{Node, closest},
-};
+use shipway_base::yaml::{Node, closest};
 
 pub(super) const UNKNOWN_NEED: Rule = Rule {
     id: "unknown-need",
@@ -37,20 +34,20 @@ pub(super) fn check(file: &File<'_>, out: &mut Findings<'_>) {
         return;
     }
     for site in &view.sites {
-        for (reference, span) in site.references() {
+        for (reference, at) in site.references() {
             let context = reference.context.to_ascii_lowercase();
             if context == "needs"
                 && let Some(job) = view.job(site)
             {
-                need(file, job, &reference, span, out);
+                need(file, job, reference, at, out);
             } else if context == "jobs" && site.slot == Slot::Output {
-                called(file, &reference, span, out);
+                called(file, reference, at, out);
             }
         }
     }
 }
 
-fn need(file: &File<'_>, job: &JobView<'_>, reference: &Reference, span: Span, out: &mut Findings<'_>) {
+fn need(file: &File<'_>, job: &JobView<'_>, reference: &Reference, at: At<'_>, out: &mut Findings<'_>) {
     let Some(id) = reference.name(0) else { return };
     if !job.needs.iter().any(|need| need.value.eq_ignore_ascii_case(id)) {
         let message = format!(
@@ -59,7 +56,7 @@ fn need(file: &File<'_>, job: &JobView<'_>, reference: &Reference, span: Span, o
             reference.text()
         );
         let exists = find(file.view, id).is_some();
-        let found = out.report(&UNKNOWN_NEED, span, message);
+        let found = out.report(&UNKNOWN_NEED, at.span(), message);
         let close = closest(id, job.needs.iter().map(|need| need.value));
         match close {
             _ if exists => found.help(format!("add {id} to its needs")),
@@ -72,7 +69,7 @@ fn need(file: &File<'_>, job: &JobView<'_>, reference: &Reference, span: Span, o
     let properties = ["outputs", "result"];
     if !properties.iter().any(|known| known.eq_ignore_ascii_case(property)) {
         let message = format!("a need has no property {property:?}, so {} is always empty", reference.text());
-        let found = out.report(&UNKNOWN_JOB_OUTPUT, span, message);
+        let found = out.report(&UNKNOWN_JOB_OUTPUT, at.span(), message);
         found.help(match closest(property, properties) {
             Some(close) => format!("did you mean needs.{id}.{close}?"),
             None => format!("write needs.{id}.outputs.{property} for an output, or needs.{id}.result"),
@@ -80,25 +77,25 @@ fn need(file: &File<'_>, job: &JobView<'_>, reference: &Reference, span: Span, o
         return;
     }
     if let Some(needed) = find(file.view, id) {
-        output(file, needed, reference, span, out);
+        output(file, needed, reference, at, out);
     }
 }
 
 /// `jobs.<id>.outputs.<name>` in the outputs of `workflow_call`.
-fn called(file: &File<'_>, reference: &Reference, span: Span, out: &mut Findings<'_>) {
+fn called(file: &File<'_>, reference: &Reference, at: At<'_>, out: &mut Findings<'_>) {
     let Some(id) = reference.name(0) else { return };
     match find(file.view, id) {
-        Some(job) => output(file, job, reference, span, out),
+        Some(job) => output(file, job, reference, at, out),
         None => {
             let message = format!("there is no job {id:?}, so {} is always empty", reference.text());
             let close = closest(id, file.view.jobs.iter().map(|job| job.id.value));
-            let found = out.report(&UNKNOWN_NEED, span, message);
+            let found = out.report(&UNKNOWN_NEED, at.span(), message);
             found.help = close.map(|close| format!("did you mean jobs.{close}?"));
         }
     }
 }
 
-fn output(file: &File<'_>, job: &JobView<'_>, reference: &Reference, span: Span, out: &mut Findings<'_>) {
+fn output(file: &File<'_>, job: &JobView<'_>, reference: &Reference, at: At<'_>, out: &mut Findings<'_>) {
     if !reference.name(1).is_some_and(|word| word.eq_ignore_ascii_case("outputs")) {
         return;
     }
@@ -109,7 +106,7 @@ fn output(file: &File<'_>, job: &JobView<'_>, reference: &Reference, span: Span,
     }
     let message =
         format!("the job {:?} has no output {name:?}, so {} is always empty", job.id.value, reference.text());
-    let found = out.report(&UNKNOWN_JOB_OUTPUT, span, message);
+    let found = out.report(&UNKNOWN_JOB_OUTPUT, at.span(), message);
     match closest(name, known.iter().copied()) {
         Some(close) => found.help(format!("did you mean {close:?}?")),
         None if known.is_empty() => found.help(format!("add it to jobs.{}.outputs", job.id.value)),

@@ -5,10 +5,10 @@ use super::{
     context::local,
     finding::Findings,
     popular,
-    view::{JobView, Site, Slot, StepView},
+    view::{At, JobView, Site, Slot, StepView},
 };
 use crate::expr::Reference;
-use shipway_base::{Span, yaml::closest};
+use shipway_base::yaml::closest;
 
 pub(super) const UNKNOWN_STEP: Rule = Rule {
     id: "unknown-step",
@@ -48,9 +48,9 @@ pub(super) fn check(file: &File<'_>, out: &mut Findings<'_>) {
         {
             continue;
         }
-        for (reference, span) in site.references() {
+        for (reference, at) in site.references() {
             if reference.context.eq_ignore_ascii_case("steps") {
-                steps(file, job, site, &reference, span, out);
+                steps(file, job, site, reference, at, out);
             }
         }
         affix(job, site, out);
@@ -62,7 +62,7 @@ fn steps(
     job: &JobView<'_>,
     site: &Site<'_>,
     reference: &Reference,
-    span: Span,
+    at: At<'_>,
     out: &mut Findings<'_>,
 ) {
     let Some(id) = reference.name(0) else { return };
@@ -81,7 +81,7 @@ fn steps(
         };
         let elsewhere = file.view.jobs.iter().find(|other| other.steps.iter().any(|step| named(&step)));
         let ids: Vec<&str> = before.iter().filter_map(|step| Some(step.id.as_ref()?.value)).collect();
-        let found = out.report(&UNKNOWN_STEP, span, message);
+        let found = out.report(&UNKNOWN_STEP, at.span(), message);
         match (closest(id, ids.iter().copied()), elsewhere) {
             (Some(close), _) => {
                 found.help(format!("did you mean steps.{close}?"));
@@ -103,7 +103,7 @@ fn steps(
     let properties = ["outputs", "outcome", "conclusion"];
     if !properties.iter().any(|known| known.eq_ignore_ascii_case(property)) {
         let message = format!("a step has no property {property:?}, so {} is always empty", reference.text());
-        let found = out.report(&UNKNOWN_STEP_OUTPUT, span, message);
+        let found = out.report(&UNKNOWN_STEP_OUTPUT, at.span(), message);
         found.help(match closest(property, properties) {
             Some(close) => format!("did you mean steps.{id}.{close}?"),
             None => format!("write steps.{id}.outputs.{property} for an output"),
@@ -113,7 +113,7 @@ fn steps(
     if property.eq_ignore_ascii_case("outputs")
         && let Some(output) = reference.name(2)
     {
-        outputs(file, step, output, reference, span, out);
+        outputs(file, step, output, reference, at, out);
     }
 }
 
@@ -122,7 +122,7 @@ fn outputs(
     step: &StepView<'_>,
     output: &str,
     reference: &Reference,
-    span: Span,
+    at: At<'_>,
     out: &mut Findings<'_>,
 ) {
     let Some((target, _)) = &step.uses else { return };
@@ -140,7 +140,7 @@ fn outputs(
         return;
     }
     let message = format!("this action has no output {output:?}, so {} is always empty", reference.text());
-    let found = out.report(&UNKNOWN_STEP_OUTPUT, span, message).level(level);
+    let found = out.report(&UNKNOWN_STEP_OUTPUT, at.span(), message).level(level);
     match closest(output, known.iter().copied()) {
         Some(close) => found.help(format!("did you mean {close:?}?")),
         None if known.is_empty() => found.help("it declares no outputs"),

@@ -62,7 +62,7 @@ pub(super) fn through_env(
     };
     let range = Place::new(view, node)?.exact(view, start, &text[start..end])?;
     let mut edits = vec![Edit { range, text: new }];
-    if let Some(edit) = declare(view, step, &name, &written.text, text)? {
+    if let Some(edit) = declare(view, step, &name, written.text, text)? {
         edits.push(edit);
     }
     edits.sort_by_key(|edit| edit.range.start);

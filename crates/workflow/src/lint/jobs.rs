@@ -43,6 +43,16 @@ pub(super) const UNKNOWN_RUNNER: Rule = Rule {
     zizmor: &[],
 };
 
+pub(super) const CONFLICTING_RUNNERS: Rule = Rule {
+    id: "conflicting-runners",
+    level: Level::Error,
+    pedantic: false,
+    what: "`runs-on` names hosted runners of two systems; no machine has both labels, so the job waits for ever.",
+    example: "runs-on: [ubuntu-latest, windows-latest]",
+    fix: "use a matrix to run on each of them",
+    zizmor: &[],
+};
+
 pub(super) const UNKNOWN_SHELL: Rule = Rule {
     id: "unknown-shell",
     level: Level::Error,
@@ -98,6 +108,7 @@ pub(super) fn check(file: &File<'_>, out: &mut Findings<'_>) {
         for label in job.labels().into_iter().flatten() {
             runner(job, &label, out);
         }
+        conflicting(job, out);
         if job.calls.is_none() && job.map.get("timeout-minutes").is_none() {
             let message = format!("the job {:?} has no timeout-minutes; it may take six hours", job.id.value);
             out.report(&MISSING_TIMEOUT, job.id.span, message).help("add, for example, timeout-minutes: 15");
@@ -198,6 +209,28 @@ fn runner(job: &JobView<'_>, label: &Spanned<&str>, out: &mut Findings<'_>) {
     if let Some(close) = closest(label.value, HOSTED.iter().copied()) {
         out.report(&UNKNOWN_RUNNER, label.span, format!("GitHub has no runners called {}", label.value))
             .help(format!("did you mean {close}?"));
+    }
+}
+
+fn conflicting(job: &JobView<'_>, out: &mut Findings<'_>) {
+    let labels = job.labels().unwrap_or_default();
+    let system = |label: &str| {
+        let label = label.to_ascii_lowercase();
+        let hosted = HOSTED.iter().any(|known| *known == label);
+        label.split('-').next().filter(|_| hosted).map(str::to_owned)
+    };
+    let mut first: Option<(String, &str)> = None;
+    for label in &labels {
+        let Some(system) = system(label.value) else { continue };
+        match &first {
+            Some((known, other)) if *known != system => {
+                let message = format!("no runner is both {other} and {}", label.value);
+                out.report(&CONFLICTING_RUNNERS, label.span, message)
+                    .help("use a matrix to run on each of them");
+            }
+            Some(_) => {}
+            None => first = Some((system, label.value)),
+        }
     }
 }
 

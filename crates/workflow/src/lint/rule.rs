@@ -2,7 +2,7 @@
 
 use super::{
     Level, actions, caches, commands, compare, context, context_needs, context_steps, ignore, injection,
-    jobs, matrix, permissions, reusable, secrets, triggers, uses,
+    jobs, matrix, permissions, reusable, secrets, triggers, types, uses,
 };
 
 /// One rule.
@@ -54,6 +54,9 @@ pub const RULES: &[&Rule] = &[
     &compare::BOT_CONDITION,
     &injection::SCRIPT_INJECTION,
     &injection::ENV_INJECTION,
+    &types::FORMAT_ARGUMENTS,
+    &types::BROKEN_JSON,
+    &types::OBJECT_AS_TEXT,
     &uses::UNPINNED_ACTION,
     &uses::UNPINNED_IMAGE,
     &uses::DEPRECATED_ACTION,
@@ -64,6 +67,7 @@ pub const RULES: &[&Rule] = &[
     &caches::LOCKFILE_ELSEWHERE,
     &actions::UNKNOWN_ACTION_INPUT,
     &actions::MISSING_ACTION_INPUT,
+    &actions::DEPRECATED_INPUT,
     &actions::UNKNOWN_LOCAL_ACTION,
     &reusable::UNKNOWN_LOCAL_WORKFLOW,
     &reusable::UNKNOWN_WORKFLOW_INPUT,
@@ -86,6 +90,7 @@ pub const RULES: &[&Rule] = &[
     &jobs::UNREACHABLE_JOB,
     &jobs::REPEATED_NEED,
     &jobs::UNKNOWN_RUNNER,
+    &jobs::CONFLICTING_RUNNERS,
     &jobs::UNKNOWN_SHELL,
     &jobs::INVALID_ENV_NAME,
     &jobs::MISSING_TIMEOUT,

@@ -60,6 +60,15 @@ pub(super) struct Site<'a> {
     pub(super) job: Option<usize>,
     pub(super) step: Option<usize>,
     pub(super) slot: Slot<'a>,
+    /// Its expressions, each with its text and its references, read once.
+    read: Vec<Read>,
+}
+
+struct Read {
+    text: String,
+    from: u32,
+    length: u32,
+    references: Vec<Reference>,
 }
 
 /// The key that a scalar stands under.
@@ -212,7 +221,7 @@ impl<'a> View<'a> {
         } else if let Some(text) = node.as_text().filter(|text| expr::has_expression(text))
             && let Ok(template) = Template::parse(text, node.span, self.source, &ANY)
         {
-            self.sites.push(Site { template, job, step, slot });
+            self.sites.push(Site::new(template, job, step, slot));
         }
     }
 
@@ -221,7 +230,7 @@ impl<'a> View<'a> {
             && let Ok(condition) = Condition::parse(text, node.span, self.source, &ANY)
             && let Some(template) = condition.written()
         {
-            self.sites.push(Site { template: template.clone(), job, step, slot: Slot::If });
+            self.sites.push(Site::new(template.clone(), job, step, Slot::If));
         }
     }
 
@@ -251,26 +260,57 @@ impl<'a> View<'a> {
     }
 }
 
-impl Site<'_> {
+impl<'a> Site<'a> {
+    fn new(template: Template, job: Option<usize>, step: Option<usize>, slot: Slot<'a>) -> Site<'a> {
+        let characters: Vec<char> = template.text().chars().collect();
+        let read = template
+            .placed()
+            .map(|(expr, from, length)| {
+                let text: String = characters
+                    .get(from as usize..(from + length) as usize)
+                    .unwrap_or_default()
+                    .iter()
+                    .collect();
+                Read { references: expr.references(&text), text, from, length }
+            })
+            .collect();
+        Site { template, job, step, slot, read }
+    }
+
     /// Each expression with its text.
     pub(super) fn expressions(&self) -> impl Iterator<Item = Written<'_>> {
-        self.template.placed().map(|(expr, from, length)| {
-            let text: String =
-                self.template.text().chars().skip(from as usize).take(length as usize).collect();
-            Written { template: &self.template, expr, text, from, length }
+        self.template.expressions().zip(&self.read).map(|(expr, read)| Written {
+            template: &self.template,
+            expr,
+            text: &read.text,
+            from: read.from,
+            length: read.length,
         })
     }
 
     /// Each reference of each expression, with its place.
-    pub(super) fn references(&self) -> Vec<(Reference, Span)> {
-        let mut all = Vec::new();
-        for written in self.expressions() {
-            for reference in written.expr.references(&written.text) {
-                let span = self.template.locate(written.from + reference.from, reference.length);
-                all.push((reference, span));
-            }
-        }
-        all
+    pub(super) fn references(&self) -> impl Iterator<Item = (&Reference, At<'_>)> {
+        self.read.iter().flat_map(|read| {
+            read.references.iter().map(|reference| {
+                let from = read.from + reference.from;
+                (reference, At { template: &self.template, from, length: reference.length })
+            })
+        })
+    }
+}
+
+/// A part of a scalar, looked up in the source only when it is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    template: &'a Template,
+    from: u32,
+    length: u32,
+}
+
+impl At<'_> {
+    /// Where it stands.
+    pub(super) fn span(self) -> Span {
+        self.template.locate(self.from, self.length)
     }
 }
 
@@ -279,7 +319,7 @@ pub(super) struct Written<'a> {
     pub(super) template: &'a Template,
     pub(super) expr: &'a Expr,
     /// Its text, trimmed.
-    pub(super) text: String,
+    pub(super) text: &'a str,
     pub(super) from: u32,
     pub(super) length: u32,
 }

@@ -10,7 +10,7 @@ name: mine
 description: a local action
 inputs:
   target: {required: true, description: where}
-  mode: {default: fast, description: how}
+  mode: {default: fast, description: how, deprecationMessage: use target}
 outputs:
   url: {value: '${{ steps.a.outputs.url }}', description: where it is}
 runs:
@@ -83,10 +83,21 @@ fn pedantic(text: impl Into<String>, expect: &'static [&'static str]) -> Case {
 }
 
 fn cases() -> Vec<Case> {
-    [contexts(), conditions(), injections(), uses(), calls(), triggers(), rights(), jobs(), comments()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        contexts(),
+        conditions(),
+        kinds(),
+        injections(),
+        uses(),
+        calls(),
+        triggers(),
+        rights(),
+        jobs(),
+        comments(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn contexts() -> Vec<Case> {
@@ -218,6 +229,35 @@ fn conditions() -> Vec<Case> {
             &["6:9 warning bot-condition"],
         ),
         case(steps("      - run: make\n        if: ${{ github.ref }} == 'x'\n"), &["8:13 warning SW0209"]),
+    ]
+}
+
+fn kinds() -> Vec<Case> {
+    vec![
+        case(
+            steps(
+                "      - run: echo ${{ format('{0} {1}', github.ref) }} ${{ format('{0}', github.ref, 1) }}\n      - run: echo ${{ format('{{0}} {0}', 1) }}\n",
+            ),
+            &["7:23 error format-arguments", "7:60 warning format-arguments"],
+        ),
+        case(
+            steps("      - run: echo ${{ fromJSON('[1, 2')[0] }} ${{ fromJSON('[1, 2]')[0] }}\n"),
+            &["7:23 error broken-json"],
+        ),
+        case(
+            steps(
+                "      - run: echo ${{ github.event }} ${{ github.repository.owner }}\n        env: {A: '${{ matrix }}', B: '${{ toJSON(matrix) }}'}\n",
+            ),
+            &["7:23 warning object-as-text", "7:43 warning unknown-property", "8:23 warning object-as-text"],
+        ),
+        case(
+            steps("      - {uses: ./.github/actions/mine, with: {target: x, mode: y}}\n"),
+            &["7:58 warning deprecated-input"],
+        ),
+        case(
+            "on: push\npermissions: {}\njobs:\n  a: {runs-on: [ubuntu-latest, windows-latest], steps: [{run: make}]}\n",
+            &["4:32 error conflicting-runners"],
+        ),
     ]
 }
 
