@@ -52,6 +52,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
         secret_env: Arc::default(),
         debug: false,
         groups: Groups::new(),
+        platforms: Arc::default(),
         slots: Arc::new(Semaphore::new(8)),
     };
     let (sender, mut reports) = mpsc::channel(1_024);

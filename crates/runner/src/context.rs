@@ -1,6 +1,6 @@
 //! What a job needs to know beside its own document.
 
-use crate::{artifacts::Artifacts, groups::Groups};
+use crate::{artifacts::Artifacts, groups::Groups, platform::Platforms};
 use shipway_base::{Clock, Secret};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use tokio::sync::Semaphore;
@@ -27,6 +27,8 @@ pub struct JobContext {
     pub secret_env: Arc<BTreeMap<String, Secret>>,
     /// Whether `::debug::` lines are shown.
     pub debug: bool,
+    /// What labels under `runs-on` stand for; every other label is this machine.
+    pub platforms: Arc<Platforms>,
     /// The concurrency groups of the machine, for the `concurrency` of jobs. That of whole runs is obeyed by whoever
     /// starts runs, with these same groups.
     pub groups: Groups,

@@ -37,6 +37,25 @@ pub enum ErrorKind {
     Journal,
     /// Containers are asked for, and this program or this executor has none.
     ContainersMissing,
+    /// No container engine answers.
+    EngineMissing,
+    /// An option, a port or a volume of a container cannot be honoured.
+    ContainerOption,
+    /// An image is not there and cannot be pulled or built.
+    Image,
+    /// A container cannot be made, started or used.
+    Container,
+    /// A service container does not become healthy.
+    Unhealthy,
+}
+
+/// A part of a job that has a place of its own in the document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// `container`.
+    Container,
+    /// The service of this name.
+    Service(String),
 }
 
 /// Something that could not be done. The text is one sentence that can be read alone.
@@ -48,6 +67,8 @@ pub struct RunnerError {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// The part of the job that it is about: `container`, or the name of a service.
+    pub part: Option<Part>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -71,6 +92,11 @@ impl ErrorKind {
             ErrorKind::Expression => "SW0514",
             ErrorKind::Journal => "SW0515",
             ErrorKind::ContainersMissing => "SW0530",
+            ErrorKind::EngineMissing => "SW0531",
+            ErrorKind::ContainerOption => "SW0532",
+            ErrorKind::Image => "SW0533",
+            ErrorKind::Container => "SW0534",
+            ErrorKind::Unhealthy => "SW0535",
         }
     }
 }
@@ -78,13 +104,20 @@ impl ErrorKind {
 impl RunnerError {
     /// An error with nothing to advise.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> RunnerError {
-        RunnerError { kind, message: message.into(), help: None, source: None }
+        RunnerError { kind, message: message.into(), help: None, part: None, source: None }
     }
 
     /// Adds what to do.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> RunnerError {
         self.help = Some(help.into());
+        self
+    }
+
+    /// Adds what part of the job it is about.
+    #[must_use]
+    pub fn about(mut self, part: &Part) -> RunnerError {
+        self.part.get_or_insert_with(|| part.clone());
         self
     }
 

@@ -11,7 +11,7 @@ use crate::{
     place::{Opened, Wants},
     process::{OrphanRecord, Scope, TRACKING_ENV, end_tree, forks, kill_now},
 };
-use files::StepFiles;
+pub(crate) use files::StepFiles;
 use rustix::process::{Pid, Signal};
 use std::{
     collections::BTreeMap,
@@ -154,6 +154,12 @@ impl Executor for HostExecutor {
 }
 
 impl HostExecutor {
+    /// Writes down that the job has containers in the engine at this address.
+    #[cfg(feature = "docker")]
+    pub(crate) fn note_engine(&self, job: &JobIdentity, address: &str) -> Result<(), RunnerError> {
+        OrphanRecord::note_engine(&self.records, job, address)
+    }
+
     /// The first process of a job, when so few were started since that their pids cannot have gone round.
     fn first_pid(&self, job: &JobIdentity, scope: &Scope) -> Option<Pid> {
         /// More pids than this are never in use at once on a machine that is still alive.

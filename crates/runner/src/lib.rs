@@ -9,7 +9,10 @@ mod artifacts;
 mod command;
 #[cfg(test)]
 mod conformance;
+mod containers;
 mod context;
+#[cfg(feature = "docker")]
+mod docker;
 mod drive;
 mod dummy;
 mod env;
@@ -30,6 +33,7 @@ mod matcher;
 mod opening;
 pub mod pack;
 mod place;
+mod platform;
 mod post;
 mod process;
 mod report;
@@ -42,10 +46,13 @@ mod stop;
 
 pub use action::{unsupported, unsupported_keys};
 pub use artifacts::{ArtifactError, ArtifactFolder, Artifacts};
+pub use containers::{EngineSettings, with_containers};
 pub use context::{JobContext, Repository, Revision};
+#[cfg(feature = "docker")]
+pub use docker::DockerExecutor;
 pub use drive::drive;
 pub use dummy::DummyExecutor;
-pub use error::{ErrorKind, RunnerError};
+pub use error::{ErrorKind, Part, RunnerError};
 pub use executor::{
     BoxFuture, Chunk, Ending, Executor, Finished, Folders, JobIdentity, Patience, Program, ProgramPlace,
     Script,
@@ -56,6 +63,7 @@ pub use host::HostExecutor;
 pub use job::{JobOutcome, run_job};
 pub use journal::{Journal, MemoryJournal};
 pub use place::{ContainerSpec, ImageSource, Mount, Opened, OwnContainer, PathMap, Wants};
+pub use platform::{Platform, Platforms};
 pub use process::reap_orphans;
 pub use report::{Annotation, Level, Report, ReportKind};
 pub use stop::Cancel;

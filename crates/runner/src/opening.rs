@@ -6,7 +6,8 @@ use crate::{
     executor::{Chunk, Executor, Folders, JobIdentity},
     listen::{Ears, Hearing, listen},
     log::Log,
-    place::{Opened, Wants},
+    place::{ContainerSpec, Opened, Wants},
+    platform::image_for,
     report::{Annotation, Level},
     stop::Stop,
 };
@@ -76,8 +77,10 @@ async fn hear(log: &mut Log, receiver: mpsc::Receiver<Chunk>) {
 }
 
 /// What the document and the settings ask for.
-fn wants(request: &JobRequest, _context: &JobContext) -> Wants {
+fn wants(request: &JobRequest, context: &JobContext) -> Wants {
     let repository = request.github.get("repository").map(|name| name.to_text().to_string());
     let repository = repository.unwrap_or_default().rsplit('/').next().unwrap_or_default().to_owned();
-    Wants { repository, ..Wants::default() }
+    let image = image_for(&context.platforms, &request.runs_on);
+    let container = image.map(|image| ContainerSpec { image: image.to_owned(), ..ContainerSpec::default() });
+    Wants { container, repository, ..Wants::default() }
 }

@@ -1,6 +1,9 @@
 //! What a job wants of the place it runs in, what it gets, and where its folders appear to its programs.
 
-use crate::executor::{Folders, JobIdentity};
+use crate::{
+    error::{ErrorKind, RunnerError},
+    executor::{Folders, JobIdentity},
+};
 use shipway_base::Secret;
 use shipway_workflow::expr::Object;
 use std::{
@@ -90,7 +93,31 @@ pub enum ImageSource {
         file: PathBuf,
         /// The folder that the build sees.
         folder: PathBuf,
+        /// Where files may be laid meanwhile.
+        scratch: PathBuf,
     },
+}
+
+impl ImageSource {
+    /// The `image` of a Docker action whose files are in `folder`: `docker://` and a name, or the path of a Dockerfile.
+    ///
+    /// # Errors
+    /// It is neither (SW0533).
+    pub fn of_action(image: &str, folder: &Path, scratch: &Path) -> Result<ImageSource, RunnerError> {
+        if let Some(image) = image.strip_prefix("docker://") {
+            return Ok(ImageSource::Named { image: image.to_owned(), credentials: None });
+        }
+        if is_dockerfile(image) {
+            let file = folder.join(image);
+            // The build sees the folder of the Dockerfile, as on GitHub.
+            let folder = file.parent().unwrap_or(folder).to_owned();
+            return Ok(ImageSource::Dockerfile { file, folder, scratch: scratch.to_owned() });
+        }
+        let message =
+            format!("the image {image:?} of an action is neither docker:// and a name nor a Dockerfile");
+        Err(RunnerError::new(ErrorKind::Image, message)
+            .with_help("write image: docker://name:tag, or the path of a file whose name ends in Dockerfile"))
+    }
 }
 
 impl fmt::Display for ImageSource {
@@ -166,6 +193,21 @@ impl PathMap {
     }
 }
 
+/// Whether the `image` of a Docker action names a Dockerfile to build rather than an image to pull. The rule is that of
+/// GitHub's runner.
+fn is_dockerfile(image: &str) -> bool {
+    let starts =
+        |text: &str, with: &str| text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+    let ends = |text: &str, with: &str| {
+        text.len()
+            .checked_sub(with.len())
+            .and_then(|at| text.get(at..))
+            .is_some_and(|end| end.eq_ignore_ascii_case(with))
+    };
+    let name = image.rsplit('/').next().unwrap_or_default();
+    !starts(image, "docker://") && (starts(name, "Dockerfile.") || ends(name, "Dockerfile"))
+}
+
 /// The path below `from` as one below `to`.
 fn rebase(path: &Path, from: &Path, to: &Path) -> Option<PathBuf> {
     let rest = path.strip_prefix(from).ok()?;
@@ -175,6 +217,26 @@ fn rebase(path: &Path, from: &Path, to: &Path) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn conformance_docker_image_field() {
+        crate::conformance::run_file("docker-image-field.json", |input, expect| {
+            let found = is_dockerfile(input["image"].as_str()?);
+            Some(if Some(found) == expect["is_dockerfile"].as_bool() {
+                Ok(())
+            } else {
+                Err(found.to_string())
+            })
+        });
+    }
+
+    proptest! {
+        #[test]
+        fn no_image_makes_it_panic(image in "\\PC{0,24}") {
+            let _ = ImageSource::of_action(&image, Path::new("/a"), Path::new("/b"));
+        }
+    }
 
     #[test]
     fn paths_are_translated_both_ways() {

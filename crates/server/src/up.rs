@@ -14,7 +14,7 @@ use crate::{
 };
 use shipway_base::{Clock, Secret};
 use shipway_router::{Router, RouterError};
-use shipway_runner::{HostExecutor, Patience, reap_orphans};
+use shipway_runner::{EngineSettings, ErrorKind, HostExecutor, Patience, reap_orphans, with_containers};
 use shipway_store::{Store, StoreError};
 use shipway_target::ProcessTarget;
 use shipway_traffic::{AffinityKey, Table};
@@ -45,6 +45,8 @@ pub struct UpOptions {
     pub executable: PathBuf,
     /// The variables that steps inherit.
     pub host_env: BTreeMap<String, String>,
+    /// What the environment says about the container engine.
+    pub engine: EngineSettings,
     /// How often the repository is looked at.
     pub poll: Duration,
     /// Whether the workflows of commits that are there at the first start are run.
@@ -123,9 +125,11 @@ impl Up {
         let keys = Keys::load(&store).await?;
         let work = options.data.join("work");
         let records = options.data.join("jobs");
-        reap_orphans(&records, &Patience::default())
-            .await
-            .map_err(|error| UpError::other(error.to_string()))?;
+        match reap_orphans(&records, &Patience::default()).await {
+            // The record stays, so that the next start tries again; an engine that was removed must not prevent this one.
+            Err(error) if error.kind == ErrorKind::EngineMissing => tracing::warn!(%error),
+            outcome => drop(outcome.map_err(|error| UpError::other(error.to_string()))?),
+        }
         let executor = HostExecutor::new(&work, &records, Patience::default())
             .map_err(|error| UpError::other(error.to_string()))?;
         let mut instances =
@@ -148,7 +152,7 @@ impl Up {
         let tokens = (auth.clone(), options.clock.clone());
         let settings = RunSettings {
             repository: RepositoryName::of(git.origin().await.as_deref(), git.folder()),
-            executor: Arc::new(executor),
+            executor: with_containers(executor, options.engine.clone(), Patience::default()),
             host_env: Arc::new(options.host_env.clone()),
             path_prefix: Arc::new(vec![tools(&options)?]),
             url: format!("http://{address}"),

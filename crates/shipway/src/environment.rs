@@ -1,6 +1,7 @@
 //! The one place that reads the process's surroundings: environment, working directory, terminal, clock.
 
 use shipway_base::{Clock, Timestamp};
+use shipway_runner::EngineSettings;
 use std::{
     collections::BTreeMap,
     io::IsTerminal as _,
@@ -38,6 +39,23 @@ impl Environment {
     /// A variable that is set and not empty.
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// What the environment says about the container engine.
+    pub(crate) fn engine(&self) -> EngineSettings {
+        let text = |name| self.variable(name).map(str::to_owned);
+        let home = self.variable("HOME").map(PathBuf::from);
+        let config = self.variable("DOCKER_CONFIG").map(|folder| self.folder.join(folder));
+        EngineSettings {
+            docker_host: text("DOCKER_HOST"),
+            container_host: text("CONTAINER_HOST"),
+            docker_context: text("DOCKER_CONTEXT"),
+            tls: self.variable("DOCKER_TLS_VERIFY").is_some(),
+            config: config.or(home.as_ref().map(|home| home.join(".docker"))),
+            runtime: self.variable("XDG_RUNTIME_DIR").map(PathBuf::from),
+            home,
+            user: rustix::process::geteuid().as_raw(),
+        }
     }
 
     /// Whether colour and live redrawing suit standard output: a terminal, no `NO_COLOR`, not dumb.

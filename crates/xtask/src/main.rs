@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod conformance;
+mod engine;
 mod process;
 mod setup;
 mod test;

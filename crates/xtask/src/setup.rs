@@ -5,8 +5,15 @@ use anyhow::Result;
 use std::path::Path;
 
 /// A program and the Debian package that brings it.
-const NEEDS: [(&str, &str); 5] =
-    [("git", "git"), ("node", "nodejs"), ("npm", "npm"), ("chromium", "chromium"), ("python3", "python3")];
+const NEEDS: [(&str, &str); 7] = [
+    ("git", "git"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("chromium", "chromium"),
+    ("python3", "python3"),
+    ("dockerd", "docker.io"),
+    ("busybox", "busybox-static"),
+];
 
 /// What only the benches need.
 const BENCH_NEEDS: [(&str, &str); 3] = [("nginx", "nginx-light"), ("haproxy", "haproxy"), ("wrk", "wrk")];

@@ -5,9 +5,11 @@ use crate::{
     executor::Script,
     filecommand::{CommandFiles, MAX_SUMMARY},
 };
+use rustix::fs::OFlags;
 use std::{
     fs,
     io::{self, Read as _},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -16,11 +18,12 @@ const MAX_COMMAND_FILE: usize = 16 * 1024 * 1024;
 
 /// The files of one step, beside those of others.
 #[derive(Debug)]
-pub(super) struct StepFiles {
+pub(crate) struct StepFiles {
     dir: PathBuf,
-    number: u64,
+    /// Unlike that of every other step of the runner.
+    pub(crate) number: u64,
     /// The script, when the step has one.
-    pub(super) script: Option<PathBuf>,
+    pub(crate) script: Option<PathBuf>,
 }
 
 /// Variable and file name of each command file.
@@ -35,7 +38,7 @@ const FILES: [(&str, &str); 5] = [
 impl StepFiles {
     /// Writes the script and empty command files of step `number` into `dir`, which is there. They get no folder of their
     /// own: on some disks a folder takes longer to remove than a shell to start.
-    pub(super) fn create(dir: &Path, number: u64, script: Option<&Script>) -> Result<StepFiles, RunnerError> {
+    pub(crate) fn create(dir: &Path, number: u64, script: Option<&Script>) -> Result<StepFiles, RunnerError> {
         let mut files = StepFiles { dir: dir.to_owned(), number, script: None };
         for (_, name) in FILES {
             write(&files.path(name), "")?;
@@ -53,12 +56,23 @@ impl StepFiles {
     }
 
     /// The variables that name the command files.
-    pub(super) fn env(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
+    pub(crate) fn env(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
         FILES.into_iter().map(|(variable, name)| (variable, self.path(name)))
     }
 
+    /// Lets every user of the job's container write the command files and read the script.
+    #[cfg(feature = "docker")]
+    pub(crate) fn open_to_all(&self) -> Result<(), RunnerError> {
+        let all = FILES.into_iter().map(|(_, name)| self.path(name)).chain(self.script.clone());
+        for path in all {
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o777))
+                .map_err(|error| RunnerError::io("open", &path, error))?;
+        }
+        Ok(())
+    }
+
     /// What the step left in them; they are removed.
-    pub(super) fn collect(&self) -> Result<CommandFiles, RunnerError> {
+    pub(crate) fn collect(&self) -> Result<CommandFiles, RunnerError> {
         let read = |name: &str, limit: usize| {
             let path = self.path(name);
             let bytes = read_at_most(&path, limit).map_err(|error| RunnerError::io("read", &path, error))?;
@@ -100,11 +114,14 @@ fn write(path: &Path, text: &str) -> Result<(), RunnerError> {
 /// A step may have removed the file; then it wrote nothing.
 fn read_at_most(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    // Opening a named pipe that a step put in its place would wait for ever.
-    if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+    // Opening a named pipe that a step put in its place would wait for ever; a link may lead where only the runner may
+    // read, from a container even more so.
+    if fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file()) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no longer a regular file"));
     }
-    match fs::File::open(path) {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+    match fs::OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file.take(limit as u64).read_to_end(&mut bytes)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
         Err(error) => return Err(error),

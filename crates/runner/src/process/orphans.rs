@@ -44,14 +44,36 @@ impl OrphanRecord {
     pub(crate) fn leader(&self, pid: Pid) -> Result<Option<Leader>, RunnerError> {
         let leader = leader(pid);
         if let Some(Leader { start, session, .. }) = leader {
-            let line = format!("leader {} {start} {session}\n", pid.as_raw_pid());
-            fs::OpenOptions::new()
-                .append(true)
-                .open(&self.path)
-                .and_then(|mut file| file.write_all(line.as_bytes()))
-                .map_err(|error| RunnerError::io("write", &self.path, error))?;
+            self.append(&format!("leader {} {start} {session}\n", pid.as_raw_pid()))?;
         }
         Ok(leader)
+    }
+
+    /// Adds the address of an engine that has containers of the job. The record is made when it is not there.
+    #[cfg(feature = "docker")]
+    pub(crate) fn note_engine(dir: &Path, job: &JobIdentity, address: &str) -> Result<(), RunnerError> {
+        let record = Self::of(dir, job);
+        if !record.path.exists() {
+            Self::create(dir, job)?;
+        }
+        record.append(&format!("engine {address}\n"))
+    }
+
+    fn append(&self, line: &str) -> Result<(), RunnerError> {
+        fs::OpenOptions::new()
+            .append(true)
+            .open(&self.path)
+            .and_then(|mut file| file.write_all(line.as_bytes()))
+            .map_err(|error| RunnerError::io("write", &self.path, error))
+    }
+
+    /// Engines that have containers of the job, and the tracking text they carry.
+    fn engines(&self) -> Result<Vec<(String, String)>, RunnerError> {
+        match fs::read_to_string(&self.path) {
+            Ok(text) => Ok(parse_engines(&text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(RunnerError::io("read", &self.path, error)),
+        }
     }
 
     /// What to look for when the job's processes are to be found.
@@ -76,15 +98,19 @@ impl OrphanRecord {
 
 /// Ends every process that jobs recorded in `dir` left running when their server was killed, and removes the records.
 /// `dir` is the folder that was given to [`HostExecutor`](crate::HostExecutor). A process is only touched when it
-/// carries the job's tracking text or is in a group whose leader is the recorded one of the same boot. Answers with the
-/// number of jobs it cleaned up after.
+/// carries the job's tracking text or is in a group whose leader is the recorded one of the same boot. Containers and
+/// networks of the jobs are removed too. Answers with the number of jobs it cleaned up after.
+///
+/// # Errors
+/// A record that cannot be read or removed; and, when all others are done, an engine that does not answer
+/// ([`ErrorKind::EngineMissing`](crate::ErrorKind::EngineMissing)). The record of that job stays, for the next time.
 pub async fn reap_orphans(dir: &Path, patience: &Patience) -> Result<usize, RunnerError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(RunnerError::io("read", dir, error)),
     };
-    let mut jobs = 0;
+    let (mut jobs, mut left) = (0, None);
     for entry in entries {
         let path = entry.map_err(|error| RunnerError::io("read", dir, error))?.path();
         if path.extension().is_none_or(|extension| extension != "job") {
@@ -94,10 +120,33 @@ pub async fn reap_orphans(dir: &Path, patience: &Patience) -> Result<usize, Runn
         if let Some(scope) = record.scope()? {
             end_tree(&scope, Signal::TERM, patience).await;
         }
+        if let Err(error) = remove_containers(&record).await {
+            left.get_or_insert(error);
+            continue;
+        }
         record.remove()?;
         jobs += 1;
     }
-    Ok(jobs)
+    left.map_or(Ok(jobs), Err)
+}
+
+async fn remove_containers(record: &OrphanRecord) -> Result<(), RunnerError> {
+    for (address, tracking) in record.engines()? {
+        #[cfg(feature = "docker")]
+        crate::docker::reap(&address, &tracking).await?;
+        #[cfg(not(feature = "docker"))]
+        tracing::warn!(address, tracking, "containers of a killed runner are left in this engine");
+    }
+    Ok(())
+}
+
+/// Containers outlive a boot, so that of the record does not matter.
+fn parse_engines(text: &str) -> Vec<(String, String)> {
+    let Some(tracking) = text.lines().nth(1).and_then(|line| line.strip_prefix("tracking ")) else {
+        return Vec::new();
+    };
+    let engines = text.lines().filter_map(|line| line.strip_prefix("engine "));
+    engines.map(|address| (address.to_owned(), tracking.to_owned())).collect()
 }
 
 /// `None` when the file is of another boot, whose processes are gone, or was cut short before its tracking text.
@@ -130,5 +179,9 @@ mod tests {
         assert_eq!((scope.tracking.as_str(), scope.leaders.len(), scope.not_before), ("t", 2, 33));
         assert!(parse(text, "b").is_none());
         assert!(parse("boot a\n", "a").is_none());
+        let engines = parse_engines("boot a\ntracking t\nengine unix:///x\nleader 1 2 3\nengine tcp://y\n");
+        let expect = [("unix:///x", "t"), ("tcp://y", "t")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        assert_eq!(engines, expect);
+        assert!(parse_engines("boot a\nengine x\n").is_empty());
     }
 }

@@ -6,6 +6,8 @@ mod checkout;
 mod conformance;
 mod crash;
 mod driving;
+#[cfg(feature = "docker")]
+mod engine;
 mod failures;
 mod language;
 mod masks;

@@ -232,12 +232,16 @@ impl Story {
 
 /// An executor that loses patience fast.
 pub(crate) fn host(dir: &Path) -> HostExecutor {
-    let patience = Patience {
+    HostExecutor::new(&dir.join("work"), &dir.join("records"), patience()).expect("an executor")
+}
+
+/// Little patience.
+pub(crate) fn patience() -> Patience {
+    Patience {
         term_after: Duration::from_millis(150),
         kill_after: Duration::from_millis(300),
         drain: Duration::from_millis(200),
-    };
-    HostExecutor::new(&dir.join("work"), &dir.join("records"), patience).expect("an executor")
+    }
 }
 
 pub(crate) fn context(dir: &Path) -> JobContext {
@@ -254,6 +258,7 @@ pub(crate) fn context(dir: &Path) -> JobContext {
         secret_env: Arc::default(),
         debug: false,
         groups: Groups::new(),
+        platforms: Arc::default(),
         slots: Arc::new(Semaphore::new(4)),
     }
 }

@@ -463,6 +463,7 @@ impl Runs {
             secret_env: Arc::new(secret),
             debug: false,
             groups: self.groups.clone(),
+            platforms: Arc::default(),
             slots: self.settings.slots.clone(),
         }
     }

@@ -29,6 +29,7 @@ use clap::Args;
 use documents::Documents;
 use pairs::{Lent, Pair, choice, lent, pair};
 use repository::Here;
+use shipway_runner::Platform;
 use std::{num::NonZeroUsize, path::PathBuf};
 
 /// What to run, and how.
@@ -71,6 +72,9 @@ pub(crate) struct Options {
     /// Run only the legs of matrices that have this value; for several values of a key, or several keys, give it again
     #[arg(long = "matrix", value_name = "KEY:VALUE", value_parser = choice)]
     matrix: Vec<Pair>,
+    /// Run jobs with this label here (host) or in containers of an image (docker://IMAGE)
+    #[arg(long = "platform", value_name = "LABEL=WHERE", value_parser = pairs::platform)]
+    platforms: Vec<(String, Platform)>,
     /// Run so many jobs at once; as many as there are processors when it is not given
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,

@@ -113,6 +113,7 @@ pub(crate) fn defaults(environment: &Environment) -> UpOptions {
         clock: environment.clock.clone(),
         executable: environment.executable.clone(),
         host_env,
+        engine: environment.engine(),
         poll: Duration::from_millis(250),
         run_existing: false,
         max_jobs: 4,

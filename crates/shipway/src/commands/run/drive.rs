@@ -20,7 +20,7 @@ use crate::{
 use shipway_base::Secret;
 use shipway_runner::{
     ArtifactFolder, Artifacts as _, Cancel, Executor, Groups, HostExecutor, JobContext, Patience, Report,
-    Repository, Revision, RunnerError, drive, reap_orphans,
+    Repository, Revision, RunnerError, drive, reap_orphans, with_containers,
 };
 use shipway_workflow::{
     plan::ConcurrencyGroup,
@@ -76,7 +76,8 @@ pub(super) async fn drive_all(
     sweep(&temp).await;
     let folder = RunFolder::create(&temp, planned.first().map_or(1, |planned| planned.id))?;
     let executor = HostExecutor::new(folder.work(), folder.work(), Patience::default());
-    let executor: Arc<dyn Executor> = Arc::new(executor.map_err(|error| broken(&error))?);
+    let executor = executor.map_err(|error| broken(&error))?;
+    let executor = with_containers(executor, environment.engine(), Patience::default());
     let context = context(environment, here, options, given, &folder);
     let mut show = shower(environment, options);
     show.begin(&planned);
@@ -277,6 +278,7 @@ fn context(
         extra_env: Arc::new(given.env),
         secret_env: Arc::default(),
         groups: Groups::new(),
+        platforms: Arc::new(options.platforms.iter().cloned().collect()),
         slots: Arc::new(Semaphore::new(jobs)),
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     exit::{Exit, Failure},
 };
 use shipway_base::Secret;
+use shipway_runner::Platform;
 use std::{collections::BTreeMap, convert::Infallible};
 
 /// `NAME=VALUE`.
@@ -55,6 +56,16 @@ pub(super) fn choice(text: &str) -> Result<Pair, String> {
             Ok(Pair { name: name.trim().to_owned(), value: value.trim().to_owned() })
         }
         Some(_) | None => Err("write KEY:VALUE, such as os:ubuntu-latest".to_owned()),
+    }
+}
+
+/// Reads `LABEL=host` or `LABEL=docker://IMAGE`.
+pub(super) fn platform(text: &str) -> Result<(String, Platform), String> {
+    match text.split_once('=') {
+        Some((label, place)) if !label.trim().is_empty() => {
+            Ok((label.trim().to_lowercase(), place.trim().parse()?))
+        }
+        Some(_) | None => Err("write LABEL=host or LABEL=docker://IMAGE".to_owned()),
     }
 }
 

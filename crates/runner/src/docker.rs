@@ -1,0 +1,303 @@
+//! Containers through the Engine API of Docker and Podman: the containers of jobs, service containers, Docker actions.
+//!
+//! [`DockerExecutor`] stands around the host's executor. A job that wants no container runs on the machine as before; its
+//! services, its Docker actions and the container of a job that has one live in the engine, marked with the job's tracking
+//! text. The record of the job on disk names the engine, so that what a killed runner left is found and removed.
+
+mod address;
+mod auth;
+mod build;
+mod draft;
+mod engine;
+mod exec;
+mod health;
+mod ignore;
+mod image;
+mod inside;
+mod label;
+mod options;
+mod own;
+mod place;
+mod ports;
+mod prepare;
+mod pull;
+mod started;
+mod sweep;
+mod volumes;
+mod words;
+
+pub(crate) use sweep::reap;
+
+use crate::{
+    containers::EngineSettings,
+    error::RunnerError,
+    executor::{BoxFuture, Chunk, Executor, Finished, Folders, JobIdentity, Patience, Program, ProgramPlace},
+    host::{HostExecutor, StepFiles},
+    place::{ImageSource, Opened, OwnContainer, Wants},
+};
+use draft::Pull;
+use engine::Engine;
+use place::Place;
+use pull::Wanted;
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::sync::{OnceCell, mpsc};
+use tokio_util::sync::CancellationToken;
+
+/// Runs jobs on this machine, and in containers of a local engine where they want them.
+#[derive(Debug)]
+pub struct DockerExecutor {
+    host: HostExecutor,
+    settings: EngineSettings,
+    patience: Patience,
+    engine: OnceCell<Engine>,
+    places: Mutex<BTreeMap<String, Arc<Place>>>,
+    steps: AtomicU64,
+}
+
+impl DockerExecutor {
+    /// An executor around that of the machine. The engine is looked for when the first job wants it.
+    pub fn new(host: HostExecutor, settings: EngineSettings, patience: Patience) -> DockerExecutor {
+        DockerExecutor {
+            host,
+            settings,
+            patience,
+            engine: OnceCell::new(),
+            places: Mutex::default(),
+            steps: AtomicU64::new(0),
+        }
+    }
+
+    async fn engine(&self) -> Result<Engine, RunnerError> {
+        self.engine.get_or_try_init(|| Engine::find(&self.settings)).await.cloned()
+    }
+
+    /// Nothing panics while it holds the lock, so what is behind a poisoned one is whole.
+    fn places(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Place>>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn place(&self, job: &JobIdentity) -> Option<Arc<Place>> {
+        self.places().get(&job.folder).cloned()
+    }
+
+    /// What the job has in the engine; it gets a place there when it has none yet.
+    async fn any_place(&self, job: &JobIdentity) -> Result<Arc<Place>, RunnerError> {
+        if let Some(place) = self.place(job) {
+            return Ok(place);
+        }
+        let engine = self.engine().await?;
+        self.host.note_engine(job, &engine.address)?;
+        let place = Arc::new(Place::bare(engine, job));
+        Ok(self.places().entry(job.folder.clone()).or_insert(place).clone())
+    }
+
+    async fn open_containers(
+        &self,
+        job: &JobIdentity,
+        wants: &Wants,
+        output: mpsc::Sender<Chunk>,
+        stop: &CancellationToken,
+    ) -> Result<Opened, RunnerError> {
+        let engine = self.engine().await?;
+        let on_machine = Wants { container: None, services: Vec::new(), ..wants.clone() };
+        let mut opened = self.host.open(job, &on_machine, output.clone(), stop).await?;
+        let outcome = async {
+            // Before the first container is there, so that a runner that is killed leaves a trace of where to look.
+            self.host.note_engine(job, &engine.address)?;
+            if wants.container.is_some() {
+                opened.folders.workflow = opened.folders.root.join("workflow");
+                make_folders(&opened.folders)?;
+            }
+            let config = self.settings.config.as_deref();
+            Box::pin(Place::open(engine.clone(), job, wants, &opened.folders, config, &output, stop)).await
+        };
+        match outcome.await {
+            Ok(place) => {
+                opened.paths = place.paths.clone();
+                opened.env = place.env();
+                opened.job = place.contexts();
+                self.places().insert(job.folder.clone(), Arc::new(place));
+                Ok(opened)
+            }
+            Err(error) => {
+                let place = Place::bare(engine, job);
+                if let Err(left) = self.close_all(job, &opened.folders, Some(&place), &output).await {
+                    tracing::warn!(%left, "what was begun cannot be removed");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes containers first, then folders. What cannot be removed from the engine keeps its record.
+    async fn close_all(
+        &self,
+        job: &JobIdentity,
+        folders: &Folders,
+        place: Option<&Place>,
+        output: &mpsc::Sender<Chunk>,
+    ) -> Result<(), RunnerError> {
+        let swept = match place {
+            Some(place) => place.close(output).await,
+            None => Ok(()),
+        };
+        let closed = self.host.close(job, folders, output.clone()).await;
+        if let (Err(_), Some(place)) = (&swept, place) {
+            self.host.note_engine(job, &place.engine.address)?;
+        }
+        swept.and(closed)
+    }
+}
+
+impl Executor for DockerExecutor {
+    fn name(&self) -> &'static str {
+        "docker"
+    }
+
+    fn is_real(&self) -> bool {
+        true
+    }
+
+    fn open<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        wants: &'a Wants,
+        output: mpsc::Sender<Chunk>,
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Opened, RunnerError>> {
+        Box::pin(async move {
+            if wants.container.is_none() && wants.services.is_empty() {
+                return self.host.open(job, wants, output, stop).await;
+            }
+            Box::pin(self.open_containers(job, wants, output, stop)).await
+        })
+    }
+
+    fn has_program<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        name: &'a str,
+        path: &'a str,
+        directory: &'a Path,
+    ) -> BoxFuture<'a, bool> {
+        Box::pin(async move {
+            match self.place(job).filter(|place| place.container.is_some()) {
+                Some(place) => place.has_program(name, path, directory).await,
+                None => self.host.has_program(job, name, path, directory).await,
+            }
+        })
+    }
+
+    fn run<'a>(
+        &'a self,
+        program: &'a Program,
+        output: mpsc::Sender<Chunk>,
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Finished, RunnerError>> {
+        Box::pin(async move {
+            let place = self.place(&program.job).filter(|_| program.place == ProgramPlace::Job);
+            let Some((place, container)) =
+                place.as_ref().and_then(|place| Some((place, place.container.as_ref()?)))
+            else {
+                return self.host.run(program, output, stop).await;
+            };
+            let number = self.steps.fetch_add(1, Ordering::Relaxed);
+            let folder = prepare::files_folder(&program.folders);
+            let files = StepFiles::create(&folder, number, program.script.as_ref())?;
+            files.open_to_all()?;
+            let run = place.exec(container, program, &files, &self.patience, output, stop);
+            let ending = Box::pin(run).await?;
+            Ok(Finished { ending, files: files.collect()? })
+        })
+    }
+
+    fn prepare_image<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        image: &'a ImageSource,
+        output: mpsc::Sender<Chunk>,
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<String, RunnerError>> {
+        Box::pin(async move {
+            let place = self.any_place(job).await?;
+            match image {
+                ImageSource::Named { image, credentials } => {
+                    let wanted = Wanted {
+                        image,
+                        platform: None,
+                        credentials: credentials.as_ref(),
+                        pull: Pull::Missing,
+                        config: self.settings.config.as_deref(),
+                    };
+                    pull::ensure(&place.engine, wanted, &output, stop).await?;
+                    Ok(image.clone())
+                }
+                ImageSource::Dockerfile { file, folder, scratch } => {
+                    build::build(&place.engine, file, folder, scratch, &output, stop).await
+                }
+            }
+        })
+    }
+
+    fn run_container<'a>(
+        &'a self,
+        container: &'a OwnContainer,
+        output: mpsc::Sender<Chunk>,
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Finished, RunnerError>> {
+        Box::pin(async move {
+            let place = self.any_place(&container.job).await?;
+            let folder = prepare::files_folder(&container.folders);
+            make_open_folder(&folder)?;
+            let number = self.steps.fetch_add(1, Ordering::Relaxed);
+            let files = StepFiles::create(&folder, number, None)?;
+            files.open_to_all()?;
+            let run = own::run(&place, container, &files, &self.patience, output, stop);
+            let ending = Box::pin(run).await?;
+            Ok(Finished { ending, files: files.collect()? })
+        })
+    }
+
+    fn close<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        folders: &'a Folders,
+        output: mpsc::Sender<Chunk>,
+    ) -> BoxFuture<'a, Result<(), RunnerError>> {
+        Box::pin(async move {
+            let place = self.places().remove(&job.folder);
+            Box::pin(self.close_all(job, folders, place.as_deref(), &output)).await
+        })
+    }
+}
+
+/// Makes the folders that only a job in a container has. Its user may be any, and nobody else of this machine gets past the
+/// folder around them.
+fn make_folders(folders: &Folders) -> Result<(), RunnerError> {
+    fs::create_dir_all(&folders.workflow)
+        .map_err(|error| RunnerError::io("make", &folders.workflow, error))?;
+    let private = fs::Permissions::from_mode(0o700);
+    fs::set_permissions(&folders.root, private)
+        .map_err(|error| RunnerError::io("close", &folders.root, error))?;
+    let files = prepare::files_folder(folders);
+    for folder in [&folders.workspace, &folders.home, &folders.temp, &files] {
+        make_open_folder(folder)?;
+    }
+    Ok(())
+}
+
+/// Makes a folder that the users of containers may write to.
+fn make_open_folder(folder: &Path) -> Result<(), RunnerError> {
+    fs::create_dir_all(folder).map_err(|error| RunnerError::io("make", folder, error))?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o777))
+        .map_err(|error| RunnerError::io("open", folder, error))
+}

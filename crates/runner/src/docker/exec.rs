@@ -1,0 +1,191 @@
+//! A program of a step in the container of its job.
+
+use super::{
+    engine::{Engine, failed, words},
+    inside::{Answer, ask, end_step},
+    started::{container_error, inspect, running},
+};
+use crate::{
+    error::{ErrorKind, RunnerError},
+    executor::{Chunk, Ending, Patience},
+};
+use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
+use futures_util::StreamExt as _;
+use std::{collections::BTreeMap, path::Path, pin::pin, time::Duration};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, interval, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+/// How often it is looked whether the program has ended while something still holds its output open.
+const LOOK: Duration = Duration::from_millis(250);
+/// How the engine begins when it cannot start a program.
+const RUNTIME: &[u8] = b"OCI runtime exec failed";
+
+/// A program and where it runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Exec<'a> {
+    /// The engine.
+    pub(super) engine: &'a Engine,
+    /// The container.
+    pub(super) container: &'a str,
+    /// What to start.
+    pub(super) argv: &'a [String],
+    /// The working directory in the container.
+    pub(super) directory: &'a Path,
+    /// Its environment.
+    pub(super) env: &'a BTreeMap<String, String>,
+    /// The text that its processes carry.
+    pub(super) step: &'a str,
+    /// How patient to be.
+    pub(super) patience: &'a Patience,
+    /// Whether it is a script's shell, which changes the words of an error.
+    pub(super) is_script: bool,
+}
+
+impl Exec<'_> {
+    /// Runs it to its end.
+    pub(super) async fn run(
+        self,
+        output: mpsc::Sender<Chunk>,
+        stop: &CancellationToken,
+    ) -> Result<Ending, RunnerError> {
+        let doing = failed("cannot start a program in the container of the job");
+        let options = CreateExecOptions {
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            env: Some(self.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+            cmd: Some(self.argv.to_vec()),
+            working_dir: Some(self.directory.to_string_lossy().into_owned()),
+            ..CreateExecOptions::default()
+        };
+        let made = match self.engine.api.create_exec(self.container, options).await {
+            Ok(made) => made,
+            Err(error) => return Err(self.gone().await.unwrap_or_else(|| doing(error))),
+        };
+        let start = StartExecOptions { output_capacity: Some(64 * 1024), ..StartExecOptions::default() };
+        let started = self.engine.api.start_exec(&made.id, Some(start)).await;
+        let StartExecResults::Attached { output: stream, input } = started.map_err(&doing)? else {
+            return Err(container_error("the engine started a program without its output"));
+        };
+        let mut refusal = Vec::new();
+        let ended = {
+            let mut pump = pin!(self.pump(stream, &made.id, output, &mut refusal));
+            tokio::select! {
+                // A program that has ended has ended, whatever is asked at the same moment.
+                biased;
+                read = &mut pump => Some(read),
+                () = stop.cancelled() => {
+                    let end = end_step(self.engine, self.container, self.step, self.patience);
+                    let (_read, ()) = tokio::join!(pump, end);
+                    None
+                }
+            }
+        };
+        drop(input);
+        let Some(read) = ended else { return Ok(Ending::Stopped) };
+        read?;
+        let seen = self.engine.api.inspect_exec(&made.id).await.map_err(&doing)?;
+        match seen.exit_code.filter(|_| seen.running != Some(true)) {
+            Some(code @ (126 | 127)) if !refusal.is_empty() => Err(self.refused(&refusal, code).await),
+            Some(code) => Ok(Ending::Exited(i32::try_from(code).unwrap_or(-1))),
+            None => Err(self.gone().await.unwrap_or_else(|| {
+                container_error("the engine does not know how the program in the container ended")
+            })),
+        }
+    }
+
+    /// Hands the output on until nobody holds it open, or until the program has ended and what it left behind is silent.
+    async fn pump(
+        self,
+        mut stream: impl futures_util::Stream<
+            Item = Result<bollard::container::LogOutput, bollard::errors::Error>,
+        > + Unpin,
+        id: &str,
+        output: mpsc::Sender<Chunk>,
+        refusal: &mut Vec<u8>,
+    ) -> Result<(), RunnerError> {
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        look.tick().await;
+        let mut last = None;
+        let mut first = true;
+        loop {
+            tokio::select! {
+                biased;
+                chunk = stream.next() => match chunk {
+                    None => return Ok(()),
+                    Some(Ok(chunk)) => {
+                        let bytes = chunk.into_bytes();
+                        if std::mem::take(&mut first) && bytes.starts_with(RUNTIME) {
+                            refusal.extend_from_slice(&bytes);
+                            continue;
+                        }
+                        // Nobody listens any more: go on, so that the program does not block.
+                        let _ = output.send(bytes.to_vec()).await;
+                        if let Some(last) = &mut last {
+                            *last = Instant::now();
+                        }
+                    }
+                    Some(Err(error)) => {
+                        return Err(self.gone().await.unwrap_or_else(|| {
+                            container_error(format!("the output of the program is lost: {}", words(&error)))
+                        }));
+                    }
+                },
+                _ = look.tick(), if last.is_none() => {
+                    let seen = self.engine.api.inspect_exec(id).await;
+                    if seen.is_ok_and(|seen| seen.running == Some(false)) {
+                        last = Some(Instant::now());
+                    }
+                }
+                () = sleep_until(last.unwrap_or_else(Instant::now) + self.patience.drain), if last.is_some() => {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Why the engine could not start the program.
+    async fn refused(self, text: &[u8], code: i64) -> RunnerError {
+        let text = String::from_utf8_lossy(text).trim().to_owned();
+        let name = self.argv.first().map(String::as_str).unwrap_or_default();
+        if text.contains("chdir to cwd") {
+            let message =
+                format!("the working directory {} does not exist in the container", self.directory.display());
+            return RunnerError::new(ErrorKind::ProgramMissing, message).with_help(
+                "check working-directory, or check out the repository first with uses: actions/checkout@v4",
+            );
+        }
+        let kind = if self.is_script { ErrorKind::ShellMissing } else { ErrorKind::ProgramMissing };
+        let message = format!("{name:?} cannot be started in the container (exit code {code}): {text}");
+        RunnerError::new(kind, message)
+            .with_help("use an image that has it, or choose another program with shell:")
+    }
+
+    /// When the container itself has ended: that, with its exit code.
+    async fn gone(self) -> Option<RunnerError> {
+        let seen = inspect(self.engine, self.container).await.ok()?;
+        let code = running(&seen).err()?;
+        let killed = seen.state.as_ref().is_some_and(|state| state.oom_killed == Some(true));
+        let why = if killed { "; it ran out of memory" } else { "" };
+        Some(container_error(format!("the container of the job has ended with exit code {code}{why}")))
+    }
+}
+
+/// Gives what root made in the folders of a job to the user that the runner runs as, who removes them.
+pub(super) async fn give_back(engine: &Engine, container: &str, folders: &[String]) {
+    let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
+    if user.is_root() {
+        return;
+    }
+    let owner = format!("{}:{}", user.as_raw(), group.as_raw());
+    let mut argv = vec!["chown", "-R", owner.as_str()];
+    argv.extend(folders.iter().map(String::as_str));
+    match ask(engine, container, &argv).await {
+        Ok(Answer { code: 0, .. }) => {}
+        Ok(answer) => tracing::warn!(said = answer.text, "the files of the container cannot be given back"),
+        Err(error) => tracing::warn!(%error, "the files of the container cannot be given back"),
+    }
+}

@@ -1,0 +1,231 @@
+//! The place of one job that has containers: its network, its services, its own container.
+
+use super::{
+    engine::{Engine, failed},
+    exec::{Exec, give_back},
+    health,
+    image::path_of,
+    label, prepare,
+    started::{Start, Started, last_lines, say},
+    sweep::sweep,
+};
+use crate::{
+    error::{Part, RunnerError},
+    executor::{Chunk, Ending, Folders, JobIdentity, Patience, Program},
+    host::StepFiles,
+    place::{PathMap, Wants},
+    process::TRACKING_ENV,
+};
+use bollard::{models::NetworkCreateRequest, query_parameters::ContainerArchiveInfoOptions};
+use shipway_workflow::expr::{Object, Value};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Lines of a service's log that are shown when the job ends.
+const LINES: usize = 100;
+
+/// What a job has in an engine.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The engine.
+    pub(super) engine: Engine,
+    /// The text in the labels.
+    pub(super) tracking: String,
+    /// The network that all its containers are in; none when it has only Docker actions.
+    pub(super) network: Option<String>,
+    /// The container that its steps run in.
+    pub(super) container: Option<Started>,
+    /// Its services.
+    pub(super) services: Vec<Started>,
+    /// Where the programs of its steps see the folders.
+    pub(super) paths: PathMap,
+    /// Programs that were looked for in the container.
+    known: Mutex<BTreeMap<String, bool>>,
+}
+
+impl Place {
+    /// A place without a network, for Docker actions of a job on the machine.
+    pub(super) fn bare(engine: Engine, job: &JobIdentity) -> Place {
+        Place {
+            engine,
+            tracking: job.tracking.clone(),
+            network: None,
+            container: None,
+            services: Vec::new(),
+            paths: PathMap::default(),
+            known: Mutex::default(),
+        }
+    }
+
+    /// Makes everything that a job wants. After an error something may be left; it is removed by [`sweep`].
+    pub(super) async fn open(
+        engine: Engine,
+        job: &JobIdentity,
+        wants: &Wants,
+        folders: &Folders,
+        config: Option<&Path>,
+        output: &mpsc::Sender<Chunk>,
+        stop: &CancellationToken,
+    ) -> Result<Place, RunnerError> {
+        // All drafts first: what cannot be honoured is told before anything is pulled.
+        let mut services = Vec::new();
+        for (name, spec) in &wants.services {
+            services.push((Part::Service(name.clone()), prepare::service(name, spec, &job.tracking)?, spec));
+        }
+        let container = match &wants.container {
+            Some(spec) => Some((prepare::job_container(spec, wants, folders, &job.tracking)?, spec)),
+            None => None,
+        };
+        let mut place = Place::bare(engine, job);
+        let network = place.make_network().await?;
+        if container.is_some() {
+            place.paths = prepare::paths(folders, wants);
+        }
+        let start = Start { engine: &place.engine, network: &network, config, output, stop };
+        let mut started = Vec::new();
+        for (part, draft, spec) in services {
+            started.push(Box::pin(start.container(part, draft, spec.credentials.as_ref())).await?);
+        }
+        let own = match container {
+            Some((draft, spec)) => {
+                Some(Box::pin(start.container(Part::Container, draft, spec.credentials.as_ref())).await?)
+            }
+            None => None,
+        };
+        health::wait(&place.engine, &started, output, stop).await?;
+        place.services = started;
+        place.container = own;
+        place.network = Some(network);
+        Ok(place)
+    }
+
+    async fn make_network(&self) -> Result<String, RunnerError> {
+        let request = NetworkCreateRequest {
+            name: self.tracking.clone(),
+            labels: Some(label::labels(&self.tracking).into_iter().collect()),
+            ..NetworkCreateRequest::default()
+        };
+        let made = self.engine.api.create_network(request).await;
+        made.map_err(failed("cannot make the network of the job"))?;
+        Ok(self.tracking.clone())
+    }
+
+    /// The environment of the job's container.
+    pub(super) fn env(&self) -> Option<BTreeMap<String, String>> {
+        let container = self.container.as_ref()?;
+        let pairs = container.env.iter().filter_map(|variable| variable.split_once('='));
+        let mut env: BTreeMap<_, _> =
+            pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        // Of several the first counts, as for GitHub's runner.
+        match path_of(&container.env) {
+            "" => env.remove("PATH"),
+            path => env.insert("PATH".to_owned(), path.to_owned()),
+        };
+        Some(env)
+    }
+
+    /// `container` and `services` of the `job` context.
+    pub(super) fn contexts(&self) -> Object {
+        let network = self.network.clone().unwrap_or_default();
+        let mut container = Object::new();
+        if let Some(own) = &self.container {
+            container.insert("id", own.id.as_str());
+        }
+        container.insert("network", network.as_str());
+        let mut services = Object::new();
+        for service in &self.services {
+            let Part::Service(name) = &service.part else { continue };
+            let ports = super::ports::context(&service.ports);
+            let ports: Object = ports.iter().map(|(port, host)| (port.as_str(), host.as_str())).collect();
+            let mut entry = Object::new();
+            entry.insert("id", service.id.as_str());
+            entry.insert("network", network.as_str());
+            entry.insert("ports", ports);
+            services.insert(name.as_str(), entry);
+        }
+        [("container", Value::from(container)), ("services", Value::from(services))].into_iter().collect()
+    }
+
+    /// Runs a program of a step in the job's container.
+    pub(super) async fn exec(
+        &self,
+        container: &Started,
+        program: &Program,
+        files: &StepFiles,
+        patience: &Patience,
+        output: mpsc::Sender<Chunk>,
+        stop: &CancellationToken,
+    ) -> Result<Ending, RunnerError> {
+        let step = format!("{}.{}", self.tracking, files.number);
+        let mut env = program.env.clone();
+        env.extend(files.env().map(|(name, path)| (name.to_owned(), self.paths.inside_text(&path))));
+        env.insert(TRACKING_ENV.to_owned(), step.clone());
+        let script = files.script.as_deref().map(|script| self.paths.inside_text(script));
+        let argv = program.argv.iter().map(|argument| match &script {
+            Some(script) => argument.replace("{0}", script),
+            None => argument.clone(),
+        });
+        let exec = Exec {
+            engine: &self.engine,
+            container: &container.id,
+            argv: &argv.collect::<Vec<_>>(),
+            directory: &program.directory,
+            env: &env,
+            step: &step,
+            patience,
+            is_script: script.is_some(),
+        };
+        exec.run(output, stop).await
+    }
+
+    /// Whether a program is in one of the folders of `path` in the job's container.
+    pub(super) async fn has_program(&self, name: &str, path: &str, directory: &Path) -> bool {
+        let Some(container) = &self.container else { return false };
+        let key = format!("{name}\n{path}\n{}", directory.display());
+        if let Some(known) = self.known().get(&key) {
+            return *known;
+        }
+        let candidates: Vec<_> = if name.contains('/') {
+            vec![directory.join(name)]
+        } else {
+            path.split(':').filter(|dir| !dir.is_empty()).map(|dir| directory.join(dir).join(name)).collect()
+        };
+        let mut found = false;
+        for candidate in candidates {
+            let options = ContainerArchiveInfoOptions { path: candidate.to_string_lossy().into_owned() };
+            if self.engine.api.get_container_archive_info(&container.id, Some(options)).await.is_ok() {
+                found = true;
+                break;
+            }
+        }
+        self.known().insert(key, found);
+        found
+    }
+
+    /// Nothing panics while it holds the lock, so what is behind a poisoned one is whole.
+    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, bool>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows what the services printed, gives files back and removes everything.
+    pub(super) async fn close(&self, output: &mpsc::Sender<Chunk>) -> Result<(), RunnerError> {
+        for service in &self.services {
+            let Part::Service(name) = &service.part else { continue };
+            say(output, &format!("##[group]Log of the service {name} (last {LINES} lines)")).await;
+            for line in last_lines(&self.engine, &service.id, LINES).await {
+                say(output, &line).await;
+            }
+            say(output, "##[endgroup]").await;
+        }
+        if let Some(container) = &self.container {
+            let folders = [prepare::WORK, "/github"].map(str::to_owned);
+            give_back(&self.engine, &container.id, &folders).await;
+        }
+        sweep(&self.engine, &self.tracking).await
+    }
+}

@@ -1,0 +1,168 @@
+//! From what a job wants to drafts of its containers, before the engine is asked for anything.
+
+use super::{draft::Draft, label, options, ports, volumes, words::words};
+use crate::{
+    error::{ErrorKind, Part, RunnerError},
+    executor::Folders,
+    place::{ContainerSpec, PathMap, Wants},
+};
+use std::path::{Path, PathBuf};
+
+/// Where the container of a job sees the folders, as on GitHub.
+pub(super) const WORK: &str = "/__w";
+/// The shared tool cache.
+const TOOLS: &str = "/__t";
+/// The command files; a mount of their own, so that a step cannot put another folder in their place.
+const FILES: &str = "/__w/_temp/_runner_file_commands";
+
+/// A draft of the container that the steps of a job run in.
+pub(super) fn job_container(
+    spec: &ContainerSpec,
+    wants: &Wants,
+    folders: &Folders,
+    tracking: &str,
+) -> Result<Draft, RunnerError> {
+    let mut draft = base(spec, tracking).map_err(|why| refused(&Part::Container, &why))?;
+    if draft.body.entrypoint.is_some() {
+        return Err(refused(
+            &Part::Container,
+            "--entrypoint is not supported here: the container of a job only waits for its steps",
+        ));
+    }
+    draft.body.entrypoint = Some(vec!["tail".to_owned()]);
+    draft.body.cmd = Some(vec!["-f".to_owned(), "/dev/null".to_owned()]);
+    let map = paths(folders, wants);
+    draft.body.working_dir = Some(map.inside_text(&folders.workspace));
+    draft.env.insert("HOME".to_owned(), map.inside_text(&folders.home));
+    for folder in [&folders.workspace, &folders.temp, &folders.tools, &folders.home, &folders.workflow] {
+        draft.mount(folder, &map.inside(folder), false);
+    }
+    draft.mount(&files_folder(folders), Path::new(FILES), false);
+    for mount in &wants.mounts {
+        draft.mount(&mount.outside, &mount.inside, mount.read_only);
+    }
+    Ok(draft)
+}
+
+/// A draft of a service container.
+pub(super) fn service(name: &str, spec: &ContainerSpec, tracking: &str) -> Result<Draft, RunnerError> {
+    let part = Part::Service(name.to_owned());
+    let mut draft = base(spec, tracking).map_err(|why| refused(&part, &why))?;
+    draft.aliases.insert(0, name.to_owned());
+    if let Some(entrypoint) = &spec.entrypoint {
+        draft.body.entrypoint = Some(vec![entrypoint.clone()]);
+    }
+    if let Some(command) = &spec.command {
+        let split = words(command).map_err(|why| refused(&part, &format!("command {command:?}: {why}")))?;
+        draft.body.cmd = Some(split);
+    }
+    Ok(draft)
+}
+
+/// Where the programs of a job in a container see its folders.
+pub(super) fn paths(folders: &Folders, wants: &Wants) -> PathMap {
+    let name = if wants.repository.is_empty() { "work" } else { &wants.repository };
+    let above = PathBuf::from(WORK).join(name);
+    let mounts = wants.mounts.iter().map(|mount| (mount.outside.clone(), mount.inside.clone()));
+    PathMap::new(
+        [
+            (folders.root.clone(), above.clone()),
+            (folders.workspace.clone(), above.join(name)),
+            (folders.temp.clone(), PathBuf::from(WORK).join("_temp")),
+            (files_folder(folders), PathBuf::from(FILES)),
+            (folders.tools.clone(), PathBuf::from(TOOLS)),
+            (folders.home.clone(), PathBuf::from("/github/home")),
+            (folders.workflow.clone(), PathBuf::from("/github/workflow")),
+        ]
+        .into_iter()
+        .chain(mounts),
+    )
+}
+
+/// Where the command files of steps in containers lie.
+pub(super) fn files_folder(folders: &Folders) -> PathBuf {
+    folders.root.join("files")
+}
+
+/// What both kinds of containers have in common.
+fn base(spec: &ContainerSpec, tracking: &str) -> Result<Draft, String> {
+    let mut draft = Draft { labels: label::labels(tracking), ..Draft::default() };
+    options::apply(&mut draft, &spec.options).map_err(|why| format!("options: {why}"))?;
+    draft.body.image = Some(spec.image.clone());
+    draft.env.extend(spec.env.iter().cloned());
+    draft.env.insert("GITHUB_ACTIONS".to_owned(), "true".to_owned());
+    draft.env.entry("CI".to_owned()).or_insert_with(|| "true".to_owned());
+    for port in &spec.ports {
+        draft.ports.extend(ports::parse(port).map_err(|why| format!("the port {port:?}: {why}"))?);
+    }
+    for volume in &spec.volumes {
+        volumes::add(&mut draft, volume).map_err(|why| format!("the volume {volume:?}: {why}"))?;
+    }
+    Ok(draft)
+}
+
+fn refused(part: &Part, why: &str) -> RunnerError {
+    let of = match part {
+        Part::Container => "the container of the job".to_owned(),
+        Part::Service(name) => format!("the service {name:?}"),
+    };
+    RunnerError::new(ErrorKind::ContainerOption, format!("{of} cannot be made: {why}")).about(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bollard::models::Mount;
+
+    fn folders() -> Folders {
+        Folders {
+            root: "/job".into(),
+            workspace: "/job/workspace".into(),
+            home: "/job/home".into(),
+            temp: "/job/temp".into(),
+            workflow: "/job/workflow".into(),
+            tools: "/tools".into(),
+        }
+    }
+
+    #[test]
+    fn folders_appear_where_github_puts_them() {
+        let wants = Wants { repository: "it".to_owned(), ..Wants::default() };
+        let spec = ContainerSpec { image: "x".to_owned(), ..ContainerSpec::default() };
+        let draft = job_container(&spec, &wants, &folders(), "t").expect("a draft");
+        let places = |mount: &Mount| {
+            (mount.source.clone().unwrap_or_default(), mount.target.clone().unwrap_or_default())
+        };
+        let mounts: Vec<_> = draft.mounts.iter().map(places).collect();
+        let expect = [
+            ("/job/workspace", "/__w/it/it"),
+            ("/job/temp", "/__w/_temp"),
+            ("/tools", "/__t"),
+            ("/job/home", "/github/home"),
+            ("/job/workflow", "/github/workflow"),
+            ("/job/files", "/__w/_temp/_runner_file_commands"),
+        ];
+        let expect: Vec<_> = expect.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
+        assert_eq!(mounts, expect);
+        assert_eq!(draft.env.get("HOME").map(String::as_str), Some("/github/home"));
+        assert!(!mounts.iter().any(|(_, to)| to.contains("docker.sock")));
+    }
+
+    #[test]
+    fn errors_name_the_part() {
+        let spec = |options: &str| ContainerSpec {
+            image: "x".to_owned(),
+            options: options.to_owned(),
+            ..ContainerSpec::default()
+        };
+        let error = service("db", &spec("--network host"), "t").expect_err("refused");
+        assert_eq!(error.part, Some(Part::Service("db".to_owned())));
+        assert!(
+            error.message.starts_with("the service \"db\" cannot be made: options: --network"),
+            "{error}"
+        );
+        let error =
+            job_container(&spec("--entrypoint x"), &Wants::default(), &folders(), "t").expect_err("refused");
+        assert_eq!(error.kind, ErrorKind::ContainerOption);
+    }
+}

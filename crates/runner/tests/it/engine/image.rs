@@ -1,0 +1,75 @@
+//! An image made on the spot: nothing but busybox.
+
+use super::client;
+use bollard::{Docker, body_full, query_parameters::CreateImageOptions};
+use futures_util::StreamExt as _;
+use std::{fs, path::Path};
+use tokio::sync::OnceCell;
+
+/// Its name.
+pub(crate) const NAME: &str = "shipway-test/box:1";
+
+const PROGRAMS: [&str; 34] = [
+    "sh", "tail", "cat", "ls", "grep", "tr", "sleep", "kill", "echo", "env", "id", "chown", "chmod", "mkdir",
+    "touch", "nc", "httpd", "wget", "ps", "head", "ln", "rm", "cp", "mv", "test", "true", "false", "pwd",
+    "date", "sed", "nslookup", "setsid", "stat", "wc",
+];
+
+/// Makes the image once in this process.
+pub(crate) async fn ensure(engine: &Docker) {
+    static MADE: OnceCell<()> = OnceCell::const_new();
+    MADE.get_or_init(|| async {
+        if engine.inspect_image(NAME).await.is_err() {
+            import(engine, NAME, &busybox(), &["ENV FROM_IMAGE=yes", "ENV PATH=/bin:/usr/bin"]).await;
+        }
+    })
+    .await;
+}
+
+/// A tar of a root folder with busybox.
+pub(crate) fn busybox() -> Vec<u8> {
+    let program = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| Path::new(path).is_file());
+    let program = fs::read(program.expect("busybox: install busybox-static")).expect("busybox");
+    let mut tar = tar::Builder::new(Vec::new());
+    for folder in ["bin", "tmp", "etc", "proc", "dev", "sys"] {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Directory);
+        header.set_mode(if folder == "tmp" { 0o1777 } else { 0o755 });
+        header.set_size(0);
+        tar.append_data(&mut header, folder, std::io::empty()).expect("a folder");
+    }
+    let mut file = |name: &str, mode, bytes: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(mode);
+        header.set_size(bytes.len() as u64);
+        tar.append_data(&mut header, name, bytes).expect("a file");
+    };
+    file("bin/busybox", 0o755, &program);
+    file("etc/passwd", 0o644, b"root:x:0:0:root:/:/bin/sh\nme:x:1001:1001:me:/tmp:/bin/sh\n");
+    for program in PROGRAMS {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_size(0);
+        tar.append_link(&mut header, format!("bin/{program}"), "/bin/busybox").expect("a link");
+    }
+    tar.into_inner().expect("a tar")
+}
+
+/// Makes an image of a root folder.
+pub(crate) async fn import(engine: &Docker, name: &str, tar: &[u8], changes: &[&str]) {
+    let (repo, tag) = name.split_once(':').expect("a tag");
+    let options = CreateImageOptions {
+        from_src: Some("-".to_owned()),
+        repo: Some(repo.to_owned()),
+        tag: Some(tag.to_owned()),
+        changes: changes.iter().map(|change| (*change).to_owned()).collect(),
+        ..CreateImageOptions::default()
+    };
+    let body = body_full(tar.to_vec().into());
+    let mut news = Box::pin(engine.create_image(Some(options), Some(body), None));
+    while let Some(news) = news.next().await {
+        news.expect("imported");
+    }
+    engine.inspect_image(name).await.expect("the image");
+    let _ = client;
+}

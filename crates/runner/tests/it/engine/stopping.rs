@@ -1,0 +1,52 @@
+//! Cancellation and limits reach what runs in a container.
+
+use super::world;
+use shipway_runner::{Level, ReportKind};
+use shipway_workflow::run::Conclusion;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a container engine"]
+async fn a_limit_ends_the_whole_tree_and_later_steps_run() {
+    let world = world().await;
+    let story = world
+        .run(
+            r#"
+on: push
+jobs:
+  a:
+    runs-on: box
+    steps:
+      - run: |
+          trap '' INT TERM
+          setsid sh -c "trap '' INT TERM; sleep 1000" &
+          echo going; sleep 1000
+        timeout-minutes: 0.03
+      - if: always()
+        run: |
+          ps | grep -c '[s]leep 1000' || echo none is left
+"#,
+        )
+        .await;
+    assert_eq!(story.conclusion, Conclusion::Failure);
+    story.expect_line("going").expect_line("none is left");
+    let errors = story.annotations(Level::Error).join("\n");
+    assert!(errors.contains("took longer than its timeout-minutes"), "{errors}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a container engine"]
+async fn a_cancelled_job_leaves_no_process_and_no_container() {
+    let world = world().await;
+    let story = world
+        .watch(
+            "on: push\njobs:\n  a:\n    runs-on: box\n    steps:\n      - run: echo going; trap 'echo told' INT; sleep 1000 & wait; sleep 1000\n",
+            |report, cancel| {
+                if matches!(&report.kind, ReportKind::Line { text, .. } if text == "going") {
+                    cancel.ask();
+                }
+            },
+        )
+        .await;
+    assert_eq!(story.conclusion, Conclusion::Cancelled, "{}", story.log());
+    story.expect_line("told");
+}
