@@ -15,7 +15,7 @@ use crate::{
 use clap::{Args, ValueEnum};
 use files::File;
 use shipway_workflow::lint::{self, Finding, Interfaces, Level, difference};
-use std::{fs, path::PathBuf};
+use std::{fs, num::NonZeroUsize, path::PathBuf};
 
 /// What to look at, and how to tell.
 #[derive(Args, Debug)]
@@ -97,8 +97,7 @@ pub(crate) fn run(environment: &Environment, options: &Options) -> Result<Exit, 
     let rules = lint::Options { pedantic: options.pedantic };
     let mut found = Vec::new();
     let mut fixed = 0;
-    for file in &chosen {
-        let mut now = lint::lint(&file.source, file.kind, &interfaces, rules);
+    for (file, mut now) in chosen.iter().zip(look(&chosen, &interfaces, rules)) {
         if options.fix {
             let (text, count, left) = mend(file, now, &interfaces, rules);
             fixed += count;
@@ -111,6 +110,24 @@ pub(crate) fn run(environment: &Environment, options: &Options) -> Result<Exit, 
     }
     show(environment, options, &found, chosen.len(), fixed);
     Ok(verdict(&found, options.fail_on))
+}
+
+/// The findings of each file, in the order of the files; all processors take part.
+fn look(files: &[File], interfaces: &Interfaces, rules: lint::Options) -> Vec<Vec<Finding>> {
+    let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let share = files.len().div_ceil(workers).max(1);
+    let one = |file: &File| lint::lint(&file.source, file.kind, interfaces, rules);
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = files
+            .chunks(share)
+            .map(|part| (part, scope.spawn(move || part.iter().map(one).collect::<Vec<_>>())))
+            .collect();
+        // Should a worker ever die, its files are looked at here, where the reason shows.
+        parts
+            .into_iter()
+            .flat_map(|(part, worker)| worker.join().unwrap_or_else(|_| part.iter().map(one).collect()))
+            .collect()
+    })
 }
 
 /// Carries out fixes until there are none; the text, how many they were, and what is left.
