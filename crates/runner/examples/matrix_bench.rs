@@ -54,6 +54,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
         groups: Groups::new(),
         platforms: Arc::default(),
         slots: Arc::new(Semaphore::new(8)),
+        breaks: None,
     };
     let (sender, mut reports) = mpsc::channel(1_024);
     let listener = tokio::spawn(async move {

@@ -1,6 +1,6 @@
 //! What a job needs to know beside its own document.
 
-use crate::{artifacts::Artifacts, groups::Groups, platform::Platforms};
+use crate::{artifacts::Artifacts, breakpoint::Breaks, groups::Groups, platform::Platforms};
 use shipway_base::{Clock, Secret};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use tokio::sync::Semaphore;
@@ -34,6 +34,8 @@ pub struct JobContext {
     pub groups: Groups,
     /// A job takes one permit while it runs; runs that share the semaphore share the machine. Closing it cancels runs.
     pub slots: Arc<Semaphore>,
+    /// Where jobs wait for somebody when a step has failed; they do not where there are none.
+    pub breaks: Option<Breaks>,
 }
 
 /// A git repository on this machine and the state of it that a run is about.

@@ -35,6 +35,8 @@ pub enum ErrorKind {
     Expression,
     /// What happened cannot be written down, so nothing more may happen.
     Journal,
+    /// Somebody wants a terminal at a step, and there is none to be had.
+    NoTerminal,
     /// Containers are asked for, and this program or this executor has none.
     ContainersMissing,
     /// No container engine answers.
@@ -97,6 +99,7 @@ impl ErrorKind {
             ErrorKind::Image => "SW0533",
             ErrorKind::Container => "SW0534",
             ErrorKind::Unhealthy => "SW0535",
+            ErrorKind::NoTerminal => "SW0590",
         }
     }
 }

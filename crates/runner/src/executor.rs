@@ -12,7 +12,7 @@ use std::{
     pin::Pin,
     time::Duration,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// A future that can be sent and stored, as the methods of these traits return them.
@@ -93,6 +93,24 @@ pub trait Executor: Send + Sync {
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<Finished, RunnerError>>;
 
+    /// Runs one program to its end with a terminal for its input and output, as somebody who is at the keyboard wants
+    /// it. The path of its script is in [`SCRIPT_ENV`]. Otherwise as [`run`](Executor::run). Executors that have no
+    /// terminals refuse.
+    fn interact<'a>(
+        &'a self,
+        _program: &'a Program,
+        _terminal: Terminal,
+        _stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Finished, RunnerError>> {
+        let name = self.name();
+        Box::pin(async move {
+            Err(RunnerError::new(
+                ErrorKind::NoTerminal,
+                format!("the executor {name} has no terminal to offer"),
+            ))
+        })
+    }
+
     /// Ends what the job left running and removes its folders and containers. What is to be told goes to `output`.
     fn close<'a>(
         &'a self,
@@ -166,6 +184,20 @@ pub struct Script {
     pub text: String,
     /// The ending of its file name, `.sh` for example.
     pub extension: &'static str,
+}
+
+/// The variable that names the file with the script of the step, in a shell beside it.
+pub const SCRIPT_ENV: &str = "SHIPWAY_SCRIPT";
+
+/// The far end of a terminal that a program is given.
+#[derive(Debug)]
+pub struct Terminal {
+    /// What is typed.
+    pub input: mpsc::Receiver<Chunk>,
+    /// What is shown.
+    pub output: mpsc::Sender<Chunk>,
+    /// Rows and columns.
+    pub size: watch::Receiver<(u16, u16)>,
 }
 
 /// Bytes of output, split wherever the pipe happened to.

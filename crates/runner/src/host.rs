@@ -2,11 +2,13 @@
 
 mod files;
 mod output;
+mod terminal;
 
 use crate::{
     error::{ErrorKind, RunnerError},
     executor::{
-        BoxFuture, Chunk, Ending, Executor, Finished, Folders, JobIdentity, Patience, Program, no_containers,
+        BoxFuture, Chunk, Ending, Executor, Finished, Folders, JobIdentity, Patience, Program, Terminal,
+        no_containers,
     },
     place::{Opened, Wants},
     process::{OrphanRecord, Scope, TRACKING_ENV, end_tree, forks, kill_now},
@@ -125,6 +127,20 @@ impl Executor for HostExecutor {
             let number = self.steps.fetch_add(1, Ordering::Relaxed);
             let files = StepFiles::create(&program.folders.root, number, program.script.as_ref())?;
             let ending = self.run_process(program, &files, output, stop).await?;
+            Ok(Finished { ending, files: files.collect()? })
+        })
+    }
+
+    fn interact<'a>(
+        &'a self,
+        program: &'a Program,
+        terminal: Terminal,
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Finished, RunnerError>> {
+        Box::pin(async move {
+            let number = self.steps.fetch_add(1, Ordering::Relaxed);
+            let files = StepFiles::create(&program.folders.root, number, program.script.as_ref())?;
+            let ending = self.run_on_terminal(program, &files, terminal, stop).await?;
             Ok(Finished { ending, files: files.collect()? })
         })
     }

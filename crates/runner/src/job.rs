@@ -4,7 +4,7 @@ use crate::{
     context::JobContext,
     env,
     error::{ErrorKind, RunnerError},
-    executor::{Executor, Folders, JobIdentity},
+    executor::{Executor, Folders, JobIdentity, Program},
     log::Log,
     matcher::Matchers,
     opening,
@@ -108,6 +108,10 @@ pub(crate) struct Job<'a> {
     pub(crate) next_step: usize,
     /// The first thing that went wrong.
     pub(crate) reason: Option<String>,
+    /// What the step that runs has started last, when somebody may want to look at its failure.
+    pub(crate) last_program: Option<Program>,
+    /// Whether somebody has let a step of a composite action fail, so that nobody is asked about the action again.
+    pub(crate) let_go: bool,
     github: Object,
     runner: Object,
 }
@@ -167,6 +171,8 @@ impl<'a> Job<'a> {
             matchers: Matchers::default(),
             next_step: 0,
             reason: None,
+            last_program: None,
+            let_go: false,
             github,
             runner,
         }

@@ -6,6 +6,7 @@
 
 mod action;
 mod artifacts;
+mod breakpoint;
 mod command;
 #[cfg(test)]
 mod conformance;
@@ -46,6 +47,7 @@ mod stop;
 
 pub use action::{unsupported, unsupported_keys};
 pub use artifacts::{ArtifactError, ArtifactFolder, Artifacts};
+pub use breakpoint::{Break, Breaks, Broken, Decision, Request};
 pub use containers::{EngineSettings, with_containers};
 pub use context::{JobContext, Repository, Revision};
 #[cfg(feature = "docker")]
@@ -55,7 +57,7 @@ pub use dummy::DummyExecutor;
 pub use error::{ErrorKind, Part, RunnerError};
 pub use executor::{
     BoxFuture, Chunk, Ending, Executor, Finished, Folders, JobIdentity, Patience, Program, ProgramPlace,
-    Script,
+    SCRIPT_ENV, Script, Terminal,
 };
 pub use filecommand::CommandFiles;
 pub use groups::{Groups, Membership};
@@ -65,5 +67,5 @@ pub use journal::{Journal, MemoryJournal};
 pub use place::{ContainerSpec, ImageSource, Mount, Opened, OwnContainer, PathMap, Wants};
 pub use platform::{Platform, Platforms};
 pub use process::reap_orphans;
-pub use report::{Annotation, Level, Report, ReportKind};
+pub use report::{Annotation, BreakNews, Level, Report, ReportKind};
 pub use stop::Cancel;

@@ -63,6 +63,13 @@ pub enum ReportKind {
         /// Markdown, at most 1 MiB.
         markdown: String,
     },
+    /// What happens at a step that failed, while somebody decides about it; see [`Breaks`](crate::Breaks).
+    Break {
+        /// The step.
+        index: usize,
+        /// What happened.
+        news: BreakNews,
+    },
     /// The job ended. It is the last report of its attempt.
     JobFinished {
         /// What it came to, before the job's own `continue-on-error`.
@@ -70,6 +77,24 @@ pub enum ReportKind {
         /// How long it took.
         duration: Duration,
     },
+}
+
+/// What happens at a step that failed, before its failure counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BreakNews {
+    /// The job waits; everything that the step said came before. The [`Break`](crate::Break) is there to be taken.
+    Waits,
+    /// What was asked for in between is done: a script, a shell, new files. It ended with this exit code, or was
+    /// ended by a signal.
+    Done(Option<i32>),
+    /// What was asked for in between could not be done.
+    Refused(String),
+    /// The step begins again; what it had said and done counts no longer.
+    Again,
+    /// The step counts as successful.
+    Skipped,
+    /// The failure counts.
+    WentOn,
 }
 
 /// An error, a warning or a notice, possibly about a place in a file.

@@ -2,6 +2,7 @@
 //! next one sees of it.
 
 use crate::{
+    breakpoint::{Failed, Stay},
     error::{ErrorKind, RunnerError},
     executor::{BoxFuture, Ending, Finished, Program},
     job::{Frame, Job},
@@ -82,36 +83,68 @@ impl Job<'_> {
             frame.status = Conclusion::Cancelled;
         }
         let id = step.id.as_ref().map_or_else(|| format!("__step_{number}"), |id| id.value.clone());
-        let prepared = self.prepare(frame, step, &id, index);
-        let name = match &prepared {
-            Ok((current, _)) => self.step_name(step, &current.scope),
-            Err(_) => fallback_name(step),
-        };
-        if frame.inside.is_none() {
-            self.log.send(ReportKind::StepStarted { index, name: self.log.masker.mask(&name) }).await;
-        } else if matches!(prepared, Ok((_, true))) {
-            self.log.line(Some(index), &format!("##[group]{name}")).await;
-            self.log.line(Some(index), "##[endgroup]").await;
-        }
-        let came = match prepared {
-            Err(found) => {
-                self.complain_of(index, &found).await;
-                Came::of(Conclusion::Failure)
+        let mut newer: Option<Box<Step>> = None;
+        let mut tries = 1;
+        let (step, came) = loop {
+            let tried = newer.as_deref().unwrap_or(step);
+            let mark = self.mark();
+            let (name, current, came) = self.attempt(frame, tried, &id, index, tries).await;
+            let Some(mark) = mark.filter(|_| came.failed()) else { break (tried, came) };
+            if self.tolerates(frame, tried, &id).unwrap_or(false) {
+                self.let_go = false;
+                break (tried, came);
             }
-            Ok((_, false)) => Came::of(Conclusion::Skipped),
-            Ok((current, true)) => match self.carry_out(frame, step, &current).await {
-                Ok(came) => came,
-                Err(error) => {
-                    self.complain_about(&current, &error).await;
-                    Came::of(Conclusion::Failure)
-                }
-            },
+            let failed = Failed { step: tried, number, index, name: &name, tries, current };
+            match self.stay(frame, failed, &mark, came).await {
+                Stay::Over(came) => break (tried, came),
+                Stay::Again(edited) => newer = edited.or(newer),
+            }
+            tries += 1;
         };
         let conclusion = self.conclude(frame, step, &id, index, &came).await;
         if frame.inside.is_none() {
             let duration = self.context.clock.now().since(began);
             let (outcome, exit_code) = (came.outcome, came.exit_code);
             self.log.send(ReportKind::StepFinished { index, outcome, conclusion, exit_code, duration }).await;
+        }
+    }
+
+    /// Tries a step once: what it is called, what was worked out about it before it ran, and what it came to.
+    async fn attempt(
+        &mut self,
+        frame: &mut Frame,
+        step: &Step,
+        id: &str,
+        index: usize,
+        tries: u32,
+    ) -> (String, Option<Current>, Came) {
+        let prepared = self.prepare(frame, step, id, index);
+        let name = match &prepared {
+            Ok((current, _)) => self.step_name(step, &current.scope),
+            Err(_) => fallback_name(step),
+        };
+        if frame.inside.is_none() && tries == 1 {
+            self.log.send(ReportKind::StepStarted { index, name: self.log.masker.mask(&name) }).await;
+        } else if frame.inside.is_some() && matches!(prepared, Ok((_, true))) {
+            self.log.line(Some(index), &format!("##[group]{name}")).await;
+            self.log.line(Some(index), "##[endgroup]").await;
+        }
+        match prepared {
+            Err(found) => {
+                self.complain_of(index, &found).await;
+                (name, None, Came::of(Conclusion::Failure))
+            }
+            Ok((current, false)) => (name, Some(current), Came::of(Conclusion::Skipped)),
+            Ok((current, true)) => {
+                let came = match self.carry_out(frame, step, &current).await {
+                    Ok(came) => came,
+                    Err(error) => {
+                        self.complain_about(&current, &error).await;
+                        Came::of(Conclusion::Failure)
+                    }
+                };
+                (name, Some(current), came)
+            }
         }
     }
 
@@ -131,7 +164,7 @@ impl Job<'_> {
         let runs = step.condition.eval(&scope)?;
         let survives = runs && step.condition.eval(&scope.with_status(Conclusion::Cancelled))?;
         let limit = match (&step.timeout_minutes, runs) {
-            (Some(minutes), true) => StepLimit::of(minutes_of(minutes, &scope)?),
+            (Some(minutes), true) => self.stop.limit(minutes_of(minutes, &scope)?),
             (Some(_) | None, _) => None,
         };
         let limit = StepLimit::sooner(limit, frame.limit);
@@ -165,12 +198,8 @@ impl Job<'_> {
         came: &Came,
     ) -> Conclusion {
         let mut conclusion = came.outcome;
-        if came.outcome == Conclusion::Failure
-            && let Some(tolerant) = &step.continue_on_error
-        {
-            let mut env = self.env.clone();
-            env.extend(frame.env.iter().map(|(key, value)| (key.clone(), value.clone())));
-            match bool_of(tolerant, &self.scope(frame, &env, Some(id))) {
+        if came.failed() {
+            match self.tolerates(frame, step, id) {
                 Ok(true) => conclusion = Conclusion::Success,
                 Ok(false) => {}
                 Err(found) => self.complain_of(index, &found).await,
@@ -189,6 +218,14 @@ impl Job<'_> {
             (Conclusion::Cancelled | Conclusion::Success | Conclusion::Skipped, _) => {}
         }
         conclusion
+    }
+
+    /// Whether the step's failure does not count.
+    fn tolerates(&self, frame: &Frame, step: &Step, id: &str) -> Result<bool, Diagnostic> {
+        let Some(tolerant) = &step.continue_on_error else { return Ok(false) };
+        let mut env = self.env.clone();
+        env.extend(frame.env.iter().map(|(key, value)| (key.clone(), value.clone())));
+        bool_of(tolerant, &self.scope(frame, &env, Some(id)))
     }
 
     /// Runs a program as part of a step, with everything it says taken in. What is heard besides is given back too.
@@ -238,12 +275,15 @@ impl Job<'_> {
         Ok((came, heard))
     }
 
-    async fn start(
+    pub(crate) async fn start(
         &mut self,
         program: &Program,
         current: &Current,
         hearing: Hearing,
     ) -> Result<(Finished, HeardAll, Option<Cause>), RunnerError> {
+        if self.context.breaks.is_some() && hearing == Hearing::Step {
+            self.last_program = Some(program.clone());
+        }
         let (sender, receiver) = mpsc::channel(CHUNKS);
         let stop = CancellationToken::new();
         let any_token = program

@@ -58,21 +58,21 @@ pub(crate) struct Stop {
     limit: Duration,
     /// When it was first seen that the job is to stop, and why.
     seen: Option<(Instant, Cause)>,
+    /// How long the job has waited for somebody at failed steps; no limit counts that time.
+    held: Duration,
+    /// Since when it waits now.
+    holds: Option<Instant>,
 }
 
 /// Until when a step may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StepLimit {
+    /// The instant, had the job never been held.
     at: Instant,
     of: Duration,
 }
 
 impl StepLimit {
-    /// A limit that counts from now. Beyond a year there is none.
-    pub(crate) fn of(limit: Duration) -> Option<StepLimit> {
-        (limit < YEAR).then(|| StepLimit { at: Instant::now() + limit, of: limit })
-    }
-
     /// The one that comes first.
     pub(crate) fn sooner(one: Option<StepLimit>, other: Option<StepLimit>) -> Option<StepLimit> {
         one.into_iter().chain(other).min_by_key(|limit| limit.at)
@@ -96,7 +96,49 @@ pub(crate) enum Cause {
 
 impl Stop {
     pub(crate) fn new(cancel: Cancel, limit: Duration) -> Stop {
-        Stop { cancel, deadline: Instant::now() + limit.min(YEAR), limit, seen: None }
+        let deadline = Instant::now() + limit.min(YEAR);
+        Stop { cancel, deadline, limit, seen: None, held: Duration::ZERO, holds: None }
+    }
+
+    /// A limit that counts from now. Beyond a year there is none.
+    pub(crate) fn limit(&self, limit: Duration) -> Option<StepLimit> {
+        (limit < YEAR).then(|| StepLimit { at: Instant::now() + limit - self.held(), of: limit })
+    }
+
+    /// Stops the clocks of all limits, until [`release`](Stop::release).
+    pub(crate) fn hold(&mut self) {
+        self.holds.get_or_insert_with(Instant::now);
+    }
+
+    /// Lets the clocks go on.
+    pub(crate) fn release(&mut self) {
+        self.held = self.held();
+        self.holds = None;
+    }
+
+    /// Waits until the job is cancelled.
+    pub(crate) async fn cancelled(&self) {
+        tokio::select! {
+            () = self.cancel.asked.cancelled() => {}
+            () = self.cancel.forced.cancelled() => {}
+        }
+    }
+
+    fn held(&self) -> Duration {
+        self.held + self.holds.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Waits for an instant that stands still while the job is held.
+    async fn until(&self, at: Instant) {
+        match self.due(at) {
+            Some(at) => sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// When that instant is, for a job that was held meanwhile; never as long as it is.
+    fn due(&self, at: Instant) -> Option<Instant> {
+        self.holds.is_none().then(|| at + self.held)
     }
 
     /// Whether the job is to stop by now.
@@ -105,7 +147,7 @@ impl Stop {
             let cause = if self.cancel.asked.is_cancelled() {
                 Some(Cause::Cancelled)
             } else {
-                (Instant::now() >= self.deadline).then_some(Cause::JobTimeout(self.limit))
+                (Instant::now() >= self.deadline + self.held()).then_some(Cause::JobTimeout(self.limit))
             };
             self.seen = cause.map(|cause| (Instant::now(), cause));
         }
@@ -117,7 +159,7 @@ impl Stop {
         let step = async {
             match step_limit {
                 Some(limit) => {
-                    sleep_until(limit.at).await;
+                    self.until(limit.at).await;
                     Cause::StepTimeout(limit.of)
                 }
                 None => std::future::pending().await,
@@ -128,7 +170,7 @@ impl Stop {
                 Some(seen) => seen,
                 None => tokio::select! {
                     () = self.cancel.asked.cancelled() => (Instant::now(), Cause::Cancelled),
-                    () = sleep_until(self.deadline) => (Instant::now(), Cause::JobTimeout(self.limit)),
+                    () = self.until(self.deadline) => (Instant::now(), Cause::JobTimeout(self.limit)),
                 },
             };
             if !survives && self.seen.is_none() {
@@ -165,5 +207,46 @@ impl Cause {
                 )
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A job that was to end half a minute ago, and has been held for a minute now.
+    fn held() -> Stop {
+        let mut stop = Stop::new(Cancel::new(), Duration::from_secs(3_600));
+        let now = Instant::now();
+        stop.hold();
+        stop.holds = now.checked_sub(Duration::from_secs(60));
+        stop.deadline = now.checked_sub(Duration::from_secs(30)).expect("a machine that runs for a minute");
+        stop
+    }
+
+    #[test]
+    fn no_limit_counts_the_time_of_a_hold() {
+        let mut stop = held();
+        assert_eq!(stop.check(), None);
+        assert_eq!(stop.due(stop.deadline), None);
+        let limit = stop.limit(Duration::from_secs(20)).expect("a limit");
+        stop.release();
+        let left = |stop: &Stop, at| stop.due(at).expect("released").duration_since(Instant::now());
+        assert!(left(&stop, stop.deadline) > Duration::from_secs(20), "{stop:?}");
+        assert!(left(&stop, stop.deadline) <= Duration::from_secs(31), "{stop:?}");
+        assert!(left(&stop, limit.at) <= Duration::from_secs(20), "{stop:?}");
+        assert!(left(&stop, limit.at) > Duration::from_secs(10), "{stop:?}");
+        assert_eq!(stop.check(), None);
+        stop.held = Duration::ZERO;
+        assert_eq!(stop.check(), Some(Cause::JobTimeout(Duration::from_secs(3_600))));
+    }
+
+    #[tokio::test]
+    async fn a_held_job_can_be_cancelled() {
+        let mut stop = held();
+        stop.cancel.ask();
+        assert_eq!(stop.cause(false, stop.limit(Duration::ZERO)).await, Cause::Cancelled);
+        stop.cancelled().await;
+        assert_eq!(stop.check(), Some(Cause::Cancelled));
     }
 }

@@ -91,7 +91,8 @@ impl Attempt {
         statements: &mut Vec<Statement>,
     ) -> Result<(), StoreError> {
         match &report.kind {
-            ReportKind::JobStarted { .. } | ReportKind::JobFinished { .. } => {}
+            // Jobs of a server wait for nobody at a failed step.
+            ReportKind::JobStarted { .. } | ReportKind::JobFinished { .. } | ReportKind::Break { .. } => {}
             ReportKind::StepStarted { index, name } => {
                 let row = StepRow {
                     run,

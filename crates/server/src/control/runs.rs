@@ -465,6 +465,7 @@ impl Runs {
             groups: self.groups.clone(),
             platforms: Arc::default(),
             slots: self.settings.slots.clone(),
+            breaks: None,
         }
     }
 }

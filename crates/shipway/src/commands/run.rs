@@ -3,13 +3,17 @@
 //! The documents are read from the work tree ([`documents`]), planned for an event ([`event`]), and driven by the
 //! runner's host executor ([`drive`]) while what happens is shown as lines or as JSON ([`show`]).
 
+mod breaks;
+mod console;
 mod documents;
 mod drive;
 mod event;
 mod folder;
 mod graph;
+mod held;
 mod json;
 mod labels;
+mod ledger;
 mod legs;
 mod lines;
 mod mirror;
@@ -40,6 +44,7 @@ Examples:
   shipway run -W ci.yml -j test --verbose            one job and what it needs, with all logs
   shipway run workflow_dispatch --input colour=red   a workflow that is started by hand
   shipway run --secret TOKEN --var REGION=eu         a secret from the environment, and a variable
+  shipway run --break-on-failure                     stop at a failed step, look, edit, retry it
   shipway run --dry-run                              the job graph only
 
 Exit codes: 0 all went well, 1 a job failed, 2 an invalid document or call, 3 nothing to run,
@@ -84,6 +89,10 @@ pub(crate) struct Options {
     /// Print events as JSON, one a line
     #[arg(long)]
     json: bool,
+    /// Stop at a failed step and ask what to do: open a shell there, edit, retry, skip, go on, abort. With --json the answers
+    /// are lines on standard input, such as {"command":"retry"}
+    #[arg(long, conflicts_with = "dry_run")]
+    break_on_failure: bool,
     /// Print the job graph and run nothing
     #[arg(long)]
     dry_run: bool,

@@ -1,6 +1,7 @@
 //! `shipway run`: workflows that work, and everything that can be wrong with them.
 
 mod bad;
+mod breaks;
 mod events;
 mod good;
 mod interrupt;

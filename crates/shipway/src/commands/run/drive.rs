@@ -2,9 +2,11 @@
 
 use super::{
     Options,
+    breaks::{After, Desk},
     documents::Planned,
     folder::{RunFolder, sweep},
     json::Json,
+    ledger::Ledger,
     lines::Style,
     mirror::Mirror,
     pairs::Given,
@@ -20,7 +22,7 @@ use crate::{
 use shipway_base::Secret;
 use shipway_runner::{
     ArtifactFolder, Artifacts as _, Cancel, Executor, Groups, HostExecutor, JobContext, Patience, Report,
-    Repository, Revision, RunnerError, drive, reap_orphans, with_containers,
+    ReportKind, Repository, Revision, RunnerError, drive, reap_orphans, with_containers,
 };
 use shipway_workflow::{
     plan::ConcurrencyGroup,
@@ -80,6 +82,7 @@ pub(super) async fn drive_all(
     let executor = with_containers(executor, environment.engine(), Patience::default());
     let context = context(environment, here, options, given, &folder);
     let mut show = shower(environment, options);
+    let mut desk = Desk::open(environment, here, options, &planned)?;
     show.begin(&planned);
     // A reader that went away is not a failure of the run.
     let _closed_pipe = show.flush();
@@ -88,7 +91,7 @@ pub(super) async fn drive_all(
     let mut runs = JoinSet::new();
     for (place, (planned, cancel)) in planned.iter().zip(&cancels).enumerate() {
         let artifacts = Arc::new(ArtifactFolder::new(artifact_folder(&folder, planned)));
-        let context = JobContext { artifacts, ..context.clone() };
+        let context = JobContext { artifacts, breaks: desk.breaks(place), ..context.clone() };
         let run = OneRun {
             place,
             planned: planned.clone(),
@@ -99,7 +102,7 @@ pub(super) async fn drive_all(
         runs.spawn(run.drive(sender.clone()));
     }
     drop(sender);
-    let watched = watch(receiver, &mut *show, &planned, &folder, &cancels).await;
+    let watched = watch(receiver, &mut *show, &mut desk, &planned, &folder, &cancels).await;
     // Only after a third Ctrl-C is anything left here; dropping a run kills its processes.
     runs.shutdown().await;
     let tally = match watched? {
@@ -130,10 +133,12 @@ enum Watched {
 async fn watch(
     mut news: mpsc::Receiver<News>,
     show: &mut dyn Show,
+    desk: &mut Desk<'_>,
     planned: &[Planned],
     folder: &RunFolder,
     cancels: &[Cancel],
 ) -> Result<Watched, Failure> {
+    let mut ledger = Ledger::default();
     let mut interrupts = Interrupts::new()?;
     let mut times = 0;
     let mut tally = Tally::default();
@@ -166,7 +171,13 @@ async fn watch(
                 }
                 for news in batch.drain(..) {
                     match news {
-                        News::Happened(run, report) => show.report(run, &report),
+                        News::Happened(run, report) => {
+                            ledger.take(run, &report);
+                            show.report(run, &report);
+                            if let ReportKind::Break { index, news } = &report.kind {
+                                desk.report(run, &report, *index, news, &ledger, show);
+                            }
+                        }
                         News::Ended(run, mirror, conclusion) => {
                             let dir = artifact_folder(folder, &planned[run]);
                             let names = names(&dir).await;
@@ -176,6 +187,12 @@ async fn watch(
                     }
                 }
                 // A reader that went away is not a failure of the run.
+                let _closed_pipe = show.flush();
+            }
+            came = desk.next() => {
+                if desk.take(came, show).await? == After::Abort {
+                    cancels.iter().for_each(|cancel| cancel.ask_because("aborted at a failed step"));
+                }
                 let _closed_pipe = show.flush();
             }
         }
@@ -280,6 +297,7 @@ fn context(
         groups: Groups::new(),
         platforms: Arc::new(options.platforms.iter().cloned().collect()),
         slots: Arc::new(Semaphore::new(jobs)),
+        breaks: None,
     }
 }
 

@@ -1,9 +1,9 @@
 //! Events as JSON, one object a line. Every object has `event`; those about a run have `workflow`, its file.
 
-use super::{documents::Planned, show::Show};
+use super::{breaks::Waiting, documents::Planned, show::Show};
 use serde_json::{Value, json};
 use shipway_base::{Diagnostic, Severity};
-use shipway_runner::{Level, Report, ReportKind};
+use shipway_runner::{BreakNews, Level, Report, ReportKind};
 use shipway_workflow::run::{Conclusion, Run};
 use std::{
     io::{self, Write},
@@ -20,6 +20,17 @@ impl<W: Write + Send> Json<W> {
     /// Writes to `out`.
     pub(super) fn new(out: W) -> Json<W> {
         Json { out, paths: Vec::new() }
+    }
+
+    fn about_job(&mut self, run: usize, report: &Report, name: &str, more: &Value) {
+        let mut event = json!({
+            "event": name, "at": report.at.to_string(), "workflow": self.paths.get(run), "job": report.job.0,
+            "attempt": report.attempt,
+        });
+        if let (Some(event), Some(more)) = (event.as_object_mut(), more.as_object()) {
+            event.extend(more.iter().map(|(name, value)| (name.clone(), value.clone())));
+        }
+        self.write(&event);
     }
 
     fn write(&mut self, event: &Value) {
@@ -65,20 +76,53 @@ impl<W: Write + Send> Show for Json<W> {
             ReportKind::Summary { step, markdown } => {
                 ("summary", json!({ "step": step, "markdown": markdown }))
             }
+            // Told by the desk, which knows the number of the break.
+            ReportKind::Break { .. } => return,
             ReportKind::JobFinished { conclusion, duration } => (
                 "job_finished",
                 json!({ "conclusion": conclusion.as_str(), "duration_ms": millis(*duration) }),
             ),
         };
-        let mut event = json!({
-            "event": name, "at": report.at.to_string(), "workflow": self.paths.get(run), "job": report.job.0,
-            "attempt": report.attempt,
-        });
-        if let (Some(event), Some(more)) = (event.as_object_mut(), more.as_object()) {
-            event.extend(more.iter().map(|(name, value)| (name.clone(), value.clone())));
-        }
-        self.write(&event);
+        self.about_job(run, report, name, &more);
     }
+
+    fn stopped(&mut self, run: usize, report: &Report, waiting: &Waiting) {
+        let broken = &waiting.broken;
+        let more = json!({
+            "break": waiting.id, "step": waiting.place.2, "name": broken.name, "command": broken.command,
+            "argv": broken.argv, "exit_code": broken.exit_code, "reason": broken.reason, "last_lines": waiting.lines,
+            "file": broken.file, "line": broken.line, "directory": broken.directory.to_string_lossy(),
+            "workspace": broken.workspace.to_string_lossy(), "try": broken.tries,
+            "commands": ["retry", "exec", "skip", "continue", "abort"],
+        });
+        self.about_job(run, report, "break", &more);
+    }
+
+    fn decided(&mut self, run: usize, report: &Report, index: usize, id: u32, news: &BreakNews) {
+        let (name, mut more) = match news {
+            BreakNews::Waits => return,
+            BreakNews::Done(code) => ("command_done", json!({ "exit_code": code })),
+            BreakNews::Refused(why) => ("command_refused", json!({ "message": why })),
+            BreakNews::Again => ("break_over", json!({ "decision": "retry" })),
+            BreakNews::Skipped => ("break_over", json!({ "decision": "skip" })),
+            BreakNews::WentOn => ("break_over", json!({ "decision": "continue" })),
+        };
+        if let Some(more) = more.as_object_mut() {
+            more.insert("break".to_owned(), id.into());
+            more.insert("step".to_owned(), index.into());
+        }
+        self.about_job(run, report, name, &more);
+    }
+
+    fn refused(&mut self, why: &str) {
+        self.write(&json!({ "event": "command_refused", "message": why }));
+    }
+
+    fn tell(&mut self, _text: &str) {}
+
+    fn prompt(&mut self, _question: Option<String>) {}
+
+    fn hold(&mut self, _hold: bool) {}
 
     fn interrupted(&mut self, times: u32) {
         self.write(&json!({ "event": "interrupted", "times": times }));

@@ -4,17 +4,19 @@
 //! other. On a terminal a step is also told when it begins.
 
 use super::{
+    breaks::Waiting,
     documents::Planned,
+    held::Held,
     lines::{Style, Tone},
     show::Show,
     steplog::{StepLog, words},
     summary::{self, Failed},
 };
 use shipway_base::human_duration;
-use shipway_runner::{Annotation, Level, Report, ReportKind};
+use shipway_runner::{Annotation, BreakNews, Level, Report, ReportKind};
 use shipway_workflow::run::{Conclusion, JobKey, Run};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write},
     path::Path,
     time::Duration,
@@ -22,7 +24,7 @@ use std::{
 
 /// Writes lines.
 pub(super) struct Plain<W> {
-    out: W,
+    out: Held<W>,
     how: How,
     runs: Vec<String>,
     jobs: BTreeMap<(usize, JobKey), Told>,
@@ -45,18 +47,19 @@ struct Told {
     prefix: String,
     steps: BTreeMap<usize, StepLog>,
     failed: Option<Failed>,
-    summaries: Vec<String>,
+    summaries: Vec<(usize, String)>,
+    /// The steps whose failure was told when they stopped.
+    told: BTreeSet<usize>,
 }
 
 impl<W: Write + Send> Plain<W> {
     /// Writes to `out`.
     pub(super) fn new(out: W, how: How) -> Plain<W> {
-        Plain { out, how, runs: Vec::new(), jobs: BTreeMap::new() }
+        Plain { out: Held::new(out), how, runs: Vec::new(), jobs: BTreeMap::new() }
     }
 
     fn line(&mut self, prefix: &str, text: &str) {
-        // A reader that went away is not a failure of the run.
-        let _closed_pipe = writeln!(self.out, "{prefix}{text}");
+        self.out.line(&format!("{prefix}{text}"));
     }
 
     fn job(&mut self, run: usize, job: &JobKey) -> &mut Told {
@@ -128,6 +131,7 @@ impl<W: Write + Send> Plain<W> {
         let told = self.job(run, job);
         let log = told.steps.remove(&index).unwrap_or_default();
         let prefix = told.prefix.clone();
+        let told_before = told.told.remove(&index);
         let failed = end.outcome == Conclusion::Failure;
         let first_error = log.notes().into_iter().find(|(level, _)| *level == Level::Error);
         if end.conclusion == Conclusion::Failure && told.failed.is_none() {
@@ -159,7 +163,7 @@ impl<W: Write + Send> Plain<W> {
         let facts = if facts.is_empty() { String::new() } else { format!(" ({})", facts.join(", ")) };
         let name = style.clean(&log.name);
         self.line(&prefix, &format!("{word} {name}{}", style.paint(Tone::Faint, &facts)));
-        if self.how.verbose {
+        if self.how.verbose || told_before {
             return;
         }
         if failed || end.outcome == Conclusion::Cancelled {
@@ -218,12 +222,16 @@ impl<W: Write + Send> Show for Plain<W> {
                 self.step_finished(run, job, *index, &end);
             }
             ReportKind::Annotation(found) => self.annotation(run, job, found),
-            ReportKind::Summary { markdown, .. } => self.job(run, job).summaries.push(markdown.clone()),
+            ReportKind::Summary { step, markdown } => {
+                self.job(run, job).summaries.push((*step, markdown.clone()));
+            }
+            // Told by the desk.
+            ReportKind::Break { .. } => {}
             ReportKind::JobFinished { .. } => {
                 let told = self.job(run, job);
                 let summaries = std::mem::take(&mut told.summaries);
                 let prefix = self.prefix(run, job);
-                for line in summaries.iter().flat_map(|text| text.lines()) {
+                for line in summaries.iter().flat_map(|(_, text)| text.lines()) {
                     let line = self.how.style.clean(line);
                     self.line(&prefix, &format!("summary {line}"));
                 }
@@ -232,6 +240,78 @@ impl<W: Write + Send> Show for Plain<W> {
     }
 
     fn interrupted(&mut self, _times: u32) {}
+
+    fn stopped(&mut self, run: usize, report: &Report, waiting: &Waiting) {
+        let (broken, step) = (&waiting.broken, waiting.place.2);
+        let (style, verbose) = (self.how.style, self.how.verbose);
+        let told = self.job(run, &report.job);
+        told.told.insert(step);
+        let prefix = told.prefix.clone();
+        let mut facts = Vec::new();
+        if let Some(log) = told.steps.get(&step).filter(|_| !verbose) {
+            facts.extend(log.last_lines());
+            facts.extend(log.notes().into_iter().map(|(_, text)| text));
+        }
+        let why = match (broken.exit_code, &broken.reason) {
+            (Some(code), _) => format!("exit code {code}"),
+            (None, Some(reason)) => reason.clone(),
+            (None, None) => "it failed".to_owned(),
+        };
+        let again = if broken.tries > 1 { format!(", try {}", broken.tries) } else { String::new() };
+        let name = style.clean(&broken.name);
+        let word = style.paint(Tone::Bad, "stopped");
+        self.line(&prefix, &format!("{word} at {name} ({}{again})", style.clean(&why)));
+        for fact in facts.iter().flat_map(|fact| fact.lines()) {
+            self.line(&prefix, &format!("    {}", style.clean(fact)));
+        }
+        self.line(&prefix, &format!("  at   {}:{}", style.clean(&broken.file), broken.line));
+        self.line(&prefix, &format!("  in   {}", style.clean(&broken.directory.display().to_string())));
+        for (number, line) in broken.command.lines().enumerate() {
+            let label = if number == 0 { "  ran  " } else { "       " };
+            self.line(&prefix, &format!("{label}{}", style.clean(line)));
+        }
+    }
+
+    fn decided(&mut self, run: usize, report: &Report, index: usize, _id: u32, news: &BreakNews) {
+        let told = self.job(run, &report.job);
+        let prefix = told.prefix.clone();
+        let text = match news {
+            BreakNews::Waits | BreakNews::Done(None) => return,
+            BreakNews::Done(Some(code)) => format!("the shell ended with exit code {code}"),
+            BreakNews::Refused(why) => why.clone(),
+            BreakNews::Again => {
+                told.told.remove(&index);
+                told.summaries.retain(|(step, _)| *step != index);
+                if let Some(log) = told.steps.get_mut(&index) {
+                    *log = StepLog::new(&log.name);
+                }
+                "trying it again".to_owned()
+            }
+            BreakNews::Skipped => "skipped by hand: it counts as successful".to_owned(),
+            BreakNews::WentOn => "going on: the failure counts".to_owned(),
+        };
+        let text = self.how.style.clean(&text);
+        self.line(&prefix, &format!("  {text}"));
+    }
+
+    fn refused(&mut self, why: &str) {
+        self.tell(why);
+    }
+
+    fn tell(&mut self, text: &str) {
+        for line in text.lines() {
+            let line = self.how.style.clean(line);
+            self.line("", &line);
+        }
+    }
+
+    fn prompt(&mut self, question: Option<String>) {
+        self.out.prompt(question.map(|question| self.how.style.clean(&question)));
+    }
+
+    fn hold(&mut self, hold: bool) {
+        self.out.hold(hold);
+    }
 
     fn end(
         &mut self,

@@ -6,6 +6,12 @@ use std::collections::VecDeque;
 /// How many of its last lines a failed step shows.
 pub(super) const TAIL: usize = 20;
 
+/// How many are remembered.
+const KEPT: usize = 30;
+
+/// A longer line is remembered with its beginning only.
+const LONGEST: usize = 2_000;
+
 /// Beyond so many, a step's annotations are counted only.
 const NOTES: usize = 20;
 
@@ -72,8 +78,8 @@ impl StepLog {
         };
         if !is_head {
             self.lines += 1;
-            self.tail.push_back(shown.clone());
-            if self.tail.len() > TAIL {
+            self.tail.push_back(shown.chars().take(LONGEST).collect());
+            if self.tail.len() > KEPT {
                 self.tail.pop_front();
             }
         }
@@ -91,9 +97,15 @@ impl StepLog {
 
     /// The last lines, after a word about those left out.
     pub(super) fn last_lines(&self) -> Vec<String> {
-        let left_out = self.lines - self.tail.len();
+        let lines = self.last(TAIL);
+        let left_out = self.lines - lines.len();
         let word = (left_out > 0).then(|| format!("... {left_out} lines before these; --verbose shows all"));
-        word.into_iter().chain(self.tail.iter().cloned()).collect()
+        word.into_iter().chain(lines).collect()
+    }
+
+    /// Its last lines, at most so many.
+    pub(super) fn last(&self, count: usize) -> Vec<String> {
+        self.tail.iter().skip(self.tail.len().saturating_sub(count)).cloned().collect()
     }
 
     /// The annotations, in the order in which they came.
