@@ -66,6 +66,41 @@ enum GitErrorKind {
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Git {
+    /// Whether the work tree has something that is not in its commit: changed files, or new ones that are not ignored.
+    ///
+    /// # Errors
+    ///
+    /// When git does not answer.
+    pub async fn has_changes(&self) -> Result<bool, GitError> {
+        let text = self.ask(&["status", "--porcelain", "--untracked-files=normal"]).await?;
+        Ok(!text.trim().is_empty())
+    }
+
+    /// The commits that are in `after` and not in `before`, at most 100, the newest first: each with the first line of its
+    /// message.
+    ///
+    /// # Errors
+    ///
+    /// When git does not answer, or does not know one of them.
+    pub async fn between(&self, before: &str, after: &str) -> Result<Vec<(String, String)>, GitError> {
+        let range = format!("{before}..{after}");
+        let question = [
+            "log",
+            "--max-count=100",
+            "--no-show-signature",
+            "--format=%H %s",
+            "--end-of-options",
+            &range,
+            "--",
+        ];
+        let text = self.ask(&question).await?;
+        let line = |line: &str| {
+            let (sha, subject) = line.split_once(' ').unwrap_or((line, ""));
+            (sha.to_owned(), subject.to_owned())
+        };
+        Ok(text.lines().map(line).collect())
+    }
+
     /// The repository that `folder` belongs to.
     ///
     /// # Errors

@@ -33,6 +33,10 @@ enum Verb {
     Plan(commands::run::plan::Options),
     /// Run this repository's workflows here and now, without a server
     Run(commands::run::Options),
+    /// Say why a run failed, since when, and whether it failed like that before
+    Why(commands::why::Options),
+    /// Share tests out over machines, run failed ones again, keep flaky ones in quarantine
+    Split(commands::split::Options),
     /// Serve the control plane, runner, router and pages for one machine
     Up(commands::up::Options),
     /// Make a release of an artifact of this run and deliver it
@@ -86,6 +90,8 @@ pub(crate) fn main(environment: &Environment) -> Exit {
         Verb::Lint(options) => commands::lint::run(environment, &options),
         Verb::Plan(options) => wait(commands::run::plan::run(environment, options)),
         Verb::Run(options) => wait(commands::run::run(environment, options)),
+        Verb::Why(options) => wait(commands::why::run(environment, options)),
+        Verb::Split(options) => wait(commands::split::run(environment, options)),
         Verb::Up(options) => wait(commands::up::run(environment, options)),
         Verb::Deploy(options) => wait(commands::deploy::run(environment, options)),
         Verb::SignIn(server) => wait(commands::sign_in::run(environment, server)),

@@ -9,4 +9,6 @@ pub(crate) mod lint;
 pub(crate) mod rollout;
 pub(crate) mod run;
 pub(crate) mod sign_in;
+pub(crate) mod split;
 pub(crate) mod up;
+pub(crate) mod why;

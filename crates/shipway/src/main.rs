@@ -6,6 +6,7 @@ mod commands;
 mod demo;
 mod environment;
 mod exit;
+mod history;
 mod narrator;
 mod render;
 mod stop;

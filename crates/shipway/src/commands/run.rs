@@ -20,6 +20,8 @@ mod mirror;
 mod pairs;
 mod plain;
 pub(crate) mod plan;
+mod progress;
+mod remember;
 mod repository;
 mod show;
 mod steplog;

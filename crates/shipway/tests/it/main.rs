@@ -9,3 +9,4 @@ mod plant;
 mod run;
 mod story;
 mod support;
+mod why;

@@ -54,6 +54,8 @@ enum By {
 
 /// A person at a terminal.
 struct Person {
+    /// Whether the person is asked about failed steps, or only looked after for a `t`.
+    asked: bool,
     console: Console,
     shell: Option<Shell>,
 }
@@ -89,6 +91,8 @@ pub(super) enum After {
     GoOn,
     /// All are to be cancelled.
     Abort,
+    /// They do, and somebody wants to see what runs now.
+    ShowNow,
 }
 
 impl<'a> Desk<'a> {
@@ -100,13 +104,20 @@ impl<'a> Desk<'a> {
         planned: &'a [Planned],
     ) -> Result<Desk<'a>, Failure> {
         let by = match (options.break_on_failure, options.json) {
-            (false, _) => By::Nobody,
+            (false, true) => By::Nobody,
+            (false, false) => {
+                let console = environment.stdout_is_terminal.then(Console::open).flatten();
+                console.map_or(By::Nobody, |mut console| {
+                    console.set(Manner::Keys);
+                    By::Person(Box::new(Person { asked: false, console, shell: None }))
+                })
+            }
             (true, true) => By::Program(Commands::of_stdin()),
             (true, false) => {
                 let console = environment.stdout_is_terminal.then(Console::open).flatten();
                 let mut console = console.ok_or_else(no_terminal)?;
                 console.set(Manner::Keys);
-                By::Person(Box::new(Person { console, shell: None }))
+                By::Person(Box::new(Person { asked: true, console, shell: None }))
             }
         };
         let breaks = planned.iter().map(|_| Breaks::default()).collect();
@@ -117,6 +128,7 @@ impl<'a> Desk<'a> {
     pub(super) fn breaks(&self, run: usize) -> Option<Breaks> {
         match self.by {
             By::Nobody => None,
+            By::Person(ref person) if !person.asked => None,
             By::Person(_) | By::Program(_) => self.breaks.get(run).cloned(),
         }
     }
@@ -140,7 +152,11 @@ impl<'a> Desk<'a> {
         match came {
             Came::Nothing => {}
             Came::Keys(bytes) => {
-                for key in bytes.into_iter().filter_map(Key::of) {
+                for byte in bytes {
+                    if byte.eq_ignore_ascii_case(&b't') {
+                        return Ok(After::ShowNow);
+                    }
+                    let Some(key) = Key::of(byte) else { continue };
                     if self.key(key, show).await? == After::Abort {
                         return Ok(After::Abort);
                     }

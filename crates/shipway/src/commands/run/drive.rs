@@ -11,6 +11,8 @@ use super::{
     mirror::Mirror,
     pairs::Given,
     plain::{How, Plain},
+    progress::{self, Forecast},
+    remember::Memory,
     repository::Here,
     show::Show,
 };
@@ -84,6 +86,17 @@ pub(super) async fn drive_all(
     let mut show = shower(environment, options);
     let mut desk = Desk::open(environment, here, options, &planned)?;
     show.begin(&planned);
+    let memory = Memory::of(here, options);
+    let forecast = Forecast::of(&planned, &memory.records());
+    let watched = environment.stdout_is_terminal && !options.json;
+    if watched {
+        for (run, planned) in planned.iter().enumerate() {
+            if let Some(left) = forecast.left(run, planned, &Ledger::default(), environment.clock.now()) {
+                let about = progress::about(left, "by its last runs");
+                show.tell(&format!("{}: {about}; t shows what runs now", planned.name));
+            }
+        }
+    }
     // A reader that went away is not a failure of the run.
     let _closed_pipe = show.flush();
     let cancels: Vec<Cancel> = planned.iter().map(|_| Cancel::new()).collect();
@@ -102,7 +115,9 @@ pub(super) async fn drive_all(
         runs.spawn(run.drive(sender.clone()));
     }
     drop(sender);
-    let watched = watch(receiver, &mut *show, &mut desk, &planned, &folder, &cancels).await;
+    let watching =
+        Watching { planned: &planned, folder: &folder, cancels: &cancels, memory, forecast, watched };
+    let watched = watch(receiver, &mut *show, &mut desk, watching, environment).await;
     // Only after a third Ctrl-C is anything left here; dropping a run kills its processes.
     runs.shutdown().await;
     let tally = match watched? {
@@ -123,6 +138,17 @@ pub(super) async fn drive_all(
     }
 }
 
+/// What is watched, and what is known of it.
+struct Watching<'a> {
+    planned: &'a [Planned],
+    folder: &'a RunFolder,
+    cancels: &'a [Cancel],
+    memory: Memory<'a>,
+    forecast: Forecast,
+    /// Whether somebody sits at a terminal.
+    watched: bool,
+}
+
 /// How the watching ended.
 enum Watched {
     Over(Tally),
@@ -134,10 +160,10 @@ async fn watch(
     mut news: mpsc::Receiver<News>,
     show: &mut dyn Show,
     desk: &mut Desk<'_>,
-    planned: &[Planned],
-    folder: &RunFolder,
-    cancels: &[Cancel],
+    watching: Watching<'_>,
+    environment: &Environment,
 ) -> Result<Watched, Failure> {
+    let Watching { planned, folder, cancels, mut memory, forecast, watched } = watching;
     let mut ledger = Ledger::default();
     let mut interrupts = Interrupts::new()?;
     let mut times = 0;
@@ -146,8 +172,8 @@ async fn watch(
     loop {
         tokio::select! {
             biased;
-            () = interrupts.next() => {
-                times += 1;
+            weight = interrupts.next() => {
+                times += weight;
                 tally.interrupted = true;
                 show.interrupted(times);
                 match times {
@@ -174,6 +200,11 @@ async fn watch(
                         News::Happened(run, report) => {
                             ledger.take(run, &report);
                             show.report(run, &report);
+                            if let (true, ReportKind::JobStarted { name }) = (watched, &report.kind)
+                                && let Some(usual) = forecast.job(run, name)
+                            {
+                                show.tell(&format!("{name}: {}", progress::about(usual, "by its last runs")));
+                            }
                             if let ReportKind::Break { index, news } = &report.kind {
                                 desk.report(run, &report, *index, news, &ledger, show);
                             }
@@ -182,6 +213,9 @@ async fn watch(
                             let dir = artifact_folder(folder, &planned[run]);
                             let names = names(&dir).await;
                             let artifacts = Some((dir.as_path(), names.as_slice())).filter(|_| !names.is_empty());
+                            if let Ok(conclusion) = &conclusion {
+                                memory.keep(run, &planned[run], &mirror.0, *conclusion, &ledger).await;
+                            }
                             tally.take(run, &mirror.0, conclusion, show, artifacts);
                         }
                     }
@@ -190,8 +224,15 @@ async fn watch(
                 let _closed_pipe = show.flush();
             }
             came = desk.next() => {
-                if desk.take(came, show).await? == After::Abort {
-                    cancels.iter().for_each(|cancel| cancel.ask_because("aborted at a failed step"));
+                match desk.take(came, show).await? {
+                    After::GoOn => {}
+                    After::Abort => {
+                        cancels.iter().for_each(|cancel| cancel.ask_because("aborted at a failed step"));
+                    }
+                    After::ShowNow => {
+                        let lines = progress::now(&forecast, planned, &ledger, environment.clock.now());
+                        lines.iter().for_each(|line| show.tell(line));
+                    }
                 }
                 let _closed_pipe = show.flush();
             }
@@ -333,6 +374,7 @@ struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
+    quit: Signal,
 }
 
 impl Interrupts {
@@ -341,14 +383,17 @@ impl Interrupts {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
+            quit: signal(SignalKind::quit())?,
         })
     }
 
-    async fn next(&mut self) {
+    /// How many times over somebody wants the end: Ctrl-\\ means it at once.
+    async fn next(&mut self) -> u32 {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
+            _ = self.interrupt.recv() => 1,
+            _ = self.terminate.recv() => 1,
+            _ = self.hangup.recv() => 1,
+            _ = self.quit.recv() => 3,
         }
     }
 }

@@ -1,48 +1,131 @@
-//! What the steps of the runs under way said last.
+//! What is known of each job and step of the runs under way: when they began, what they said last, how they ended.
 
 use super::steplog::StepLog;
+use shipway_base::Timestamp;
 use shipway_runner::{BreakNews, Report, ReportKind};
-use shipway_workflow::run::JobKey;
-use std::collections::BTreeMap;
+use shipway_workflow::run::{Conclusion, JobKey};
+use std::{collections::BTreeMap, time::Duration};
 
-/// All steps that run.
+/// All jobs of all runs.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    steps: BTreeMap<(usize, JobKey, usize), StepLog>,
+    jobs: BTreeMap<(usize, JobKey), JobEntry>,
+}
+
+/// A job.
+#[derive(Debug)]
+pub(super) struct JobEntry {
+    /// The name shown to people.
+    pub(super) name: String,
+    /// When it began.
+    pub(super) began: Timestamp,
+    /// How long it took, once it is over.
+    pub(super) took: Option<Duration>,
+    /// Its steps, by their numbers.
+    pub(super) steps: BTreeMap<usize, StepEntry>,
+}
+
+/// A step.
+#[derive(Debug)]
+pub(super) struct StepEntry {
+    /// When it began.
+    pub(super) began: Timestamp,
+    /// What it said; of steps that did not fail nothing but the name, once they are over.
+    pub(super) log: StepLog,
+    /// What it came to.
+    pub(super) end: Option<StepEnd>,
+    /// Whether it was begun again or skipped by hand.
+    pub(super) by_hand: bool,
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StepEnd {
+    /// What it came to by itself.
+    pub(super) outcome: Conclusion,
+    /// The exit code of its process.
+    pub(super) exit_code: Option<i32>,
+    /// How long it took.
+    pub(super) took: Duration,
 }
 
 impl Ledger {
     /// Takes a report of a run.
     pub(super) fn take(&mut self, run: usize, report: &Report) {
-        let key = |step: usize| (run, report.job.clone(), step);
+        let key = (run, report.job.clone());
+        if let ReportKind::JobStarted { name } = &report.kind {
+            let entry = JobEntry { name: name.clone(), began: report.at, took: None, steps: BTreeMap::new() };
+            self.jobs.insert(key, entry);
+            return;
+        }
+        let Some(job) = self.jobs.get_mut(&key) else { return };
         match &report.kind {
+            ReportKind::JobStarted { .. } | ReportKind::Summary { .. } => {}
             ReportKind::StepStarted { index, name } => {
-                self.steps.insert(key(*index), StepLog::new(name));
+                let log = StepLog::new(name);
+                job.steps.insert(*index, StepEntry { began: report.at, log, end: None, by_hand: false });
             }
-            ReportKind::Line { step: Some(step), text } => {
-                if let Some(log) = self.steps.get_mut(&key(*step)) {
-                    let _shown = log.hear(text);
+            ReportKind::Line { step, text } => {
+                if let Some(step) = step.and_then(|step| job.steps.get_mut(&step)) {
+                    let _shown = step.log.hear(text);
                 }
             }
-            ReportKind::Break { index, news: BreakNews::Again } => {
-                if let Some(log) = self.steps.get_mut(&key(*index)) {
-                    *log = StepLog::new(&log.name);
+            ReportKind::Annotation(found) => {
+                if let Some(step) = found.step.and_then(|step| job.steps.get_mut(&step)) {
+                    step.log.note(found);
                 }
             }
-            ReportKind::StepFinished { index, .. } => {
-                self.steps.remove(&key(*index));
+            ReportKind::StepFinished { index, outcome, exit_code, duration, .. } => {
+                if let Some(step) = job.steps.get_mut(index) {
+                    step.end = Some(StepEnd { outcome: *outcome, exit_code: *exit_code, took: *duration });
+                    if *outcome != Conclusion::Failure {
+                        step.log = StepLog::new(&step.log.name);
+                    }
+                }
             }
-            ReportKind::Line { step: None, .. }
-            | ReportKind::Break { .. }
-            | ReportKind::Annotation(_)
-            | ReportKind::Summary { .. }
-            | ReportKind::JobStarted { .. }
-            | ReportKind::JobFinished { .. } => {}
+            ReportKind::Break { index, news } => {
+                if let Some(step) = job.steps.get_mut(index) {
+                    step.decided(news, report.at);
+                }
+            }
+            ReportKind::JobFinished { duration, .. } => job.took = Some(*duration),
         }
     }
 
-    /// The last lines of a step that runs, at most so many.
+    /// The last lines of a step, at most so many.
     pub(super) fn last(&self, run: usize, job: &JobKey, step: usize, count: usize) -> Vec<String> {
-        self.steps.get(&(run, job.clone(), step)).map(|log| log.last(count)).unwrap_or_default()
+        let step = self.job(run, job).and_then(|job| job.steps.get(&step));
+        step.map(|step| step.log.last(count)).unwrap_or_default()
+    }
+
+    /// A job.
+    pub(super) fn job(&self, run: usize, job: &JobKey) -> Option<&JobEntry> {
+        self.jobs.get(&(run, job.clone()))
+    }
+
+    /// The jobs of a run that have begun.
+    pub(super) fn jobs(&self, run: usize) -> impl Iterator<Item = (&JobKey, &JobEntry)> {
+        self.jobs.iter().filter(move |((of, _), _)| *of == run).map(|((_, key), entry)| (key, entry))
+    }
+}
+
+impl JobEntry {
+    /// The step that began last of those that still run.
+    pub(super) fn running(&self) -> Option<&StepEntry> {
+        self.steps.values().rev().find(|step| step.end.is_none())
+    }
+}
+
+impl StepEntry {
+    fn decided(&mut self, news: &BreakNews, at: Timestamp) {
+        match news {
+            BreakNews::Again => {
+                self.by_hand = true;
+                self.began = at;
+                self.log = StepLog::new(&self.log.name);
+            }
+            BreakNews::Skipped => self.by_hand = true,
+            BreakNews::Waits | BreakNews::Done(_) | BreakNews::Refused(_) | BreakNews::WentOn => {}
+        }
     }
 }

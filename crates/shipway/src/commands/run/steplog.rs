@@ -21,12 +21,16 @@ pub(super) struct StepLog {
     /// What the step is called.
     pub(super) name: String,
     head: Head,
+    command: Vec<String>,
     depth: usize,
     tail: VecDeque<String>,
     lines: usize,
     notes: Vec<(Level, String)>,
     more_notes: usize,
 }
+
+/// So many lines of a script are remembered.
+const SCRIPT: usize = 40;
 
 /// Where in its log a step is: it begins with a group that shows the script or the inputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,6 +64,10 @@ impl StepLog {
                 false
             }
         };
+        if is_head && self.command.len() < SCRIPT {
+            let line = text.strip_prefix("##[group]Run ").unwrap_or(text);
+            self.command.push(line.chars().take(LONGEST).collect());
+        }
         let indent = "  ".repeat(self.depth.min(8));
         let shown = match mark(text) {
             Some(("group", title)) => {
@@ -84,6 +92,24 @@ impl StepLog {
             }
         }
         Some(shown)
+    }
+
+    /// The script or the action that the log began with.
+    pub(super) fn command(&self) -> String {
+        let mut lines = self.command.as_slice();
+        if let [rest @ .., mark] = lines
+            && mark == "##[endgroup]"
+        {
+            lines = rest;
+        }
+        match lines {
+            // The title repeats the first line of the script.
+            [_, script @ .., shell] if shell.starts_with("shell: ") && !script.is_empty() => {
+                script.join("\n")
+            }
+            [title, ..] => title.clone(),
+            [] => String::new(),
+        }
     }
 
     /// Takes an annotation, to be shown when the step has ended.
@@ -168,6 +194,7 @@ mod tests {
         assert_eq!(shown[..3], ["> Run make", "  make", "  shell: bash -e {0}"]);
         assert_eq!(shown[3..], body);
         assert_eq!(log.last_lines(), body);
+        assert_eq!(log.command(), "make");
     }
 
     #[test]

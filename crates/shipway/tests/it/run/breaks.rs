@@ -349,6 +349,22 @@ fn a_person_opens_a_shell_edits_and_retries() {
 }
 
 #[test]
+fn a_t_shows_what_runs_now() {
+    let workflow = job("      - name: Wait\n        run: echo line-$((40 + 2)); sleep 600\n");
+    let mut run = OnTerminal::start(repository(&workflow), &["--verbose"]);
+    run.wait_for("line-42");
+    run.press("t");
+    run.wait_for("1 job running");
+    run.wait_for("Wait (");
+    run.wait_for("line-42");
+    // Ctrl-\ ends it at once, with the terminal as it was.
+    run.press("\u{1c}");
+    let status = run.child.wait().expect("an end");
+    assert_eq!(status.code(), Some(130), "{}", run.seen);
+    assert!(run.echoes());
+}
+
+#[test]
 fn ctrl_c_at_the_question_cancels_the_run() {
     let workflow = job("      - run: exit 5\n      - run: echo cleaned-$((40 + 2))\n        if: always()\n");
     let mut run = OnTerminal::start(repository(&workflow), &["--verbose"]);

@@ -28,7 +28,8 @@ pub(super) const HELP: &str = "\
   r  try the step again, as it is written now; what it wrote to outputs and environment is undone
   k  skip it: it counts as successful in this run
   c  go on: its failure counts
-  a  abort: cancel everything that runs";
+  a  abort: cancel everything that runs
+  t  show what runs now";
 
 impl Key {
     /// The meaning of a byte from the terminal.

@@ -1,0 +1,178 @@
+//! Facts from a server.
+
+use super::explain::{Explained, Facts, Failed, JobFacts, explain as explain_run};
+use crate::{
+    cli::Server,
+    commands::connect::Connection,
+    environment::Environment,
+    exit::{Exit, Failure},
+    history::fingerprint::fingerprint,
+};
+use shipway_api::{
+    AnnotationLevel, Conclusion, Job, LineKind, LogLine, PageQuery, Run, RunId, RunQuery, RunSummary, request,
+};
+
+/// So many earlier runs of the workflow are looked through.
+const RUNS: u32 = 30;
+
+/// So many lines of a failed step are read for its command and its end.
+const LINES: u32 = 30;
+
+/// Explains the newest failed run, or the one with this id or number.
+pub(super) async fn explain(
+    environment: &Environment,
+    server: &Server,
+    named: Option<&str>,
+) -> Result<Explained, Failure> {
+    let connection = Connection::find(environment, server)?;
+    let id = find(&connection, named).await?;
+    let run = connection.ask(&request::run(id)).await?;
+    let mut facts = facts(&run);
+    for job in run.jobs.iter().filter(|job| job.conclusion == Some(Conclusion::Failure)) {
+        fill(&connection, &run, job, &mut facts).await?;
+    }
+    let query = RunQuery {
+        workflow: Some(run.summary.workflow.clone()),
+        page: PageQuery { limit: RUNS, ..PageQuery::default() },
+        ..RunQuery::default()
+    };
+    let mut all = Vec::new();
+    for other in connection.ask(&request::runs(&query)).await?.items {
+        if other.id == id {
+            continue;
+        }
+        let whole = connection.ask(&request::run(other.id)).await?;
+        let mut other = self::facts(&whole);
+        for job in whole.jobs.iter().filter(|job| job.conclusion == Some(Conclusion::Failure)) {
+            fill(&connection, &whole, job, &mut other).await?;
+        }
+        all.push(other);
+    }
+    Ok(explain_run(facts, &all))
+}
+
+async fn find(connection: &Connection, named: Option<&str>) -> Result<RunId, Failure> {
+    let query = |conclusion| RunQuery {
+        conclusion,
+        page: PageQuery { limit: 100, ..PageQuery::default() },
+        ..RunQuery::default()
+    };
+    let Some(named) = named else {
+        let failed = connection.ask(&request::runs(&query(Some(Conclusion::Failure)))).await?;
+        return failed
+            .items
+            .first()
+            .map(|run| run.id)
+            .ok_or_else(|| Failure::new(Exit::NotFound, "no run of the server failed").with_code("SW1051"));
+    };
+    let runs: Vec<RunSummary> = connection.ask(&request::runs(&query(None))).await?.items;
+    let by_number = runs.iter().find(|run| run.number.to_string() == named).map(|run| run.id);
+    by_number.or_else(|| named.parse::<RunId>().ok()).ok_or_else(|| {
+        Failure::new(Exit::NotFound, format!("the server has no run {named}"))
+            .with_code("SW1051")
+            .with_help("give the id of a run, or its number")
+    })
+}
+
+fn facts(run: &Run) -> Facts {
+    let summary = &run.summary;
+    let jobs = run.jobs.iter().map(|job| JobFacts {
+        name: job.name.clone(),
+        conclusion: word(job.conclusion).to_owned(),
+        reason: job.reason.clone(),
+        failures: Vec::new(),
+    });
+    Facts {
+        id: summary.id.to_string(),
+        workflow: summary.workflow.clone(),
+        event: summary.event.clone(),
+        branch: summary.branch.clone(),
+        sha: summary.commit.sha.clone(),
+        // A server runs commits, and nobody sits beside it.
+        impure: false,
+        began: summary.started_at.unwrap_or(summary.created_at),
+        conclusion: word(summary.conclusion).to_owned(),
+        jobs: jobs.collect(),
+    }
+}
+
+/// Adds the failed steps of a job, with what they said.
+async fn fill(connection: &Connection, run: &Run, job: &Job, facts: &mut Facts) -> Result<(), Failure> {
+    let notes: Vec<String> = run
+        .annotations
+        .iter()
+        .filter(|note| note.job == job.key && note.level == AnnotationLevel::Error)
+        .map(|note| match (&note.file, note.line) {
+            // What the runner says of a document names the place itself.
+            (Some(file), _) if note.message.starts_with(file.as_str()) => format!("error: {}", note.message),
+            (Some(file), Some(line)) => format!("error: {file}:{line}: {}", note.message),
+            (Some(file), None) => format!("error: {file}: {}", note.message),
+            (None, _) => format!("error: {}", note.message),
+        })
+        .collect();
+    let mut failures = Vec::new();
+    for (place, step) in job.steps.iter().enumerate() {
+        if step.conclusion != Some(Conclusion::Failure) {
+            continue;
+        }
+        let first = step.first_line.unwrap_or(1);
+        let next = job.steps[place + 1..].iter().find_map(|step| step.first_line);
+        let end = next.unwrap_or(job.log_lines + 1);
+        let head = connection.ask(&request::log(run.summary.id, &job.key, first, LINES)).await?.lines;
+        let from = end.saturating_sub(u64::from(LINES)).max(first);
+        let tail = connection.ask(&request::log(run.summary.id, &job.key, from, LINES)).await?.lines;
+        let (command, body) = command(&head);
+        let shown = |line: &&LogLine| line.n >= first + body && line.n < end && is_said(line.kind);
+        let lines: Vec<String> = tail.iter().filter(shown).map(|line| line.text.clone()).collect();
+        let id = job.key.to_string();
+        let id = id.split('/').next().unwrap_or_default();
+        failures.push(Failed {
+            fingerprint: fingerprint(&run.summary.path, id, &step.name, &lines, &notes),
+            step: step.name.clone(),
+            command,
+            exit_code: step.exit_code,
+            lines,
+            notes: notes.clone(),
+        });
+    }
+    if let Some(found) = facts.jobs.iter_mut().find(|found| found.name == job.name) {
+        found.failures = failures;
+    }
+    Ok(())
+}
+
+/// Whether the line is something that the step said, and not a mark or what comes as an annotation too.
+fn is_said(kind: LineKind) -> bool {
+    match kind {
+        LineKind::Text | LineKind::Command | LineKind::Debug | LineKind::Group => true,
+        LineKind::Error | LineKind::Warning | LineKind::Notice | LineKind::EndGroup => false,
+    }
+}
+
+/// The script or action that a step's log begins with, and how many lines that takes.
+fn command(head: &[LogLine]) -> (String, u64) {
+    let Some(first) = head.first().filter(|line| line.kind == LineKind::Group) else {
+        return (String::new(), 0);
+    };
+    let inside: Vec<&str> = head
+        .iter()
+        .skip(1)
+        .take_while(|line| line.kind != LineKind::EndGroup)
+        .map(|line| line.text.as_str())
+        .collect();
+    let count = u64::try_from(inside.len()).unwrap_or_default() + 2;
+    match inside.split_last() {
+        Some((last, script)) if last.starts_with("shell: ") => (script.join("\n"), count),
+        Some(_) | None => (first.text.trim_start_matches("Run ").to_owned(), count),
+    }
+}
+
+fn word(conclusion: Option<Conclusion>) -> &'static str {
+    match conclusion {
+        None => "in_progress",
+        Some(Conclusion::Success) => "success",
+        Some(Conclusion::Failure) => "failure",
+        Some(Conclusion::Cancelled) => "cancelled",
+        Some(Conclusion::Skipped) => "skipped",
+    }
+}

@@ -1,0 +1,90 @@
+//! `shipway why`, and what runs leave for it.
+
+use crate::support::{Answer, Folder};
+use serde_json::Value;
+
+const WORKFLOW: &str = "on: push\njobs:\n  test:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v4\n      - name: Check\n        run: |\n          echo \"took $RANDOM ms\"\n          test ! -e bad || { echo \"error: bad at $RANDOM with $TOKEN\"; exit 4; }\n        env:\n          TOKEN: ${{ secrets.TOKEN }}\n";
+
+fn repository() -> Folder {
+    Folder::repository(&[(".github/workflows/ci.yml", WORKFLOW)])
+}
+
+#[track_caller]
+fn run(folder: &Folder, code: i32) -> Answer {
+    let answer = folder.shipway(&["run", "--secret", "TOKEN=hunter-two"]);
+    assert_eq!(answer.code, code, "{}", answer.all());
+    answer
+}
+
+#[track_caller]
+fn why(folder: &Folder, arguments: &[&str]) -> Value {
+    let answer = folder.shipway(&[&["why", "--json"], arguments].concat());
+    assert_eq!(answer.code, 0, "{}", answer.all());
+    serde_json::from_str(&answer.stdout).expect("JSON")
+}
+
+#[test]
+fn the_first_bad_commit_and_the_same_failure_are_found() {
+    let folder = repository();
+    run(&folder, 0);
+    let good = folder.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    folder.write("bad", "");
+    folder.commit("Make it bad");
+    let bad = folder.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    run(&folder, 1);
+    folder.write("other", "");
+    folder.commit("Something else");
+    run(&folder, 1);
+    let found = why(&folder, &[]);
+    let job = &found["jobs"][0];
+    let failure = &job["failures"][0];
+    assert_eq!((failure["step"].as_str(), failure["exit_code"].as_i64()), (Some("Check"), Some(4)));
+    assert!(failure["command"].as_str().expect("a script").contains("exit 4"), "{found}");
+    assert!(failure["lines"][1].as_str().expect("a line").starts_with("error: bad at "), "{found}");
+    assert_eq!(job["since"]["last_good"], good.as_str());
+    assert_eq!(job["since"]["first_bad"], bad.as_str());
+    assert_eq!(job["since"]["commits"][0]["subject"], "Make it bad");
+    assert_eq!(job["seen"].as_array().expect("a list").len(), 1);
+    let named = why(&folder, &[job["seen"][0]["run"].as_str().expect("an id")]);
+    assert_eq!(named["sha"], bad.as_str());
+    // Nothing in the work tree, and no secret anywhere.
+    assert_eq!(folder.git(&["status", "--porcelain"]), "");
+    let kept = folder.path().join(".git/shipway/runs");
+    for entry in std::fs::read_dir(kept).expect("a folder") {
+        let text = std::fs::read_to_string(entry.expect("an entry").path()).expect("a record");
+        assert!(!text.contains("hunter-two"), "{text}");
+    }
+    let answer = folder.shipway(&["why"]);
+    for part in ["test failed at Check, exit code 4", "the first bad commit is", "the same failure in 1 of 2"]
+    {
+        assert!(answer.stdout.contains(part), "{part:?}: {}", answer.all());
+    }
+}
+
+#[test]
+fn a_changed_work_tree_shows_nothing_about_a_commit() {
+    let folder = repository();
+    folder.write("new", "");
+    run(&folder, 0);
+    folder.write("bad", "");
+    folder.commit("Make it bad");
+    run(&folder, 1);
+    assert_eq!(why(&folder, &[])["jobs"][0]["since"], Value::Null);
+}
+
+#[test]
+fn without_a_failed_run_it_says_so() {
+    let folder = repository();
+    let answer = folder.shipway(&["why"]);
+    assert_eq!(answer.code, 3, "{}", answer.all());
+    assert!(
+        answer.stderr.contains("error[SW1051]: no run of this repository is remembered"),
+        "{}",
+        answer.all()
+    );
+    run(&folder, 0);
+    let answer = folder.shipway(&["why"]);
+    assert!(answer.stderr.contains("none of the last 1 runs failed"), "{}", answer.all());
+    let answer = folder.shipway(&["why", "123"]);
+    assert!(answer.stderr.contains("no run 123"), "{}", answer.all());
+}
