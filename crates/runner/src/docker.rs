@@ -167,6 +167,10 @@ impl Executor for DockerExecutor {
         true
     }
 
+    fn folders(&self, job: &JobIdentity) -> Folders {
+        self.host.folders(job)
+    }
+
     fn open<'a>(
         &'a self,
         job: &'a JobIdentity,

@@ -33,6 +33,18 @@ impl Executor for DummyExecutor {
         false
     }
 
+    fn folders(&self, job: &JobIdentity) -> Folders {
+        let root = PathBuf::from("/dummy").join(&job.folder);
+        Folders {
+            workspace: root.join("workspace"),
+            home: root.join("home"),
+            temp: root.join("temp"),
+            tools: PathBuf::from("/dummy/_tools"),
+            workflow: root.clone(),
+            root,
+        }
+    }
+
     fn open<'a>(
         &'a self,
         job: &'a JobIdentity,
@@ -40,17 +52,7 @@ impl Executor for DummyExecutor {
         _output: mpsc::Sender<Chunk>,
         _stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<Opened, RunnerError>> {
-        Box::pin(async move {
-            let root = PathBuf::from("/dummy").join(&job.folder);
-            Ok(Opened::on_machine(Folders {
-                workspace: root.join("workspace"),
-                home: root.join("home"),
-                temp: root.join("temp"),
-                tools: PathBuf::from("/dummy/_tools"),
-                workflow: root.clone(),
-                root,
-            }))
-        })
+        Box::pin(async move { Ok(Opened::on_machine(self.folders(job))) })
     }
 
     fn has_program<'a>(

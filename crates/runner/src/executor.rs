@@ -28,6 +28,9 @@ pub trait Executor: Send + Sync {
     /// Whether files and processes are real. Where they are not, actions (`uses:`) are not carried out either.
     fn is_real(&self) -> bool;
 
+    /// The folders that a job will have on this machine. Nothing is made.
+    fn folders(&self, job: &JobIdentity) -> Folders;
+
     /// Makes the folders of a job, empty, and the containers that it wants. What is to be told meanwhile goes to
     /// `output`. When `stop` is cancelled it gives up. After an error nothing is left, and `close` does not follow.
     fn open<'a>(

@@ -73,6 +73,18 @@ impl Executor for HostExecutor {
         true
     }
 
+    fn folders(&self, job: &JobIdentity) -> Folders {
+        let root = self.work.join(&job.folder);
+        Folders {
+            workspace: root.join("workspace"),
+            home: root.join("home"),
+            temp: root.join("temp"),
+            tools: self.work.join("_tools"),
+            workflow: root.clone(),
+            root,
+        }
+    }
+
     fn open<'a>(
         &'a self,
         job: &'a JobIdentity,
@@ -85,17 +97,9 @@ impl Executor for HostExecutor {
             if let Some(first) = first {
                 return Err(no_containers(self.name(), &format!("a container of the image {}", first.image)));
             }
-            let root = self.work.join(&job.folder);
+            let folders = self.folders(job);
             // What a killed server left of an earlier attempt of the same name.
-            remove_tree(&root)?;
-            let folders = Folders {
-                workspace: root.join("workspace"),
-                home: root.join("home"),
-                temp: root.join("temp"),
-                tools: self.work.join("_tools"),
-                workflow: root.clone(),
-                root,
-            };
+            remove_tree(&folders.root)?;
             for dir in [&folders.workspace, &folders.home, &folders.temp, &folders.tools] {
                 fs::create_dir_all(dir).map_err(|error| RunnerError::io("make", dir, error))?;
             }

@@ -44,6 +44,7 @@ mod session;
 mod shell;
 mod steps;
 mod stop;
+mod wants;
 
 pub use action::{unsupported, unsupported_keys};
 pub use artifacts::{ArtifactError, ArtifactFolder, Artifacts};
@@ -64,7 +65,7 @@ pub use groups::{Groups, Membership};
 pub use host::HostExecutor;
 pub use job::{JobOutcome, run_job};
 pub use journal::{Journal, MemoryJournal};
-pub use place::{ContainerSpec, ImageSource, Mount, Opened, OwnContainer, PathMap, Wants};
+pub use place::{ImageSource, Mount, Opened, OwnContainer, PathMap, Wants};
 pub use platform::{Platform, Platforms};
 pub use process::reap_orphans;
 pub use report::{Annotation, BreakNews, Level, Report, ReportKind};

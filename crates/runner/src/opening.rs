@@ -6,12 +6,16 @@ use crate::{
     executor::{Chunk, Executor, Folders, JobIdentity},
     listen::{Ears, Hearing, listen},
     log::Log,
-    place::{ContainerSpec, Opened, Wants},
-    platform::image_for,
+    place::Opened,
     report::{Annotation, Level},
     stop::Stop,
+    wants::{place, wants},
 };
-use shipway_workflow::run::{Conclusion, JobRequest};
+use shipway_base::Span;
+use shipway_workflow::{
+    document::ContainerSpec,
+    run::{Conclusion, JobRequest},
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +40,17 @@ pub(crate) async fn open(
     identity: &JobIdentity,
     stop: &mut Stop,
 ) -> Result<Opened, Unopened> {
-    let wants = wants(request, context);
+    let wants = match wants(request, context, &executor.folders(identity)) {
+        Ok(wants) => wants,
+        Err(found) => {
+            let place = Some((found.source.name.to_string(), found.span));
+            return Err(unopened(log, Conclusion::Failure, &found.to_string(), place).await);
+        }
+    };
+    for (_, service) in &wants.services {
+        add_password(log, service);
+    }
+    wants.container.iter().for_each(|container| add_password(log, container));
     let (sender, receiver) = mpsc::channel(CHUNKS);
     let token = CancellationToken::new();
     let mut cause = None;
@@ -51,14 +65,41 @@ pub(crate) async fn open(
             () = watch => Err(RunnerError::new(ErrorKind::TimedOut, "the job was stopped")),
         }
     };
-    let (conclusion, message) = match (opened, cause) {
+    let (conclusion, error) = match (opened, cause) {
         (Ok(opened), _) => return Ok(opened),
         // The limit of a job that is over before its first step is seen again by whoever asks.
-        (Err(_), Some(cause)) => (Conclusion::Cancelled, cause.words()),
-        (Err(error), None) => (Conclusion::Failure, error.to_string()),
+        (Err(_), Some(cause)) => {
+            return Err(unopened(log, Conclusion::Cancelled, &cause.words(), None).await);
+        }
+        (Err(error), None) => (Conclusion::Failure, error),
     };
-    log.annotate(Annotation::new(Level::Error, message.clone())).await;
-    Err(Unopened { conclusion, reason: log.masker.mask(&message) })
+    let Some(part) = &error.part else {
+        return Err(unopened(log, conclusion, &error.to_string(), None).await);
+    };
+    let (source, span) = (&request.workflow.source, place(request, part));
+    let message = format!("{}:{}: {error}", source.name, span.start);
+    Err(unopened(log, conclusion, &message, Some((source.name.to_string(), span))).await)
+}
+
+fn add_password(log: &mut Log, container: &ContainerSpec) {
+    if let Some((_, password)) = &container.credentials {
+        log.masker.add(password.expose());
+    }
+}
+
+/// Says why there is no place, beside the code when it is known where.
+async fn unopened(
+    log: &mut Log,
+    conclusion: Conclusion,
+    message: &str,
+    place: Option<(String, Span)>,
+) -> Unopened {
+    let mut annotation = Annotation::new(Level::Error, message);
+    if let Some((file, span)) = place {
+        (annotation.file, annotation.line) = (Some(file), Some(span.start.line));
+    }
+    log.annotate(annotation).await;
+    Unopened { conclusion, reason: log.masker.mask(message) }
 }
 
 /// Ends what the job left running and removes its folders and containers.
@@ -74,13 +115,4 @@ pub(crate) async fn close(
 
 async fn hear(log: &mut Log, receiver: mpsc::Receiver<Chunk>) {
     listen(log, None, Ears::deaf(), Hearing::Plain, receiver).await;
-}
-
-/// What the document and the settings ask for.
-fn wants(request: &JobRequest, context: &JobContext) -> Wants {
-    let repository = request.github.get("repository").map(|name| name.to_text().to_string());
-    let repository = repository.unwrap_or_default().rsplit('/').next().unwrap_or_default().to_owned();
-    let image = image_for(&context.platforms, &request.runs_on);
-    let container = image.map(|image| ContainerSpec { image: image.to_owned(), ..ContainerSpec::default() });
-    Wants { container, repository, ..Wants::default() }
 }

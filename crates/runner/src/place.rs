@@ -5,7 +5,7 @@ use crate::{
     executor::{Folders, JobIdentity},
 };
 use shipway_base::Secret;
-use shipway_workflow::expr::Object;
+use shipway_workflow::{document::ContainerSpec, expr::Object};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -34,27 +34,6 @@ pub struct Mount {
     pub inside: PathBuf,
     /// Whether the container may only read it.
     pub read_only: bool,
-}
-
-/// `container` or an entry of `services`, evaluated.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ContainerSpec {
-    /// The image, without `docker://`; never empty.
-    pub image: String,
-    /// User name and password of the registry.
-    pub credentials: Option<(String, Secret)>,
-    /// Environment, in the order of the text.
-    pub env: Vec<(String, String)>,
-    /// Ports as `docker create -p` takes them.
-    pub ports: Vec<String>,
-    /// Volumes as `docker create -v` takes them.
-    pub volumes: Vec<String>,
-    /// Further options of `docker create`, one text.
-    pub options: String,
-    /// The program instead of the image's; of services only.
-    pub entrypoint: Option<String>,
-    /// The arguments instead of the image's; of services only.
-    pub command: Option<String>,
 }
 
 /// The place of a job that is ready for its first step.

@@ -6,7 +6,7 @@ use crate::{
     steps::written,
 };
 use shipway_base::{Diagnostic, Diagnostics, Span};
-use shipway_workflow::document::{Container, Services, Step, StepKind, StepsJob, Uses, Workflow};
+use shipway_workflow::document::{Step, StepKind, StepsJob, Uses, Workflow};
 
 /// What can be used instead.
 const HELP: &str = "use actions/checkout, actions/upload-artifact, actions/download-artifact or an action in this \
@@ -60,18 +60,6 @@ pub fn unsupported_keys(workflow: &Workflow) -> Diagnostics {
 
 fn unsupported_in_job(body: &StepsJob) -> Vec<(Span, &'static str)> {
     let mut found = Vec::new();
-    if let Some(container) = &body.container {
-        found.push((container.image().span(), "container"));
-    }
-    match &body.services {
-        Some(Services::Entries(services)) => {
-            found.extend(
-                services.iter().map(|(_, service): &(_, Container)| (service.image().span(), "services")),
-            );
-        }
-        Some(Services::Expression(template)) => found.push((template.span(), "services")),
-        None => {}
-    }
     if body.cancel_timeout_minutes.is_some() {
         found.push((body.runs_on.span, "cancel-timeout-minutes"));
     }
@@ -178,13 +166,9 @@ jobs:
                 "14:54: error[SW0504]: uses: $/mine",
                 "14:9: error[SW0105]: \"parallel\" of a step",
                 "15:9: error[SW0105]: \"wait-all\" of a step",
-                "16:29: error[SW0105]: services",
                 "2:13: error[SW0105]: cache-mode",
                 "5:14: error[SW0105]: cancel-timeout-minutes",
                 "6:17: error[SW0105]: cache-mode",
-                "8:16: error[SW0105]: container",
-                "9:20: error[SW0105]: services",
-                "9:45: error[SW0105]: services",
             ]
         );
     }

@@ -4,8 +4,9 @@ use super::{draft::Draft, label, options, ports, volumes, words::words};
 use crate::{
     error::{ErrorKind, Part, RunnerError},
     executor::Folders,
-    place::{ContainerSpec, PathMap, Wants},
+    place::{PathMap, Wants},
 };
+use shipway_workflow::document::ContainerSpec;
 use std::path::{Path, PathBuf};
 
 /// Where the container of a job sees the folders, as on GitHub.

@@ -2,7 +2,10 @@
 //! without it these tests are ignored, which is how they are counted as skipped.
 
 mod image;
+mod images;
 mod jobs;
+mod reaping;
+mod services;
 mod stopping;
 
 use crate::world::{World, patience};
