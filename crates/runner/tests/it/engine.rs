@@ -48,15 +48,3 @@ pub(crate) async fn world() -> World {
         .insert("box".to_owned(), Platform::Image(image::NAME.to_owned()));
     world
 }
-
-/// How many containers and networks the engine has that carry our label.
-pub(crate) async fn left() -> usize {
-    use bollard::query_parameters::{ListContainersOptions, ListNetworksOptions};
-    let client = client().negotiate_version().await.expect("an engine");
-    let filters = || Some([("label".to_owned(), vec!["shipway.job".to_owned()])].into_iter().collect());
-    let options = ListContainersOptions { all: true, filters: filters(), ..ListContainersOptions::default() };
-    let containers = client.list_containers(Some(options)).await.expect("containers");
-    let networks =
-        client.list_networks(Some(ListNetworksOptions { filters: filters() })).await.expect("networks");
-    containers.len() + networks.len()
-}

@@ -1,6 +1,5 @@
 //! An image made on the spot: nothing but busybox.
 
-use super::client;
 use bollard::{Docker, body_full, query_parameters::CreateImageOptions};
 use futures_util::StreamExt as _;
 use std::{fs, path::Path};
@@ -71,5 +70,4 @@ pub(crate) async fn import(engine: &Docker, name: &str, tar: &[u8], changes: &[&
         news.expect("imported");
     }
     engine.inspect_image(name).await.expect("the image");
-    let _ = client;
 }

@@ -27,8 +27,13 @@ async fn what_a_killed_runner_left_is_removed_by_its_record() {
     let job =
         JobIdentity { folder: "left-1".to_owned(), tracking: format!("shipway_left_{}", std::process::id()) };
     let spec = ContainerSpec { image: image::NAME.to_owned(), ..ContainerSpec::default() };
+    let service = ContainerSpec {
+        entrypoint: Some("/bin/sleep".to_owned()),
+        command: Some("1000".to_owned()),
+        ..spec.clone()
+    };
     let wants =
-        Wants { container: Some(spec.clone()), services: vec![("s".to_owned(), spec)], ..Wants::default() };
+        Wants { container: Some(spec), services: vec![("s".to_owned(), service)], ..Wants::default() };
     let (sender, mut receiver) = mpsc::channel(64);
     let drain = tokio::spawn(async move { while receiver.recv().await.is_some() {} });
     // An executor that is forgotten with its job open is all that a killed runner leaves behind: records and containers.
