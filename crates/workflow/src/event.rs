@@ -16,6 +16,7 @@ pub use call::{CallInput, CallInputKind, CallOutput, CallSecret, WorkflowCall};
 pub(crate) use inputs::resolve as resolve_inputs;
 pub use pattern::Pattern;
 pub(crate) use read::read_triggers;
+pub use table::names;
 pub use trigger::Triggered;
 
 /// Something that happened and may start workflows.

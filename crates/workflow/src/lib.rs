@@ -5,6 +5,7 @@ pub mod document;
 pub mod event;
 pub mod expr;
 pub mod lint;
+pub mod lock;
 pub mod matrix;
 pub mod plan;
 pub mod run;

@@ -3,7 +3,7 @@
 mod graph;
 
 use crate::{
-    document::{Concurrency, ConcurrencyQueue, Job, JobKind, Workflow},
+    document::{Concurrency, ConcurrencyQueue, Job, JobKind, Maybe, Workflow},
     event::{self, Event},
     expr::{Scope, Value},
     matrix::Leg,
@@ -125,7 +125,13 @@ fn unsupported(workflow: &Workflow, found: &mut Diagnostics) {
     }
     let own = workflow.jobs.values().filter_map(|job| job.concurrency.as_ref());
     for concurrency in workflow.concurrency.iter().chain(own) {
-        if concurrency.queue == ConcurrencyQueue::Max {
+        let max = match &concurrency.queue {
+            None => false,
+            Some(Maybe::Literal(queue)) => queue.value == ConcurrencyQueue::Max,
+            // It may turn out to be `max`.
+            Some(Maybe::Expression(_)) => true,
+        };
+        if max {
             let message = "concurrency.queue: max is not supported yet";
             let error = Diagnostic::error("SW0105", &workflow.source, concurrency.group.span(), message);
             found

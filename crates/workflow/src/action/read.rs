@@ -123,7 +123,7 @@ fn output(reader: &mut Reader<'_>, name: &Spanned<String>, node: &Node) -> Actio
     for (key, value) in mapping.iter() {
         match key.value.as_str() {
             "description" => output.description = reader.literal(value, "description").map(|text| text.value),
-            "value" => output.value = reader.template(value, "value", &expr::COMPOSITE_STEP),
+            "value" => output.value = reader.template(value, "value", &expr::ACTION_OUTPUT),
             _ => reader.unknown_key(key, &place, &["description", "value"]),
         }
     }

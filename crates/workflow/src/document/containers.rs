@@ -123,7 +123,7 @@ pub(super) fn refuse_snapshot(reader: &mut Reader<'_>, key: &shipway_base::Spann
                 reader.condition(value, "if", &expr::JOB);
             }
             word => {
-                reader.filled(value, word, &expr::JOB);
+                reader.name(value, word);
             }
         }
     }
@@ -133,7 +133,7 @@ pub(super) fn refuse_snapshot(reader: &mut Reader<'_>, key: &shipway_base::Spann
         }
         Some(_) => {}
         None => {
-            reader.filled(node, "snapshot", &expr::JOB);
+            reader.name(node, "snapshot");
         }
     }
     let message = "snapshot is not supported: it asks GitHub to keep its own machine as an image";

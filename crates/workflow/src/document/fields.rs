@@ -1,6 +1,6 @@
 //! Values that are evaluated when a job runs.
 
-use super::{Fields, Maybe};
+use super::{ConcurrencyQueue, Fields, Maybe};
 use crate::expr::{Scope, Template, Value};
 use shipway_base::Diagnostic;
 use std::sync::Arc;
@@ -82,6 +82,34 @@ impl Maybe<f64> {
             Maybe::Expression(template) => {
                 let value = template.eval_value(scope)?;
                 value.as_number().ok_or_else(|| wrong_kind(template, "a number", &value))
+            }
+        }
+    }
+}
+
+impl ConcurrencyQueue {
+    /// The one of that name.
+    pub fn named(text: &str) -> Option<ConcurrencyQueue> {
+        match text {
+            "single" => Some(ConcurrencyQueue::Single),
+            "max" => Some(ConcurrencyQueue::Max),
+            _ => None,
+        }
+    }
+}
+
+impl Maybe<ConcurrencyQueue> {
+    /// The queue.
+    ///
+    /// # Errors
+    /// An expression that cannot be evaluated (SW02xx), or that gives something else (SW0117).
+    pub fn eval(&self, scope: &dyn Scope) -> Result<ConcurrencyQueue, Diagnostic> {
+        match self {
+            Maybe::Literal(queue) => Ok(queue.value),
+            Maybe::Expression(template) => {
+                let value = template.eval_value(scope)?;
+                let queue = value.as_str().and_then(ConcurrencyQueue::named);
+                queue.ok_or_else(|| wrong_kind(template, "single or max", &value))
             }
         }
     }

@@ -154,7 +154,11 @@ fn read_kind(
         }
         (Some(run), None) => {
             misplaced(reader, &[parts.with], "uses");
-            let shell = parts.shell.and_then(|(_, shell)| reader.filled(shell, "shell", names));
+            let shell_names = match home {
+                Home::Job | Home::Parallel => &expr::NOTHING,
+                Home::Composite => names,
+            };
+            let shell = parts.shell.and_then(|(_, shell)| reader.filled(shell, "shell", shell_names));
             if home == Home::Composite && parts.shell.is_none() {
                 reader.missing(node.span, "a `run` step of a composite action", "shell");
             }

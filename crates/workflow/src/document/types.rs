@@ -121,8 +121,8 @@ pub struct Concurrency {
     pub group: Template,
     /// `cancel-in-progress`; false when absent.
     pub cancel_in_progress: Option<Maybe<bool>>,
-    /// `queue`.
-    pub queue: ConcurrencyQueue,
+    /// `queue`; single when absent.
+    pub queue: Option<Maybe<ConcurrencyQueue>>,
 }
 
 /// `concurrency.queue`: how many may wait in a group.

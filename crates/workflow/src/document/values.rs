@@ -102,10 +102,10 @@ pub(super) fn concurrency(
 ) -> Option<Concurrency> {
     let Some(mapping) = node.as_mapping() else {
         let group = reader.filled(node, "concurrency", names)?;
-        return Some(Concurrency { group, cancel_in_progress: None, queue: ConcurrencyQueue::Single });
+        return Some(Concurrency { group, cancel_in_progress: None, queue: None });
     };
     let (mut group, mut cancel_in_progress, mut named) = (None, None, false);
-    let mut queue = ConcurrencyQueue::Single;
+    let mut queue = None;
     for (key, value) in mapping.iter() {
         match key.value.as_str() {
             "group" => {
@@ -115,13 +115,7 @@ pub(super) fn concurrency(
             "cancel-in-progress" => {
                 cancel_in_progress = reader.maybe_bool(value, "concurrency.cancel-in-progress", names);
             }
-            "queue" => match value.as_text() {
-                Some("single") => {}
-                Some("max") => queue = ConcurrencyQueue::Max,
-                Some(_) | None => {
-                    reader.error("SW0104", value.span, "concurrency.queue must be one of: single, max");
-                }
-            },
+            "queue" => queue = read_queue(reader, value, names),
             _ => reader.unknown_key(key, "concurrency", &["group", "cancel-in-progress", "queue"]),
         }
     }
@@ -131,12 +125,28 @@ pub(super) fn concurrency(
     Some(Concurrency { group: group?, cancel_in_progress, queue })
 }
 
+fn read_queue(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    names: &AllowedNames<'_>,
+) -> Option<Maybe<ConcurrencyQueue>> {
+    let text = node.as_text().unwrap_or_default();
+    if let Some(queue) = ConcurrencyQueue::named(text) {
+        return Some(Maybe::Literal(Spanned::new(queue, node.span)));
+    }
+    if expr::has_expression(text) {
+        let whole = reader.whole(node, "concurrency.queue", "single, max or an expression", names);
+        return whole.map(Maybe::Expression);
+    }
+    reader.error("SW0104", node.span, "concurrency.queue must be one of: single, max");
+    None
+}
+
 /// `defaults`; without names no expression may stand in it.
 pub(super) fn defaults(reader: &mut Reader<'_>, node: &Node, names: Option<&AllowedNames<'_>>) -> Defaults {
     let mut defaults = Defaults::default();
     // GitHub's schema offers no context at the workflow's defaults, yet an expression of literals may stand there.
-    let none = AllowedNames::new(&[], &[]);
-    let names = names.unwrap_or(&none);
+    let names = names.unwrap_or(&expr::NOTHING);
     let Some(mapping) = reader.optional_mapping(node, "defaults") else { return defaults };
     for (key, value) in mapping.iter() {
         if key.value != "run" {

@@ -140,7 +140,15 @@ fn schedule(reader: &mut Reader<'_>, node: &Node) -> Option<Schedule> {
                 found = true;
                 cron = reader.name(value, "cron");
             }
-            "timezone" => timezone = reader.name(value, "timezone"),
+            "timezone" => {
+                timezone = reader.name(value, "timezone");
+                if let Some(name) = timezone.as_ref().filter(|name| super::cron::zone(&name.value).is_none())
+                {
+                    let message = format!("there is no time zone {:?}", name.value);
+                    let help = "use an IANA name, such as Europe/Berlin or UTC";
+                    reader.error_with_help("SW0104", name.span, message, help);
+                }
+            }
             _ => reader.unknown_key(key, "an entry of schedule", &["cron", "timezone"]),
         }
     }
@@ -148,7 +156,7 @@ fn schedule(reader: &mut Reader<'_>, node: &Node) -> Option<Schedule> {
         reader.missing(node.span, "an entry of schedule", "cron");
     }
     let cron = cron?;
-    if let Err(why) = super::cron::check(&cron.value) {
+    if let Err(why) = super::cron::parse(&cron.value) {
         reader.error("SW0114", cron.span, format!("{:?} is not a cron expression: {why}", cron.value));
     }
     Some(Schedule { cron, timezone })

@@ -161,3 +161,8 @@ pub(super) const EVENTS: &[Known] = &[
 pub(super) fn find(name: &str) -> Option<&'static Known> {
     EVENTS.iter().find(|known| known.name == name)
 }
+
+/// The names of all events that can stand under `on`.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    EVENTS.iter().map(|known| known.name)
+}

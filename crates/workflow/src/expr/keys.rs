@@ -20,6 +20,9 @@ const STATUS_OF_STEPS: &[Function<'static>] = &[
     HASH_FILES,
 ];
 
+/// `shell` of a step, defaults of the workflow: expressions of literals only.
+pub const NOTHING: AllowedNames<'static> = AllowedNames::new(&[], &[]);
+
 /// `run-name`, `concurrency` of the workflow, defaults of `workflow_call` inputs.
 pub const RUN_NAMES: AllowedNames<'static> = AllowedNames::new(&["github", "inputs", "vars"], &[]);
 

@@ -24,7 +24,8 @@ pub(crate) fn folder(path: &str) -> Option<PathBuf> {
 
 /// Written past the test harness, which would keep the words of a passing test to itself.
 pub(crate) fn say(line: &str) {
-    writeln!(std::io::stderr(), "{line}").expect("standard error is open");
+    // The harness may stand in the middle of a line of dots.
+    writeln!(std::io::stdout(), "\n{line}").expect("standard output is open");
 }
 
 /// A JSON file of the conformance data.
@@ -52,10 +53,10 @@ impl Tally {
         }
     }
 
-    /// Prints the count and fails when any case did, or when there were fewer than `at_least`.
+    /// Prints the count, on a line of its own, and fails when any case did, or when there were fewer than `at_least`.
     pub(crate) fn finish(self, at_least: usize) {
         let passed = self.total - self.failures.len();
-        say(&format!("{}: {passed}/{} passed", self.suite, self.total));
+        say(&format!("conformance: {}: {passed}/{}", self.suite, self.total));
         assert!(self.failures.is_empty(), "{}", self.failures.join("\n"));
         assert!(self.total >= at_least, "only {} cases were found, {at_least} were expected", self.total);
     }

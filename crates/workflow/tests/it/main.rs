@@ -12,6 +12,7 @@ mod lint_seeds;
 mod matrices;
 mod refusals;
 mod run_model;
+mod schema;
 mod transcripts;
 mod triggers;
 mod worlds;
