@@ -148,7 +148,7 @@ impl Cron {
         let instants = times.flat_map(|(hour, minute)| {
             let ambiguous = zone.to_ambiguous_timestamp(date.at(hour, minute, 0, 0));
             let twice = ambiguous.is_ambiguous() && self.hour.star;
-            let second = twice.then(|| ambiguous.clone().later().ok()).flatten();
+            let second = twice.then(|| ambiguous.later().ok()).flatten();
             [ambiguous.compatible().ok(), second]
         });
         instants.flatten().filter(|instant| *instant > now).min()
