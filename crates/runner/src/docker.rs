@@ -182,6 +182,7 @@ impl Executor for DockerExecutor {
             if wants.container.is_none() && wants.services.is_empty() {
                 return self.host.open(job, wants, output, stop).await;
             }
+            self.host.allow_containers()?;
             Box::pin(self.open_containers(job, wants, output, stop)).await
         })
     }
@@ -232,6 +233,7 @@ impl Executor for DockerExecutor {
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<String, RunnerError>> {
         Box::pin(async move {
+            self.host.allow_containers()?;
             let place = self.any_place(job).await?;
             match image {
                 ImageSource::Named { image, credentials } => {
@@ -259,6 +261,7 @@ impl Executor for DockerExecutor {
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<Finished, RunnerError>> {
         Box::pin(async move {
+            self.host.allow_containers()?;
             let place = self.any_place(&container.job).await?;
             let folder = prepare::files_folder(&container.folders);
             make_open_folder(&folder)?;
@@ -269,6 +272,14 @@ impl Executor for DockerExecutor {
             let ending = Box::pin(run).await?;
             Ok(Finished { ending, files: files.collect()? })
         })
+    }
+
+    fn before_own_work(&self, job: &JobIdentity) -> Result<(), RunnerError> {
+        self.host.before_own_work(job)
+    }
+
+    fn after_own_work(&self, job: &JobIdentity, folders: &Folders) -> Result<(), RunnerError> {
+        self.host.after_own_work(job, folders)
     }
 
     fn close<'a>(

@@ -33,6 +33,8 @@ pub enum ErrorKind {
     TimedOut,
     /// An expression or a value it gave cannot be used.
     Expression,
+    /// A job cannot be isolated from the machine, or something would break its isolation.
+    Isolation,
     /// What happened cannot be written down, so nothing more may happen.
     Journal,
     /// Somebody wants a terminal at a step, and there is none to be had.
@@ -100,6 +102,7 @@ impl ErrorKind {
             ErrorKind::Container => "SW0534",
             ErrorKind::Unhealthy => "SW0535",
             ErrorKind::NoTerminal => "SW0590",
+            ErrorKind::Isolation => "SW0516",
         }
     }
 }

@@ -114,6 +114,17 @@ pub trait Executor: Send + Sync {
         })
     }
 
+    /// Asks whether the runner itself may read and write the folders of a job, as the actions that it carries out by
+    /// itself do.
+    fn before_own_work(&self, _job: &JobIdentity) -> Result<(), RunnerError> {
+        Ok(())
+    }
+
+    /// Makes what the runner itself has put into the workspace the job's.
+    fn after_own_work(&self, _job: &JobIdentity, _folders: &Folders) -> Result<(), RunnerError> {
+        Ok(())
+    }
+
     /// Ends what the job left running and removes its folders and containers. What is to be told goes to `output`.
     fn close<'a>(
         &'a self,
@@ -147,7 +158,7 @@ pub struct Folders {
     pub temp: PathBuf,
     /// Where `event.json` is written.
     pub workflow: PathBuf,
-    /// `RUNNER_TOOL_CACHE`; the one folder that all jobs share.
+    /// `RUNNER_TOOL_CACHE`; the one folder that all jobs share, unless they are isolated.
     pub tools: PathBuf,
 }
 
@@ -176,7 +187,8 @@ pub enum ProgramPlace {
     /// Where the job runs: in its container, when it has one.
     #[default]
     Job,
-    /// On this machine in any case: helpers of the runner, with paths of this machine.
+    /// On this machine in any case, even where jobs are isolated from it: helpers of the runner, such as git for a
+    /// checkout, with paths of this machine.
     Machine,
 }
 

@@ -7,11 +7,12 @@ mod terminal;
 use crate::{
     error::{ErrorKind, RunnerError},
     executor::{
-        BoxFuture, Chunk, Ending, Executor, Finished, Folders, JobIdentity, Patience, Program, Terminal,
-        no_containers,
+        BoxFuture, Chunk, Ending, Executor, Finished, Folders, JobIdentity, Patience, Program, ProgramPlace,
+        Terminal, no_containers,
     },
     place::{Opened, Wants},
     process::{OrphanRecord, Scope, TRACKING_ENV, end_tree, forks, kill_now},
+    sandbox::{Sandbox, Session},
 };
 pub(crate) use files::StepFiles;
 use rustix::process::{Pid, Signal};
@@ -25,8 +26,8 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
     sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 use tokio::{
@@ -44,6 +45,18 @@ pub struct HostExecutor {
     steps: AtomicU64,
     /// How many processes the machine had started when each open job was opened.
     opened: Mutex<BTreeMap<String, u64>>,
+    /// How jobs are isolated; they are not when it is absent.
+    sandbox: Option<Sandbox>,
+    /// The isolated jobs that are open.
+    sessions: Mutex<BTreeMap<String, Arc<Inside>>>,
+}
+
+/// An isolated job.
+#[derive(Debug)]
+struct Inside {
+    session: Session,
+    /// Whether a program of the job has run. From then on nothing in its folders can be trusted to be what it seems.
+    touched: AtomicBool,
 }
 
 impl HostExecutor {
@@ -60,7 +73,28 @@ impl HostExecutor {
             patience,
             steps: AtomicU64::new(0),
             opened: Mutex::default(),
+            sandbox: None,
+            sessions: Mutex::default(),
         })
+    }
+
+    /// The same executor, with every job isolated.
+    #[must_use]
+    pub fn isolated(self, sandbox: Sandbox) -> HostExecutor {
+        HostExecutor { sandbox: Some(sandbox), ..self }
+    }
+
+    /// Refuses containers for jobs that are isolated: an engine is not held by the namespaces of a job.
+    #[cfg(feature = "docker")]
+    pub(crate) fn allow_containers(&self) -> Result<(), RunnerError> {
+        match &self.sandbox {
+            None => Ok(()),
+            Some(_) => Err(RunnerError::new(
+                ErrorKind::Isolation,
+                "an isolated job has no containers, since their engine could be made to do anything on the machine",
+            )
+            .with_help("run this job without --isolate, or take its container, services and Docker actions out")),
+        }
     }
 }
 
@@ -79,7 +113,8 @@ impl Executor for HostExecutor {
             workspace: root.join("workspace"),
             home: root.join("home"),
             temp: root.join("temp"),
-            tools: self.work.join("_tools"),
+            // One that all jobs share would let an isolated job change what another one runs.
+            tools: if self.sandbox.is_some() { root.join("tools") } else { self.work.join("_tools") },
             workflow: root.clone(),
             root,
         }
@@ -104,6 +139,11 @@ impl Executor for HostExecutor {
                 fs::create_dir_all(dir).map_err(|error| RunnerError::io("make", dir, error))?;
             }
             OrphanRecord::create(&self.records, job)?;
+            if let Some(sandbox) = &self.sandbox {
+                let session = Session::start(sandbox, &folders).await?;
+                let inside = Arc::new(Inside { session, touched: AtomicBool::new(false) });
+                self.sessions().insert(job.folder.clone(), inside);
+            }
             if let Some((forks, _)) = forks() {
                 self.opened().insert(job.folder.clone(), forks);
             }
@@ -130,7 +170,15 @@ impl Executor for HostExecutor {
         Box::pin(async move {
             let number = self.steps.fetch_add(1, Ordering::Relaxed);
             let files = StepFiles::create(&program.folders.root, number, program.script.as_ref())?;
-            let ending = self.run_process(program, &files, output, stop).await?;
+            let inside = self.inside(&program.job).filter(|_| program.place == ProgramPlace::Job);
+            if let Some(inside) = &inside {
+                inside.touched.store(true, Ordering::Relaxed);
+                for file in files.command_files() {
+                    inside.session.give(&file)?;
+                }
+            }
+            let session = inside.as_ref().map(|inside| &inside.session);
+            let ending = self.run_process(program, &files, session, output, stop).await?;
             Ok(Finished { ending, files: files.collect()? })
         })
     }
@@ -142,11 +190,37 @@ impl Executor for HostExecutor {
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<Finished, RunnerError>> {
         Box::pin(async move {
+            if self.inside(&program.job).is_some() {
+                return Err(RunnerError::new(
+                    ErrorKind::Isolation,
+                    "a shell on a terminal is not isolated from the machine yet, as the step is",
+                )
+                .with_help("stop at failed steps in a run without --isolate"));
+            }
             let number = self.steps.fetch_add(1, Ordering::Relaxed);
             let files = StepFiles::create(&program.folders.root, number, program.script.as_ref())?;
             let ending = self.run_on_terminal(program, &files, terminal, stop).await?;
             Ok(Finished { ending, files: files.collect()? })
         })
+    }
+
+    fn before_own_work(&self, job: &JobIdentity) -> Result<(), RunnerError> {
+        match self.inside(job) {
+            Some(inside) if inside.touched.load(Ordering::Relaxed) => Err(RunnerError::new(
+                ErrorKind::Isolation,
+                "in an isolated job the runner touches no files once a step has run a program, since that program may \
+                 have put links in its way",
+            )
+            .with_help("move this step before the first one with `run`, or do its work in a `run` step")),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn after_own_work(&self, job: &JobIdentity, folders: &Folders) -> Result<(), RunnerError> {
+        match self.inside(job) {
+            Some(inside) => inside.session.give(&folders.workspace),
+            None => Ok(()),
+        }
     }
 
     fn close<'a>(
@@ -163,6 +237,10 @@ impl Executor for HostExecutor {
                 if !stuck.is_empty() {
                     tracing::warn!(job = job.folder, ?stuck, "processes of the job cannot be killed");
                 }
+            }
+            let inside = self.sessions().remove(&job.folder);
+            if let Some(inside) = inside.and_then(Arc::into_inner) {
+                inside.session.end().await?;
             }
             let root = folders.root.clone();
             tokio::task::spawn_blocking(move || remove_tree(&root)).await.map_err(|error| {
@@ -195,15 +273,24 @@ impl HostExecutor {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn sessions(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Inside>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn inside(&self, job: &JobIdentity) -> Option<Arc<Inside>> {
+        self.sessions().get(&job.folder).cloned()
+    }
+
     async fn run_process(
         &self,
         program: &Program,
         files: &StepFiles,
+        session: Option<&Session>,
         output: mpsc::Sender<Chunk>,
         stop: &CancellationToken,
     ) -> Result<Ending, RunnerError> {
         let (reader, writer) = io::pipe().map_err(|error| pipe_error(&error))?;
-        let mut child = spawn(program, files, writer)?;
+        let mut child = spawn(program, files, session, writer)?;
         let leader = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let record = OrphanRecord::of(&self.records, &program.job);
         // When this future is dropped half-way, or fails, nothing may go on by itself.
@@ -253,7 +340,12 @@ impl HostExecutor {
     clippy::disallowed_methods,
     reason = "the one place where a step's process is started, in a group of its own"
 )]
-fn spawn(program: &Program, files: &StepFiles, writer: io::PipeWriter) -> Result<Child, RunnerError> {
+fn spawn(
+    program: &Program,
+    files: &StepFiles,
+    session: Option<&Session>,
+    writer: io::PipeWriter,
+) -> Result<Child, RunnerError> {
     let name = program.argv.first().map(String::as_str).unwrap_or_default();
     let path = program.env.get("PATH").map(String::as_str).unwrap_or_default();
     if !program.directory.is_dir() {
@@ -271,18 +363,30 @@ fn spawn(program: &Program, files: &StepFiles, writer: io::PipeWriter) -> Result
             .with_help(format!("install {name}, or choose another with shell: (bash, sh, python or a command line with {{0}})"))
     })?;
     let both = writer.try_clone().map_err(|error| pipe_error(&error))?;
-    let mut command = Command::new(&found);
     let arguments = program.argv.iter().skip(1).map(|argument| match &files.script {
         Some(script) => argument.replace("{0}", &script.to_string_lossy()),
         None => argument.clone(),
     });
+    let mut command = match session {
+        None => {
+            let mut command = Command::new(&found);
+            command.args(arguments).current_dir(&program.directory);
+            command
+        }
+        Some(session) => {
+            // Looked for again inside, where `PATH` may lead elsewhere.
+            let argv = std::iter::once(name.to_owned()).chain(arguments).collect();
+            let argv = session.enter(&program.directory, argv)?;
+            let mut command = Command::new(&argv[0]);
+            command.args(&argv[1..]).current_dir("/");
+            command
+        }
+    };
     command
-        .args(arguments)
         .env_clear()
         .envs(&program.env)
         .envs(files.env())
         .env(TRACKING_ENV, &program.job.tracking)
-        .current_dir(&program.directory)
         .stdin(Stdio::null())
         .stdout(writer)
         .stderr(both)

@@ -38,6 +38,7 @@ mod platform;
 mod post;
 mod process;
 mod report;
+pub mod sandbox;
 mod scope;
 mod script;
 mod session;

@@ -129,10 +129,13 @@ impl Job<'_> {
                 self.log.annotate(Annotation { step, ..Annotation::new(Level::Warning, warning) }).await;
             }
         }
-        match native {
+        self.executor.before_own_work(&self.identity)?;
+        let came = match native {
             Native::Checkout => self.checkout(&inputs, current).await,
             Native::UploadArtifact => self.upload_artifact(&inputs, current).await,
             Native::DownloadArtifact => self.download_artifact(&inputs, current).await,
-        }
+        };
+        self.executor.after_own_work(&self.identity, &self.folders)?;
+        came
     }
 }

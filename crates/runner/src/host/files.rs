@@ -8,7 +8,7 @@ use crate::{
 use rustix::fs::OFlags;
 use std::{
     fs,
-    io::{self, Read as _},
+    io::{self, Read as _, Write as _},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
@@ -71,6 +71,11 @@ impl StepFiles {
         Ok(())
     }
 
+    /// The command files, for whoever must let the step write to them.
+    pub(super) fn command_files(&self) -> impl Iterator<Item = PathBuf> {
+        FILES.into_iter().map(|(_, name)| self.path(name))
+    }
+
     /// What the step left in them; they are removed.
     pub(crate) fn collect(&self) -> Result<CommandFiles, RunnerError> {
         let read = |name: &str, limit: usize| {
@@ -107,8 +112,11 @@ impl StepFiles {
     }
 }
 
+/// Only as a new file: what lies there already is a link or a file that a step put in the way.
 fn write(path: &Path, text: &str) -> Result<(), RunnerError> {
-    fs::write(path, text).map_err(|error| RunnerError::io("write", path, error))
+    fs::File::create_new(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| RunnerError::io("write", path, error))
 }
 
 /// A step may have removed the file; then it wrote nothing.

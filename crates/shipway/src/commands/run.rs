@@ -11,6 +11,7 @@ mod event;
 mod folder;
 mod graph;
 mod held;
+mod isolation;
 mod json;
 mod labels;
 mod ledger;
@@ -85,6 +86,15 @@ pub(crate) struct Options {
     /// Run so many jobs at once; as many as there are processors when it is not given
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
+    /// Isolate every job from this machine: a user, files, processes and a network of its own
+    #[arg(long)]
+    isolate: bool,
+    /// Let isolated jobs use the network of this machine
+    #[arg(long, requires = "isolate")]
+    isolate_network: bool,
+    /// Let isolated jobs read a folder beside those of the system, such as one with a toolchain
+    #[arg(long, requires = "isolate", value_name = "DIR")]
+    isolate_read: Vec<PathBuf>,
     /// Show all logs, not only those of failed steps
     #[arg(short, long)]
     verbose: bool,

@@ -5,6 +5,7 @@ mod breaks;
 mod events;
 mod good;
 mod interrupt;
+mod isolated;
 mod output;
 
 use crate::support::{Answer, Folder};

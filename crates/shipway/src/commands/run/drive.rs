@@ -5,6 +5,7 @@ use super::{
     breaks::{After, Desk},
     documents::Planned,
     folder::{RunFolder, sweep},
+    isolation,
     json::Json,
     ledger::Ledger,
     lines::Style,
@@ -81,6 +82,10 @@ pub(super) async fn drive_all(
     let folder = RunFolder::create(&temp, planned.first().map_or(1, |planned| planned.id))?;
     let executor = HostExecutor::new(folder.work(), folder.work(), Patience::default());
     let executor = executor.map_err(|error| broken(&error))?;
+    let executor = match isolation::wanted(environment, options)? {
+        Some(sandbox) => executor.isolated(sandbox),
+        None => executor,
+    };
     let executor = with_containers(executor, environment.engine(), Patience::default());
     let context = context(environment, here, options, given, &folder);
     let mut show = shower(environment, options);

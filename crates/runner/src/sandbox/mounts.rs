@@ -1,0 +1,168 @@
+//! The file system of an isolated job: what is in it, planned from what the host has.
+
+use super::{Refusal, Trying};
+use rustix::fs::{Mode, OFlags};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
+
+/// Folders of the system that programs need, as far as the host has them. Homes, data and sockets are not among them.
+const SYSTEM: [&str; 9] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt"];
+
+/// Devices that tell nothing about the machine and change nothing on it.
+const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+
+/// What a job sees beside the system.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// The job's own folder, the one it may write to.
+    pub(super) own: PathBuf,
+    /// Further folders and files, for reading.
+    pub(super) read: Vec<PathBuf>,
+}
+
+/// One thing in the file system of the job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    /// A folder or file of the host, at the same path.
+    Bind {
+        /// The path.
+        path: PathBuf,
+        /// Whether it may be written to.
+        writable: bool,
+    },
+    /// A symbolic link.
+    Link {
+        /// Where it stands.
+        path: PathBuf,
+        /// What it says.
+        to: PathBuf,
+    },
+}
+
+impl Wanted {
+    /// The arguments of the roles that stand for it.
+    pub(super) fn arguments(&self) -> Option<Vec<String>> {
+        let own = [("--own", &self.own)].into_iter();
+        let all = own.chain(self.read.iter().map(|path| ("--read", path)));
+        all.map(|(mark, path)| Some([mark.to_owned(), path.to_str()?.to_owned()]))
+            .collect::<Option<Vec<_>>>()
+            .map(|pairs| pairs.concat())
+    }
+
+    /// Reads those arguments.
+    pub(super) fn parse(arguments: &[String]) -> Result<Wanted, Refusal> {
+        let mut wanted = Wanted::default();
+        for pair in arguments.chunks(2) {
+            match pair {
+                [mark, path] if mark == "--own" => wanted.own = PathBuf::from(path),
+                [mark, path] if mark == "--read" => wanted.read.push(PathBuf::from(path)),
+                _ => return Err(Refusal::new("understand its arguments", format!("{pair:?}"))),
+            }
+        }
+        if wanted.own.is_absolute() {
+            Ok(wanted)
+        } else {
+            Err(Refusal::new("understand its arguments", "the job's folder is not an absolute path"))
+        }
+    }
+
+    /// What the file system is made of, in the order in which it is to be made: a folder before what lies in it, the job's
+    /// own folder last, so that nothing hides it.
+    pub(super) fn entries(&self, link: &dyn Fn(&Path) -> io::Result<Option<PathBuf>>) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for path in SYSTEM.iter().map(Path::new) {
+            match link(path) {
+                Ok(Some(to)) => entries.push(Entry::Link { path: path.to_owned(), to }),
+                Ok(None) => entries.push(Entry::Bind { path: path.to_owned(), writable: false }),
+                // The host has no such folder.
+                Err(_) => {}
+            }
+        }
+        let mut read: Vec<&PathBuf> = self.read.iter().filter(|path| path.is_absolute()).collect();
+        read.sort();
+        read.dedup();
+        for path in read {
+            let covered = entries.iter().any(|entry| match entry {
+                Entry::Bind { path: around, .. } => path.starts_with(around),
+                Entry::Link { .. } => false,
+            });
+            if !covered && link(path).is_ok() {
+                entries.push(Entry::Bind { path: path.clone(), writable: false });
+            }
+        }
+        entries.push(Entry::Bind { path: self.own.clone(), writable: true });
+        entries
+    }
+
+    /// Opens what is to be bound, by its place among the entries. Devices follow the entries.
+    pub(super) fn open(&self) -> Result<BTreeMap<usize, OwnedFd>, Refusal> {
+        let entries = self.entries(&host_link);
+        let mut opened = BTreeMap::new();
+        for (index, entry) in entries.iter().enumerate() {
+            if let Entry::Bind { path, .. } = entry {
+                opened.insert(index, open(path)?);
+            }
+        }
+        for (offset, device) in devices().enumerate() {
+            // A host without a device has a job without it.
+            if let Ok(fd) = open(&device) {
+                opened.insert(entries.len() + offset, fd);
+            }
+        }
+        Ok(opened)
+    }
+}
+
+/// The devices of the host that the job sees too.
+pub(super) fn devices() -> impl Iterator<Item = PathBuf> {
+    DEVICES.into_iter().map(|name| Path::new("/dev").join(name))
+}
+
+/// What a symbolic link of the host says; `None` for what is no link.
+pub(super) fn host_link(path: &Path) -> io::Result<Option<PathBuf>> {
+    if fs::symlink_metadata(path)?.is_symlink() { fs::read_link(path).map(Some) } else { Ok(None) }
+}
+
+fn open(path: &Path) -> Result<OwnedFd, Refusal> {
+    rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .trying(format!("open {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(own: &str, read: &[&str]) -> Wanted {
+        Wanted { own: PathBuf::from(own), read: read.iter().map(PathBuf::from).collect() }
+    }
+
+    #[test]
+    fn arguments_are_read_as_they_were_written() {
+        let all = wanted("/w/job", &["/c", "/d e"]);
+        assert_eq!(Wanted::parse(&all.arguments().expect("Unicode")).expect("readable"), all);
+        for bad in [vec!["--own"], vec!["--own", "w"], vec!["--write", "/x"], vec![]] {
+            let bad: Vec<String> = bad.into_iter().map(str::to_owned).collect();
+            assert!(Wanted::parse(&bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn links_stay_links_and_the_own_folder_comes_last() {
+        let link = |path: &Path| match path.to_str() {
+            Some("/bin") => Ok(Some(PathBuf::from("usr/bin"))),
+            Some("/usr" | "/etc" | "/cache/a" | "/usr/share/x") => Ok(None),
+            _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+        };
+        let found = wanted("/tmp/job", &["/cache/a", "/usr/share/x", "/gone", "relative"]).entries(&link);
+        let bind = |path: &str, writable| Entry::Bind { path: PathBuf::from(path), writable };
+        let bin = Entry::Link { path: PathBuf::from("/bin"), to: PathBuf::from("usr/bin") };
+        assert_eq!(
+            found,
+            [bind("/usr", false), bin, bind("/etc", false), bind("/cache/a", false), bind("/tmp/job", true)]
+        );
+    }
+}

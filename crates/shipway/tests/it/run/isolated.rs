@@ -1,0 +1,143 @@
+//! `shipway run --isolate`: what an isolated job sees, what it cannot do, and that nothing of it is left.
+
+use super::{contains, events, expect, log, on_push, repository, run};
+use serde_json::Value;
+
+/// The lines that one script prints in an isolated job, without those of the runner.
+fn printed(script: &str, arguments: &[&str]) -> Vec<String> {
+    let script = script.replace('\n', "\n          ");
+    let jobs = format!("  a:\n    runs-on: x\n    steps:\n      - run: |\n          {script}\n");
+    let answer = run(&on_push(&jobs), &[&["--isolate", "--json"], arguments].concat(), 0);
+    let events = events(&answer);
+    let lines = log(&events).into_iter().skip_while(|line| !line.starts_with("##[endgroup]")).skip(1);
+    lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_job_sees_a_machine_of_its_own() {
+    let lines = printed(
+        "id -u\nhostname\nls /proc | grep -c '^[0-9]*$'\nls /home /root 2>/dev/null | wc -l\n\
+         grep -c : /proc/net/dev\necho $HOME | sed 's,.*/,,'\ncat /proc/self/status | grep -E '^(NoNewPrivs|Seccomp|CapEff):'",
+        &[],
+    );
+    let processes: u32 = lines[2].parse().expect("a number of processes");
+    assert!(processes < 12, "{lines:?}");
+    assert_eq!(lines[0], "1001", "{lines:?}");
+    assert_eq!(lines[1], "shipway", "{lines:?}");
+    // No home of anybody, and one device: loopback.
+    assert_eq!(&lines[3..6], ["0", "1", "home"], "{lines:?}");
+    let status: Vec<&str> = lines[6..].iter().filter_map(|line| line.split_whitespace().last()).collect();
+    assert_eq!(status, ["0000000000000000", "1", "2"], "{lines:?}");
+}
+
+#[test]
+fn a_job_cannot_change_the_machine_or_read_what_is_private() {
+    let secret = std::env::temp_dir().join(format!("shipway-isolated-{}", std::process::id()));
+    std::fs::write(&secret, "not for jobs").expect("a file of the machine");
+    let lines = printed(
+        &format!(
+            "try() {{ if \"$@\" >/dev/null 2>&1; then echo \"did: $*\"; else echo refused; fi; }}\n\
+             try touch /usr/bin/planted\ntry touch /etc/planted\ntry cat {secret}\ntry cat /etc/shadow\n\
+             try mount -t tmpfs none /tmp\ntry unshare --user true\ntry chroot / true\ntry dmesg\n\
+             try python3 -c 'import socket; socket.socket(38, 5, 0)'\n\
+             try bash -c 'echo > /dev/tcp/192.0.2.1/80'\ntry kill -0 {pid}\ntry test -e /sys/kernel\ntry test -e /var/run/docker.sock\n\
+             touch /tmp/mine \"$HOME/mine\" \"$RUNNER_TEMP/mine\" mine && echo wrote",
+            secret = secret.display(),
+            pid = std::process::id(),
+        ),
+        &[],
+    );
+    std::fs::remove_file(&secret).expect("the file is still there");
+    let (last, refused) = lines.split_last().expect("lines");
+    assert!(refused.len() == 13 && refused.iter().all(|line| line == "refused"), "{lines:?}");
+    assert_eq!(last, "wrote");
+}
+
+#[test]
+fn steps_share_files_processes_outputs_and_loopback() {
+    let jobs = r#"  a:
+    runs-on: x
+    outputs: {said: "${{ steps.one.outputs.said }}"}
+    steps:
+      - id: one
+        run: |
+          echo "said=hello" >> "$GITHUB_OUTPUT"
+          echo "COLOUR=blue" >> "$GITHUB_ENV"
+          echo "$HOME" >> "$GITHUB_PATH"
+          printf '#!/bin/sh\necho from the path\n' > "$HOME/tool" && chmod +x "$HOME/tool"
+          python3 -m http.server --bind 127.0.0.1 8123 > "$RUNNER_TEMP/log" 2>&1 &
+          until bash -c 'echo > /dev/tcp/127.0.0.1/8123' 2>/dev/null; do sleep 0.1; done
+      - run: |
+          tool
+          echo "$COLOUR ${{ steps.one.outputs.said }}"
+          bash -c 'exec 3<>/dev/tcp/127.0.0.1/8123; printf "GET / HTTP/1.0\r\n\r\n" >&3; head -1 <&3'
+"#;
+    let answer = run(&on_push(jobs), &["--isolate", "--json"], 0);
+    let events = events(&answer);
+    let log = log(&events);
+    for line in ["from the path", "blue hello", "HTTP/1.0 200 OK"] {
+        assert!(log.iter().any(|found| found.trim_end() == line), "{line:?} in {log:?}");
+    }
+    let end = events.last().expect("an end");
+    assert_eq!(end["jobs"][0]["outputs"]["said"], Value::from("hello"), "{end}");
+}
+
+#[test]
+fn the_repository_is_checked_out_first_and_not_later() {
+    let jobs = |steps: &str| on_push(&format!("  a:\n    runs-on: x\n    steps:\n{steps}"));
+    let check_out = "      - uses: actions/checkout@v4\n";
+    let folder = repository(&jobs(&format!(
+        "{check_out}      - run: test -s .github/workflows/ci.yml && touch mine\n"
+    )));
+    expect(&folder, &["--isolate"], 0);
+    let folder = repository(&jobs(&format!("      - run: ln -s /etc planted\n{check_out}")));
+    contains(&expect(&folder, &["--isolate"], 1), &["SW0516", "ci.yml:7", "move this step before"]);
+}
+
+#[test]
+fn an_end_by_a_signal_and_a_code_are_told_apart() {
+    let jobs = "  a:\n    runs-on: x\n    steps:\n      - run: exit 7\n      - if: always()\n        run: kill -SEGV $$\n";
+    contains(&run(&on_push(jobs), &["--isolate"], 1), &["exit code 7", "signal 11"]);
+}
+
+#[test]
+fn a_time_limit_ends_what_runs_inside() {
+    let jobs = "  a:\n    runs-on: x\n    timeout-minutes: 0.02\n    steps:\n      - run: |\n          trap 'echo interrupted; exit 1' INT\n          while true; do sleep 0.1; done\n";
+    contains(&run(&on_push(jobs), &["--isolate", "--verbose"], 1), &["interrupted"]);
+}
+
+#[test]
+fn a_shell_that_is_not_visible_inside_is_named() {
+    let folder = repository(&on_push(
+        "  a:\n    runs-on: x\n    steps:\n      - run: echo never\n        shell: hidden {0}\n",
+    ));
+    folder.write("bin/hidden", "#!/bin/sh\nexec sh \"$1\"\n");
+    #[expect(clippy::disallowed_methods, reason = "a test marks its script as executable")]
+    let marked = std::process::Command::new("chmod").arg("+x").arg(folder.path().join("bin/hidden")).status();
+    assert!(marked.expect("chmod").success());
+    let path = format!("PATH={}/bin:/usr/bin:/bin", folder.path().display());
+    contains(
+        &expect(&folder, &["--isolate", "--env", &path], 1),
+        &["cannot start hidden in the isolated job"],
+    );
+    let bin = folder.path().join("bin");
+    expect(&folder, &["--isolate", "--isolate-read", bin.to_str().expect("Unicode"), "--env", &path], 0);
+}
+
+#[test]
+fn a_kernel_that_refuses_is_told_and_nothing_runs() {
+    let folder = repository(&on_push(
+        "  a:\n    runs-on: x\n    steps:\n      - run: echo ran > \"$HOME/../../../ran\"\n",
+    ));
+    let script = format!(
+        "echo 0 > /proc/sys/user/max_user_namespaces && exec {} run --isolate",
+        crate::support::binary().display()
+    );
+    let output = crate::support::command("unshare", folder.path())
+        .args(["--user", "--map-root-user", "sh", "-c", &script])
+        .output()
+        .expect("unshare of util-linux");
+    let answer = crate::support::Answer::from(output);
+    assert_eq!(answer.code, 1, "{}", answer.all());
+    contains(&answer, &["SW0516", "cannot make namespaces", "user.max_user_namespaces"]);
+}
