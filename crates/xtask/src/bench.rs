@@ -3,6 +3,7 @@
 //! The machines these run on are shared and noisy, so nothing here passes or fails; what is printed is CPU time and
 //! ratios, each side measured several times in turn with the other.
 
+mod act;
 mod proxies;
 mod sample;
 
@@ -16,7 +17,7 @@ use std::path::Path;
 /// What to measure.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Measure only these: store, job, matrix, router, planner; all when none is named
+    /// Measure only these: store, job, act, matrix, planner, router; all when none is named
     names: Vec<String>,
 }
 
@@ -24,8 +25,14 @@ pub(crate) struct Options {
 type Bench = (&'static str, fn(&Path) -> Result<()>);
 
 /// The benches in order.
-const BENCHES: [Bench; 5] =
-    [("store", store), ("job", job), ("matrix", matrix), ("planner", planner), ("router", proxies::measure)];
+const BENCHES: [Bench; 6] = [
+    ("store", store),
+    ("job", job),
+    ("act", act::measure),
+    ("matrix", matrix),
+    ("planner", planner),
+    ("router", proxies::measure),
+];
 
 /// Builds in release mode and runs the benches one after the other.
 pub(crate) fn run_task(root: &Path, options: &Options) -> Result<()> {
