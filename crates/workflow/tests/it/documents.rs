@@ -3,7 +3,7 @@
 use crate::conformance::{self, Tally, folder, json};
 use serde_json::Value as Json;
 use shipway_base::{Diagnostics, Source};
-use shipway_workflow::{action::Action, document::Workflow};
+use shipway_workflow::document::Workflow;
 use std::path::{Path, PathBuf};
 
 /// The code of what GitHub knows and this version cannot honour.
@@ -247,33 +247,6 @@ fn conformance_act_job_ids() {
         tally.record(case["name"].as_str().unwrap_or_default(), result);
     }
     tally.finish(4);
-}
-
-/// The action manifests that the runner's own tests read.
-#[test]
-fn conformance_runner_manifests() {
-    // Refused by the runner as well; plugins are for its own use.
-    const REFUSED: &[&str] = &[
-        "composite_action_without_using_token.yml",
-        "dockerfileaction_env_invalid_context.yml",
-        "pluginaction.yml",
-    ];
-    let files = files("actions-runner/manifests");
-    if files.is_empty() {
-        return;
-    }
-    let mut tally = Tally::new("runner manifests");
-    let mut accepted = 0;
-    for file in &files {
-        let name = name(file);
-        let (action, found) = Action::parse(&Source::new(name.as_str(), text(file)));
-        let refused = action.is_none();
-        accepted += usize::from(!refused);
-        let right = refused == REFUSED.contains(&name.as_str());
-        tally.record(&name, if right { Ok(()) } else { Err(format!("\n{found}")) });
-    }
-    conformance::say(&format!("runner manifests: {accepted} accepted"));
-    tally.finish(20);
 }
 
 #[test]
