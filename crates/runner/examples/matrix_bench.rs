@@ -2,7 +2,8 @@
 
 use shipway_base::{Clock, Source, Timestamp};
 use shipway_runner::{
-    ArtifactFolder, Cancel, DummyExecutor, Groups, JobContext, MemoryJournal, Repository, Revision, drive,
+    ActionStore, ArtifactFolder, Cancel, DummyExecutor, Groups, JobContext, MemoryJournal, Repository,
+    Revision, drive,
 };
 use shipway_workflow::{
     document::Workflow,
@@ -46,6 +47,8 @@ async fn measure() -> Result<(), Box<dyn Error>> {
         secrets: Arc::default(),
         repository: Repository { path: ".".into(), revision: Revision::WorkingTree },
         artifacts: Arc::new(ArtifactFolder::new("unused")),
+        actions: Arc::new(ActionStore::new("unused".into(), None, "https://github.com", &BTreeMap::new())),
+        native_actions: true,
         host_env: Arc::default(),
         path_prefix: Arc::default(),
         extra_env: Arc::default(),

@@ -3,6 +3,8 @@
 mod composite;
 mod native;
 mod node;
+mod pre;
+mod prepare;
 mod unsupported;
 
 use crate::{
@@ -14,6 +16,7 @@ use crate::{
     script::expression,
     steps::{Came, Current, written},
 };
+use native::Native;
 use shipway_base::Source;
 use shipway_workflow::{
     action::{Action, Runs},
@@ -24,12 +27,32 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
+pub(crate) use native::copy_files;
+pub(crate) use node::{FoundNode, NodePart};
+pub(crate) use prepare::Unfetched;
 pub use unsupported::{unsupported, unsupported_keys};
 
 /// Composite actions may lie within each other this deep, as on GitHub.
 const MAX_DEPTH: usize = 10;
+
+/// An action whose manifest has been read.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    /// As its step names it.
+    uses: String,
+    action: Arc<Action>,
+    /// The folder of its manifest.
+    dir: PathBuf,
+    /// `owner/name` of the repository it was fetched from; empty for one of the workspace.
+    repository: String,
+    /// The reference it was fetched by.
+    reference: String,
+    /// The folder of the repository that `$/` means in it; `None` where that is the repository of the run.
+    root: Option<PathBuf>,
+}
 
 impl Job<'_> {
     /// Runs an action.
@@ -49,20 +72,57 @@ impl Job<'_> {
         if !self.executor.is_real() {
             return self.pretend(current).await;
         }
-        match &uses.uses.value {
-            Uses::Local { path } => self.run_local(frame, path, &given, current).await,
-            Uses::Repository { owner, repo, path, .. }
-                if owner.eq_ignore_ascii_case("actions") && path.is_empty() =>
-            {
-                match native::Native::named(repo) {
-                    Some(native) => self.run_native(native, &given, current).await,
-                    None => Err(unsupported::refusal(&uses.uses.value)),
-                }
-            }
-            Uses::Repository { .. } | Uses::SelfRepository { .. } | Uses::Docker { .. } => {
-                Err(unsupported::refusal(&uses.uses.value))
-            }
+        if let Some(native) = self.native(&uses.uses.value) {
+            return self.run_native(native, &uses.uses.value, &given, current).await;
         }
+        let loaded = self.loaded(frame, &uses.uses.value, current).await?;
+        self.run_loaded(frame, &loaded, &given, current).await
+    }
+
+    /// The built-in action that stands for one, unless real ones are asked for.
+    fn native(&self, uses: &Uses) -> Option<Native> {
+        match uses {
+            Uses::Repository { owner, repo, path, .. }
+                if self.context.native_actions
+                    && owner.eq_ignore_ascii_case("actions")
+                    && path.is_empty() =>
+            {
+                Native::named(repo)
+            }
+            Uses::Local { .. }
+            | Uses::Repository { .. }
+            | Uses::SelfRepository { .. }
+            | Uses::Docker { .. } => None,
+        }
+    }
+
+    /// The manifest of an action: of one that was fetched when the job was set up, or of one of the workspace.
+    async fn loaded(&mut self, frame: &Frame, uses: &Uses, current: &Current) -> Result<Loaded, RunnerError> {
+        if let Some(loaded) = self.loaded.get(&prepare::key(uses, frame.root.as_deref())) {
+            return Ok(loaded.clone());
+        }
+        let Uses::Local { path } = uses else { return Err(unsupported::refusal(uses)) };
+        let dir = normal(&self.folders.workspace, path)?;
+        let action = load(&dir, path, "seen from the workspace of the job")?;
+        if let Runs::Composite(composite) = &action.runs {
+            // What it names could not be known before the workspace was filled.
+            let fetched = self
+                .fetch_actions(&composite.steps, &action.source, frame.root.clone(), Some(current.index))
+                .await;
+            fetched.map_err(|unfetched| {
+                let place = format!("{}:{}", unfetched.source.name, unfetched.span.start);
+                let message = format!("{place}: {}", unfetched.error.message);
+                unfetched.error.with_message(message)
+            })?;
+        }
+        Ok(Loaded {
+            uses: path.clone(),
+            action: Arc::new(action),
+            dir,
+            repository: String::new(),
+            reference: String::new(),
+            root: frame.root.clone(),
+        })
     }
 
     /// On an executor without real files an action is a program like any other, steered by its environment.
@@ -79,17 +139,15 @@ impl Job<'_> {
         Ok(self.run_program(&program, current, Hearing::Step).await?.0)
     }
 
-    async fn run_local(
+    async fn run_loaded(
         &mut self,
         frame: &mut Frame,
-        path: &str,
+        loaded: &Loaded,
         given: &BTreeMap<String, String>,
         current: &Current,
     ) -> Result<Came, RunnerError> {
-        let dir = normal(&self.folders.workspace, path)?;
-        let action = self.load(&dir, path)?;
-        let inputs = self.inputs(frame, &action, given, current).await?;
-        match &action.runs {
+        let inputs = self.inputs(frame, &loaded.action, given, current, true).await?;
+        match &loaded.action.runs {
             Runs::Composite(composite) => {
                 if frame.depth >= MAX_DEPTH {
                     return Err(RunnerError::new(
@@ -98,53 +156,27 @@ impl Job<'_> {
                     )
                     .with_help("look for an action that uses itself"));
                 }
-                Box::pin(self.run_composite(frame, &action, composite, inputs, &dir, current)).await
+                Box::pin(self.run_composite(frame, loaded, composite, inputs, current)).await
             }
-            Runs::Node(node) => self.run_node(path, node, inputs, &dir, current).await,
+            Runs::Node(node) => self.run_node(loaded, node, &inputs, current).await,
             Runs::Docker(docker) => Err(RunnerError::new(
                 ErrorKind::ActionUnsupported,
                 format!(
-                    "{path} is a Docker action ({}), and no container can be started yet",
-                    docker.image.value
+                    "{} is a Docker action ({}), and no container can be started yet",
+                    loaded.uses, docker.image.value
                 ),
             )),
         }
     }
 
-    fn load(&self, dir: &Path, path: &str) -> Result<Action, RunnerError> {
-        let name = path.trim_start_matches("./").trim_end_matches('/');
-        for file in ["action.yml", "action.yaml"] {
-            let text = match fs::read_to_string(dir.join(file)) {
-                Ok(text) => text,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(RunnerError::io("read", &dir.join(file), error)),
-            };
-            let shown = if name.is_empty() { file.to_owned() } else { format!("{name}/{file}") };
-            let (action, found) = Action::parse(&Source::new(shown, text));
-            return action.ok_or_else(|| {
-                let all: Vec<String> = found.iter().map(ToString::to_string).collect();
-                RunnerError::new(
-                    ErrorKind::ActionMissing,
-                    format!("the action {path} cannot be used: {}", all.join("; ")),
-                )
-            });
-        }
-        Err(RunnerError::new(
-            ErrorKind::ActionMissing,
-            format!("there is no action.yml in {path}, seen from the workspace of the job"),
-        )
-        .with_help(
-            "check the path, and check out the repository in an earlier step with uses: actions/checkout@v4",
-        ))
-    }
-
-    /// The inputs of an action: what is given, then defaults. What the action does not know is said.
+    /// The inputs of an action: what is given, then defaults. What the action does not know is said if `warn`.
     async fn inputs(
         &mut self,
         frame: &Frame,
         action: &Action,
         given: &BTreeMap<String, String>,
         current: &Current,
+        warn: bool,
     ) -> Result<Object, RunnerError> {
         let step = Some(current.index);
         let mut inputs = Object::new();
@@ -173,12 +205,39 @@ impl Job<'_> {
                 inputs.insert(name.as_str(), value.as_str());
             }
         }
-        for warning in warnings {
+        for warning in warnings.into_iter().filter(|_| warn) {
             let annotation = Annotation { step, ..Annotation::new(Level::Warning, warning) };
             self.log.annotate(annotation).await;
         }
         Ok(inputs)
     }
+}
+
+/// Reads the manifest in a folder. `place` says in words where the folder is.
+fn load(dir: &Path, uses: &str, place: &str) -> Result<Action, RunnerError> {
+    let name = uses.trim_start_matches("./").trim_end_matches('/');
+    for file in ["action.yml", "action.yaml"] {
+        let text = match fs::read_to_string(dir.join(file)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(RunnerError::io("read", &dir.join(file), error)),
+        };
+        let shown = if name.is_empty() { file.to_owned() } else { format!("{name}/{file}") };
+        let (action, found) = Action::parse(&Source::new(shown, text));
+        return action.ok_or_else(|| {
+            let all: Vec<String> = found.iter().map(ToString::to_string).collect();
+            RunnerError::new(
+                ErrorKind::ActionMissing,
+                format!("the action {uses} cannot be used: {}", all.join("; ")),
+            )
+        });
+    }
+    let missing =
+        RunnerError::new(ErrorKind::ActionMissing, format!("there is no action.yml in {uses}, {place}"));
+    Err(missing.with_help(
+        "check the path; an action of this repository must have been checked out by an earlier step with uses: \
+         actions/checkout@v4",
+    ))
 }
 
 /// `INPUT_<NAME>` variables.

@@ -1,6 +1,8 @@
 //! What a job needs to know beside its own document.
 
-use crate::{artifacts::Artifacts, breakpoint::Breaks, groups::Groups, platform::Platforms};
+use crate::{
+    artifacts::Artifacts, breakpoint::Breaks, groups::Groups, platform::Platforms, remote::ActionStore,
+};
 use shipway_base::{Clock, Secret};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use tokio::sync::Semaphore;
@@ -25,6 +27,10 @@ pub struct JobContext {
     pub extra_env: Arc<BTreeMap<String, String>>,
     /// Further variables of every step whose values are masked, such as `SHIPWAY_TOKEN`.
     pub secret_env: Arc<BTreeMap<String, Secret>>,
+    /// Where actions of other repositories come from.
+    pub actions: Arc<ActionStore>,
+    /// Whether built-in actions stand for those of GitHub's that they can stand for.
+    pub native_actions: bool,
     /// Whether `::debug::` lines are shown.
     pub debug: bool,
     /// What labels under `runs-on` stand for; every other label is this machine.

@@ -1,10 +1,6 @@
 //! The environment of a step, built from nothing.
 
-use crate::{
-    context::JobContext,
-    executor::{Folders, Program},
-    place::PathMap,
-};
+use crate::{context::JobContext, executor::Folders, place::PathMap};
 use shipway_workflow::expr::{Object, Value};
 use std::collections::BTreeMap;
 
@@ -125,12 +121,4 @@ pub(crate) fn runner_context(folders: &Folders, map: &PathMap, debug: bool) -> O
         runner.insert("debug", "1");
     }
     runner
-}
-
-impl Program {
-    /// Sets one more variable.
-    pub(crate) fn with_env(mut self, key: &str, value: impl Into<String>) -> Program {
-        self.env.insert(key.to_owned(), value.into());
-        self
-    }
 }

@@ -13,6 +13,8 @@ pub enum ErrorKind {
     ActionMissing,
     /// An action of another repository, which this version cannot fetch.
     ActionUnsupported,
+    /// An action of another repository cannot be fetched.
+    ActionFetch,
     /// A JavaScript action, and no Node.
     NodeMissing,
     /// The repository cannot be checked out.
@@ -84,6 +86,7 @@ impl ErrorKind {
             ErrorKind::ProgramMissing => "SW0502",
             ErrorKind::ActionMissing => "SW0503",
             ErrorKind::ActionUnsupported => "SW0504",
+            ErrorKind::ActionFetch => "SW0540",
             ErrorKind::NodeMissing => "SW0505",
             ErrorKind::Checkout => "SW0506",
             ErrorKind::Artifact => "SW0507",
@@ -124,6 +127,13 @@ impl RunnerError {
     #[must_use]
     pub fn about(mut self, part: &Part) -> RunnerError {
         self.part.get_or_insert_with(|| part.clone());
+        self
+    }
+
+    /// The same error in other words.
+    #[must_use]
+    pub fn with_message(mut self, message: impl Into<String>) -> RunnerError {
+        self.message = message.into();
         self
     }
 

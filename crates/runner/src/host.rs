@@ -398,7 +398,7 @@ fn spawn(
 }
 
 /// The first executable file of that name in the folders of `path`; a name with a slash is taken as it is.
-fn find_program(name: &str, path: &str, directory: &Path) -> Option<PathBuf> {
+pub(crate) fn find_program(name: &str, path: &str, directory: &Path) -> Option<PathBuf> {
     let is_program = |candidate: &PathBuf| {
         fs::metadata(candidate).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
     };

@@ -1,6 +1,8 @@
 //! One attempt of one job, from its folders to its outputs.
 
 use crate::{
+    action::{FoundNode, Loaded},
+    background::Changes,
     context::JobContext,
     env,
     error::{ErrorKind, RunnerError},
@@ -24,12 +26,14 @@ use shipway_workflow::{
 use std::{
     collections::BTreeMap,
     fs,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// How a job came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,11 +105,23 @@ pub(crate) struct Job<'a> {
     pub(crate) paths: Vec<String>,
     /// What is to run when all steps have.
     pub(crate) posts: Vec<Post>,
+    /// What the parts of actions saved for the parts after them, by the place of their step.
+    pub(crate) states: BTreeMap<Vec<usize>, BTreeMap<String, String>>,
+    /// The actions of other repositories whose manifests have been read.
+    pub(crate) loaded: BTreeMap<String, Loaded>,
+    /// The repositories that lie in the folder of the job.
+    pub(crate) placed: BTreeMap<String, PathBuf>,
+    /// The Nodes of this machine, once somebody has looked for them.
+    pub(crate) nodes: Option<Vec<FoundNode>>,
+    /// Whether it was said that the Node is older than an action wants.
+    pub(crate) told_of_node: bool,
     /// What is looked for in the output of steps.
     pub(crate) matchers: Matchers,
     pub(crate) stop: Stop,
     /// The number of the next step that is reported.
     pub(crate) next_step: usize,
+    /// What a background step changed; nothing is noted for the job itself.
+    pub(crate) changes: Option<Changes>,
     /// The first thing that went wrong.
     pub(crate) reason: Option<String>,
     /// What the step that runs has started last, when somebody may want to look at its failure.
@@ -129,6 +145,10 @@ pub(crate) struct Frame {
     pub(crate) env: BTreeMap<String, String>,
     /// The folder of the composite action.
     pub(crate) action_path: Option<String>,
+    /// The repository it was fetched from; empty for one of the workspace.
+    pub(crate) action_repository: String,
+    /// The reference it was fetched by.
+    pub(crate) action_ref: String,
     /// The step of the job whose log this is part of; `None` at the job's own level.
     pub(crate) inside: Option<usize>,
     /// The document its steps stand in.
@@ -137,6 +157,10 @@ pub(crate) struct Frame {
     pub(crate) limit: Option<StepLimit>,
     /// How many composite actions lie around.
     pub(crate) depth: usize,
+    /// The folder of the repository that `$/` means; `None` where that is the repository of the run.
+    pub(crate) root: Option<PathBuf>,
+    /// The numbers of the steps that lie around, from the job's own inwards.
+    pub(crate) place: Vec<usize>,
 }
 
 impl<'a> Job<'a> {
@@ -167,14 +191,52 @@ impl<'a> Job<'a> {
             env: BTreeMap::new(),
             paths: Vec::new(),
             posts: Vec::new(),
+            states: BTreeMap::new(),
+            loaded: BTreeMap::new(),
+            placed: BTreeMap::new(),
+            nodes: None,
+            told_of_node: false,
             stop,
             matchers: Matchers::default(),
             next_step: 0,
+            changes: None,
             reason: None,
             last_program: None,
             let_go: false,
             github,
             runner,
+        }
+    }
+
+    /// The job as a step that runs beside others sees it; `token` stops that step alone.
+    pub(crate) fn copy(&self, token: CancellationToken) -> Job<'a> {
+        Job {
+            request: self.request,
+            context: self.context,
+            executor: self.executor,
+            log: self.log.clone(),
+            identity: self.identity.clone(),
+            folders: self.folders.clone(),
+            map: self.map.clone(),
+            base: self.base.clone(),
+            containers: self.containers.clone(),
+            env: self.env.clone(),
+            paths: self.paths.clone(),
+            posts: Vec::new(),
+            states: self.states.clone(),
+            loaded: self.loaded.clone(),
+            placed: self.placed.clone(),
+            nodes: self.nodes.clone(),
+            told_of_node: self.told_of_node,
+            stop: self.stop.of_step(token),
+            matchers: self.matchers.clone(),
+            next_step: self.next_step,
+            changes: Some(Changes::default()),
+            reason: None,
+            last_program: None,
+            let_go: false,
+            github: self.github.clone(),
+            runner: self.runner.clone(),
         }
     }
 
@@ -185,10 +247,14 @@ impl<'a> Job<'a> {
             status: Conclusion::Success,
             env: BTreeMap::new(),
             action_path: None,
+            action_repository: String::new(),
+            action_ref: String::new(),
             inside: None,
             source: self.request.workflow.source.clone(),
             limit: None,
             depth: 0,
+            root: None,
+            place: Vec::new(),
         };
         if let Err(error) = self.set_up(&frame) {
             let text = if error.kind == ErrorKind::Expression { error.message } else { error.to_string() };
@@ -196,7 +262,24 @@ impl<'a> Job<'a> {
             frame.status = Conclusion::Failure;
         } else {
             let request = self.request;
-            Box::pin(self.run_steps(&mut frame, &request.body.steps)).await;
+            let steps = &request.body.steps;
+            let stop = self.stop.clone();
+            let fetched = tokio::select! {
+                biased;
+                fetched = Box::pin(self.fetch_actions(steps, &frame.source, None, None)) => fetched,
+                // Told below, like every end before the time.
+                _ = stop.cause(false, None) => Ok(()),
+            };
+            match fetched {
+                Ok(()) => {
+                    Box::pin(self.run_pres(&mut frame, steps)).await;
+                    Box::pin(self.run_job_steps(&mut frame, steps)).await;
+                }
+                Err(unfetched) => {
+                    self.complain_of_unfetched(&unfetched).await;
+                    frame.status = Conclusion::Failure;
+                }
+            }
             Box::pin(self.run_posts(&mut frame)).await;
         }
         if let Some(cause) = self.stop.check()
@@ -240,6 +323,8 @@ impl<'a> Job<'a> {
         }
         if let Some(path) = &frame.action_path {
             github.insert("action_path", path.as_str());
+            github.insert("action_repository", frame.action_repository.as_str());
+            github.insert("action_ref", frame.action_ref.as_str());
             github.insert("action_status", frame.status.as_str());
         }
         let secrets: Object =

@@ -6,6 +6,7 @@
 
 mod action;
 mod artifacts;
+mod background;
 mod breakpoint;
 mod command;
 #[cfg(test)]
@@ -37,6 +38,7 @@ mod place;
 mod platform;
 mod post;
 mod process;
+mod remote;
 mod report;
 pub mod sandbox;
 mod scope;
@@ -69,5 +71,6 @@ pub use journal::{Journal, MemoryJournal};
 pub use place::{ImageSource, Mount, Opened, OwnContainer, PathMap, Wants};
 pub use platform::{Platform, Platforms};
 pub use process::reap_orphans;
+pub use remote::ActionStore;
 pub use report::{Annotation, BreakNews, Level, Report, ReportKind};
 pub use stop::Cancel;

@@ -8,8 +8,8 @@ use shipway_base::Clock;
 use shipway_workflow::run::JobKey;
 use tokio::sync::mpsc;
 
-/// The log of one attempt of one job.
-#[derive(Debug)]
+/// The log of one attempt of one job. A clone knows the same masks, also those that are added later.
+#[derive(Clone, Debug)]
 pub(crate) struct Log {
     pub(crate) masker: Masker,
     job: JobKey,

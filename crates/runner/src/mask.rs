@@ -3,6 +3,7 @@
 mod encode;
 
 use crate::lines::Piece;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 /// What stands where a secret stood.
 pub(crate) const MASK: &str = "***";
@@ -11,17 +12,22 @@ pub(crate) const MASK: &str = "***";
 /// brace of a JSON secret would otherwise mask every brace.
 const MIN_PART: usize = 3;
 
-/// Knows the secrets of a job in all the forms in which they may come out.
-#[derive(Clone, Debug)]
-pub(crate) struct Masker {
+/// Knows the secrets of a job in all the forms in which they may come out. A clone knows the same ones, also those
+/// that are added later.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Masker(Arc<RwLock<Known>>);
+
+/// The texts to mask.
+#[derive(Debug)]
+struct Known {
     /// Patterns by their first byte, longest first.
     by_first: Vec<Vec<Box<[u8]>>>,
     longest: usize,
 }
 
-impl Default for Masker {
-    fn default() -> Masker {
-        Masker { by_first: vec![Vec::new(); 256], longest: 0 }
+impl Default for Known {
+    fn default() -> Known {
+        Known { by_first: vec![Vec::new(); 256], longest: 0 }
     }
 }
 
@@ -31,18 +37,15 @@ impl Masker {
         Masker::default()
     }
 
+    /// Nothing panics while it holds the lock, so what is behind a poisoned one is whole.
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Adds a secret: the whole text, each of its lines, and both in the encodings in which programs print them
     /// (base64 at any offset, URL, JSON, XML, shell and expression quoting).
     pub(crate) fn add(&mut self, secret: &str) {
-        if secret.trim().is_empty() {
-            return;
-        }
-        self.add_forms(secret);
-        if secret.contains(['\r', '\n']) {
-            for line in secret.split(['\r', '\n']).filter(|line| line.trim().len() >= MIN_PART) {
-                self.add_forms(line);
-            }
-        }
+        self.0.write().unwrap_or_else(PoisonError::into_inner).add(secret);
     }
 
     /// Adds the password of a proxy address such as `http://user:password@host:8080`.
@@ -56,6 +59,24 @@ impl Masker {
 
     /// The text with every secret replaced; overlapping and touching ones by one mask.
     pub(crate) fn mask(&self, text: &str) -> String {
+        self.known().mask(text)
+    }
+}
+
+impl Known {
+    fn add(&mut self, secret: &str) {
+        if secret.trim().is_empty() {
+            return;
+        }
+        self.add_forms(secret);
+        if secret.contains(['\r', '\n']) {
+            for line in secret.split(['\r', '\n']).filter(|line| line.trim().len() >= MIN_PART) {
+                self.add_forms(line);
+            }
+        }
+    }
+
+    fn mask(&self, text: &str) -> String {
         if self.longest == 0 {
             return text.to_owned();
         }
@@ -139,6 +160,7 @@ impl PieceMasker {
     /// Takes a piece; gives what may be shown of it by now, `None` when all is held back.
     pub(crate) fn push(&mut self, piece: Piece, masker: &Masker) -> Option<String> {
         let Piece { bytes, ends } = piece;
+        let masker = masker.known();
         if self.held.is_empty() {
             self.held = bytes;
         } else {

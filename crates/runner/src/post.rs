@@ -1,26 +1,20 @@
 //! What actions want to run when all steps have: in reverse order, each under its own condition.
 
 use crate::{
-    executor::Program,
+    action::NodePart,
     job::{Frame, Job},
-    listen::Hearing,
     report::ReportKind,
     steps::{Came, Current},
 };
 use shipway_workflow::{expr::Condition, run::Conclusion};
-use std::collections::BTreeMap;
 
 /// The post part of a JavaScript action.
 #[derive(Clone, Debug)]
 pub(crate) struct Post {
     /// The name shown to people.
     pub(crate) name: String,
-    /// The path of its file.
-    pub(crate) file: String,
-    /// How its main part was started.
-    pub(crate) program: Program,
-    /// What it saved.
-    pub(crate) state: BTreeMap<String, String>,
+    /// What to run.
+    pub(crate) part: NodePart,
     /// `post-if`.
     pub(crate) condition: Condition,
     /// The step it belongs to.
@@ -52,11 +46,13 @@ impl Job<'_> {
     }
 
     async fn run_post(&mut self, frame: &Frame, post: Post, index: usize) -> Came {
-        let env = post.current.scope.env.clone();
-        let scope = self.scope(frame, &env, Some(&post.current.id));
+        // What later steps wrote to GITHUB_ENV counts here too; the step's own variables win.
+        let mut env = self.env.clone();
+        env.extend(post.current.own_env.clone());
+        let scope = post.part.scope(&self.scope(frame, &env, Some(&post.current.id)));
         let runs = post.condition.eval(&scope);
         let survives = post.condition.eval(&scope.with_status(Conclusion::Cancelled)).unwrap_or(false);
-        let current = Current { index, survives, limit: None, ..post.current };
+        let current = Current { index, survives, scope, limit: None, ..post.current };
         match runs {
             Ok(false) => return Came::of(Conclusion::Skipped),
             Ok(true) => {}
@@ -65,25 +61,8 @@ impl Job<'_> {
                 return Came::of(Conclusion::Failure);
             }
         }
-        // What later steps wrote to GITHUB_ENV and GITHUB_PATH counts here too; the action's own variables win.
-        let mut later = current.scope.clone();
-        later.env = self.env.clone();
-        let mut program = post.program;
-        for (key, value) in self.environment(&later) {
-            if key == "PATH" {
-                program.env.insert(key, value);
-            } else {
-                program.env.entry(key).or_insert(value);
-            }
-        }
-        // The last word of the main part's command line is its file.
-        program.argv.pop();
-        program.argv.push(post.file);
-        for (name, value) in post.state {
-            program = program.with_env(&format!("STATE_{name}"), value);
-        }
-        match self.run_program(&program, &current, Hearing::Step).await {
-            Ok((came, _)) => came,
+        match self.run_part(&post.part, &current).await {
+            Ok(came) => came,
             Err(error) => {
                 self.complain_about(&current, &error).await;
                 Came::of(Conclusion::Failure)

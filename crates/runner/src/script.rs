@@ -53,8 +53,8 @@ impl Job<'_> {
         let program = Program {
             job: self.identity.clone(),
             folders: self.folders.clone(),
-            argv: shell.argv,
-            script: Some(Script { text: with_last_line_end(&text), extension: shell.extension }),
+            argv: shell.argv.clone(),
+            script: Some(Script { text: shell.script(&text), extension: shell.extension }),
             directory,
             env,
             place: ProgramPlace::Job,
@@ -89,10 +89,4 @@ impl Job<'_> {
 /// A finding of the expression language; it carries its own code and place.
 pub(crate) fn expression(found: &Diagnostic) -> RunnerError {
     RunnerError::new(ErrorKind::Expression, found.to_string())
-}
-
-/// Some shells ignore a last line without an end.
-fn with_last_line_end(text: &str) -> String {
-    let text = text.replace("\r\n", "\n");
-    if text.ends_with('\n') { text } else { text + "\n" }
 }

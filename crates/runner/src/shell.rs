@@ -11,11 +11,30 @@ pub(crate) struct Shell {
     pub(crate) extension: &'static str,
 }
 
+/// What goes around a script of PowerShell, as GitHub has it: the first error ends it, and the exit code of the last
+/// program is its own.
+const POWERSHELL: (&str, &str) = (
+    "$ErrorActionPreference = 'stop'\n",
+    "\nif ((Test-Path -LiteralPath variable:\\LASTEXITCODE)) { exit $LASTEXITCODE }\n",
+);
+
 impl Shell {
     /// The shell of a step that names none: bash where there is one, else sh. Without `pipefail`, as on GitHub.
     pub(crate) fn default_shell(bash_exists: bool) -> Shell {
         let program = if bash_exists { "bash" } else { "sh" };
         Shell { argv: words(&format!("{program} -e {{0}}")), extension: ".sh" }
+    }
+
+    /// The script's file: the text with what the shell wants around it. Some shells ignore a last line without an end.
+    pub(crate) fn script(&self, text: &str) -> String {
+        let mut text = text.replace("\r\n", "\n");
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        match self.extension {
+            ".ps1" => format!("{}{text}{}", POWERSHELL.0, POWERSHELL.1),
+            _ => text,
+        }
     }
 
     /// The programs whose presence decides how a script is started.
@@ -36,17 +55,19 @@ impl Shell {
             // Debian has no `python` by default.
             "python" if !has("python") && has("python3") => built_in("python3 {0}", ".py"),
             "python" => built_in("python {0}", ".py"),
-            name @ ("pwsh" | "powershell" | "cmd") => Err(RunnerError::new(
+            "pwsh" => built_in("pwsh -command \". '{0}'\"", ".ps1"),
+            "powershell" => built_in("powershell -command \". '{0}'\"", ".ps1"),
+            "cmd" => Err(RunnerError::new(
                 ErrorKind::ShellMissing,
-                format!("shell: {name} is not supported yet"),
+                "shell: cmd is the command interpreter of Windows, and this is none",
             )
-            .with_help(
-                "use bash, sh or python, or start the program yourself with a line such as shell: perl {0}",
-            )),
+            .with_help("use bash, sh, pwsh or python, or a command line such as perl {0}")),
             custom if custom.contains("{0}") => Ok(Shell { argv: words(custom), extension: "" }),
             other => Err(RunnerError::new(
                 ErrorKind::ShellMissing,
-                format!("shell: {other:?} is neither bash, sh nor python, nor a command line with {{0}}"),
+                format!(
+                    "shell: {other:?} is neither bash, sh, pwsh nor python, nor a command line with {{0}}"
+                ),
             )
             .with_help(format!("write shell: {other} {{0}} to start it with the script's path"))),
         }
@@ -89,12 +110,16 @@ mod tests {
         check("sh", &["sh", "-e", "{0}"]);
         check("python", &["python3", "{0}"]);
         check("perl -w {0} 'a b'", &["perl", "-w", "{0}", "a b"]);
+        check("pwsh", &["pwsh", "-command", ". '{0}'"]);
+        let pwsh = Shell::parse("pwsh", |_| true).expect("a shell");
+        assert!(pwsh.script("Get-Item x").starts_with("$ErrorActionPreference = 'stop'\nGet-Item x\n"));
+        assert_eq!(Shell::default_shell(true).script("a\r\nb"), "a\nb\n");
         assert_eq!(Shell::default_shell(true).argv, ["bash", "-e", "{0}"]);
     }
 
     #[test]
     fn refuses_what_it_cannot_start() {
-        for text in ["pwsh", "cmd", "zsh", ""] {
+        for text in ["cmd", "zsh", ""] {
             let error = Shell::parse(text, |_| true).expect_err(text);
             assert_eq!(error.kind, ErrorKind::ShellMissing);
         }

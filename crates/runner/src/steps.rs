@@ -2,6 +2,8 @@
 //! next one sees of it.
 
 use crate::{
+    action::Unfetched,
+    background::Changes,
     breakpoint::{Failed, Stay},
     error::{ErrorKind, RunnerError},
     executor::{BoxFuture, Ending, Finished, Program},
@@ -13,7 +15,7 @@ use crate::{
     session::Session,
     stop::{Cause, StepLimit},
 };
-use shipway_base::{Diagnostic, Source, Span};
+use shipway_base::{Diagnostic, Source, Span, Timestamp};
 use shipway_workflow::{
     document::{Maybe, Step, StepKind, Uses},
     expr::{Object, Scope, Value},
@@ -33,6 +35,10 @@ pub(crate) struct Current {
     pub(crate) index: usize,
     /// The name it goes by in the contexts.
     pub(crate) id: String,
+    /// The numbers of the steps around it and its own, from the job's inwards.
+    pub(crate) place: Vec<usize>,
+    /// What its own `env` and those of the steps around it set.
+    pub(crate) own_env: BTreeMap<String, String>,
     /// What its expressions see, its own `env` included.
     pub(crate) scope: StepScope,
     /// Whether it also runs in a cancelled job.
@@ -63,32 +69,36 @@ impl Came {
 }
 
 impl Job<'_> {
-    /// Runs the steps of one level. What they come to is in the frame afterwards.
+    /// Runs the steps within a composite action. What they come to is in the frame afterwards.
     pub(crate) fn run_steps<'s>(&'s mut self, frame: &'s mut Frame, steps: &'s [Step]) -> BoxFuture<'s, ()> {
         Box::pin(async move {
+            let index = frame.inside.unwrap_or_default();
             for (number, step) in steps.iter().enumerate() {
-                let index = frame.inside.unwrap_or_else(|| {
-                    self.next_step += 1;
-                    self.next_step - 1
-                });
                 self.run_step(frame, step, number, index).await;
             }
         })
     }
 
-    async fn run_step(&mut self, frame: &mut Frame, step: &Step, number: usize, index: usize) {
+    /// Runs one step; gives what it counts as.
+    pub(crate) async fn run_step(
+        &mut self,
+        frame: &mut Frame,
+        step: &Step,
+        number: usize,
+        index: usize,
+    ) -> Conclusion {
         let began = self.context.clock.now();
         let cause = self.stop.check();
         if cause.is_some() && frame.status == Conclusion::Success {
             frame.status = Conclusion::Cancelled;
         }
-        let id = step.id.as_ref().map_or_else(|| format!("__step_{number}"), |id| id.value.clone());
+        let id = id_of(step, number);
         let mut newer: Option<Box<Step>> = None;
         let mut tries = 1;
         let (step, came) = loop {
             let tried = newer.as_deref().unwrap_or(step);
             let mark = self.mark();
-            let (name, current, came) = self.attempt(frame, tried, &id, index, tries).await;
+            let (name, current, came) = self.attempt(frame, tried, number, index, tries).await;
             let Some(mark) = mark.filter(|_| came.failed()) else { break (tried, came) };
             if self.tolerates(frame, tried, &id).unwrap_or(false) {
                 self.let_go = false;
@@ -101,12 +111,39 @@ impl Job<'_> {
             }
             tries += 1;
         };
-        let conclusion = self.conclude(frame, step, &id, index, &came).await;
+        self.finish_step(frame, step, number, index, &came, began).await
+    }
+
+    /// Puts what a step came to into the contexts and reports it; gives what it counts as.
+    pub(crate) async fn finish_step(
+        &mut self,
+        frame: &mut Frame,
+        step: &Step,
+        number: usize,
+        index: usize,
+        came: &Came,
+        began: Timestamp,
+    ) -> Conclusion {
+        let conclusion = self.conclude(frame, step, &id_of(step, number), index, came).await;
         if frame.inside.is_none() {
             let duration = self.context.clock.now().since(began);
             let (outcome, exit_code) = (came.outcome, came.exit_code);
             self.log.send(ReportKind::StepFinished { index, outcome, conclusion, exit_code, duration }).await;
         }
+        conclusion
+    }
+
+    /// The name of a step before its turn has come, as far as it can be told.
+    pub(crate) fn early_name(&self, frame: &Frame, step: &Step, number: usize, index: usize) -> String {
+        match self.around(frame, step, number, index) {
+            Ok(current) => self.step_name(step, &current.scope),
+            Err(_) => fallback_name(step),
+        }
+    }
+
+    /// The name that a step which waits or cancels was given.
+    pub(crate) fn control_name(&self, frame: &Frame, step: &Step, index: usize) -> Option<String> {
+        step.name.as_ref().map(|_| self.early_name(frame, step, usize::MAX, index))
     }
 
     /// Tries a step once: what it is called, what was worked out about it before it ran, and what it came to.
@@ -114,11 +151,11 @@ impl Job<'_> {
         &mut self,
         frame: &mut Frame,
         step: &Step,
-        id: &str,
+        number: usize,
         index: usize,
         tries: u32,
     ) -> (String, Option<Current>, Came) {
-        let prepared = self.prepare(frame, step, id, index);
+        let prepared = self.prepare(frame, step, number, index);
         let name = match &prepared {
             Ok((current, _)) => self.step_name(step, &current.scope),
             Err(_) => fallback_name(step),
@@ -153,24 +190,40 @@ impl Job<'_> {
         &self,
         frame: &Frame,
         step: &Step,
-        id: &str,
+        number: usize,
         index: usize,
     ) -> Result<(Current, bool), Diagnostic> {
-        let mut env = self.env.clone();
-        env.extend(frame.env.iter().map(|(key, value)| (key.clone(), value.clone())));
-        let mut scope = self.scope(frame, &env, Some(id));
-        let own = self.fields(&step.env, &scope)?;
-        scope.env.extend(own);
-        let runs = step.condition.eval(&scope)?;
-        let survives = runs && step.condition.eval(&scope.with_status(Conclusion::Cancelled))?;
+        let mut current = self.around(frame, step, number, index)?;
+        let runs = step.condition.eval(&current.scope)?;
+        current.survives = runs && step.condition.eval(&current.scope.with_status(Conclusion::Cancelled))?;
         let limit = match (&step.timeout_minutes, runs) {
-            (Some(minutes), true) => self.stop.limit(minutes_of(minutes, &scope)?),
+            (Some(minutes), true) => self.stop.limit(minutes_of(minutes, &current.scope)?),
             (Some(_) | None, _) => None,
         };
-        let limit = StepLimit::sooner(limit, frame.limit);
-        let (id, source) = (id.to_owned(), frame.source.clone());
-        let current = Current { index, id, scope, survives, limit, source, span: step.span };
+        current.limit = StepLimit::sooner(limit, frame.limit);
         Ok((current, runs))
+    }
+
+    /// A step with its environment, without a look at its condition and its limit.
+    pub(crate) fn around(
+        &self,
+        frame: &Frame,
+        step: &Step,
+        number: usize,
+        index: usize,
+    ) -> Result<Current, Diagnostic> {
+        let id = id_of(step, number);
+        let mut env = self.env.clone();
+        env.extend(frame.env.clone());
+        let mut scope = self.scope(frame, &env, Some(&id));
+        let own = self.fields(&step.env, &scope)?;
+        scope.env.extend(own.clone());
+        let mut own_env = frame.env.clone();
+        own_env.extend(own);
+        let mut place = frame.place.clone();
+        place.push(number);
+        let (source, limit) = (frame.source.clone(), frame.limit);
+        Ok(Current { index, id, place, own_env, scope, survives: false, limit, source, span: step.span })
     }
 
     async fn carry_out(
@@ -266,11 +319,8 @@ impl Job<'_> {
             came.outcome = Conclusion::Failure;
         }
         if hearing == Hearing::Step {
-            self.env.extend(std::mem::take(&mut heard.env));
-            for path in std::mem::take(&mut heard.paths) {
-                self.paths.retain(|known| *known != path);
-                self.paths.insert(0, path);
-            }
+            let (env, paths) = (std::mem::take(&mut heard.env), std::mem::take(&mut heard.paths));
+            self.set(Changes { env, paths });
         }
         Ok((came, heard))
     }
@@ -352,7 +402,14 @@ impl Job<'_> {
         }
     }
 
-    async fn complain_of(&mut self, index: usize, found: &Diagnostic) {
+    /// Says which action could not be fetched, and who asks for it.
+    pub(crate) async fn complain_of_unfetched(&mut self, unfetched: &Unfetched) {
+        let Unfetched { error, source, span } = unfetched;
+        let placed = format!("{}:{}: {error}", source.name, span.start);
+        self.complain(None, &placed, Some((&source.name, span.start.line))).await;
+    }
+
+    pub(crate) async fn complain_of(&mut self, index: usize, found: &Diagnostic) {
         let place = Some((&*found.source.name, found.span.start.line));
         self.complain(Some(index), &found.to_string(), place).await;
     }
@@ -377,6 +434,11 @@ impl Job<'_> {
             ) => fallback_name(step),
         }
     }
+}
+
+/// The name a step goes by in the contexts.
+pub(crate) fn id_of(step: &Step, number: usize) -> String {
+    step.id.as_ref().map_or_else(|| format!("__step_{number}"), |id| id.value.clone())
 }
 
 fn fallback_name(step: &Step) -> String {

@@ -51,11 +51,13 @@ impl Cancel {
 }
 
 /// What ends a job early.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Stop {
     cancel: Cancel,
     deadline: Instant,
     limit: Duration,
+    /// Stops the one step that this is about, when it runs beside others.
+    step: Option<CancellationToken>,
     /// When it was first seen that the job is to stop, and why.
     seen: Option<(Instant, Cause)>,
     /// How long the job has waited for somebody at failed steps; no limit counts that time.
@@ -88,6 +90,8 @@ pub(crate) enum Cause {
     JobTimeout(Duration),
     /// The step took longer than its `timeout-minutes`.
     StepTimeout(Duration),
+    /// A later step cancelled the step.
+    Step,
     /// The job was cancelled, and what still ran after that took too long.
     TooLate,
     /// Somebody cancelled a second time.
@@ -97,7 +101,7 @@ pub(crate) enum Cause {
 impl Stop {
     pub(crate) fn new(cancel: Cancel, limit: Duration) -> Stop {
         let deadline = Instant::now() + limit.min(YEAR);
-        Stop { cancel, deadline, limit, seen: None, held: Duration::ZERO, holds: None }
+        Stop { cancel, deadline, limit, step: None, seen: None, held: Duration::ZERO, holds: None }
     }
 
     /// A limit that counts from now. Beyond a year there is none.
@@ -141,6 +145,11 @@ impl Stop {
         self.holds.is_none().then(|| at + self.held)
     }
 
+    /// The same for a step that can be stopped alone.
+    pub(crate) fn of_step(&self, token: CancellationToken) -> Stop {
+        Stop { step: Some(token), ..self.clone() }
+    }
+
     /// Whether the job is to stop by now.
     pub(crate) fn check(&mut self) -> Option<Cause> {
         if self.seen.is_none() {
@@ -179,9 +188,16 @@ impl Stop {
             sleep_until(at + AFTER_CANCEL).await;
             Cause::TooLate
         };
+        let alone = async {
+            match &self.step {
+                Some(token) => token.cancelled().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             cause = step => cause,
             cause = job => cause,
+            () = alone => Cause::Step,
             () = self.cancel.forced.cancelled() => Cause::Forced,
         }
     }
@@ -199,6 +215,7 @@ impl Cause {
             Cause::StepTimeout(limit) => {
                 format!("the step took longer than its timeout-minutes of {} and was stopped", minutes(limit))
             }
+            Cause::Step => "a later step cancelled the step".to_owned(),
             Cause::Forced => "the job was cancelled twice, so that nothing was let run on".to_owned(),
             Cause::TooLate => {
                 format!(

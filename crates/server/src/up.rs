@@ -14,7 +14,9 @@ use crate::{
 };
 use shipway_base::{Clock, Secret};
 use shipway_router::{Router, RouterError};
-use shipway_runner::{EngineSettings, ErrorKind, HostExecutor, Patience, reap_orphans, with_containers};
+use shipway_runner::{
+    ActionStore, EngineSettings, ErrorKind, HostExecutor, Patience, reap_orphans, with_containers,
+};
 use shipway_store::{Store, StoreError};
 use shipway_target::ProcessTarget;
 use shipway_traffic::{AffinityKey, Table};
@@ -153,6 +155,12 @@ impl Up {
         let settings = RunSettings {
             repository: RepositoryName::of(git.origin().await.as_deref(), git.folder()),
             executor: with_containers(executor, options.engine.clone(), Patience::default()),
+            actions: Arc::new(ActionStore::new(
+                options.data.join("actions"),
+                None,
+                "https://github.com",
+                &options.host_env,
+            )),
             host_env: Arc::new(options.host_env.clone()),
             path_prefix: Arc::new(vec![tools(&options)?]),
             url: format!("http://{address}"),

@@ -10,7 +10,10 @@ use crate::{
     report::{Annotation, Level},
     steps::{Came, Current},
 };
-use std::collections::BTreeMap;
+use shipway_workflow::document::Uses;
+use std::{collections::BTreeMap, fmt};
+
+pub(crate) use checkout::copy_files;
 
 /// Such an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +86,16 @@ impl Native {
     }
 }
 
+impl fmt::Display for Native {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Native::Checkout => "checkout",
+            Native::UploadArtifact => "upload-artifact",
+            Native::DownloadArtifact => "download-artifact",
+        })
+    }
+}
+
 /// The inputs of a native action, by their names in lower case.
 #[derive(Clone, Debug)]
 struct Inputs(BTreeMap<String, String>);
@@ -111,9 +124,15 @@ impl Job<'_> {
     pub(super) async fn run_native(
         &mut self,
         native: Native,
+        uses: &Uses,
         given: &BTreeMap<String, String>,
         current: &Current,
     ) -> Result<Came, RunnerError> {
+        let step = Some(current.index);
+        let line = format!(
+            "The built-in {native} is used in place of {uses} (--no-native-actions runs the real one)"
+        );
+        self.log.line(step, &line).await;
         let inputs = Inputs(given.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect());
         for name in inputs.0.keys() {
             if native.unsupported().contains(&name.as_str()) && inputs.text(name).is_some() {

@@ -1,81 +1,185 @@
-//! JavaScript actions: Node with the action's main file, and its post file when the job's steps have run.
+//! JavaScript actions: Node with the action's main file, and with its pre and post files around the job's steps.
 
-use super::input_env;
+mod version;
+
+use super::{Loaded, input_env};
 use crate::{
     error::{ErrorKind, RunnerError},
     executor::{Program, ProgramPlace},
     job::Job,
     listen::Hearing,
+    place::PathMap,
     post::Post,
     report::{Annotation, Level},
+    scope::StepScope,
     steps::{Came, Current},
 };
 use shipway_workflow::{action::Node, expr::Object};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+pub(crate) use version::Found as FoundNode;
+
+/// What all parts of a JavaScript action have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct NodePart {
+    /// The action, as its step names it.
+    pub(super) uses: String,
+    /// `runs.using`.
+    pub(super) using: String,
+    /// The file to run.
+    pub(super) file: String,
+    /// `INPUT_*`.
+    pub(super) inputs: BTreeMap<String, String>,
+    /// The folder of the action.
+    pub(super) dir: String,
+    /// The repository it was fetched from.
+    pub(super) repository: String,
+    /// The reference it was fetched by.
+    pub(super) reference: String,
+}
+
+impl NodePart {
+    pub(super) fn new(
+        map: &PathMap,
+        loaded: &Loaded,
+        node: &Node,
+        file: &str,
+        key: &str,
+        inputs: &Object,
+    ) -> Result<NodePart, RunnerError> {
+        Ok(NodePart {
+            uses: loaded.uses.clone(),
+            using: node.using.value.clone(),
+            file: map.inside_text(&path_of(&loaded.dir, file, key)?),
+            inputs: input_env(inputs),
+            dir: map.inside_text(&loaded.dir),
+            repository: loaded.repository.clone(),
+            reference: loaded.reference.clone(),
+        })
+    }
+
+    /// What its expressions and its environment see beside what the step sees.
+    pub(crate) fn scope(&self, scope: &StepScope) -> StepScope {
+        let mut scope = scope.clone();
+        let github = scope.contexts.get("github").and_then(|github| github.as_object()).cloned();
+        let mut github = github.unwrap_or_default();
+        github.insert("action_path", self.dir.as_str());
+        github.insert("action_repository", self.repository.as_str());
+        github.insert("action_ref", self.reference.as_str());
+        scope.contexts.insert("github", github);
+        scope
+    }
+}
 
 impl Job<'_> {
     pub(super) async fn run_node(
         &mut self,
-        uses: &str,
+        loaded: &Loaded,
         node: &Node,
-        inputs: Object,
-        dir: &Path,
+        inputs: &Object,
         current: &Current,
     ) -> Result<Came, RunnerError> {
-        if node.pre.is_some() {
+        if node.pre.is_some() && loaded.uses.starts_with('.') {
             // As on GitHub: the action's files are only there once an earlier step has checked them out.
-            let text =
-                format!("pre of {uses} is not run, since a local action is not there before the first step");
+            let text = format!(
+                "pre of {} is not run, since a local action is not there before the first step",
+                loaded.uses
+            );
             let annotation =
                 Annotation { step: Some(current.index), ..Annotation::new(Level::Warning, text) };
             self.log.annotate(annotation).await;
         }
-        let mut scope = current.scope.clone();
-        set_github(&mut scope.contexts, "action_path", &self.map.inside_text(dir));
-        let own = self.executor.node(&self.identity, &node.using.value).await?;
-        let mut env = self.environment(&scope);
-        env.extend(input_env(&inputs));
+        let main = NodePart::new(&self.map, loaded, node, &node.main.value, "main", inputs)?;
+        self.add_post(loaded, node, inputs, current)?;
+        self.run_part(&main, current).await
+    }
+
+    /// Remembers what the action wants to run when all steps have; once a step, by its pre part if it has one.
+    pub(super) fn add_post(
+        &mut self,
+        loaded: &Loaded,
+        node: &Node,
+        inputs: &Object,
+        current: &Current,
+    ) -> Result<(), RunnerError> {
+        let Some(post) = &node.post else { return Ok(()) };
+        let part = NodePart::new(&self.map, loaded, node, &post.value, "post", inputs)?;
+        let (condition, current) = (node.post_if.clone(), current.clone());
+        let post = Post { name: format!("Post {}", loaded.uses), part, condition, current };
+        match self.posts.iter_mut().find(|known| known.current.place == post.current.place) {
+            Some(known) => *known = post,
+            None => self.posts.push(post),
+        }
+        Ok(())
+    }
+
+    /// Runs a part of a JavaScript action. The state that earlier parts saved is handed to it, and what it saves is kept.
+    pub(crate) async fn run_part(&mut self, part: &NodePart, current: &Current) -> Result<Came, RunnerError> {
+        let mut argv = match self.executor.node(&self.identity, &part.using).await? {
+            Some(own) => own,
+            None => vec![self.node(part, current).await?],
+        };
+        argv.push(part.file.clone());
+        let mut env = self.environment(&part.scope(&current.scope));
+        env.extend(part.inputs.clone());
+        for (name, value) in self.states.get(&current.place).into_iter().flatten() {
+            env.insert(format!("STATE_{name}"), value.clone());
+        }
         let program = Program {
             job: self.identity.clone(),
             folders: self.folders.clone(),
-            argv: {
-                let mut argv = own.clone().unwrap_or_else(|| vec!["node".to_owned()]);
-                argv.push(self.map.inside_text(&file(dir, &node.main.value, "main")?));
-                argv
-            },
+            argv,
             script: None,
             directory: self.map.inside(&self.folders.workspace),
             env,
             place: ProgramPlace::Job,
         };
-        if own.is_none() && !self.has_program("node", &program.env, &program.directory).await {
-            return Err(RunnerError::new(
-                ErrorKind::NodeMissing,
-                format!(
-                    "{uses} is a JavaScript action ({}), and node is in no folder of PATH",
-                    node.using.value
-                ),
-            )
-            .with_help("install Node 20 or newer, or put it on the PATH of the runner"));
-        }
-        let post = node.post.as_ref().map(|post| file(dir, &post.value, "post")).transpose()?;
-        let post = post.map(|post| self.map.inside_text(&post));
+        let program = self.with_own_repository(part, program, current).await;
         let (came, heard) = self.run_program(&program, current, Hearing::Step).await?;
-        if let Some(post) = post {
-            self.posts.push(Post {
-                name: format!("Post {uses}"),
-                file: post,
-                program,
-                state: heard.state,
-                condition: node.post_if.clone(),
-                current: Current { scope, ..current.clone() },
-            });
-        }
+        self.states.entry(current.place.clone()).or_default().extend(heard.state);
         Ok(came)
     }
 }
 
-fn file(dir: &Path, name: &str, key: &str) -> Result<PathBuf, RunnerError> {
+impl Job<'_> {
+    /// The real checkout fetches the run's repository from its server. Here the repository is on this machine, with
+    /// commits that the server may not have; git is told to look there for that one address.
+    async fn with_own_repository(
+        &mut self,
+        part: &NodePart,
+        mut program: Program,
+        current: &Current,
+    ) -> Program {
+        let github = |field: &str| {
+            let value = self.request.github.get(field).map(|value| value.to_text().to_string());
+            value.filter(|text| !text.is_empty())
+        };
+        let (server, name) = (github("server_url"), github("repository"));
+        let is_checkout = part.repository.eq_ignore_ascii_case("actions/checkout");
+        let (true, Some(name)) = (is_checkout && !program.env.contains_key("GIT_CONFIG_COUNT"), name) else {
+            return program;
+        };
+        let address = format!("{}/{name}", server.as_deref().unwrap_or("https://github.com"));
+        let here = self.context.repository.path.display().to_string();
+        let line = format!("git finds {address} in {here}, the repository of this run");
+        self.log.line(Some(current.index), &line).await;
+        for (key, value) in [
+            ("GIT_CONFIG_COUNT", "2".to_owned()),
+            ("GIT_CONFIG_KEY_0", format!("url.file://{here}.insteadOf")),
+            ("GIT_CONFIG_VALUE_0", address),
+            ("GIT_CONFIG_KEY_1", "safe.directory".to_owned()),
+            ("GIT_CONFIG_VALUE_1", "*".to_owned()),
+        ] {
+            program.env.insert(key.to_owned(), value);
+        }
+        program
+    }
+}
+
+fn path_of(dir: &Path, name: &str, key: &str) -> Result<PathBuf, RunnerError> {
     let path = dir.join(name);
     if path.is_file() {
         return Ok(path);
@@ -85,12 +189,4 @@ fn file(dir: &Path, name: &str, key: &str) -> Result<PathBuf, RunnerError> {
         format!("the action names {name:?} as its {key}, and there is no such file"),
     )
     .with_help("build the action and commit its files, or correct the name in action.yml"))
-}
-
-/// Sets a field of the `github` context.
-fn set_github(contexts: &mut Object, key: &str, value: &str) {
-    let mut github =
-        contexts.get("github").and_then(|github| github.as_object()).cloned().unwrap_or_default();
-    github.insert(key, value);
-    contexts.insert("github", github);
 }

@@ -216,6 +216,8 @@ impl Job<'_> {
         let mut env = self.env.clone();
         env.extend(frame.env.iter().map(|(key, value)| (key.clone(), value.clone())));
         Current {
+            place: Vec::new(),
+            own_env: BTreeMap::new(),
             index: failed.index,
             id: String::new(),
             scope: self.scope(frame, &env, None),

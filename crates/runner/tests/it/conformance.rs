@@ -136,3 +136,96 @@ async fn step_env() {
     }
     println!("conformance: step-env: {passed}/{}", cases.len());
 }
+
+/// The cases are about a job's steps in time: each runs as long as it says on the dummy executor, and the control steps come
+/// right after, or once the steps they name have ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn background_steps() {
+    let Some(cases) = cases("background-steps.json") else { return };
+    let (mut passed, mut failed) = (0, Vec::new());
+    for case in &cases {
+        let mut text = String::new();
+        let steps = case["input"]["steps"].as_array().expect("steps");
+        // Our steps in the order in which they are reported, by their ids.
+        let mut ids = Vec::new();
+        for step in steps {
+            if step.get("after_end_of").is_some() {
+                // A step without a limit to wait in: what it comes after has ended long before.
+                text += "      - {run: x, env: {SHIPWAY_DUMMY_SLEEP: 200ms}}\n";
+                ids.push(String::new());
+            }
+            let mut entry = serde_json::json!({});
+            for key in ["id", "background", "wait", "wait-all", "cancel"] {
+                if let Some(value) = step.get(key) {
+                    entry[key] = value.clone();
+                }
+            }
+            if let Some(takes) = step["takes_ms"].as_u64() {
+                entry["run"] = "x".into();
+                let exit = if step["result"] == "failure" { "1" } else { "0" };
+                entry["env"] = serde_json::json!({
+                    "SHIPWAY_DUMMY_SLEEP": format!("{}ms", takes.min(500)), "SHIPWAY_DUMMY_EXIT": exit,
+                });
+            }
+            ids.push(step["id"].as_str().unwrap_or_default().to_owned());
+            text += &format!("      - {entry}\n");
+        }
+        let workflow = format!("on: push\njobs:\n  job:\n    runs-on: host\n    steps:\n{text}");
+        let story = World::dummy().run(&workflow).await;
+        let place = |event: &str| {
+            let (id, what) = event.split_once(':').expect("an event");
+            story.reports.iter().position(|report| match &report.kind {
+                ReportKind::StepStarted { index, .. } => what == "start" && ids[*index] == id,
+                ReportKind::StepFinished { index, .. } => what == "end" && ids[*index] == id,
+                ReportKind::JobStarted { .. }
+                | ReportKind::Line { .. }
+                | ReportKind::Annotation(_)
+                | ReportKind::Summary { .. }
+                | ReportKind::Break { .. }
+                | ReportKind::JobFinished { .. } => false,
+            })
+        };
+        let result = |id: &str| {
+            story.reports.iter().find_map(|report| match &report.kind {
+                ReportKind::StepFinished { index, conclusion, .. } if ids[*index] == id => {
+                    Some(conclusion.as_str())
+                }
+                ReportKind::StepFinished { .. }
+                | ReportKind::StepStarted { .. }
+                | ReportKind::JobStarted { .. }
+                | ReportKind::Line { .. }
+                | ReportKind::Annotation(_)
+                | ReportKind::Summary { .. }
+                | ReportKind::Break { .. }
+                | ReportKind::JobFinished { .. } => None,
+            })
+        };
+        let expect = &case["expect"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let job = expect["job_result"].as_str().is_none_or(|word| word == story.conclusion.as_str());
+        let order = expect["order"].as_array().into_iter().flatten().all(|pair| {
+            place(&text(&pair[0])).zip(place(&text(&pair[1]))).is_some_and(|(first, second)| first < second)
+        });
+        let ended =
+            expect["all_ended"].as_array().into_iter().flatten().all(|id| result(&text(id)).is_some());
+        let mut each = expect["steps"].as_object().into_iter().flatten();
+        let each = each.all(|(id, word)| result(id) == word.as_str());
+        let ran = expect["ran"].as_array().into_iter().flatten().all(|index| {
+            let index = usize::try_from(index.as_u64().expect("an index")).expect("a small one");
+            story.steps()[index].0 != Conclusion::Skipped
+        });
+        if job && order && ended && each && ran {
+            passed += 1;
+        } else {
+            failed.push(format!(
+                "{}: {} {:?}\n{}",
+                case["name"],
+                story.conclusion,
+                story.steps(),
+                story.log()
+            ));
+        }
+    }
+    println!("conformance: background-steps: {passed}/{}", cases.len());
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}

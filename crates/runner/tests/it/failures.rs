@@ -22,12 +22,12 @@ async fn each_mistake_has_one_clear_message() {
     check(&world, "run: 'touch x; ./x'", &["exit code 126", "chmod +x"]).await;
     check(&world, "{shell: 'fish {0}', run: x}", &["SW0501", "\"fish\" is not installed", "install fish"])
         .await;
-    check(&world, "{shell: pwsh, run: x}", &["SW0501", "pwsh is not supported yet"]).await;
+    check(&world, "{shell: pwsh, run: x}", &["SW0501", "\"pwsh\" is not installed"]).await;
     check(&world, "{shell: ksh, run: x}", &["SW0501", "shell: ksh {0}"]).await;
     check(&world, "{working-directory: nowhere, run: x}", &["SW0502", "nowhere does not exist"]).await;
     check(&world, "uses: ./missing", &["SW0503", "no action.yml in ./missing", "actions/checkout"]).await;
-    check(&world, "uses: you/fancy@v1", &["SW0504", "you/fancy@v1 is not supported yet"]).await;
-    check(&world, "uses: actions/cache@v4", &["SW0504", "actions/cache@v4"]).await;
+    check(&world, "uses: you/fancy@v1", &["SW0540", "no repository you/fancy", "git clone --mirror"]).await;
+    check(&world, "{shell: cmd, run: x}", &["SW0501", "interpreter of Windows"]).await;
     check(&world, "run: echo broken >> $GITHUB_OUTPUT", &["SW0510", "GITHUB_OUTPUT", "line 1", "\"broken\""])
         .await;
     check(&world, "run: kill -9 $$", &["signal 9"]).await;

@@ -2,6 +2,7 @@
 
 mod actions;
 mod artifacts;
+mod background;
 mod checkout;
 mod conformance;
 mod crash;
@@ -12,4 +13,6 @@ mod failures;
 mod language;
 mod masks;
 mod processes;
+mod real;
+mod remote;
 mod world;

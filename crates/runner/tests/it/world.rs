@@ -2,8 +2,8 @@
 
 use shipway_base::{Clock, Secret, Source, Timestamp};
 use shipway_runner::{
-    ArtifactFolder, Cancel, DummyExecutor, Executor, Groups, HostExecutor, JobContext, Level, MemoryJournal,
-    Patience, Report, ReportKind, Repository, Revision, RunnerError, drive,
+    ActionStore, ArtifactFolder, Cancel, DummyExecutor, Executor, Groups, HostExecutor, JobContext, Level,
+    MemoryJournal, Patience, Report, ReportKind, Repository, Revision, RunnerError, drive,
 };
 use shipway_workflow::{
     document::Workflow,
@@ -256,6 +256,13 @@ pub(crate) fn context(dir: &Path) -> JobContext {
         path_prefix: Arc::default(),
         extra_env: Arc::default(),
         secret_env: Arc::default(),
+        actions: Arc::new(ActionStore::new(
+            dir.join("actions"),
+            Some(dir.join("mirror")),
+            "https://github.com",
+            &BTreeMap::from([("PATH".to_owned(), host_path())]),
+        )),
+        native_actions: true,
         debug: false,
         groups: Groups::new(),
         platforms: Arc::default(),
@@ -277,6 +284,22 @@ pub(crate) fn has(program: &str) -> bool {
         println!("NOT TESTED: {program} is not installed");
     }
     found
+}
+
+/// Where a program is that [`has`] found.
+pub(crate) fn which(program: &str) -> PathBuf {
+    let mut found = std::env::split_paths(&host_path())
+        .map(|dir| dir.join(program))
+        .filter(|path| path.is_file())
+        .collect::<Vec<_>>();
+    found.swap_remove(0)
+}
+
+/// The version of the Node on the path, without its `v`.
+#[expect(clippy::disallowed_methods, reason = "tests run the programs of the machine they run on")]
+pub(crate) fn node_version() -> String {
+    let output = std::process::Command::new("node").arg("--version").output().expect("node");
+    String::from_utf8_lossy(&output.stdout).trim().trim_start_matches('v').to_owned()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the repository of a test is made with git itself")]

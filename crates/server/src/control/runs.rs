@@ -12,7 +12,7 @@ use crate::{
     source::{self, ContextFacts, RepositoryName},
 };
 use shipway_base::{Diagnostics, Id, Secret, Source, Timestamp};
-use shipway_runner::{Cancel, Executor, Groups, JobContext, Repository, Revision, drive};
+use shipway_runner::{ActionStore, Cancel, Executor, Groups, JobContext, Repository, Revision, drive};
 use shipway_store::{
     Append, Expected, StoreError,
     models::{self, Conclusion, Status, runs::RunRow},
@@ -48,6 +48,8 @@ pub(crate) struct RunSettings {
     pub(crate) repository: RepositoryName,
     /// Where jobs run.
     pub(crate) executor: Arc<dyn Executor>,
+    /// Where actions of other repositories come from.
+    pub(crate) actions: Arc<ActionStore>,
     /// The variables that jobs inherit.
     pub(crate) host_env: Arc<BTreeMap<String, String>>,
     /// Folders before `PATH`: the one with our own binary.
@@ -457,6 +459,8 @@ impl Runs {
                 revision: Revision::Commit(sha.to_owned()),
             },
             artifacts: Arc::new(RunArtifacts::new(self.world.clone(), id)),
+            actions: self.settings.actions.clone(),
+            native_actions: true,
             host_env: self.settings.host_env.clone(),
             path_prefix: self.settings.path_prefix.clone(),
             extra_env: Arc::new(extra),

@@ -83,6 +83,12 @@ pub(crate) struct Options {
     /// Run jobs with this label here (host) or in containers of an image (docker://IMAGE)
     #[arg(long = "platform", value_name = "LABEL=WHERE", value_parser = pairs::platform)]
     platforms: Vec<(String, Platform)>,
+    /// Take actions of other repositories from the git repositories <owner>/<repo> in this folder, not from the network
+    #[arg(long, value_name = "DIR")]
+    action_mirror: Option<PathBuf>,
+    /// Run the real actions also where built-in ones can stand for them, such as actions/checkout
+    #[arg(long)]
+    no_native_actions: bool,
     /// Run so many jobs at once; as many as there are processors when it is not given
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,

@@ -270,7 +270,7 @@ fn empty(dir: &Path) -> Result<(), RunnerError> {
 }
 
 /// Copies the files of a list whose entries end with a zero byte. Files that are tracked but deleted are left out.
-fn copy_files(list: &[u8], from: &Path, to: &Path) -> Result<usize, RunnerError> {
+pub(crate) fn copy_files(list: &[u8], from: &Path, to: &Path) -> Result<usize, RunnerError> {
     let mut count = 0;
     let mut last_parent = PathBuf::new();
     for name in list.split(|&byte| byte == 0).filter(|name| !name.is_empty()) {

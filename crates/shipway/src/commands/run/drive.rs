@@ -24,8 +24,8 @@ use crate::{
 };
 use shipway_base::Secret;
 use shipway_runner::{
-    ArtifactFolder, Artifacts as _, Cancel, Executor, Groups, HostExecutor, JobContext, Patience, Report,
-    ReportKind, Repository, Revision, RunnerError, drive, reap_orphans, with_containers,
+    ActionStore, ArtifactFolder, Artifacts as _, Cancel, Executor, Groups, HostExecutor, JobContext,
+    Patience, Report, ReportKind, Repository, Revision, RunnerError, drive, reap_orphans, with_containers,
 };
 use shipway_workflow::{
     plan::ConcurrencyGroup,
@@ -336,6 +336,8 @@ fn context(
         secrets: Arc::new(given.secrets),
         repository: Repository { path: here.root.clone(), revision: Revision::WorkingTree },
         artifacts: Arc::new(ArtifactFolder::new(folder.artifacts())),
+        actions: Arc::new(actions(environment, options)),
+        native_actions: !options.no_native_actions,
         host_env: Arc::new(inherited(environment)),
         path_prefix: Arc::default(),
         extra_env: Arc::new(given.env),
@@ -345,6 +347,18 @@ fn context(
         slots: Arc::new(Semaphore::new(jobs)),
         breaks: None,
     }
+}
+
+/// Where actions of other repositories come from and are kept for later runs: below `XDG_CACHE_HOME`, or where it points
+/// when nobody says.
+fn actions(environment: &Environment, options: &Options) -> ActionStore {
+    let mirror = options.action_mirror.as_ref().map(|mirror| environment.folder.join(mirror));
+    let home = || Some(Path::new(environment.variable("HOME")?).join(".cache"));
+    let own = environment.variable("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = own
+        .or_else(home)
+        .unwrap_or_else(|| environment.folder.join(environment.variable("TMPDIR").unwrap_or("/tmp")));
+    ActionStore::new(cache.join("shipway/actions"), mirror, "https://github.com", &environment.variables)
 }
 
 fn inherited(environment: &Environment) -> BTreeMap<String, String> {

@@ -105,10 +105,19 @@ fn a_file_that_is_no_text() {
 fn actions_of_other_repositories() {
     let jobs =
         "  a:\n    runs-on: x\n    steps:\n      - run: echo began\n      - uses: docker/login-action@v3\n";
-    let answer = run(&on_push(jobs), &[], 2);
+    let folder = repository(&on_push(jobs));
+    let mirror = folder.path().join("mirror");
+    std::fs::create_dir(&mirror).expect("a folder");
+    let answer = expect(&folder, &["--action-mirror", "mirror"], 1);
     contains(
         &answer,
-        &["error[SW0504]", "ci.yml:7:15", "docker/login-action@v3 is not supported yet", "uses: ./path"],
+        &[
+            "SW0540",
+            "ci.yml:7:15",
+            "no repository docker/login-action in",
+            "git clone --mirror",
+            "--action-mirror",
+        ],
     );
     assert!(!answer.stdout.contains("began"), "{}", answer.all());
 }

@@ -1,0 +1,160 @@
+//! The pre parts of JavaScript actions: before the job's first step, in the order of the steps.
+
+use super::{Loaded, prepare};
+use crate::{
+    error::RunnerError,
+    executor::BoxFuture,
+    job::{Frame, Job},
+    report::ReportKind,
+    script::expression,
+    steps::{Came, Current},
+};
+use shipway_workflow::{
+    action::{Composite, Node, Runs},
+    document::{Step, StepKind, UsesStep},
+    expr::Object,
+    run::Conclusion,
+};
+
+impl Job<'_> {
+    /// Runs the pre parts of the actions of these steps, and of those within composite actions.
+    pub(crate) fn run_pres<'s>(&'s mut self, frame: &'s mut Frame, steps: &'s [Step]) -> BoxFuture<'s, ()> {
+        Box::pin(async move {
+            for (number, step) in steps.iter().flat_map(Step::with_inner).enumerate() {
+                let StepKind::Uses(uses) = &step.kind else { continue };
+                let Some(loaded) =
+                    self.loaded.get(&prepare::key(&uses.uses.value, frame.root.as_deref())).cloned()
+                else {
+                    continue;
+                };
+                if !self.has_pre(&loaded, 0) {
+                    continue;
+                }
+                match &loaded.action.runs {
+                    Runs::Node(node) => self.run_pre(frame, step, number, uses, &loaded, node).await,
+                    Runs::Composite(composite) => {
+                        self.run_pres_within(frame, step, number, uses, &loaded, composite).await;
+                    }
+                    Runs::Docker(_) => {}
+                }
+            }
+        })
+    }
+
+    /// Whether an action, or one within it, has a pre part.
+    fn has_pre(&self, loaded: &Loaded, depth: usize) -> bool {
+        match &loaded.action.runs {
+            Runs::Node(node) => node.pre.is_some(),
+            Runs::Docker(_) => false,
+            Runs::Composite(composite) if depth < super::MAX_DEPTH => composite.steps.iter().any(|step| {
+                let StepKind::Uses(uses) = &step.kind else { return false };
+                let inner = self.loaded.get(&prepare::key(&uses.uses.value, loaded.root.as_deref()));
+                inner.is_some_and(|inner| self.has_pre(inner, depth + 1))
+            }),
+            Runs::Composite(_) => false,
+        }
+    }
+
+    async fn run_pre(
+        &mut self,
+        frame: &mut Frame,
+        step: &Step,
+        number: usize,
+        uses: &UsesStep,
+        loaded: &Loaded,
+        node: &Node,
+    ) {
+        let Some(pre) = &node.pre else { return };
+        let began = self.context.clock.now();
+        let index = self.next_step;
+        self.next_step += 1;
+        let name = self.log.masker.mask(&format!("Pre {}", loaded.uses));
+        self.log.send(ReportKind::StepStarted { index, name }).await;
+        let came = match self.around(frame, step, number, index) {
+            Err(found) => {
+                self.complain_of(index, &found).await;
+                Came::of(Conclusion::Failure)
+            }
+            Ok(current) => {
+                let ran = self.run_pre_part(frame, uses, loaded, node, &pre.value, &current).await;
+                match ran {
+                    Ok(came) => came,
+                    Err(error) => {
+                        self.complain_about(&current, &error).await;
+                        Came::of(Conclusion::Failure)
+                    }
+                }
+            }
+        };
+        if came.outcome == Conclusion::Failure {
+            frame.status = Conclusion::Failure;
+        }
+        let duration = self.context.clock.now().since(began);
+        let (outcome, exit_code) = (came.outcome, came.exit_code);
+        let finished = ReportKind::StepFinished { index, outcome, conclusion: outcome, exit_code, duration };
+        self.log.send(finished).await;
+    }
+
+    async fn run_pre_part(
+        &mut self,
+        frame: &Frame,
+        uses: &UsesStep,
+        loaded: &Loaded,
+        node: &Node,
+        file: &str,
+        current: &Current,
+    ) -> Result<Came, RunnerError> {
+        let inputs = self.pre_inputs(frame, uses, loaded, current).await?;
+        let part = super::node::NodePart::new(&self.map, loaded, node, file, "pre", &inputs)?;
+        let scope = part.scope(&current.scope);
+        if !node.pre_if.eval(&scope).map_err(|found| expression(&found))? {
+            return Ok(Came::of(Conclusion::Skipped));
+        }
+        self.add_post(loaded, node, &inputs, current)?;
+        self.run_part(&part, current).await
+    }
+
+    async fn run_pres_within(
+        &mut self,
+        outer: &mut Frame,
+        step: &Step,
+        number: usize,
+        uses: &UsesStep,
+        loaded: &Loaded,
+        composite: &Composite,
+    ) {
+        let index = self.next_step;
+        let inner = match self.around(outer, step, number, index) {
+            Err(found) => Err(expression(&found)),
+            Ok(current) => match self.pre_inputs(outer, uses, loaded, &current).await {
+                Ok(inputs) => Ok(self.inner_frame(outer, loaded, inputs, &current)),
+                Err(error) => Err(error),
+            },
+        };
+        match inner {
+            Ok(mut frame) => {
+                frame.inside = None;
+                frame.status = outer.status;
+                self.run_pres(&mut frame, &composite.steps).await;
+                outer.status = frame.status;
+            }
+            Err(error) => {
+                let place = Some((&*outer.source.name, step.span.start.line));
+                let text = error.to_string();
+                self.complain(None, &text, place).await;
+                outer.status = Conclusion::Failure;
+            }
+        }
+    }
+
+    async fn pre_inputs(
+        &mut self,
+        frame: &Frame,
+        uses: &UsesStep,
+        loaded: &Loaded,
+        current: &Current,
+    ) -> Result<Object, RunnerError> {
+        let given = self.fields(&uses.with, &current.scope).map_err(|found| expression(&found))?;
+        self.inputs(frame, &loaded.action, &given, current, false).await
+    }
+}

@@ -1,0 +1,151 @@
+//! Fetches the actions of a job before its first step, those within composite actions too, as GitHub does.
+
+use super::Loaded;
+use crate::{
+    error::{ErrorKind, RunnerError},
+    job::Job,
+    remote::Wanted,
+    steps::written,
+};
+use shipway_base::{Source, Span};
+use shipway_workflow::{
+    action::Runs,
+    document::{Step, StepKind, Uses},
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// An action that could not be fetched, and the place that asks for it.
+#[derive(Debug)]
+pub(crate) struct Unfetched {
+    /// Why.
+    pub(crate) error: RunnerError,
+    /// The document with the step.
+    pub(crate) source: Source,
+    /// The value of its `uses`.
+    pub(crate) span: Span,
+}
+
+impl Job<'_> {
+    /// Fetches what the steps name, and what the composite actions among that name. `root` is the folder of the repository
+    /// that the document comes from, when that is not the repository of the run. `step` is the one whose log tells of it.
+    pub(crate) async fn fetch_actions(
+        &mut self,
+        steps: &[Step],
+        source: &Source,
+        root: Option<PathBuf>,
+        step: Option<usize>,
+    ) -> Result<(), Unfetched> {
+        if !self.executor.is_real() {
+            return Ok(());
+        }
+        let mut open = vec![(names(steps), source.clone(), root)];
+        while let Some((names, source, root)) = open.pop() {
+            for (uses, span) in names {
+                let key = key(&uses, root.as_deref());
+                if self.native(&uses).is_some() || self.loaded.contains_key(&key) {
+                    continue;
+                }
+                let loaded = self.fetch_action(&uses, root.as_deref(), step).await;
+                let loaded = loaded.map_err(|error| Unfetched { error, source: source.clone(), span })?;
+                let Some(loaded) = loaded else { continue };
+                if let Runs::Composite(composite) = &loaded.action.runs {
+                    let inner = self::names(&composite.steps);
+                    open.push((inner, loaded.action.source.clone(), loaded.root.clone()));
+                }
+                self.loaded.insert(key, loaded);
+            }
+        }
+        Ok(())
+    }
+
+    /// Fetches one action; `None` when it is none that is fetched.
+    async fn fetch_action(
+        &mut self,
+        uses: &Uses,
+        root: Option<&Path>,
+        step: Option<usize>,
+    ) -> Result<Option<Loaded>, RunnerError> {
+        let (folder, path, repository, reference, root) = match uses {
+            Uses::Local { .. } | Uses::Docker { .. } => return Ok(None),
+            Uses::Repository { owner, repo, path, reference } => {
+                let folder = self.place(Wanted { owner, repo, reference }, step).await?;
+                (folder.clone(), path, format!("{owner}/{repo}"), reference.clone(), Some(folder))
+            }
+            Uses::SelfRepository { path } => {
+                let folder = match root {
+                    Some(root) => root.to_owned(),
+                    None => self.own_repository().await?,
+                };
+                // Which repository that is stands with the action around.
+                (folder, path, String::new(), String::new(), root.map(Path::to_owned))
+            }
+        };
+        let dir = super::normal(&folder, path)?;
+        let action = Arc::new(super::load(&dir, &written(uses), "in its repository")?);
+        Ok(Some(Loaded { uses: written(uses), action, dir, repository, reference, root }))
+    }
+
+    /// Makes the files of a repository in the folder of the job, once.
+    async fn place(&mut self, wanted: Wanted<'_>, step: Option<usize>) -> Result<PathBuf, RunnerError> {
+        let Wanted { owner, repo, reference } = wanted;
+        let name = format!("{}/{}@{reference}", owner.to_lowercase(), repo.to_lowercase());
+        if let Some(placed) = self.placed.get(&name) {
+            return Ok(placed.clone());
+        }
+        if [owner, repo].iter().any(|name| matches!(*name, "." | "..")) {
+            let text = format!("{owner}/{repo} is not the name of a repository");
+            return Err(RunnerError::new(ErrorKind::ActionFetch, text));
+        }
+        let store = self.context.actions.clone();
+        let commit = store.resolve(wanted).await?;
+        // A reference may hold slashes and dots; its commit is safe as a name.
+        let folder = self.folders.root.join("actions").join(owner).join(repo).join(&commit);
+        if !folder.exists() {
+            store.place(wanted, &commit, &folder).await?;
+        }
+        let line = format!("Download action repository '{owner}/{repo}@{reference}' (SHA:{commit})");
+        self.log.line(step, &line).await;
+        self.placed.insert(name, folder.clone());
+        Ok(folder)
+    }
+
+    /// Makes the files of the run's own repository in the folder of the job, once; whatever steps do to the workspace.
+    async fn own_repository(&mut self) -> Result<PathBuf, RunnerError> {
+        let name = "$".to_owned();
+        if let Some(placed) = self.placed.get(&name) {
+            return Ok(placed.clone());
+        }
+        let folder = self.folders.root.join("actions").join("_self");
+        self.context.actions.place_own(&self.context.repository, &folder).await?;
+        self.placed.insert(name, folder.clone());
+        Ok(folder)
+    }
+}
+
+/// Under which name an action is remembered: account and repository are compared without case, and `$/` depends on the
+/// repository around.
+pub(super) fn key(uses: &Uses, root: Option<&Path>) -> String {
+    match uses {
+        Uses::Repository { owner, repo, path, reference } => {
+            format!("{}/{}/{path}@{reference}", owner.to_lowercase(), repo.to_lowercase())
+        }
+        Uses::SelfRepository { path } => format!("$/{path}@{}", root.unwrap_or(Path::new("")).display()),
+        Uses::Local { .. } | Uses::Docker { .. } => written(uses),
+    }
+}
+
+fn names(steps: &[Step]) -> Vec<(Uses, Span)> {
+    let all = steps.iter().flat_map(Step::with_inner);
+    all.filter_map(|step| match &step.kind {
+        StepKind::Uses(uses) => Some((uses.uses.value.clone(), uses.uses.span)),
+        StepKind::Run(_)
+        | StepKind::Wait(_)
+        | StepKind::WaitAll
+        | StepKind::Cancel(_)
+        | StepKind::Parallel(_) => None,
+    })
+    .collect()
+}

@@ -1,0 +1,153 @@
+//! A mirror of one repository, and a store in front of it.
+
+use super::*;
+use std::process::Command;
+use tempfile::TempDir;
+
+struct World {
+    dir: TempDir,
+    commit: String,
+}
+
+impl World {
+    fn new() -> World {
+        let dir = TempDir::new().expect("a folder");
+        let work = dir.path().join("mirror/Me/greet");
+        fs::create_dir_all(work.join("sub")).expect("a folder");
+        fs::write(work.join("action.yml"), "name: greet\n").expect("a file");
+        fs::write(work.join("sub/run.sh"), "echo hi\n").expect("a file");
+        std::os::unix::fs::symlink("action.yml", work.join("link")).expect("a link");
+        git(&work, &["init", "--quiet", "--initial-branch=main"]);
+        git(&work, &["add", "--all"]);
+        git(&work, &["commit", "--quiet", "-m", "one"]);
+        git(&work, &["tag", "-a", "v1", "-m", "one"]);
+        let commit = git(&work, &["rev-parse", "HEAD"]);
+        fs::write(work.join("action.yml"), "name: newer\n").expect("a file");
+        git(&work, &["commit", "--quiet", "-a", "-m", "two"]);
+        World { dir, commit }
+    }
+
+    fn store(&self) -> ActionStore {
+        let mirror = Some(self.dir.path().join("mirror"));
+        ActionStore::new(self.dir.path().join("cache"), mirror, "https://github.com", &host_env())
+    }
+}
+
+fn wanted(reference: &str) -> Wanted<'_> {
+    Wanted { owner: "me", repo: "Greet", reference }
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests run the git of the machine they run on")]
+fn host_env() -> BTreeMap<String, String> {
+    BTreeMap::from([("PATH".to_owned(), std::env::var("PATH").unwrap_or_default())])
+}
+
+#[expect(clippy::disallowed_methods, reason = "the repository of a test is made with git itself")]
+fn git(dir: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git")
+        .args(["-c", "user.name=me", "-c", "user.email=me@localhost", "-c", "core.hooksPath=/dev/null"])
+        .args(arguments)
+        .current_dir(dir)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .output()
+        .expect("git");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+async fn placed(store: &ActionStore, commit: &str, into: &Path) -> Result<String, String> {
+    store.place(wanted("v1"), commit, into).await.map_err(|error| error.to_string())?;
+    Ok(fs::read_to_string(into.join("action.yml")).expect("a manifest"))
+}
+
+#[tokio::test]
+async fn a_reference_is_a_tag_a_branch_or_a_whole_commit() {
+    let world = World::new();
+    let store = world.store();
+    for reference in ["v1", "refs/tags/v1", &world.commit] {
+        assert_eq!(store.resolve(wanted(reference)).await.expect(reference), world.commit);
+    }
+    assert_ne!(store.resolve(wanted("main")).await.expect("a branch"), world.commit);
+    let error = store.resolve(wanted(&world.commit[..10])).await.expect_err("a short id").to_string();
+    assert!(error.contains("SW0540") && error.contains("write all 40 digits"), "{error}");
+    let error = store.resolve(wanted("v9")).await.expect_err("no such tag").to_string();
+    assert!(error.contains("no branch or tag \"v9\""), "{error}");
+    let nobody = Wanted { owner: "me", repo: "gone", reference: "v1" };
+    let error = store.resolve(nobody).await.expect_err("no such repository").to_string();
+    assert!(error.contains("git clone --mirror https://github.com/me/gone"), "{error}");
+}
+
+#[tokio::test]
+async fn files_are_kept_and_each_job_has_its_own() {
+    let world = World::new();
+    let store = world.store();
+    let (one, two) = (world.dir.path().join("one"), world.dir.path().join("two"));
+    assert_eq!(placed(&store, &world.commit, &one).await.as_deref(), Ok("name: greet\n"));
+    assert!(one.join("link").is_symlink() && one.join("sub/run.sh").is_file() && !one.join(".git").exists());
+    fs::write(one.join("action.yml"), "changed").expect("a file");
+    // The mirror is gone, and the commit is still there.
+    fs::remove_dir_all(world.dir.path().join("mirror")).expect("removed");
+    assert_eq!(store.resolve(wanted(&world.commit)).await.expect("kept"), world.commit);
+    assert_eq!(placed(&store, &world.commit, &two).await.as_deref(), Ok("name: greet\n"));
+}
+
+#[tokio::test]
+async fn two_may_fetch_at_once() {
+    let world = World::new();
+    let (first, second) = (world.store(), world.store());
+    let (one, two) = (world.dir.path().join("one"), world.dir.path().join("two"));
+    let both = tokio::join!(placed(&first, &world.commit, &one), placed(&second, &world.commit, &two));
+    assert_eq!(both, (Ok("name: greet\n".to_owned()), Ok("name: greet\n".to_owned())));
+    let kept = world.dir.path().join("cache/me/greet");
+    assert_eq!(fs::read_dir(kept).expect("the folder").count(), 1);
+}
+
+#[tokio::test]
+async fn what_a_killed_run_left_is_removed_and_what_is_broken_is_fetched_anew() {
+    let world = World::new();
+    let store = world.store();
+    let kept = world.dir.path().join("cache/me/greet");
+    fs::create_dir_all(&kept).expect("a folder");
+    // No process has this number: it is above the highest that Linux gives.
+    let left = kept.join(format!("{}{PART}4194305-0", world.commit));
+    fs::write(&left, "half").expect("a file");
+    let whole = kept.join(format!("{}.tar", world.commit));
+    fs::write(&whole, "this is no tar file, and long enough to be looked at".repeat(50)).expect("a file");
+    let error = placed(&store, &world.commit, &world.dir.path().join("one")).await.expect_err("broken");
+    assert!(error.contains("SW0540"), "{error}");
+    assert_eq!(
+        placed(&store, &world.commit, &world.dir.path().join("two")).await.as_deref(),
+        Ok("name: greet\n")
+    );
+    assert!(!left.exists());
+}
+
+#[tokio::test]
+async fn without_a_mirror_and_a_network_the_error_says_what_to_do() {
+    let world = World::new();
+    // Nobody listens on port 9 here.
+    let store = ActionStore::new(world.dir.path().join("cache"), None, "http://127.0.0.1:9", &host_env());
+    let error = store.resolve(wanted("v1")).await.expect_err("no network").to_string();
+    assert!(error.contains("me/Greet@v1") && error.contains("--action-mirror DIR"), "{error}");
+    let error = placed(&store, &world.commit, &world.dir.path().join("one")).await.expect_err("no network");
+    assert!(error.contains("--action-mirror DIR"), "{error}");
+    assert_eq!(fs::read_dir(world.dir.path().join("cache/me/greet")).expect("the folder").count(), 0);
+}
+
+#[test]
+fn no_archive_leaves_its_folder() {
+    let dir = TempDir::new().expect("a folder");
+    let tar = dir.path().join("evil.tar");
+    let mut builder = tar::Builder::new(fs::File::create(&tar).expect("a file"));
+    let mut link = tar::Header::new_gnu();
+    link.set_entry_type(tar::EntryType::Symlink);
+    link.set_size(0);
+    builder.append_link(&mut link, "out", "..").expect("a link");
+    let mut header = tar::Header::new_gnu();
+    header.set_size(1);
+    header.set_mode(0o644);
+    builder.append_data(&mut header, "out/escaped", &b"x"[..]).expect("an entry");
+    builder.finish().expect("a tar file");
+    assert!(unpack::unpack(&tar, &dir.path().join("into")).is_err());
+    assert!(!dir.path().join("escaped").exists());
+}

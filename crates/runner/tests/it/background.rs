@@ -1,0 +1,108 @@
+//! Steps that run beside others.
+
+use crate::world::World;
+use shipway_runner::ReportKind;
+use shipway_workflow::run::Conclusion;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_background_step_did_is_seen_once_somebody_waited() {
+    let story = World::new()
+        .steps(
+            r#"
+      - id: bg
+        background: true
+        run: |
+          echo "FROM=bg" >> "$GITHUB_ENV"
+          echo "/from/bg" >> "$GITHUB_PATH"
+          echo "out=yes" >> "$GITHUB_OUTPUT"
+          echo "::add-mask::hidden-word"
+          touch "$RUNNER_TEMP/done"
+      - run: while [ ! -e "$RUNNER_TEMP/done" ]; do sleep 0.05; done; echo "before [$FROM] [${{ steps.bg.outputs.out }}]"
+      - {id: w, wait: [bg]}
+      - run: echo "after [$FROM] [${{ steps.bg.outputs.out }}] ${PATH%%:*} ${{ steps.bg.conclusion }} hidden-word"
+"#,
+        )
+        .await;
+    story.expect_success().expect_line("before [] []").expect_line("after [bg] [yes] /from/bg success ***");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_than_ten_run_at_once_and_lines_belong_to_their_steps() {
+    let mut steps = String::new();
+    for number in 0..12 {
+        steps += &format!(
+            "      - {{background: true, id: s{number}, run: 'mkdir $RUNNER_TEMP/{number}; ls $RUNNER_TEMP | wc -l; sleep 0.5; rmdir $RUNNER_TEMP/{number}; echo own {number}'}}\n"
+        );
+    }
+    let story = World::new().steps(&steps).await;
+    story.expect_success();
+    let (mut most, mut running) = (0, 0);
+    for report in &story.reports {
+        match &report.kind {
+            ReportKind::StepStarted { .. } => running += 1,
+            ReportKind::StepFinished { .. } => running -= 1,
+            ReportKind::Line { step, text } if text.starts_with("own ") => {
+                assert_eq!(*text, format!("own {}", step.expect("a step")));
+            }
+            ReportKind::Line { .. }
+            | ReportKind::JobStarted { .. }
+            | ReportKind::Annotation(_)
+            | ReportKind::Summary { .. }
+            | ReportKind::JobFinished { .. }
+            | ReportKind::Break { .. } => {}
+        }
+        most = most.max(running);
+    }
+    assert_eq!(most, 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_is_cancelled_and_a_failure_that_nobody_waits_for_counts() {
+    let story = World::new()
+        .steps("      - {id: server, background: true, run: sleep 100}\n      - {cancel: server}\n      - run: echo went on\n")
+        .await;
+    story.expect_success().expect_line("went on");
+    assert_eq!(story.conclusions(), "cancelled success success");
+    let story =
+        World::new().steps("      - {background: true, run: exit 3}\n      - run: echo still\n").await;
+    assert_eq!(story.conclusion, Conclusion::Failure);
+    story.expect_line("still");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parallel_steps_are_waited_for_together() {
+    let story = World::new()
+        .steps(
+            r#"
+      - parallel:
+        - {id: a, run: 'while [ ! -e "$RUNNER_TEMP/b" ]; do sleep 0.05; done; echo "v=1" >> "$GITHUB_OUTPUT"'}
+        - {id: b, run: 'touch "$RUNNER_TEMP/b"'}
+      - run: echo "a gave ${{ steps.a.outputs.v }}"
+      - parallel:
+        - run: exit 4
+        - run: echo fine
+      - run: echo never
+"#,
+        )
+        .await;
+    assert_eq!(story.conclusion, Conclusion::Failure);
+    story.expect_line("a gave 1").expect_line("fine");
+    assert!(!story.log().lines().any(|line| line == "never"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_job_ends_its_background_steps() {
+    let story = World::new()
+        .watch(
+            "on: push\njobs:\n  job:\n    runs-on: host\n    steps:\n    - {background: true, id: s, run: sleep 100}\n    - run: echo ready; sleep 100\n    - {if: always(), run: echo cleaned}\n",
+            |report, cancel| {
+                if matches!(&report.kind, ReportKind::Line { text, .. } if text == "ready") {
+                    cancel.ask();
+                }
+            },
+        )
+        .await;
+    assert_ne!(story.conclusion, Conclusion::Success);
+    story.expect_line("cleaned");
+    assert_eq!(story.steps().len(), 3);
+}

@@ -1,0 +1,180 @@
+//! Actions of other repositories, from a mirror.
+
+use crate::world::{Story, World, git, has};
+use shipway_runner::{Level, ReportKind};
+use shipway_workflow::run::Conclusion;
+use std::fs;
+
+/// Puts a repository with these files into the mirror, tagged `v1`.
+fn publish(world: &World, name: &str, files: &[(&str, &str)]) -> String {
+    let dir = world.dir.path().join("mirror").join(name);
+    for (file, text) in files {
+        let path = dir.join(file);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    }
+    git(&dir, &["init", "--quiet", "--initial-branch=main"]);
+    git(&dir, &["add", "--all"]);
+    git(&dir, &["commit", "--quiet", "-m", "work"]);
+    git(&dir, &["tag", "v1"]);
+    git(&dir, &["rev-parse", "HEAD"])
+}
+
+/// A JavaScript action whose parts say who they are and hand state on.
+fn parts(extra: &str) -> Vec<(&'static str, String)> {
+    let manifest = format!(
+        "name: parts\ninputs: {{who: {{default: me}}}}\noutputs: {{got: {{description: x}}}}\nruns:\n  using: node20\n  \
+         pre: pre.js\n  main: main.js\n  post: post.js\n{extra}"
+    );
+    let part = |name: &str| {
+        format!(
+            "const fs = require('fs');\nconst e = process.env;\n\
+             console.log('{name} ' + e.INPUT_WHO + ' [' + (e.STATE_seen || '') + '] ' + e.GITHUB_ACTION_REPOSITORY + '@' + \
+             e.GITHUB_ACTION_REF + ' ' + fs.existsSync(e.GITHUB_ACTION_PATH + '/action.yml') + ' ' + (e.LATER || 'unset'));\n\
+             fs.appendFileSync(e.GITHUB_STATE, 'seen=' + (e.STATE_seen || '') + '{name},\\n');\n\
+             fs.appendFileSync(e.GITHUB_OUTPUT, 'got=' + e.INPUT_WHO + '\\n');\n"
+        )
+    };
+    vec![
+        ("action.yml", manifest),
+        ("pre.js", part("pre")),
+        ("main.js", part("main")),
+        ("post.js", part("post")),
+    ]
+}
+
+fn publish_parts(world: &World, name: &str, extra: &str) -> String {
+    let files = parts(extra);
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    publish(world, name, &files)
+}
+
+fn names(story: &Story) -> Vec<&str> {
+    let started = story.reports.iter().filter_map(|report| {
+        let ReportKind::StepStarted { name, .. } = &report.kind else { return None };
+        Some(name.as_str())
+    });
+    started.collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pre_main_and_post_share_state_and_run_in_order() {
+    if !has("node") {
+        return;
+    }
+    let world = World::new();
+    let commit = publish_parts(&world, "some/parts", "");
+    publish(
+        &world,
+        "some/wrap",
+        &[(
+            "inner/action.yml",
+            "name: wrap\ninputs: {name: {default: nobody}}\nruns:\n  using: composite\n  steps:\n  - uses: some/parts@v1\n    \
+             with: {who: 'in ${{ inputs.name }}'}\n",
+        )],
+    );
+    let story = world
+        .steps(&format!(
+            r#"
+      - run: echo "LATER=set" >> "$GITHUB_ENV"
+      - {{id: one, uses: some/parts@v1, with: {{who: first}}}}
+      - {{uses: some/wrap/inner@v1, with: {{name: wrap}}}}
+      - {{if: false, uses: Some/Parts@{commit}, with: {{who: never}}}}
+      - run: echo "out ${{{{ steps.one.outputs.got }}}}"
+"#
+        ))
+        .await;
+    story.expect_success();
+    assert_eq!(
+        names(&story),
+        [
+            "Pre some/parts@v1",
+            "Pre some/parts@v1",
+            &format!("Pre Some/Parts@{commit}"),
+            "Run echo \"LATER=set\" >> \"$GITHUB_ENV\"",
+            "Run some/parts@v1",
+            "Run some/wrap/inner@v1",
+            &format!("Run Some/Parts@{commit}"),
+            "Run echo \"out first\"",
+            &format!("Post Some/Parts@{commit}"),
+            "Post some/parts@v1",
+            "Post some/parts@v1",
+        ]
+    );
+    for line in [
+        "pre first [] some/parts@v1 true unset",
+        "pre in wrap [] some/parts@v1 true unset",
+        "main first [pre,] some/parts@v1 true set",
+        "main in wrap [pre,] some/parts@v1 true set",
+        "post in wrap [pre,main,] some/parts@v1 true set",
+        "post first [pre,main,] some/parts@v1 true set",
+        "out first",
+    ] {
+        story.expect_line(line);
+    }
+    let never = format!("post never [pre,] Some/Parts@{commit} true set");
+    story.expect_line(&never);
+    let told = format!("Download action repository 'some/parts@v1' (SHA:{commit})");
+    assert_eq!(story.log().matches(&told).count(), 1, "{}", story.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn conditions_of_pre_and_post_see_how_the_job_stands() {
+    if !has("node") {
+        return;
+    }
+    let world = World::new();
+    publish_parts(&world, "some/lazy", "  pre-if: runner.os == 'Windows'\n  post-if: failure()\n");
+    publish_parts(&world, "some/eager", "  post-if: success()\n");
+    let story =
+        world.steps("      - uses: some/lazy@v1\n      - uses: some/eager@v1\n      - run: exit 3\n").await;
+    assert_eq!(story.conclusion, Conclusion::Failure);
+    assert_eq!(
+        story.conclusions(),
+        "skipped success success success failure success skipped",
+        "{}",
+        story.log()
+    );
+    story.expect_line("post me [main,] some/lazy@v1 true unset");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_fetched_fails_the_job_before_its_first_step() {
+    let world = World::new();
+    publish(
+        &world,
+        "some/outer",
+        &[("action.yml", "name: o\nruns:\n  using: composite\n  steps:\n  - uses: gone/away@v1\n")],
+    );
+    let story = world.steps("      - run: echo first\n      - uses: some/outer@v1\n").await;
+    assert_eq!(story.conclusion, Conclusion::Failure);
+    assert_eq!(story.conclusions(), "");
+    let errors = story.annotations(Level::Error);
+    assert!(errors[0].starts_with("some/outer@v1/action.yml:5:11: [SW0540]"), "{errors:?}");
+    assert!(errors[0].contains("gone/away") && errors[0].contains("--action-mirror"), "{errors:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_cannot_change_an_action_for_the_next_one() {
+    let mut world = World::new();
+    let write = "name: w\nruns:\n  using: composite\n  steps:\n  - shell: bash\n    run: |\n      test ! -e \"$GITHUB_ACTION_PATH/mark\"\n      touch \"$GITHUB_ACTION_PATH/mark\"\n";
+    publish(&world, "some/write", &[("action.yml", write)]);
+    world
+        .file("near/action.yml", "name: near\nruns:\n  using: composite\n  steps:\n  - uses: some/late@v1\n");
+    world.commit();
+    publish(
+        &world,
+        "some/late",
+        &[(
+            "action.yml",
+            "name: l\nruns:\n  using: composite\n  steps:\n  - {shell: bash, run: echo fetched late}\n",
+        )],
+    );
+    for _ in 0..2 {
+        let story = world
+            .steps("      - uses: some/write@v1\n      - uses: actions/checkout@v4\n      - uses: ./near\n")
+            .await;
+        story.expect_success().expect_line("fetched late");
+        assert!(story.log().contains("The built-in checkout is used in place of actions/checkout@v4"));
+    }
+}
