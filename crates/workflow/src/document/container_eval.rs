@@ -192,3 +192,92 @@ fn wrong(source: &Template, place: &str, expected: &str, value: &Value) -> Diagn
 fn without_scheme(image: &str) -> String {
     image.strip_prefix("docker://").unwrap_or(image).to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Job, Workflow};
+    use super::*;
+    use serde_json::json;
+    use shipway_base::Source;
+
+    struct World;
+
+    impl Scope for World {
+        fn context(&self, name: &str) -> Option<Value> {
+            let vars = json!({
+                "EMPTY": "", "IMAGE": "docker://redis:7",
+                "WHOLE": {"image": "a", "ports": ["80"], "env": {"K": 1}, "credentials": {"username": "u", "password": "p"}},
+                "ALL": {"db": "postgres", "none": "", "web": {"image": "w", "command": "serve"}},
+                "WRONG": {"image": "a", "ports": "80"}, "UNKNOWN": {"imgae": "a"},
+            });
+            (name == "vars").then(|| Value::from_json(&vars))
+        }
+
+        fn function(&self, _: &str, _: &[Value]) -> Option<Result<Value, String>> {
+            None
+        }
+    }
+
+    fn job(keys: &str) -> Job {
+        let text = format!("on: push\njobs: {{a: {{runs-on: x, {keys}}}}}\n");
+        let (workflow, found) = Workflow::parse(&Source::new("w.yml", text));
+        let workflow = workflow.unwrap_or_else(|| panic!("{found}"));
+        workflow.jobs["a"].as_ref().clone()
+    }
+
+    fn container(written: &str) -> Result<Option<ContainerSpec>, Diagnostic> {
+        let job = job(&format!("container: {written}"));
+        let container = job.steps().and_then(|body| body.container.as_ref());
+        container.map_or(Ok(None), |container| container.eval(&World))
+    }
+
+    fn services(written: &str) -> Result<Vec<(String, ContainerSpec)>, Diagnostic> {
+        let job = job(&format!("services: {written}"));
+        let services = job.steps().and_then(|body| body.services.as_ref());
+        services.map_or(Ok(Vec::new()), |services| services.eval(&World))
+    }
+
+    #[test]
+    fn every_form_comes_to_the_same_kind_of_thing() {
+        let plain = |image: &str| Some(ContainerSpec { image: image.to_owned(), ..ContainerSpec::default() });
+        assert_eq!(container("alpine"), Ok(plain("alpine")));
+        assert_eq!(container("'${{ vars.IMAGE }}'"), Ok(plain("redis:7")));
+        let whole = ContainerSpec {
+            credentials: Some(("u".to_owned(), Secret::new("p"))),
+            env: vec![("K".to_owned(), "1".to_owned())],
+            ports: vec!["80".to_owned()],
+            ..plain("a").unwrap_or_default()
+        };
+        assert_eq!(container("'${{ vars.WHOLE }}'"), Ok(Some(whole.clone())));
+        let written = "{image: a, ports: [80], env: {K: 1}, credentials: {username: u, password: p}}";
+        assert_eq!(container(written), Ok(Some(whole)));
+    }
+
+    #[test]
+    fn an_empty_image_means_none() {
+        assert_eq!(container("''"), Ok(None));
+        assert_eq!(container("'${{ vars.EMPTY }}'"), Ok(None));
+        assert_eq!(container("{image: '${{ vars.EMPTY }}', options: x}"), Ok(None));
+        let names = |written: &str| -> Vec<String> {
+            let found = services(written).unwrap_or_else(|found| panic!("{found}"));
+            found.into_iter().map(|(name, _)| name).collect()
+        };
+        assert_eq!(
+            names("{db: a, off: '${{ vars.EMPTY }}', web: {image: '${{ vars.IMAGE }}'}}"),
+            ["db", "web"]
+        );
+        assert_eq!(names("'${{ vars.ALL }}'"), ["db", "web"]);
+    }
+
+    #[test]
+    fn what_is_no_container_is_told_at_its_place() {
+        let check = |written: &str, expect: &str| {
+            let found = container(written).map_or_else(|found| found.to_string(), |spec| format!("{spec:?}"));
+            assert!(found.starts_with("w.yml:2:") && found.contains(expect), "{written}: {found}");
+        };
+        check("'${{ vars.WRONG }}'", "error[SW0117]: this expression must give an array of texts for ports");
+        check("'${{ vars.UNKNOWN }}'", "which no container has");
+        check("{image: a, volumes: '${{ vars.IMAGE }}'}", "an array of texts for volumes");
+        check("{image: '${{ vars.ALL }}'}", "error[SW0206]");
+    }
+}
