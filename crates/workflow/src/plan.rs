@@ -1,29 +1,38 @@
 //! The plan of one run: a workflow and the event that started it, checked.
 
+mod called;
+mod fit;
 mod graph;
+mod permit;
+mod tree;
 
 use crate::{
-    document::{Concurrency, ConcurrencyQueue, Job, JobKind, Maybe, Workflow},
+    document::{Concurrency, Workflow},
     event::{self, Event},
     expr::{Scope, Value},
     matrix::Leg,
     run::RunContext,
 };
-use shipway_base::{Diagnostic, Diagnostics, Source};
+use shipway_base::{Diagnostic, Diagnostics};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
+pub(crate) use called::MOST_JOBS;
+pub use called::{CallLimits, Called, RemoteRepository, Wanted, WorkflowFile};
+pub(crate) use fit::inputs as call_inputs;
 pub(crate) use graph::check;
+pub(crate) use permit::Granted;
+pub(crate) use tree::Node;
 
-/// A workflow that is certain to be runnable: every need exists, no job waits for itself, and the inputs fit.
+/// A workflow that is certain to be runnable: every need exists, no job waits for itself, the inputs fit, and so it is
+/// with every workflow that it calls.
 #[derive(Clone, Debug)]
 pub struct RunPlan {
-    workflow: Arc<Workflow>,
+    tree: Arc<Node>,
     event: Event,
     inputs: Value,
-    order: Vec<String>,
     legs: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -37,25 +46,43 @@ pub struct ConcurrencyGroup {
 }
 
 impl RunPlan {
-    /// Plans a run of a workflow. `inputs` are those of `workflow_dispatch`, as text.
+    /// Plans a run of a workflow that calls no others. `inputs` are those of `workflow_dispatch`, as text.
     ///
     /// # Errors
-    /// SW0105 for what is understood and cannot be run yet: calls of reusable workflows and `queue: max`. SW0108 for a need that does not exist, SW0109 for a cycle, SW0115 for inputs that are unknown, missing or of the
-    /// wrong type.
+    /// As [`RunPlan::calling`].
     pub fn new(
         workflow: Arc<Workflow>,
         event: Event,
         inputs: &BTreeMap<String, String>,
     ) -> Result<RunPlan, Diagnostics> {
+        RunPlan::calling(workflow, event, inputs, &Called::new())
+    }
+
+    /// Plans a run of a workflow that calls others, whose documents are `called`. `inputs` are those of
+    /// `workflow_dispatch`, as text.
+    ///
+    /// # Errors
+    /// What is wrong in a called document. SW0105 for what is understood and cannot be run yet: `queue: max`, and
+    /// groups of called workflows as a whole. SW0108 for a need that does not exist, SW0109 for a cycle, SW0115 for
+    /// inputs that are unknown, missing or of the wrong type. SW0121 for a workflow that cannot be called: not there, not
+    /// made for it, or beyond the limits of depth and number. SW0122 for inputs and secrets that do not fit a called
+    /// workflow, SW0123 for one that asks for more permissions than its caller has.
+    pub fn calling(
+        workflow: Arc<Workflow>,
+        event: Event,
+        inputs: &BTreeMap<String, String>,
+        called: &Called,
+    ) -> Result<RunPlan, Diagnostics> {
         let ids: Vec<&str> = workflow.jobs.keys().map(String::as_str).collect();
         let needs: Vec<_> = workflow.jobs.values().map(|job| (&job.id, job.needs.as_slice())).collect();
         let mut found = check(&workflow.source, &ids, &needs);
-        unsupported(&workflow, &mut found);
-        let order = graph::order(&needs);
-        match event::resolve_inputs(&workflow, &event, inputs) {
-            Ok(inputs) if !found.has_errors() => {
-                Ok(RunPlan { workflow, event, inputs, order, legs: BTreeMap::new() })
-            }
+        for workflow in [&workflow].into_iter().chain(called.workflows()) {
+            tree::unsupported(workflow, &mut found);
+        }
+        let inputs = event::resolve_inputs(&workflow, &event, inputs);
+        let tree = tree::build(workflow, called, &mut found);
+        match inputs {
+            Ok(inputs) if !found.has_errors() => Ok(RunPlan { tree, event, inputs, legs: BTreeMap::new() }),
             Ok(_) => Err(found),
             Err(more) => {
                 found.append(more);
@@ -79,7 +106,7 @@ impl RunPlan {
 
     /// The document.
     pub fn workflow(&self) -> &Arc<Workflow> {
-        &self.workflow
+        &self.tree.workflow
     }
 
     /// What started it.
@@ -92,9 +119,13 @@ impl RunPlan {
         &self.inputs
     }
 
-    /// The ids of all jobs, each after those that it needs; otherwise in the order of the text.
+    pub(crate) fn tree(&self) -> &Arc<Node> {
+        &self.tree
+    }
+
+    /// The ids of all jobs of the workflow that was started, each after those that it needs; otherwise in the order of the text.
     pub fn order(&self) -> &[String] {
-        &self.order
+        &self.tree.order
     }
 
     /// The title of the run; none when the workflow does not give one.
@@ -102,8 +133,13 @@ impl RunPlan {
     /// # Errors
     /// An expression of `run-name` that cannot be evaluated (SW02xx).
     pub fn run_name(&self, context: &RunContext) -> Result<Option<String>, Diagnostic> {
-        let name =
-            self.workflow.run_name.as_ref().map(|name| name.eval_string(&RunScope(context))).transpose()?;
+        let name = self
+            .tree
+            .workflow
+            .run_name
+            .as_ref()
+            .map(|name| name.eval_string(&RunScope(context)))
+            .transpose()?;
         Ok(name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()))
     }
 
@@ -112,39 +148,8 @@ impl RunPlan {
     /// # Errors
     /// An expression of `concurrency` that cannot be evaluated (SW02xx, SW0117).
     pub fn concurrency(&self, context: &RunContext) -> Result<Option<ConcurrencyGroup>, Diagnostic> {
-        self.workflow.concurrency.as_ref().map_or(Ok(None), |written| written.eval(&RunScope(context)))
+        self.tree.workflow.concurrency.as_ref().map_or(Ok(None), |written| written.eval(&RunScope(context)))
     }
-}
-
-/// What the run machine cannot do yet, so that it is refused before anything runs.
-fn unsupported(workflow: &Workflow, found: &mut Diagnostics) {
-    for job in workflow.jobs.values() {
-        if let JobKind::Call(_) = &job.kind {
-            found.push(calls_not_supported(&workflow.source, job));
-        }
-    }
-    let own = workflow.jobs.values().filter_map(|job| job.concurrency.as_ref());
-    for concurrency in workflow.concurrency.iter().chain(own) {
-        let max = match &concurrency.queue {
-            None => false,
-            Some(Maybe::Literal(queue)) => queue.value == ConcurrencyQueue::Max,
-            // It may turn out to be `max`.
-            Some(Maybe::Expression(_)) => true,
-        };
-        if max {
-            let message = "concurrency.queue: max is not supported yet";
-            let error = Diagnostic::error("SW0105", &workflow.source, concurrency.group.span(), message);
-            found
-                .push(error.with_help("remove it, or run this workflow on GitHub until a later version can"));
-        }
-    }
-}
-
-/// The refusal of a job that calls a reusable workflow.
-pub(crate) fn calls_not_supported(source: &Source, job: &Job) -> Diagnostic {
-    let span = job.call().map_or(job.id.span, |call| call.uses.span);
-    Diagnostic::error("SW0105", source, span, "calling a reusable workflow is not supported yet")
-        .with_help("remove it, or run this workflow on GitHub until a later version can")
 }
 
 impl Concurrency {

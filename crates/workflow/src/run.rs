@@ -8,13 +8,24 @@
 //! ancestor failed. A failed leg cancels its siblings unless `fail-fast` is false or its own `continue-on-error` holds. A
 //! cancelled run keeps the jobs whose `if` still holds, such as `always()`; cancelling it again stops those too.
 
+//!
+//! A job that calls a workflow is a leg like any other until it starts: then it holds the jobs of the called workflow,
+//! which follow the same rules among themselves, and it ends when they have all ended.
+
 mod apply;
+mod call;
 mod ready;
 mod scope;
+mod secrets;
+mod settle;
 mod types;
 mod view;
 
-use crate::{document::Job, plan::RunPlan};
+use crate::{
+    document::{CacheMode, Job},
+    plan::{Granted, Node, RunPlan},
+};
+use call::Call;
 use scope::Ancestry;
 use shipway_base::Timestamp;
 use std::{
@@ -22,6 +33,7 @@ use std::{
     sync::Arc,
 };
 
+pub use secrets::{GivenSecrets, SecretScope};
 pub use types::{
     Conclusion, Effect, Effects, Input, JobKey, JobRequest, JobState, JobView, MOST_ATTEMPTS,
     MOST_INTERRUPTIONS, RunContext,
@@ -31,19 +43,46 @@ pub use types::{
 #[derive(Clone, Debug)]
 pub struct Run {
     plan: Arc<RunPlan>,
-    context: RunContext,
+    jobs: Jobs,
+    started: Option<Timestamp>,
+    cancelled: Option<String>,
+    finished: Option<(Timestamp, Conclusion)>,
+    /// How many jobs and legs there are so far, so that called workflows cannot multiply without end.
+    made: usize,
+}
+
+/// The jobs of one workflow: of the one that was started, or of one that was called.
+#[derive(Clone, Debug)]
+struct Jobs {
+    place: Arc<Place>,
     /// In the order of the plan, so that one walk over them settles everything that follows from an ended job.
     groups: Vec<Group>,
     by_id: BTreeMap<String, usize>,
-    started: Option<Timestamp>,
     cancelled: Option<Cancelled>,
-    finished: Option<(Timestamp, Conclusion)>,
 }
 
-/// That the run is being cancelled.
+/// What is the same for all jobs of a workflow.
+#[derive(Clone, Debug)]
+struct Place {
+    plan: Arc<RunPlan>,
+    node: Arc<Node>,
+    context: RunContext,
+    /// What stands before the keys of its jobs: empty, or the key of the call and a slash.
+    key: String,
+    /// What stands before the names of its jobs: empty, or the name of the call and ` / `.
+    name: String,
+    /// What a job without needs waited for: the needs of the call.
+    needs: Vec<String>,
+    secrets: SecretScope,
+    granted: Granted,
+    /// `cache-mode` of the call.
+    caller_cache: Option<CacheMode>,
+}
+
+/// That a workflow is being cancelled.
 #[derive(Clone, Debug)]
 struct Cancelled {
-    reason: String,
+    why: String,
     /// Cancelled again: nothing may go on, whatever its condition says.
     forced: bool,
 }
@@ -89,7 +128,9 @@ struct Leg {
     key: JobKey,
     name: String,
     /// None when something about the leg could not be evaluated, so that it failed without running.
-    request: Option<Arc<JobRequest>>,
+    work: Option<Work>,
+    /// The jobs of the called workflow, once the call has begun.
+    called: Option<Box<Jobs>>,
     continue_on_error: bool,
     /// 0 before it was first asked for.
     attempt: u32,
@@ -99,6 +140,15 @@ struct Leg {
     interrupted: u32,
     reason: Option<String>,
     state: LegState,
+}
+
+/// What a leg does.
+#[derive(Clone, Debug)]
+enum Work {
+    /// Its steps, by a runner.
+    Steps(Arc<JobRequest>),
+    /// The jobs of another workflow.
+    Call(Arc<Call>),
 }
 
 #[derive(Clone, Debug)]
@@ -122,20 +172,21 @@ enum LegState {
 impl Run {
     /// A run that has not begun.
     pub fn new(plan: Arc<RunPlan>, context: RunContext) -> Run {
-        let by_id: BTreeMap<String, usize> =
-            plan.order().iter().enumerate().map(|(at, id)| (id.to_lowercase(), at)).collect();
-        let groups = plan.order().iter().filter_map(|id| plan.workflow().jobs.get(id)).map(|job| Group {
-            job: job.clone(),
-            needs: job
-                .needs
-                .iter()
-                .filter_map(|need| by_id.get(&need.value.to_lowercase()).copied())
-                .collect(),
-            ancestry: Ancestry::default(),
-            state: GroupState::Waiting,
-        });
-        let groups = groups.collect();
-        Run { plan, context, groups, by_id, started: None, cancelled: None, finished: None }
+        let node = plan.tree().clone();
+        let place = Place {
+            plan: plan.clone(),
+            context,
+            key: String::new(),
+            name: String::new(),
+            needs: Vec::new(),
+            secrets: SecretScope::All,
+            granted: Granted::of_run(&node.workflow),
+            caller_cache: None,
+            node,
+        };
+        let jobs = Jobs::new(place, None);
+        let made = jobs.groups.len();
+        Run { plan, jobs, started: None, cancelled: None, finished: None, made }
     }
 
     /// The plan it follows.
@@ -160,7 +211,28 @@ impl Run {
 
     /// Why it is being or was cancelled.
     pub fn cancelled(&self) -> Option<&str> {
-        self.cancelled.as_ref().map(|cancelled| cancelled.reason.as_str())
+        self.cancelled.as_deref()
+    }
+}
+
+impl Jobs {
+    /// Jobs that have not begun, of a workflow that may be cancelled already.
+    fn new(place: Place, cancelled: Option<Cancelled>) -> Jobs {
+        let node = &place.node;
+        let by_id: BTreeMap<String, usize> =
+            node.order.iter().enumerate().map(|(at, id)| (id.to_lowercase(), at)).collect();
+        let groups = node.order.iter().filter_map(|id| node.workflow.jobs.get(id)).map(|job| Group {
+            job: job.clone(),
+            needs: job
+                .needs
+                .iter()
+                .filter_map(|need| by_id.get(&need.value.to_lowercase()).copied())
+                .collect(),
+            ancestry: Ancestry::default(),
+            state: GroupState::Waiting,
+        });
+        let groups = groups.collect();
+        Jobs { place: Arc::new(place), groups, by_id, cancelled }
     }
 }
 

@@ -64,6 +64,20 @@ const ANY: &[&str] = &["read", "write", "none"];
 const READ: &[&str] = &["read", "none"];
 const WRITE: &[&str] = &["write", "none"];
 
+impl Permissions {
+    /// Every scope and its level, `none` for those that are left out.
+    pub(crate) fn scopes(&self) -> BTreeMap<String, String> {
+        let level = |scope: &str, levels: &[&str]| match self {
+            Permissions::WriteAll if levels.contains(&"write") => "write".to_owned(),
+            Permissions::WriteAll => "read".to_owned(),
+            Permissions::ReadAll if levels.contains(&"read") => "read".to_owned(),
+            Permissions::ReadAll => "none".to_owned(),
+            Permissions::Scopes(scopes) => scopes.get(scope).cloned().unwrap_or_else(|| "none".to_owned()),
+        };
+        SCOPES.iter().map(|(scope, levels)| ((*scope).to_owned(), level(scope, levels))).collect()
+    }
+}
+
 pub(super) fn permissions(reader: &mut Reader<'_>, node: &Node) -> Option<Permissions> {
     match node.as_text() {
         Some("read-all") => return Some(Permissions::ReadAll),

@@ -1,11 +1,11 @@
 //! A job whose needs have all ended: does it run, as which legs, and what does each leg's runner need to know?
 
 use super::{
-    Conclusion, Group, GroupState, JobKey, JobRequest, Leg, LegState, Legs, Run,
+    Conclusion, Group, GroupState, JobKey, JobRequest, Jobs, Leg, LegState, Legs, Work,
     scope::{Ancestry, JobScope},
 };
 use crate::{
-    document::{Job, RunsOn},
+    document::{Job, JobKind, RunsOn, StepsJob},
     expr::{Object, Value},
     matrix::Leg as MatrixLeg,
 };
@@ -15,7 +15,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 /// GitHub's `timeout-minutes` where none is written.
 const DEFAULT_TIMEOUT_MINUTES: f64 = 360.0;
 
-impl Run {
+/// GitHub's `cancel-timeout-minutes` where none is written.
+const DEFAULT_CANCEL_TIMEOUT_MINUTES: f64 = 5.0;
+
+impl Jobs {
     /// How the jobs before a group ended. Those must all have ended.
     pub(super) fn ancestry(&self, group: &Group) -> Ancestry {
         let mut ancestry = Ancestry::default();
@@ -34,7 +37,7 @@ impl Run {
     pub(super) fn condition(&self, group: &Group) -> Result<bool, Diagnostic> {
         let needs = self.needs(group);
         let scope = JobScope {
-            run: self,
+            jobs: self,
             needs: &needs,
             strategy: Value::Null,
             matrix: Value::Null,
@@ -47,36 +50,30 @@ impl Run {
     pub(super) fn look_at(&self, group: &Group, now: Timestamp) -> GroupState {
         let ended = |conclusion, reason| GroupState::Ended { conclusion, reason, at: now };
         if let Some(cancelled) = self.cancelled.as_ref().filter(|cancelled| cancelled.forced) {
-            return ended(Conclusion::Cancelled, self.cancel_reason(&cancelled.reason));
+            return ended(Conclusion::Cancelled, cancelled.why.clone());
         }
         match (self.condition(group), &self.cancelled) {
             (Ok(true), _) => match self.expand(group, now) {
                 Ok(legs) => GroupState::Expanded(legs),
                 Err(found) => ended(Conclusion::Failure, found.to_string()),
             },
-            (Ok(false), Some(cancelled)) => {
-                ended(Conclusion::Cancelled, self.cancel_reason(&cancelled.reason))
-            }
+            (Ok(false), Some(cancelled)) => ended(Conclusion::Cancelled, cancelled.why.clone()),
             (Ok(false), None) => ended(Conclusion::Skipped, skip_reason(group)),
             (Err(found), _) => ended(Conclusion::Failure, found.to_string()),
         }
-    }
-
-    pub(super) fn cancel_reason(&self, reason: &str) -> String {
-        format!("the run was cancelled: {reason}")
     }
 
     fn expand(&self, group: &Group, now: Timestamp) -> Result<Legs, Diagnostic> {
         let needs = self.needs(group);
         let job = &group.job;
         let mut scope = JobScope {
-            run: self,
+            jobs: self,
             needs: &needs,
             strategy: Value::Null,
             matrix: Value::Null,
             ancestry: &group.ancestry,
         };
-        let source = &self.plan.workflow().source;
+        let source = &self.place.node.workflow.source;
         let strategy = job.strategy.as_ref();
         let fail_fast =
             strategy.and_then(|s| s.fail_fast.as_ref()).map_or(Ok(true), |maybe| maybe.eval(&scope))?;
@@ -89,7 +86,7 @@ impl Run {
                     let message = "this matrix has no legs: nothing is left to run";
                     return Err(Diagnostic::error("SW0116", source, matrix.span, message).with_help(help));
                 }
-                legs.retain(|leg| self.plan.wants(leg));
+                legs.retain(|leg| self.place.plan.wants(leg));
                 if legs.is_empty() {
                     let message = "none of the legs of this matrix was chosen to run";
                     return Err(Diagnostic::error("SW0116", source, matrix.span, message));
@@ -127,29 +124,38 @@ impl Run {
             scope.matrix = combination.map_or(Value::Null, |leg| leg.values.clone().into());
             scope.strategy = strategy_context(fail_fast, index, total, max_parallel);
             let key = match combination {
-                Some(_) => JobKey(format!("{}/{index}", job.id.value)),
-                None => JobKey(job.id.value.clone()),
+                Some(_) => JobKey(format!("{}{}/{index}", self.place.key, job.id.value)),
+                None => JobKey(format!("{}{}", self.place.key, job.id.value)),
             };
-            legs.legs.push(self.leg(job, key, combination, &scope));
+            legs.legs.push(self.leg(group, key, combination, &scope));
         }
         legs.end_unrunnable(now);
         Ok(legs)
     }
 
     /// One leg; what cannot be evaluated about it is its reason for failing.
-    fn leg(&self, job: &Arc<Job>, key: JobKey, combination: Option<&MatrixLeg>, scope: &JobScope<'_>) -> Leg {
+    fn leg(&self, group: &Group, key: JobKey, combination: Option<&MatrixLeg>, scope: &JobScope<'_>) -> Leg {
+        let job = &group.job;
         let name = leg_name(job, combination, scope);
         let shown = match &name {
             Ok(name) => name.clone(),
             Err(_) => combination.map_or_else(|| job.id.value.clone(), |leg| leg.name(&job.id.value)),
         };
-        let request = name.and_then(|name| self.request(job, key.clone(), name, scope));
-        let (request, reason) = match request {
-            Ok(request) => (Some(Arc::new(request)), None),
+        let shown = format!("{}{shown}", self.place.name);
+        let work = name.and_then(|_| match &job.kind {
+            JobKind::Steps(body) => {
+                let request = self.request(job, body, key.clone(), shown.clone(), scope)?;
+                Ok(Work::Steps(Arc::new(request)))
+            }
+            JobKind::Call(call) => Ok(Work::Call(Arc::new(self.call(group, call, &key, &shown, scope)?))),
+        });
+        let (work, reason) = match work {
+            Ok(work) => (Some(work), None),
             Err(found) => (None, Some(found.to_string())),
         };
-        let continue_on_error = match &request {
-            Some(request) => request.continue_on_error,
+        let continue_on_error = match &work {
+            Some(Work::Steps(request)) => request.continue_on_error,
+            Some(Work::Call(_)) => false,
             None => job
                 .steps()
                 .and_then(|steps| steps.continue_on_error.as_ref())
@@ -158,7 +164,8 @@ impl Run {
         Leg {
             key,
             name: shown,
-            request,
+            work,
+            called: None,
             continue_on_error,
             attempt: 0,
             lost: 0,
@@ -171,14 +178,13 @@ impl Run {
     fn request(
         &self,
         job: &Arc<Job>,
+        body: &Arc<StepsJob>,
         key: JobKey,
         name: String,
         scope: &JobScope<'_>,
     ) -> Result<JobRequest, Diagnostic> {
-        let source = &self.plan.workflow().source;
-        let Some(body) = job.steps() else {
-            return Err(crate::plan::calls_not_supported(source, job));
-        };
+        let place = &self.place;
+        let source = &place.node.workflow.source;
         let minutes =
             body.timeout_minutes.as_ref().map_or(Ok(DEFAULT_TIMEOUT_MINUTES), |maybe| maybe.eval(scope))?;
         if !(minutes.is_finite() && minutes > 0.0) {
@@ -189,6 +195,18 @@ impl Run {
             Some(environment) => Some(environment.name.eval_string(scope)?.trim().to_owned()),
             None => None,
         };
+        let cancel_timeout = match &body.cancel_timeout_minutes {
+            Some(maybe) => maybe.eval(scope)?,
+            None => DEFAULT_CANCEL_TIMEOUT_MINUTES,
+        };
+        if !(cancel_timeout.is_finite() && cancel_timeout > 0.0) {
+            let message = format!("cancel-timeout-minutes must be above 0, but it is {cancel_timeout}");
+            return Err(Diagnostic::error("SW0104", source, job.id.span, message));
+        }
+        let deployment = match body.environment.as_ref().and_then(|written| written.deployment.as_ref()) {
+            Some(maybe) => maybe.eval(scope)?,
+            None => true,
+        };
         let (runs_on, runner_group) = runner(&body.runs_on, source, scope)?;
         let concurrency = job.concurrency.as_ref().map_or(Ok(None), |written| written.eval(scope))?;
         Ok(JobRequest {
@@ -198,27 +216,27 @@ impl Run {
             name,
             job: job.clone(),
             body: body.clone(),
-            workflow: self.plan.workflow().clone(),
-            github: self.context.github.clone(),
-            vars: self.context.vars.clone(),
-            inputs: self.context.inputs.clone(),
+            workflow: place.node.workflow.clone(),
+            workflow_ref: self.workflow_ref(),
+            github: place.context.github.clone(),
+            vars: place.context.vars.clone(),
+            inputs: place.context.inputs.clone(),
+            secrets: place.secrets.clone(),
+            permissions: place.granted.to_job(job).scopes().clone(),
             matrix: scope.matrix.clone(),
             strategy: scope.strategy.clone(),
             needs: scope.needs.clone(),
-            // A century is as good as for ever, and fits every clock.
-            timeout: Duration::from_secs_f64((minutes * 60.0).min(3.2e9)),
+            timeout: of_minutes(minutes),
+            cancel_timeout: of_minutes(cancel_timeout),
             continue_on_error: body
                 .continue_on_error
                 .as_ref()
                 .map_or(Ok(false), |maybe| maybe.eval(scope))?,
             runs_on,
             runner_group,
-            cache_mode: job
-                .cache_mode
-                .as_ref()
-                .or(self.plan.workflow().cache_mode.as_ref())
-                .map(|mode| mode.value),
+            cache_mode: self.cache_mode(job),
             environment: environment.filter(|name| !name.is_empty()),
+            deployment,
             concurrency,
         })
     }
@@ -228,7 +246,7 @@ impl Legs {
     /// Ends the legs that cannot run, and what fail-fast then ends with them.
     fn end_unrunnable(&mut self, now: Timestamp) {
         let mut culprit = None;
-        for (index, leg) in self.legs.iter_mut().enumerate().filter(|(_, leg)| leg.request.is_none()) {
+        for (index, leg) in self.legs.iter_mut().enumerate().filter(|(_, leg)| leg.work.is_none()) {
             leg.state = LegState::Finished {
                 conclusion: Conclusion::Failure,
                 started: None,
@@ -260,6 +278,11 @@ impl Legs {
             self.open -= 1;
         }
     }
+}
+
+fn of_minutes(minutes: f64) -> Duration {
+    // A century is as good as for ever, and fits every clock.
+    Duration::from_secs_f64((minutes * 60.0).min(3.2e9))
 }
 
 /// The name people see: as written when it has expressions, otherwise with the leg's values behind it.

@@ -1,6 +1,6 @@
 //! What the expressions of a job see before it runs.
 
-use super::{Conclusion, Group, GroupState, Run, RunContext};
+use super::{Conclusion, Group, GroupState, Jobs, RunContext};
 use crate::expr::{Object, Scope, Value};
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ impl RunContext {
 
 /// The scope of one job, and of one leg once `matrix` and `strategy` are set.
 pub(super) struct JobScope<'a> {
-    pub(super) run: &'a Run,
+    pub(super) jobs: &'a Jobs,
     pub(super) needs: &'a Value,
     pub(super) strategy: Value,
     pub(super) matrix: Value,
@@ -39,13 +39,13 @@ impl Scope for JobScope<'_> {
             "needs" => Some(self.needs.clone()),
             "strategy" => Some(self.strategy.clone()),
             "matrix" => Some(self.matrix.clone()),
-            _ => self.run.context.get(name),
+            _ => self.jobs.place.context.get(name),
         }
     }
 
     fn function(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
-        let cancelled = self.run.cancelled.is_some();
-        let named = |wanted: &dyn Fn(Conclusion) -> bool| self.run.named(arguments, wanted);
+        let cancelled = self.jobs.cancelled.is_some();
+        let named = |wanted: &dyn Fn(Conclusion) -> bool| self.jobs.named(arguments, wanted);
         let ancestry = self.ancestry;
         Some(match (name, arguments.is_empty()) {
             ("always", _) => Ok(true.into()),
@@ -66,7 +66,7 @@ struct Named {
     any: bool,
 }
 
-impl Run {
+impl Jobs {
     /// Whether all and whether any of the jobs named by arguments ended as wanted.
     fn named(&self, arguments: &[Value], wanted: &dyn Fn(Conclusion) -> bool) -> Result<Named, String> {
         let mut ends = Named { all: true, any: false };
@@ -83,18 +83,32 @@ impl Run {
 
     /// The `needs` context of a job: result and outputs of the jobs that it names.
     pub(super) fn needs(&self, group: &Group) -> Value {
-        let needs = group.needs.iter().map(|need| &self.groups[*need]).map(|need| {
-            let outputs: Object = match &need.state {
-                GroupState::Expanded(legs) => {
-                    legs.outputs.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
-                }
-                GroupState::Waiting | GroupState::Ended { .. } => Object::new(),
-            };
-            let result = need.conclusion().map_or("", Conclusion::as_str);
-            let entry: Object =
-                [("result", Value::from(result)), ("outputs", Value::from(outputs))].into_iter().collect();
-            (need.job.id.value.as_str(), Value::Object(Arc::new(entry)))
-        });
+        let needs = group
+            .needs
+            .iter()
+            .map(|need| &self.groups[*need])
+            .map(|need| (need.job.id.value.as_str(), need.result_and_outputs()));
         Value::from(needs.collect::<Object>())
+    }
+
+    /// The `jobs` context: result and outputs of all jobs.
+    pub(super) fn results(&self) -> Value {
+        let all = self.groups.iter().map(|group| (group.job.id.value.as_str(), group.result_and_outputs()));
+        Value::from(all.collect::<Object>())
+    }
+}
+
+impl Group {
+    fn result_and_outputs(&self) -> Value {
+        let outputs: Object = match &self.state {
+            GroupState::Expanded(legs) => {
+                legs.outputs.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
+            }
+            GroupState::Waiting | GroupState::Ended { .. } => Object::new(),
+        };
+        let result = self.conclusion().map_or("", Conclusion::as_str);
+        let entry: Object =
+            [("result", Value::from(result)), ("outputs", Value::from(outputs))].into_iter().collect();
+        Value::Object(Arc::new(entry))
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     document::{CacheMode, Job, StepsJob, Workflow},
     expr::Value,
     plan::ConcurrencyGroup,
+    run::SecretScope,
 };
 use shipway_base::Timestamp;
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
@@ -15,7 +16,9 @@ pub const MOST_ATTEMPTS: u32 = 3;
 /// [`MOST_ATTEMPTS`], since the job is hardly to blame; but not for ever, since it may be the job that ends the server.
 pub const MOST_INTERRUPTIONS: u32 = 20;
 
-/// A job of a run: `<job id>`, or `<job id>/<index>` for the legs of a matrix, from 0.
+/// A job of a run: `<job id>`, or `<job id>/<index>` for the legs of a matrix, from 0. A job of a called workflow has
+/// the key of the call and a slash before that: `deploy/1/build`. Ids do not begin with digits, so that a key can be read
+/// in one way only.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobKey(pub String);
 
@@ -146,7 +149,7 @@ pub struct JobRequest {
     pub attempt: u32,
     /// The key under `jobs`, `github.job`.
     pub job_id: String,
-    /// The name people see, evaluated, with the matrix suffix.
+    /// The name people see, evaluated, with the matrix suffix; behind the name of the call in a called workflow.
     pub name: String,
     /// The document of the job.
     pub job: Arc<Job>,
@@ -154,12 +157,19 @@ pub struct JobRequest {
     pub body: Arc<StepsJob>,
     /// The document it stands in.
     pub workflow: Arc<Workflow>,
-    /// The `github` context.
+    /// The called workflow that it stands in, `owner/name/path@ref`; none in the workflow that was started, which is
+    /// `github.workflow_ref`.
+    pub workflow_ref: Option<String>,
+    /// The `github` context, in a called workflow that of the run.
     pub github: Value,
     /// The `vars` context.
     pub vars: Value,
     /// The `inputs` context.
     pub inputs: Value,
+    /// Which secrets it may see.
+    pub secrets: SecretScope,
+    /// What its token may do: scopes with `read` or `write`. What is left out it may not.
+    pub permissions: BTreeMap<String, String>,
     /// The `matrix` context; null without a matrix.
     pub matrix: Value,
     /// The `strategy` context.
@@ -168,6 +178,8 @@ pub struct JobRequest {
     pub needs: Value,
     /// The `timeout-minutes` of the job.
     pub timeout: Duration,
+    /// The `cancel-timeout-minutes` of the job: how long it may go on once it was cancelled.
+    pub cancel_timeout: Duration,
     /// Whether a failure of the job leaves the run successful.
     pub continue_on_error: bool,
     /// The labels that the runner must have.
@@ -178,6 +190,8 @@ pub struct JobRequest {
     pub cache_mode: Option<CacheMode>,
     /// The name of the job's `environment`.
     pub environment: Option<String>,
+    /// Whether `environment.deployment` lets a deployment be recorded.
+    pub deployment: bool,
     /// The job's own `concurrency`, to be obeyed by whoever starts jobs.
     pub concurrency: Option<ConcurrencyGroup>,
 }
@@ -228,13 +242,14 @@ pub enum JobState {
 pub struct JobView {
     /// Which job.
     pub key: JobKey,
-    /// The key under `jobs`.
+    /// The key without the index of its own leg: the key under `jobs`, behind that of the call in a called workflow.
     pub job_id: String,
     /// The name people see; as far as it is known before the job is ready.
     pub name: String,
     /// Where it stands.
     pub state: JobState,
-    /// The ids of the jobs it needs.
+    /// The `job_id`s of the jobs it waits for: of a called workflow those that nothing in it needs, and for its first
+    /// jobs those that the call waits for.
     pub needs: Vec<String>,
     /// Why it waits, was skipped, cancelled or failed without running; a sentence for people.
     pub reason: Option<String>,

@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, fmt::Write};
 
 /// Plays a script: `start`, `started JOB`, `ok JOB [NAME=TEXT..]`, `fail JOB`, `stopped JOB`, `lost JOB`, `cancel`.
 fn transcript(document: &str, script: &str) -> String {
-    let mut run = run(document);
+    play(run(document), script)
+}
+
+pub(crate) fn play(mut run: Run, script: &str) -> String {
     let mut out = String::new();
     for (at, line) in script.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
         writeln!(out, "{at:>2} {line}").expect("a string takes it");
@@ -68,6 +71,13 @@ fn show_request(request: &JobRequest) -> String {
         if json != "null" && json != "{}" {
             add(name, json);
         }
+    }
+    if let Some(reference) = &request.workflow_ref {
+        add("inputs", request.inputs.to_json().to_string());
+        add("of", reference.clone());
+        let permissions: Vec<String> =
+            request.permissions.iter().map(|(scope, level)| format!("{scope}={level}")).collect();
+        add("may", permissions.join("+"));
     }
     if let Some(environment) = &request.environment {
         add("environment", environment.clone());

@@ -6,7 +6,7 @@ use shipway_workflow::{
     document::Workflow,
     event::Event,
     expr::Value,
-    plan::RunPlan,
+    plan::{Called, RunPlan},
     run::{Run, RunContext},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -33,6 +33,29 @@ pub(crate) fn workflow(text: &str) -> Workflow {
 pub(crate) fn plan(text: &str) -> Arc<RunPlan> {
     let plan = RunPlan::new(Arc::new(workflow(text)), push("refs/heads/main", None), &BTreeMap::new());
     Arc::new(plan.unwrap_or_else(|found| panic!("{found}")))
+}
+
+/// The documents that a workflow calls, from files by name.
+pub(crate) fn called(workflow: &Workflow, files: &[(&str, &str)], mut called: Called) -> Called {
+    while let Some(wanted) = called.wanted(workflow) {
+        let name = wanted.file.to_string();
+        match files.iter().find(|(known, _)| *known == name) {
+            Some((_, text)) => called.give(wanted.file, text),
+            None => called.refuse(wanted.file, "there is no such file", None),
+        }
+    }
+    called
+}
+
+/// A run of a workflow that calls others.
+pub(crate) fn run_calling(text: &str, files: &[(&str, &str)]) -> Run {
+    let workflow = workflow(text);
+    let called = called(&workflow, files, Called::new());
+    let event = push("refs/heads/main", None);
+    let plan = RunPlan::calling(Arc::new(workflow), event, &BTreeMap::new(), &called);
+    let plan = Arc::new(plan.unwrap_or_else(|found| panic!("{found}")));
+    let context = context(&plan);
+    Run::new(plan, context)
 }
 
 pub(crate) fn context(plan: &RunPlan) -> RunContext {
