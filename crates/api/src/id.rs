@@ -81,7 +81,8 @@ wire_id!(
     ReleaseId
 );
 
-/// A job within a run: `<job id>`, or `<job id>/<index>` for a leg of a matrix.
+/// A job within a run: `<job id>`, or `<job id>/<index>` for a leg of a matrix; in a called workflow behind the key of the
+/// call and a slash, as in `deploy/1/build`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct JobKey(String);
@@ -90,23 +91,28 @@ impl JobKey {
     /// Reads a key as the run machine writes it.
     ///
     /// # Errors
-    /// When it is not a job id (a letter or `_`, then letters, digits, `_` and `-`) with an optional `/<index>`.
+    /// When it is not job ids (a letter or `_`, then letters, digits, `_` and `-`) joined by slashes, each with an optional
+    /// `/<index>`, or when it is longer than the deepest nesting can make it.
     pub fn new(text: impl Into<String>) -> Result<JobKey, JobKeyError> {
         let text = text.into();
-        let (id, index) = match text.split_once('/') {
-            Some((id, index)) => (id, Some(index)),
-            None => (text.as_str(), None),
+        let id = |part: &str| {
+            part.bytes().enumerate().all(|(at, byte)| match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'_' => true,
+                b'0'..=b'9' | b'-' => at > 0,
+                _ => false,
+            })
         };
-        let mut bytes = id.bytes();
-        let first = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
-        let rest = bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
-        let leg = index.is_none_or(|index| {
-            (1..=6).contains(&index.len()) && index.bytes().all(|byte| byte.is_ascii_digit())
-        });
-        if first && rest && leg { Ok(JobKey(text)) } else { Err(JobKeyError(text)) }
+        let mut after_id = false;
+        let well = text.len() <= LONGEST_KEY
+            && text.split('/').all(|part| {
+                let leg = after_id && is_index(part);
+                after_id = !leg;
+                leg || (!part.is_empty() && id(part))
+            });
+        if well { Ok(JobKey(text)) } else { Err(JobKeyError(text)) }
     }
 
-    /// Reads the form that stands in a URL, where the index follows a dot.
+    /// Reads the form that stands in a URL, where dots stand for slashes.
     ///
     /// # Errors
     /// As [`JobKey::new`].
@@ -114,12 +120,12 @@ impl JobKey {
         if segment.contains('/') {
             return Err(JobKeyError(segment.to_owned()));
         }
-        JobKey::new(segment.replacen('.', "/", 1))
+        JobKey::new(segment.replace('.', "/"))
     }
 
     /// The form for one segment of a URL: `build.3` for `build/3`. Needs no escaping.
     pub fn segment(&self) -> String {
-        self.0.replacen('/', ".", 1)
+        self.0.replace('/', ".")
     }
 
     /// The key as the run machine writes it.
@@ -127,10 +133,17 @@ impl JobKey {
         &self.0
     }
 
-    /// The id of the job in the workflow, without the index of the leg.
+    /// The key without the index of its own leg, so that the legs of a matrix have the same.
     pub fn job_id(&self) -> &str {
-        self.0.split('/').next().unwrap_or(&self.0)
+        self.0.rsplit_once('/').filter(|(_, last)| is_index(last)).map_or(&self.0, |(id, _)| id)
     }
+}
+
+/// Ten levels of ids below a hundred characters, with an index each.
+const LONGEST_KEY: usize = 1_100;
+
+fn is_index(part: &str) -> bool {
+    (1..=6).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl fmt::Display for JobKey {
@@ -178,12 +191,17 @@ mod tests {
 
     #[test]
     fn job_keys_survive_urls() {
-        for (key, segment) in [("build", "build"), ("test-all/12", "test-all.12"), ("_x", "_x")] {
+        for (key, segment) in
+            [("build", "build"), ("test-all/12", "test-all.12"), ("_x", "_x"), ("a/1/b/c/2", "a.1.b.c.2")]
+        {
             let parsed = JobKey::new(key).expect("a key");
             assert_eq!(parsed.segment(), segment);
             assert_eq!(JobKey::from_segment(segment), Ok(parsed));
         }
-        for text in ["", "1a", "a b", "a/", "a/b", "a/1/2", "a.1", "../x", "a/1234567"] {
+        for (key, id) in [("a", "a"), ("a/1", "a"), ("a/1/b", "a/1/b"), ("a/b/12", "a/b")] {
+            assert_eq!(JobKey::new(key).expect("a key").job_id(), id);
+        }
+        for text in ["", "1a", "a b", "a/", "a//b", "a/1/2", "a.1", "../x", "a/1234567"] {
             assert!(JobKey::new(text).is_err(), "{text}");
         }
         assert!(JobKey::from_segment("a/1").is_err());

@@ -21,7 +21,7 @@ use crate::{
 use shipway_base::{Diagnostic, Digest, Source};
 use shipway_workflow::{
     expr::{Object, Template, Value},
-    run::{Conclusion, JobRequest},
+    run::{Conclusion, JobRequest, SecretScope},
 };
 use std::{
     collections::BTreeMap,
@@ -58,10 +58,24 @@ pub async fn run_job(
     let began = context.clock.now();
     let mut log = Log::new(request.key.clone(), request.attempt, context.clock.clone(), reports);
     add_masks(&mut log, request, context);
+    let narrowed = narrowed(request, context);
+    if let Ok(context) = &narrowed {
+        // A call may have made new secrets from those of the run.
+        add_masks(&mut log, request, context);
+    }
     let name = log.masker.mask(&request.name);
     log.send(ReportKind::JobStarted { name }).await;
+    let context = match &narrowed {
+        Ok(context) => context,
+        Err(error) => {
+            let outcome = failed_early(&mut log, error).await;
+            let duration = context.clock.now().since(began);
+            log.send(ReportKind::JobFinished { conclusion: outcome.conclusion, duration }).await;
+            return outcome;
+        }
+    };
     let identity = identity(request, context);
-    let mut stop = Stop::new(cancel, request.timeout);
+    let mut stop = Stop::new(cancel, request.timeout, request.cancel_timeout);
     let opening = opening::open(&mut log, request, context, executor, &identity, &mut stop);
     let outcome = match Box::pin(opening).await {
         Err(Unopened { conclusion, reason }) => {
@@ -427,6 +441,16 @@ impl<'a> Job<'a> {
     fn output(&self, frame: &Frame, template: &Template) -> Result<Arc<str>, Diagnostic> {
         template.eval_string(&self.scope(frame, &self.env, None))
     }
+}
+
+/// The context with the secrets that the job may see: in a called workflow those that it was given.
+fn narrowed(request: &JobRequest, context: &JobContext) -> Result<JobContext, RunnerError> {
+    let mut narrowed = context.clone();
+    if let SecretScope::Given(_) = &request.secrets {
+        narrowed.secrets =
+            Arc::new(request.secrets.of(&context.secrets).map_err(|found| expression(&found))?);
+    }
+    Ok(narrowed)
 }
 
 fn add_masks(log: &mut Log, request: &JobRequest, context: &JobContext) {

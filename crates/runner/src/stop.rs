@@ -7,8 +7,6 @@ use std::{
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-/// How long the steps that run in spite of a cancellation may take together, as on GitHub.
-const AFTER_CANCEL: Duration = Duration::from_secs(300);
 /// A limit beyond a year is as good as none, and may not fit into an instant.
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 
@@ -58,6 +56,8 @@ pub(crate) struct Stop {
     limit: Duration,
     /// Stops the one step that this is about, when it runs beside others.
     step: Option<CancellationToken>,
+    /// How long the steps that run in spite of a cancellation may take together.
+    after_cancel: Duration,
     /// When it was first seen that the job is to stop, and why.
     seen: Option<(Instant, Cause)>,
     /// How long the job has waited for somebody at failed steps; no limit counts that time.
@@ -93,15 +93,25 @@ pub(crate) enum Cause {
     /// A later step cancelled the step.
     Step,
     /// The job was cancelled, and what still ran after that took too long.
-    TooLate,
+    TooLate(Duration),
     /// Somebody cancelled a second time.
     Forced,
 }
 
 impl Stop {
-    pub(crate) fn new(cancel: Cancel, limit: Duration) -> Stop {
+    pub(crate) fn new(cancel: Cancel, limit: Duration, after_cancel: Duration) -> Stop {
         let deadline = Instant::now() + limit.min(YEAR);
-        Stop { cancel, deadline, limit, step: None, seen: None, held: Duration::ZERO, holds: None }
+        let after_cancel = after_cancel.min(YEAR);
+        Stop {
+            cancel,
+            deadline,
+            limit,
+            step: None,
+            after_cancel,
+            seen: None,
+            held: Duration::ZERO,
+            holds: None,
+        }
     }
 
     /// A limit that counts from now. Beyond a year there is none.
@@ -185,8 +195,8 @@ impl Stop {
             if !survives && self.seen.is_none() {
                 return cause;
             }
-            sleep_until(at + AFTER_CANCEL).await;
-            Cause::TooLate
+            sleep_until(at + self.after_cancel).await;
+            Cause::TooLate(self.after_cancel)
         };
         let alone = async {
             match &self.step {
@@ -217,11 +227,8 @@ impl Cause {
             }
             Cause::Step => "a later step cancelled the step".to_owned(),
             Cause::Forced => "the job was cancelled twice, so that nothing was let run on".to_owned(),
-            Cause::TooLate => {
-                format!(
-                    "the job was cancelled, and the steps after that took longer than {}",
-                    minutes(AFTER_CANCEL)
-                )
+            Cause::TooLate(limit) => {
+                format!("the job was cancelled, and the steps after that took longer than {}", minutes(limit))
             }
         }
     }
@@ -233,7 +240,7 @@ mod tests {
 
     /// A job that was to end half a minute ago, and has been held for a minute now.
     fn held() -> Stop {
-        let mut stop = Stop::new(Cancel::new(), Duration::from_secs(3_600));
+        let mut stop = Stop::new(Cancel::new(), Duration::from_secs(3_600), Duration::from_secs(300));
         let now = Instant::now();
         stop.hold();
         stop.holds = now.checked_sub(Duration::from_secs(60));

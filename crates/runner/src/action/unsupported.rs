@@ -5,7 +5,7 @@ use crate::{
     steps::written,
 };
 use shipway_base::{Diagnostic, Diagnostics, Span};
-use shipway_workflow::document::{Step, StepKind, StepsJob, Uses, Workflow};
+use shipway_workflow::document::{Step, StepKind, Uses, Workflow};
 
 /// What can be used instead.
 const HELP: &str = "use an action that is no container, or install what it does and call that in a run step";
@@ -44,17 +44,6 @@ pub fn unsupported_keys(workflow: &Workflow) -> Diagnostics {
         if let Some(mode) = &job.cache_mode {
             refuse(mode.span, "cache-mode");
         }
-        for (span, what) in job.steps().iter().flat_map(|body| unsupported_in_job(body)) {
-            refuse(span, what);
-        }
-    }
-    found
-}
-
-fn unsupported_in_job(body: &StepsJob) -> Vec<(Span, &'static str)> {
-    let mut found = Vec::new();
-    if body.cancel_timeout_minutes.is_some() {
-        found.push((body.runs_on.span, "cancel-timeout-minutes"));
     }
     found
 }
@@ -123,7 +112,6 @@ jobs:
             [
                 "14:27: error[SW0504]: uses: docker://alpine",
                 "2:13: error[SW0105]: cache-mode",
-                "5:14: error[SW0105]: cancel-timeout-minutes",
                 "6:17: error[SW0105]: cache-mode",
             ]
         );

@@ -22,7 +22,7 @@ use shipway_workflow::{
     document::Workflow,
     event::Event,
     expr::Value,
-    plan::RunPlan,
+    plan::{Called, RunPlan, WorkflowFile},
     run::{Input, Run, RunContext},
 };
 use std::{
@@ -254,8 +254,17 @@ impl Runs {
             vars: Value::from_json(&serde_json::json!({})),
             inputs: Value::from_json(&serde_json::json!({})),
         };
+        let called = match &workflow {
+            Some(workflow) => self.called(workflow, order.event).await?,
+            None => Called::new(),
+        };
+        for workflow in called.workflows() {
+            found.append(shipway_runner::unsupported_keys(workflow));
+        }
         let planned = match (workflow, found.has_errors()) {
-            (Some(workflow), false) => RunPlan::new(Arc::new(workflow), order.event.clone(), order.inputs),
+            (Some(workflow), false) => {
+                RunPlan::calling(Arc::new(workflow), order.event.clone(), order.inputs, &called)
+            }
             (Some(_) | None, _) => Err(found),
         };
         let subject = order.commit.message.lines().next().unwrap_or_default().to_owned();
@@ -299,6 +308,7 @@ impl Runs {
             github,
             vars: serde_json::json!({}),
             inputs: serde_json::json!(order.inputs),
+            called: called.texts().map(|(name, text)| (name, text.to_owned())).collect(),
         };
         let event = rows::run::encode(&rows::run::RunEvent::Created(Box::new(created)))?;
         let mut models = vec![models::runs::insert(&row)];
@@ -322,6 +332,25 @@ impl Runs {
         Ok(Some(id))
     }
 
+    /// The documents that a workflow calls, as they are at the commit of the event.
+    async fn called(&self, workflow: &Workflow, event: &Event) -> Result<Called, RunError> {
+        let mut called = Called::new();
+        while let Some(wanted) = called.wanted(workflow) {
+            if wanted.file.repository.is_some() {
+                called.refuse(wanted.file, source::OTHER_REPOSITORY, Some(source::COPY_IT.to_owned()));
+                continue;
+            }
+            let (folder, _) = wanted.file.path.rsplit_once('/').unwrap_or((".", ""));
+            if !self.git.files(&event.sha, folder).await?.contains(&wanted.file.path) {
+                called.refuse(wanted.file, "there is no such file at this commit", None);
+                continue;
+            }
+            let text = self.git.text(&event.sha, &wanted.file.path).await?;
+            called.give(wanted.file, &text);
+        }
+        Ok(called)
+    }
+
     /// Rebuilds a run from its events and goes on with it. Jobs that were running are lost with the process that ran
     /// them; the machine decides whether they are tried again.
     async fn load(self: &Arc<Self>, id: Id<RunRow>) -> Result<(), RunError> {
@@ -331,7 +360,14 @@ impl Runs {
             Workflow::parse(&Source::new(created.path.as_str(), created.workflow.as_str()));
         let workflow =
             workflow.filter(|_| !found.has_errors()).ok_or_else(|| stale(first_finding(&found)))?;
-        let plan = RunPlan::new(Arc::new(workflow), event_of(&created), &text_inputs(&created.inputs))
+        let mut called = Called::new();
+        for (name, text) in &created.called {
+            let file = WorkflowFile::parse(name)
+                .ok_or_else(|| stale(format!("{name:?} is not the name of a workflow")))?;
+            called.give(file, text);
+        }
+        let inputs_given = text_inputs(&created.inputs);
+        let plan = RunPlan::calling(Arc::new(workflow), event_of(&created), &inputs_given, &called)
             .map_err(|found| stale(first_finding(&found)))?;
         let context = RunContext {
             github: Value::from_json(&created.github),

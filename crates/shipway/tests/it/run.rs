@@ -2,6 +2,7 @@
 
 mod bad;
 mod breaks;
+mod calls;
 mod events;
 mod good;
 mod interrupt;

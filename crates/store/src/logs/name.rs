@@ -4,7 +4,7 @@ use crate::{Result, StoreError};
 use shipway_base::Digest;
 use std::fmt;
 
-/// The name of a log: `<run>/<job>[.<leg>]@<attempt>`.
+/// The name of a log: `<run>/<job>[.<leg>]@<attempt>`, with the calls of a job before it, dots between.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LogName(String);
 
@@ -12,10 +12,10 @@ pub struct LogName(String);
 const LONGEST: usize = 120;
 
 impl LogName {
-    /// The log of one attempt of a job of a run; `key` is `<job id>` or `<job id>/<index>`.
+    /// The log of one attempt of a job of a run; `key` is ids and indices with slashes between.
     pub fn job(run: i64, key: &str, attempt: u32) -> Result<LogName> {
-        // A job id holds no dot, so that a dot for the slash keeps names apart.
-        let mut job = key.replacen('/', ".", 1);
+        // A job id holds no dot, so that dots for slashes keep names apart.
+        let mut job = key.replace('/', ".");
         if job.len() > LONGEST {
             let short = Digest::of(key.as_bytes()).short();
             let kept: String = job.chars().take_while(char::is_ascii).take(LONGEST).collect();
@@ -64,6 +64,7 @@ mod tests {
     fn names_are_plain_relative_paths() {
         assert_eq!(LogName::job(7, "build", 1).unwrap().as_str(), "7/build@1");
         assert_eq!(LogName::job(7, "test-all/12", 2).unwrap().as_str(), "7/test-all.12@2");
+        assert_eq!(LogName::job(7, "deploy/1/build", 2).unwrap().as_str(), "7/deploy.1.build@2");
         let (long, other) = ("a".repeat(300), "a".repeat(301));
         let name = LogName::job(7, &long, 1).unwrap();
         assert_ne!(name, LogName::job(7, &other, 1).unwrap());

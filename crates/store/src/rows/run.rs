@@ -27,6 +27,10 @@ pub struct Created {
     pub vars: serde_json::Value,
     /// The inputs as they were given.
     pub inputs: serde_json::Value,
+    /// The documents of called workflows: what each is called, a path or `owner/repo/path@ref`, and its text. Rows from
+    /// before workflows could be called have none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub called: BTreeMap<String, String>,
 }
 
 /// What the stream of a run holds.

@@ -272,6 +272,11 @@ fn run_event() -> impl Strategy<Value = RunEvent> {
             github: serde_json::json!({"run_id": number.to_string()}),
             vars: serde_json::json!({}),
             inputs: serde_json::Value::Null,
+            called: if yes {
+                BTreeMap::from([("o/r/w.yml@v1".to_owned(), "on: x".to_owned())])
+            } else {
+                BTreeMap::new()
+            },
         }))
     });
     prop_oneof![4 => input.prop_map(RunEvent::Input), 1 => created]

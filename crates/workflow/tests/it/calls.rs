@@ -214,7 +214,7 @@ fn check(shape: &[(u8, bool)], answers: &[bool]) {
             "runs-on: here, steps: [{run: x}]".to_owned()
         } else {
             let inner = "{runs-on: here, steps: [{run: x}]}";
-            let document = format!("on: workflow_call\njobs: {{a: {inner}, b: {{needs: a, {}}}", &inner[1..]);
+            let document = format!("on: workflow_call\njobs: {{a: {inner}, b: {{needs: a, {}", &inner[1..]);
             files.push((format!("f{at}.yml"), format!("{document}}}")));
             format!("uses: ./f{at}.yml")
         };

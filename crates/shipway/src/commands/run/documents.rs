@@ -8,12 +8,12 @@ use crate::{
     render,
 };
 use shipway_base::{Diagnostics, Severity, Source, yaml::closest};
-use shipway_server::source::{ContextFacts, github_context};
+use shipway_server::source::{COPY_IT, ContextFacts, OTHER_REPOSITORY, github_context};
 use shipway_workflow::{
     document::{Job, Workflow},
     event::{Event, Triggered},
     expr::{Object, Value},
-    plan::{ConcurrencyGroup, RunPlan},
+    plan::{Called, ConcurrencyGroup, RunPlan},
     run::RunContext,
 };
 use std::{
@@ -85,18 +85,7 @@ impl Documents {
             let found = options.workflows.iter().map(|path| named(environment, here, path));
             found.collect::<Result<Vec<PathBuf>, Failure>>()?
         };
-        let sources = paths.iter().map(|path| {
-            let bytes = fs::read(path).map_err(|error| {
-                Failure::new(Exit::Usage, format!("cannot read {}: {error}", here.shown(path)))
-            })?;
-            let text = String::from_utf8(bytes).map_err(|error| {
-                let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-                let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-                Failure::new(Exit::Usage, format!("{}:{line}: this is not UTF-8 text", here.shown(path)))
-                    .with_help("save the file in the encoding UTF-8")
-            })?;
-            Ok(Source::new(here.shown(path), text))
-        });
+        let sources = paths.iter().map(|path| Ok(Source::new(here.shown(path), read(here, path)?)));
         Ok(Documents { sources: sources.collect::<Result<Vec<Source>, Failure>>()? })
     }
 
@@ -151,7 +140,11 @@ impl Documents {
             found.append(shipway_runner::unsupported(&workflow));
             let name = workflow.name.as_ref().map_or(&*workflow.source.name, |name| &name.value).to_owned();
             let path = workflow.source.name.to_string();
-            match RunPlan::new(Arc::new(workflow), event.clone(), &given.inputs) {
+            let called = called(here, &workflow)?;
+            for workflow in called.workflows() {
+                found.append(shipway_runner::unsupported(workflow));
+            }
+            match RunPlan::calling(Arc::new(workflow), event.clone(), &given.inputs, &called) {
                 Err(more) => found.append(more),
                 Ok(plan) => {
                     let plan = plan.only_legs(given.legs.clone());
@@ -179,6 +172,33 @@ impl Documents {
         tell(&found, environment, options);
         Ok((!found.has_errors()).then_some(planned))
     }
+}
+
+fn read(here: &Here, path: &Path) -> Result<String, Failure> {
+    let bytes = fs::read(path)
+        .map_err(|error| Failure::new(Exit::Usage, format!("cannot read {}: {error}", here.shown(path))))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        Failure::new(Exit::Usage, format!("{}:{line}: this is not UTF-8 text", here.shown(path)))
+            .with_help("save the file in the encoding UTF-8")
+    })
+}
+
+/// The documents that a workflow calls, as they lie in the work tree.
+fn called(here: &Here, workflow: &Workflow) -> Result<Called, Failure> {
+    let mut called = Called::new();
+    while let Some(wanted) = called.wanted(workflow) {
+        let path = here.root.join(&wanted.file.path);
+        if wanted.file.repository.is_some() {
+            called.refuse(wanted.file, OTHER_REPOSITORY, Some(COPY_IT.to_owned()));
+        } else if path.is_file() {
+            called.give(wanted.file, &read(here, &path)?);
+        } else {
+            called.refuse(wanted.file, "there is no such file", None);
+        }
+    }
+    Ok(called)
 }
 
 /// All workflow files, in the order of their names.

@@ -1,0 +1,90 @@
+//! Reusable workflows of a real repository: nested, as legs of a matrix, with outputs and secrets.
+
+use super::{conclusions, contains, events, expect, log};
+use crate::support::Folder;
+
+const CI: &str = "
+on: push
+env: {FROM_CALLER: seen}
+jobs:
+  names: {runs-on: x, outputs: {all: '${{ steps.it.outputs.all }}'}, steps: [{id: it, run: 'echo all=[\"a\",\"b\"] >> $GITHUB_OUTPUT'}]}
+  each:
+    needs: names
+    strategy: {matrix: {name: '${{ fromJSON(needs.names.outputs.all) }}'}}
+    uses: ./.github/workflows/outer.yml
+    with: {name: '${{ matrix.name }}', times: 2}
+    secrets: inherit
+  after:
+    needs: each
+    runs-on: x
+    steps: [{run: 'echo after=${{ needs.each.outputs.said }} ${{ needs.each.result }}'}]
+";
+
+const OUTER: &str = "
+on:
+  workflow_call:
+    inputs: {name: {type: string, required: true}, times: {type: number}}
+    outputs: {said: {value: '${{ jobs.inner.outputs.said }}'}}
+jobs:
+  inner:
+    uses: ./.github/workflows/inner.yml
+    with: {text: \"${{ format('{0}{1}', inputs.name, inputs.times) }}\"}
+    secrets: {GIVEN: '${{ secrets.MINE }}'}
+";
+
+const INNER: &str = "
+on:
+  workflow_call:
+    inputs: {text: {type: string}}
+    secrets: {GIVEN: {required: true}}
+    outputs: {said: {value: '${{ jobs.say.outputs.said }}'}}
+jobs:
+  say:
+    runs-on: x
+    outputs: {said: '${{ steps.it.outputs.said }}'}
+    steps:
+      - id: it
+        env: {GIVEN: '${{ secrets.GIVEN }}', MINE: '${{ secrets.MINE }}'}
+        run: |
+          echo \"said=${{ inputs.text }}\" >> \"$GITHUB_OUTPUT\"
+          echo \"given ${#GIVEN} mine ${#MINE} env <$FROM_CALLER> job $GITHUB_JOB\"
+";
+
+#[test]
+fn calls_nest_in_a_matrix() {
+    let folder = Folder::repository(&[
+        (".github/workflows/ci.yml", CI),
+        (".github/workflows/outer.yml", OUTER),
+        (".github/workflows/inner.yml", INNER),
+    ]);
+    let answer = expect(&folder, &["--json", "--secret", "MINE=12345678"], 0);
+    let events = events(&answer);
+    assert_eq!(
+        conclusions(&events),
+        [
+            ("names", "success"),
+            ("each (a) / inner / say", "success"),
+            ("each (b) / inner / say", "success"),
+            ("after", "success"),
+        ]
+    );
+    let log = log(&events);
+    assert_eq!(log.iter().filter(|line| **line == "given 8 mine 0 env <> job say").count(), 2, "{log:?}");
+    assert!(log.iter().any(|line| ["after=a2 success", "after=b2 success"].contains(line)), "{log:?}");
+}
+
+#[test]
+fn a_call_that_cannot_be_made_is_told_with_its_place() {
+    let text = "on: push
+jobs:
+  far:
+    uses: o/r/.github/workflows/x.yml@v1
+  gone:
+    uses: ./.github/workflows/gone.yml
+";
+    let folder = Folder::repository(&[(".github/workflows/ci.yml", text)]);
+    contains(
+        &expect(&folder, &[], 2),
+        &["ci.yml:4:11", "error[SW0121]", "another repository", "ci.yml:6:11", "there is no such file"],
+    );
+}
