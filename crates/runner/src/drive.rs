@@ -167,7 +167,7 @@ impl Driver<'_> {
         let task = self.running.spawn(async move {
             let member = match &request.concurrency {
                 Some(group) => {
-                    let entered = context.groups.enter(&group.group, group.cancel_in_progress, &cancel).await;
+                    let entered = context.groups.enter(group, &cancel).await;
                     Some(entered.ok_or(&group.group))
                 }
                 None => None,

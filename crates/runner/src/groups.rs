@@ -1,8 +1,9 @@
-//! Concurrency groups: of all that name the same group, one runs and one waits.
+//! Concurrency groups: of all that name the same group, one runs; one waits, or many in line.
 
 use crate::stop::Cancel;
+use shipway_workflow::{document::ConcurrencyQueue, plan::ConcurrencyGroup};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::oneshot;
@@ -10,9 +11,13 @@ use tokio::sync::oneshot;
 /// The groups of one machine, shared by all runs on it. Cheap to clone.
 ///
 /// GitHub's rules: whoever enters a group in which somebody runs waits; whoever waited there before is displaced. With
-/// `cancel-in-progress` the one that runs is asked to stop as well, and is still waited for.
+/// `cancel-in-progress` the one that runs is asked to stop as well, and is still waited for. With `queue: max` nobody is
+/// displaced: up to 100 wait, first in, first out, and whoever comes beyond them is turned away.
 #[derive(Clone, Debug, Default)]
 pub struct Groups(Arc<Mutex<Inner>>);
+
+/// How many may wait with `queue: max`, as on GitHub.
+const MOST_WAITING: usize = 100;
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -24,8 +29,8 @@ struct Inner {
 struct Group {
     /// Who runs, and how to stop it.
     runs: (u64, Cancel),
-    /// Who waits: told when its turn has come; displaced when this is dropped.
-    waits: Option<(u64, Cancel, oneshot::Sender<()>)>,
+    /// Who waits, the next one first: told when its turn has come; displaced when this is dropped.
+    waits: VecDeque<(u64, Cancel, oneshot::Sender<()>)>,
 }
 
 /// The right to run in a group, given back when dropped.
@@ -44,22 +49,28 @@ impl Groups {
     }
 
     /// Waits for the turn in a group; its name is compared as it is, so fold it first. `None` when somebody newer took the
-    /// place, or when `cancel` is asked meanwhile.
-    pub async fn enter(&self, name: &str, cancel_in_progress: bool, cancel: &Cancel) -> Option<Membership> {
+    /// place, when too many wait already, or when `cancel` is asked meanwhile.
+    pub async fn enter(&self, wanted: &ConcurrencyGroup, cancel: &Cancel) -> Option<Membership> {
+        let name = wanted.group.as_str();
         let (number, turn) = {
             let mut inner = self.lock();
             inner.last += 1;
             let number = inner.last;
             let Some(group) = inner.groups.get_mut(name) else {
                 let runs = (number, cancel.clone());
-                inner.groups.insert(name.to_owned(), Group { runs, waits: None });
+                inner.groups.insert(name.to_owned(), Group { runs, waits: VecDeque::new() });
                 return Some(self.membership(name, number));
             };
-            if cancel_in_progress {
+            if wanted.cancel_in_progress {
                 group.runs.1.ask_because(format!("a newer one entered the concurrency group {name:?}"));
             }
             let (sender, turn) = oneshot::channel();
-            group.waits = Some((number, cancel.clone(), sender));
+            match wanted.queue {
+                ConcurrencyQueue::Single => group.waits.clear(),
+                ConcurrencyQueue::Max if group.waits.len() >= MOST_WAITING => return None,
+                ConcurrencyQueue::Max => {}
+            }
+            group.waits.push_back((number, cancel.clone(), sender));
             (number, turn)
         };
         // Also gives the place back when this future is dropped while it waits.
@@ -85,13 +96,11 @@ impl Drop for Membership {
     fn drop(&mut self) {
         let mut inner = self.groups.lock();
         let Some(group) = inner.groups.get_mut(&self.name) else { return };
-        if group.waits.as_ref().is_some_and(|(number, ..)| *number == self.number) {
-            group.waits = None;
-        }
+        group.waits.retain(|(number, ..)| *number != self.number);
         if group.runs.0 != self.number {
             return;
         }
-        match group.waits.take() {
+        match group.waits.pop_front() {
             Some((number, cancel, sender)) => {
                 group.runs = (number, cancel);
                 // Who has just gone gives the turn back by its own membership.
@@ -109,9 +118,21 @@ mod tests {
     use super::*;
     use tokio::task::JoinHandle;
 
+    fn group(name: &str, cancel_in_progress: bool, queue: ConcurrencyQueue) -> ConcurrencyGroup {
+        ConcurrencyGroup { group: name.to_owned(), cancel_in_progress, queue }
+    }
+
+    fn single(name: &str, cancel_in_progress: bool) -> ConcurrencyGroup {
+        group(name, cancel_in_progress, ConcurrencyQueue::Single)
+    }
+
     fn enter(groups: &Groups, stop: bool, cancel: &Cancel) -> JoinHandle<Option<Membership>> {
+        enter_as(groups, single("g", stop), cancel)
+    }
+
+    fn enter_as(groups: &Groups, group: ConcurrencyGroup, cancel: &Cancel) -> JoinHandle<Option<Membership>> {
         let (groups, cancel) = (groups.clone(), cancel.clone());
-        tokio::spawn(async move { groups.enter("g", stop, &cancel).await })
+        tokio::spawn(async move { groups.enter(&group, &cancel).await })
     }
 
     /// Lets every other task go as far as it can; the runtime has one thread.
@@ -124,7 +145,7 @@ mod tests {
     #[tokio::test]
     async fn one_runs_one_waits_the_newest_displaces() {
         let groups = Groups::new();
-        let first = groups.enter("g", false, &Cancel::new()).await.expect("free");
+        let first = groups.enter(&single("g", false), &Cancel::new()).await.expect("free");
         let second = enter(&groups, false, &Cancel::new());
         settle().await;
         assert!(!second.is_finished());
@@ -134,15 +155,39 @@ mod tests {
         assert!(!third.is_finished());
         drop(first);
         let third = third.await.expect("joined").expect("its turn");
-        assert!(groups.enter("other", false, &Cancel::new()).await.is_some());
+        assert!(groups.enter(&single("other", false), &Cancel::new()).await.is_some());
         drop(third);
+        assert!(groups.lock().groups.is_empty());
+    }
+
+    #[tokio::test]
+    async fn with_a_long_queue_all_take_turns_and_the_last_is_turned_away() {
+        let (groups, max) = (Groups::new(), group("g", false, ConcurrencyQueue::Max));
+        let mut running = groups.enter(&max, &Cancel::new()).await.expect("free");
+        let mut waiting = VecDeque::new();
+        for _ in 0..MOST_WAITING {
+            waiting.push_back(enter_as(&groups, max.clone(), &Cancel::new()));
+            settle().await;
+        }
+        assert!(groups.enter(&max, &Cancel::new()).await.is_none(), "the line is full");
+        let leaver = Cancel::new();
+        while let Some(next) = waiting.pop_front() {
+            assert!(waiting.iter().all(|later| !later.is_finished()));
+            drop(running);
+            running = next.await.expect("joined").expect("its turn");
+        }
+        let gone = enter_as(&groups, max.clone(), &leaver);
+        settle().await;
+        leaver.ask();
+        assert!(gone.await.expect("joined").is_none());
+        drop(running);
         assert!(groups.lock().groups.is_empty());
     }
 
     #[tokio::test]
     async fn the_one_that_runs_may_be_asked_to_stop() {
         let (groups, running) = (Groups::new(), Cancel::new());
-        let first = groups.enter("g", false, &running).await.expect("free");
+        let first = groups.enter(&single("g", false), &running).await.expect("free");
         let second = enter(&groups, true, &Cancel::new());
         running.asked.cancelled().await;
         assert!(running.reason().contains("concurrency group \"g\""));
@@ -153,7 +198,7 @@ mod tests {
     #[tokio::test]
     async fn who_is_cancelled_while_waiting_leaves_no_trace() {
         let (groups, waiting) = (Groups::new(), Cancel::new());
-        let first = groups.enter("g", false, &Cancel::new()).await.expect("free");
+        let first = groups.enter(&single("g", false), &Cancel::new()).await.expect("free");
         let second = enter(&groups, false, &waiting);
         settle().await;
         waiting.ask();

@@ -7,7 +7,7 @@ mod permit;
 mod tree;
 
 use crate::{
-    document::{Concurrency, Workflow},
+    document::{Concurrency, ConcurrencyQueue, Workflow},
     event::{self, Event},
     expr::{Scope, Value},
     matrix::Leg,
@@ -43,6 +43,8 @@ pub struct ConcurrencyGroup {
     pub group: String,
     /// Whether what runs in the group is cancelled, rather than waited for.
     pub cancel_in_progress: bool,
+    /// How many may wait in the group.
+    pub queue: ConcurrencyQueue,
 }
 
 impl RunPlan {
@@ -62,8 +64,8 @@ impl RunPlan {
     /// `workflow_dispatch`, as text.
     ///
     /// # Errors
-    /// What is wrong in a called document. SW0105 for what is understood and cannot be run yet: `queue: max`, and
-    /// groups of called workflows as a whole. SW0108 for a need that does not exist, SW0109 for a cycle, SW0115 for
+    /// What is wrong in a called document. SW0105 for what is understood and cannot be run yet: groups of called
+    /// workflows as a whole. SW0108 for a need that does not exist, SW0109 for a cycle, SW0115 for
     /// inputs that are unknown, missing or of the wrong type. SW0121 for a workflow that cannot be called: not there, not
     /// made for it, or beyond the limits of depth and number. SW0122 for inputs and secrets that do not fit a called
     /// workflow, SW0123 for one that asks for more permissions than its caller has.
@@ -76,9 +78,6 @@ impl RunPlan {
         let ids: Vec<&str> = workflow.jobs.keys().map(String::as_str).collect();
         let needs: Vec<_> = workflow.jobs.values().map(|job| (&job.id, job.needs.as_slice())).collect();
         let mut found = check(&workflow.source, &ids, &needs);
-        for workflow in [&workflow].into_iter().chain(called.workflows()) {
-            tree::unsupported(workflow, &mut found);
-        }
         let inputs = event::resolve_inputs(&workflow, &event, inputs);
         let tree = tree::build(workflow, called, &mut found);
         match inputs {
@@ -158,7 +157,13 @@ impl Concurrency {
         let group = self.group.eval_string(scope)?.to_lowercase();
         let cancel_in_progress =
             self.cancel_in_progress.as_ref().map_or(Ok(false), |maybe| maybe.eval(scope))?;
-        Ok((!group.is_empty()).then_some(ConcurrencyGroup { group, cancel_in_progress }))
+        let queue = self.queue.as_ref().map_or(Ok(ConcurrencyQueue::Single), |maybe| maybe.eval(scope))?;
+        if cancel_in_progress && queue == ConcurrencyQueue::Max {
+            let message = "a group cannot have cancel-in-progress and queue: max at once";
+            return Err(Diagnostic::error("SW0110", self.group.source(), self.group.span(), message)
+                .with_help("those that wait in line would end each other; remove one of the two"));
+        }
+        Ok((!group.is_empty()).then_some(ConcurrencyGroup { group, cancel_in_progress, queue }))
     }
 }
 

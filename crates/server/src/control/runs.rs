@@ -430,10 +430,10 @@ impl Runs {
             let member = match &group {
                 None => None,
                 Some(group) => {
-                    let entered = this.groups.enter(&group.group, group.cancel_in_progress, &cancel).await;
+                    let entered = this.groups.enter(group, &cancel).await;
                     if entered.is_none() {
                         cancel.ask_because(format!(
-                            "a newer run took its place in the group {:?}",
+                            "another run took its place in the group {:?}",
                             group.group
                         ));
                     }

@@ -6,7 +6,7 @@ use super::{
     permit::Granted,
 };
 use crate::{
-    document::{ConcurrencyQueue, Job, Maybe, Workflow},
+    document::{Job, Workflow},
     event::WorkflowCall,
 };
 use shipway_base::{Diagnostic, Diagnostics, Source};
@@ -157,23 +157,4 @@ fn group_of_call(source: &Source, span: shipway_base::Span) -> Diagnostic {
     let message = "concurrency of a called workflow as a whole is not supported yet";
     Diagnostic::error("SW0105", source, span, message)
         .with_help("give the group to the jobs of the called workflow, or to the workflow that calls it")
-}
-
-/// What the run machine cannot do yet, so that it is refused before anything runs.
-pub(super) fn unsupported(workflow: &Workflow, found: &mut Diagnostics) {
-    let own = workflow.jobs.values().filter_map(|job| job.concurrency.as_ref());
-    for concurrency in workflow.concurrency.iter().chain(own) {
-        let max = match &concurrency.queue {
-            None => false,
-            Some(Maybe::Literal(queue)) => queue.value == ConcurrencyQueue::Max,
-            // It may turn out to be `max`.
-            Some(Maybe::Expression(_)) => true,
-        };
-        if max {
-            let message = "concurrency.queue: max is not supported yet";
-            let error = Diagnostic::error("SW0105", &workflow.source, concurrency.group.span(), message);
-            found
-                .push(error.with_help("remove it, or run this workflow on GitHub until a later version can"));
-        }
-    }
 }

@@ -140,7 +140,7 @@ jobs:
 ";
     let files = [
         ("plain.yml", "on: push\njobs: {a: {runs-on: x, steps: [{run: x}]}}"),
-        ("broken.yml", "on: workflow_call\njobs: {a: {runs-on: x}}"),
+        ("broken.yml", "on: workflow_call\njobs: {a: {run-on: x}}"),
         ("ring.yml", "on: workflow_call\njobs: {a: {uses: ./back.yml}}"),
         ("back.yml", "on: workflow_call\njobs: {a: {uses: ./ring.yml}}"),
         ("build.yml", BUILD),

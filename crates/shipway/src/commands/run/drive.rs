@@ -27,10 +27,7 @@ use shipway_runner::{
     ActionStore, ArtifactFolder, Artifacts as _, Cancel, Executor, Groups, HostExecutor, JobContext,
     Patience, Report, ReportKind, Repository, Revision, RunnerError, drive, reap_orphans, with_containers,
 };
-use shipway_workflow::{
-    plan::ConcurrencyGroup,
-    run::{Conclusion, Run},
-};
+use shipway_workflow::run::{Conclusion, Run};
 use std::{
     collections::BTreeMap,
     io::{self, BufWriter},
@@ -283,11 +280,12 @@ impl OneRun {
         let OneRun { place, planned, context, executor, cancel } = self;
         let _membership = match &planned.group {
             None => None,
-            Some(ConcurrencyGroup { group, cancel_in_progress }) => {
-                let entered = context.groups.enter(group, *cancel_in_progress, &cancel).await;
+            Some(group) => {
+                let entered = context.groups.enter(group, &cancel).await;
                 if entered.is_none() {
                     cancel.ask_because(format!(
-                        "another run took its place in the concurrency group {group:?}"
+                        "another run took its place in the concurrency group {:?}",
+                        group.group
                     ));
                 }
                 entered
