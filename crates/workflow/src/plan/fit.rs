@@ -67,16 +67,14 @@ fn given<'a>(call: &'a CallJob, input: &CallInput) -> Option<&'a (Spanned<String
 
 /// A value as the kind of an input. As on GitHub, a text takes any scalar, and nothing else is turned into another kind.
 fn typed(input: &CallInput, value: Value) -> Result<Value, String> {
-    match input.kind {
-        CallInputKind::String if value.is_primitive() => Ok(value.to_text().as_ref().into()),
-        kind if kind.fits(&value) => Ok(value),
-        kind => {
-            let (name, is) = (&input.name.value, value.kind().to_lowercase());
-            Err(format!(
-                "the input {name:?} must be a {}, and this is a value of the kind {is}",
-                kind.as_str()
-            ))
-        }
+    let kind = input.kind;
+    if kind == CallInputKind::String && value.is_primitive() {
+        Ok(value.to_text().as_ref().into())
+    } else if kind.fits(&value) {
+        Ok(value)
+    } else {
+        let (name, is) = (&input.name.value, value.kind().to_lowercase());
+        Err(format!("the input {name:?} must be a {}, and this is a value of the kind {is}", kind.as_str()))
     }
 }
 
