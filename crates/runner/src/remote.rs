@@ -5,6 +5,7 @@
 //! nothing but a file that the next store removes. Every job unpacks its own copy: what one job does to the files of an
 //! action no other job sees.
 
+mod document;
 mod git;
 mod unpack;
 

@@ -123,9 +123,9 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
     let documents = Documents::read(environment, &here, &options)?;
     let event = event::make(environment, &here, &options)?;
     if options.dry_run {
-        return plan::show(environment, &here, &options, &given, &documents, event);
+        return plan::show(environment, &here, &options, &given, &documents, event).await;
     }
-    let Some(planned) = documents.plan(environment, &here, &options, &given, event)? else {
+    let Some(planned) = documents.plan(environment, &here, &options, &given, event).await? else {
         return Ok(Exit::Usage);
     };
     drive::drive_all(environment, &here, &options, given, planned).await

@@ -1,6 +1,6 @@
 //! The workflow files of the work tree: found, read with all their errors, chosen and planned.
 
-use super::{Options, event, labels, legs, pairs::Given, repository::Here};
+use super::{Options, drive::actions, event, labels, legs, pairs::Given, repository::Here};
 use crate::{
     cli::{say, talk},
     environment::Environment,
@@ -8,7 +8,8 @@ use crate::{
     render,
 };
 use shipway_base::{Diagnostics, Severity, Source, yaml::closest};
-use shipway_server::source::{COPY_IT, ContextFacts, OTHER_REPOSITORY, github_context};
+use shipway_runner::ActionStore;
+use shipway_server::source::{ContextFacts, github_context};
 use shipway_workflow::{
     document::{Job, Workflow},
     event::{Event, Triggered},
@@ -112,7 +113,7 @@ impl Documents {
 
     /// Parses all files, shows everything that is wrong in them at once, and plans those that the event starts. None
     /// when something is wrong.
-    pub(super) fn plan(
+    pub(super) async fn plan(
         &self,
         environment: &Environment,
         here: &Here,
@@ -136,11 +137,12 @@ impl Documents {
         let mut ids =
             shipway_base::IdSequence::new(u16::try_from(std::process::id() & 0x3ff).unwrap_or_default());
         let mut planned = Vec::new();
+        let store = actions(environment, options);
         for workflow in chosen {
             found.append(shipway_runner::unsupported(&workflow));
             let name = workflow.name.as_ref().map_or(&*workflow.source.name, |name| &name.value).to_owned();
             let path = workflow.source.name.to_string();
-            let called = called(here, &workflow)?;
+            let called = called(here, &store, &workflow).await?;
             for workflow in called.workflows() {
                 found.append(shipway_runner::unsupported(workflow));
             }
@@ -185,13 +187,16 @@ fn read(here: &Here, path: &Path) -> Result<String, Failure> {
     })
 }
 
-/// The documents that a workflow calls, as they lie in the work tree.
-fn called(here: &Here, workflow: &Workflow) -> Result<Called, Failure> {
+/// The documents that a workflow calls: of this repository as they lie in the work tree, of others as git gives them.
+async fn called(here: &Here, store: &ActionStore, workflow: &Workflow) -> Result<Called, Failure> {
     let mut called = Called::new();
     while let Some(wanted) = called.wanted(workflow) {
         let path = here.root.join(&wanted.file.path);
-        if wanted.file.repository.is_some() {
-            called.refuse(wanted.file, OTHER_REPOSITORY, Some(COPY_IT.to_owned()));
+        if let Some(repository) = &wanted.file.repository {
+            match store.document(repository, &wanted.file.path).await {
+                Ok(text) => called.give(wanted.file, &text),
+                Err(error) => called.refuse(wanted.file, error.message, error.help),
+            }
         } else if path.is_file() {
             called.give(wanted.file, &read(here, &path)?);
         } else {

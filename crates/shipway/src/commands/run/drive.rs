@@ -349,7 +349,7 @@ fn context(
 
 /// Where actions of other repositories come from and are kept for later runs: below `XDG_CACHE_HOME`, or where it points
 /// when nobody says.
-fn actions(environment: &Environment, options: &Options) -> ActionStore {
+pub(super) fn actions(environment: &Environment, options: &Options) -> ActionStore {
     let mirror = options.action_mirror.as_ref().map(|mirror| environment.folder.join(mirror));
     let home = || Some(Path::new(environment.variable("HOME")?).join(".cache"));
     let own = environment.variable("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());

@@ -102,11 +102,11 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
     if !changed.is_empty() {
         event.changed = Some(changed);
     }
-    show(environment, &here, &options, &given, &documents, event)
+    show(environment, &here, &options, &given, &documents, event).await
 }
 
 /// Prints what the event would run, and what not.
-pub(super) fn show(
+pub(super) async fn show(
     environment: &Environment,
     here: &Here,
     options: &super::Options,
@@ -116,7 +116,7 @@ pub(super) fn show(
 ) -> Result<Exit, Failure> {
     let held = documents.held_back(options, &event);
     let name = event.name.clone();
-    let planned = documents.plan(environment, here, options, given, event);
+    let planned = documents.plan(environment, here, options, given, event).await;
     if let Ok(planned) = &planned {
         let Some(planned) = planned else { return Ok(Exit::Usage) };
         graph::show(planned, options.json);

@@ -78,13 +78,42 @@ fn a_call_that_cannot_be_made_is_told_with_its_place() {
     let text = "on: push
 jobs:
   far:
-    uses: o/r/.github/workflows/x.yml@v1
+    uses: o/r/.github/workflows/x.yml@v1 # in no mirror
   gone:
     uses: ./.github/workflows/gone.yml
 ";
     let folder = Folder::repository(&[(".github/workflows/ci.yml", text)]);
     contains(
-        &expect(&folder, &[], 2),
-        &["ci.yml:4:11", "error[SW0121]", "another repository", "ci.yml:6:11", "there is no such file"],
+        &expect(&folder, &["--action-mirror", "mirror"], 2),
+        &["ci.yml:4:11", "error[SW0121]", "no repository o/r", "ci.yml:6:11", "there is no such file"],
     );
+}
+
+#[test]
+fn a_workflow_of_another_repository_comes_from_the_mirror() {
+    let called = "on: workflow_call
+jobs:
+  nested:
+    uses: ./.github/workflows/y.yml
+";
+    let nested = "on: workflow_call
+jobs:
+  say: {runs-on: x, steps: [{run: echo from afar}]}
+";
+    let other =
+        Folder::repository(&[(".github/workflows/x.yml", called), (".github/workflows/y.yml", nested)]);
+    let text = "on: push
+jobs:
+  far:
+    uses: o/r/.github/workflows/x.yml@main
+";
+    let folder = Folder::repository(&[(".github/workflows/ci.yml", text)]);
+    let mirror = Folder::new();
+    std::fs::create_dir(mirror.path().join("o")).expect("a folder");
+    std::os::unix::fs::symlink(other.path(), mirror.path().join("o/r")).expect("a link");
+    let mirror = mirror.path().to_string_lossy().into_owned();
+    let answer = expect(&folder, &["--json", "--action-mirror", &mirror], 0);
+    let events = events(&answer);
+    assert_eq!(conclusions(&events), [("far / nested / say", "success")]);
+    assert!(log(&events).contains(&"from afar"));
 }

@@ -1,0 +1,46 @@
+//! One file of another repository: the document of a called workflow.
+
+use super::{ActionStore, PART, Wanted};
+use crate::error::{ErrorKind, RunnerError};
+use shipway_workflow::plan::RemoteRepository;
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+/// GitHub's limit on a workflow file.
+const MOST_BYTES: u64 = 1 << 20;
+
+impl ActionStore {
+    /// The text of a file of another repository at a branch, tag or commit.
+    ///
+    /// # Errors
+    /// When the repository or the reference cannot be had, or it has no such file of text.
+    pub async fn document(&self, repository: &RemoteRepository, path: &str) -> Result<String, RunnerError> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let RemoteRepository { owner, repo, reference } = repository;
+        let wanted = Wanted { owner, repo, reference };
+        let commit = self.resolve(wanted).await?;
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = self.cache.join(format!("document{PART}{}-{number}", std::process::id()));
+        let placed = self.place(wanted, &commit, &folder).await;
+        let text = placed.and_then(|()| {
+            read(&folder.join(path)).map_err(|why| RunnerError::new(ErrorKind::ActionFetch, why))
+        });
+        if folder.exists() {
+            fs::remove_dir_all(&folder).map_err(|error| RunnerError::io("remove", &folder, error))?;
+        }
+        text
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let about = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file);
+    let about = about.ok_or_else(|| "there is no such file".to_owned())?;
+    if about.len() > MOST_BYTES {
+        return Err(format!("the file is longer than {MOST_BYTES} bytes"));
+    }
+    let bytes = fs::read(path).map_err(|error| format!("the file cannot be read: {error}"))?;
+    String::from_utf8(bytes).map_err(|_| "the file is not UTF-8 text".to_owned())
+}
