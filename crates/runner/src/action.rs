@@ -1,6 +1,7 @@
 //! Steps with `uses`: which action it is, its inputs, and where it is carried out.
 
 mod composite;
+mod docker;
 mod native;
 mod node;
 mod pre;
@@ -33,7 +34,7 @@ use std::{
 pub(crate) use native::copy_files;
 pub(crate) use node::{FoundNode, NodePart};
 pub(crate) use prepare::Unfetched;
-pub use unsupported::{unsupported, unsupported_keys};
+pub use unsupported::unsupported_keys;
 
 /// Composite actions may lie within each other this deep, as on GitHub.
 const MAX_DEPTH: usize = 10;
@@ -75,6 +76,9 @@ impl Job<'_> {
         if let Some(native) = self.native(&uses.uses.value) {
             return self.run_native(native, &uses.uses.value, &given, current).await;
         }
+        if let Uses::Docker { image } = &uses.uses.value {
+            return Box::pin(self.run_image_step(image, &given, current)).await;
+        }
         let loaded = self.loaded(frame, &uses.uses.value, current).await?;
         self.run_loaded(frame, &loaded, &given, current).await
     }
@@ -101,7 +105,10 @@ impl Job<'_> {
         if let Some(loaded) = self.loaded.get(&prepare::key(uses, frame.root.as_deref())) {
             return Ok(loaded.clone());
         }
-        let Uses::Local { path } = uses else { return Err(unsupported::refusal(uses)) };
+        let Uses::Local { path } = uses else {
+            let message = format!("uses: {} was not there when the job was set up", written(uses));
+            return Err(RunnerError::new(ErrorKind::ActionMissing, message));
+        };
         let dir = normal(&self.folders.workspace, path)?;
         let action = load(&dir, path, "seen from the workspace of the job")?;
         if let Runs::Composite(composite) = &action.runs {
@@ -159,13 +166,9 @@ impl Job<'_> {
                 Box::pin(self.run_composite(frame, loaded, composite, inputs, current)).await
             }
             Runs::Node(node) => self.run_node(loaded, node, &inputs, current).await,
-            Runs::Docker(docker) => Err(RunnerError::new(
-                ErrorKind::ActionUnsupported,
-                format!(
-                    "{} is a Docker action ({}), and no container can be started yet",
-                    loaded.uses, docker.image.value
-                ),
-            )),
+            Runs::Docker(docker) => {
+                Box::pin(self.run_docker(&loaded.uses, docker, &inputs, &loaded.dir, current)).await
+            }
         }
     }
 

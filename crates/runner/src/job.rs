@@ -143,7 +143,7 @@ pub(crate) struct Job<'a> {
     /// Whether somebody has let a step of a composite action fail, so that nobody is asked about the action again.
     pub(crate) let_go: bool,
     github: Object,
-    runner: Object,
+    pub(crate) runner: Object,
 }
 
 /// What is seen at one level of nesting: the steps of the job, or those of a composite action.

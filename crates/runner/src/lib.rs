@@ -49,7 +49,7 @@ mod steps;
 mod stop;
 mod wants;
 
-pub use action::{unsupported, unsupported_keys};
+pub use action::unsupported_keys;
 pub use artifacts::{ArtifactError, ArtifactFolder, Artifacts};
 pub use breakpoint::{Break, Breaks, Broken, Decision, Request};
 pub use containers::{EngineSettings, with_containers};

@@ -61,7 +61,7 @@ pub(crate) async fn open(
             std::future::pending::<()>().await
         };
         tokio::select! {
-            (opened, ()) = async { tokio::join!(executor.open(identity, &wants, sender, &token), hear(log, receiver)) } => opened,
+            (opened, ()) = async { tokio::join!(executor.open(identity, &wants, sender, &token), hear(log, None, receiver)) } => opened,
             () = watch => Err(RunnerError::new(ErrorKind::TimedOut, "the job was stopped")),
         }
     };
@@ -110,9 +110,10 @@ pub(crate) async fn close(
     folders: &Folders,
 ) -> Result<(), RunnerError> {
     let (sender, receiver) = mpsc::channel(CHUNKS);
-    tokio::join!(executor.close(identity, folders, sender), hear(log, receiver)).0
+    tokio::join!(executor.close(identity, folders, sender), hear(log, None, receiver)).0
 }
 
-async fn hear(log: &mut Log, receiver: mpsc::Receiver<Chunk>) {
-    listen(log, None, Ears::deaf(), Hearing::Plain, receiver).await;
+/// Takes what an executor tells until it is done.
+pub(crate) async fn hear(log: &mut Log, step: Option<usize>, receiver: mpsc::Receiver<Chunk>) {
+    listen(log, step, Ears::deaf(), Hearing::Plain, receiver).await;
 }

@@ -75,7 +75,7 @@ impl Shell {
 }
 
 /// Splits a command line at blanks; quotes keep words together and are dropped.
-fn words(line: &str) -> Vec<String> {
+pub(crate) fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;

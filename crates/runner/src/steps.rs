@@ -10,6 +10,7 @@ use crate::{
     job::{Frame, Job},
     listen::{Ears, HeardAll, Hearing, listen, take_files},
     matcher::{Places, Watch},
+    place::OwnContainer,
     report::ReportKind,
     scope::{StepScope, object},
     session::Session,
@@ -60,6 +61,24 @@ pub(crate) struct Came {
     pub(crate) exit_code: Option<i32>,
     /// Its outputs.
     pub(crate) outputs: BTreeMap<String, String>,
+}
+
+/// What is started for a step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum What<'w> {
+    /// A program where the job runs.
+    Program(&'w Program),
+    /// A container of its own.
+    Container(&'w OwnContainer),
+}
+
+impl What<'_> {
+    fn env(&self) -> &BTreeMap<String, String> {
+        match self {
+            What::Program(program) => &program.env,
+            What::Container(container) => &container.env,
+        }
+    }
 }
 
 impl Came {
@@ -288,7 +307,17 @@ impl Job<'_> {
         current: &Current,
         hearing: Hearing,
     ) -> Result<(Came, HeardAll), RunnerError> {
-        let (finished, mut heard, cause) = self.start(program, current, hearing).await?;
+        self.run_what(What::Program(program), current, hearing).await
+    }
+
+    /// The same for a program or a container of its own.
+    pub(crate) async fn run_what(
+        &mut self,
+        what: What<'_>,
+        current: &Current,
+        hearing: Hearing,
+    ) -> Result<(Came, HeardAll), RunnerError> {
+        let (finished, mut heard, cause) = self.start(what, current, hearing).await?;
         let step = Some(current.index);
         take_files(&mut self.log, step, &finished.files, &mut heard).await;
         let (outcome, exit_code, complaint) = match finished.ending {
@@ -327,17 +356,20 @@ impl Job<'_> {
 
     pub(crate) async fn start(
         &mut self,
-        program: &Program,
+        what: What<'_>,
         current: &Current,
         hearing: Hearing,
     ) -> Result<(Finished, HeardAll, Option<Cause>), RunnerError> {
         if self.context.breaks.is_some() && hearing == Hearing::Step {
-            self.last_program = Some(program.clone());
+            self.last_program = match what {
+                What::Program(program) => Some(program.clone()),
+                What::Container(_) => None,
+            };
         }
         let (sender, receiver) = mpsc::channel(CHUNKS);
         let stop = CancellationToken::new();
-        let any_token = program
-            .env
+        let any_token = what
+            .env()
             .get("ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS")
             .is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"));
         let repository = self.request.github.get("repository").map(|name| name.to_text()).unwrap_or_default();
@@ -353,7 +385,12 @@ impl Job<'_> {
         let mut cause: Option<Cause> = None;
         let (finished, heard) = {
             let executor = self.executor;
-            let run = executor.run(program, sender, &stop);
+            let run = async {
+                match what {
+                    What::Program(program) => executor.run(program, sender, &stop).await,
+                    What::Container(container) => executor.run_container(container, sender, &stop).await,
+                }
+            };
             let hear = listen(&mut self.log, step, ears, hearing, receiver);
             let watch = async {
                 cause = Some(self.stop.cause(current.survives, current.limit).await);
@@ -375,7 +412,7 @@ impl Job<'_> {
         current: &Current,
         hearing: Hearing,
     ) -> Result<(Option<i32>, HeardAll), RunnerError> {
-        let (finished, heard, cause) = self.start(program, current, hearing).await?;
+        let (finished, heard, cause) = self.start(What::Program(program), current, hearing).await?;
         match finished.ending {
             Ending::Exited(code) => Ok((Some(code), heard)),
             Ending::Signalled(_) => Ok((None, heard)),

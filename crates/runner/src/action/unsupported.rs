@@ -1,32 +1,7 @@
-//! What this version cannot carry out, told before anything runs or when its step's turn comes.
+//! What this version cannot carry out, told before anything runs.
 
-use crate::{
-    error::{ErrorKind, RunnerError},
-    steps::written,
-};
 use shipway_base::{Diagnostic, Diagnostics, Span};
-use shipway_workflow::document::{Step, StepKind, Uses, Workflow};
-
-/// What can be used instead.
-const HELP: &str = "use an action that is no container, or install what it does and call that in a run step";
-
-/// The actions in a workflow that cannot be carried out (SW0504), and what [`unsupported_keys`] finds.
-///
-/// GitHub fetches all actions of a job before its first step, so that a missing one fails early; this is for whoever
-/// wants to refuse a workflow before its first job.
-pub fn unsupported(workflow: &Workflow) -> Diagnostics {
-    let mut found = unsupported_keys(workflow);
-    for step in steps(workflow) {
-        if let StepKind::Uses(uses) = &step.kind
-            && !is_supported(&uses.uses.value)
-        {
-            let (code, message) = (ErrorKind::ActionUnsupported.code(), sentence(&uses.uses.value));
-            let error = Diagnostic::error(code, &workflow.source, uses.uses.span, message);
-            found.push(error.with_help(HELP));
-        }
-    }
-    found
-}
+use shipway_workflow::document::Workflow;
 
 /// What is written in a workflow and cannot be honoured yet (SW0105). Nothing of such a workflow may run, since it
 /// would run without its containers, limits or order.
@@ -48,27 +23,6 @@ pub fn unsupported_keys(workflow: &Workflow) -> Diagnostics {
     found
 }
 
-fn steps(workflow: &Workflow) -> impl Iterator<Item = &Step> {
-    let bodies = workflow.jobs.values().filter_map(|job| job.steps());
-    bodies.flat_map(|body| &body.steps).flat_map(Step::with_inner)
-}
-
-/// The error of a step with such an action.
-pub(super) fn refusal(uses: &Uses) -> RunnerError {
-    RunnerError::new(ErrorKind::ActionUnsupported, sentence(uses)).with_help(HELP)
-}
-
-fn sentence(uses: &Uses) -> String {
-    format!("uses: {} is not supported yet: no container can be started", written(uses))
-}
-
-fn is_supported(uses: &Uses) -> bool {
-    match uses {
-        Uses::Local { .. } | Uses::SelfRepository { .. } | Uses::Repository { .. } => true,
-        Uses::Docker { .. } => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,7 +31,7 @@ mod tests {
     fn found(text: &str) -> Vec<String> {
         let (workflow, found) = Workflow::parse(&Source::new("ci.yml", text));
         let workflow = workflow.unwrap_or_else(|| panic!("{found}"));
-        let mut all: Vec<String> = unsupported(&workflow).iter().map(ToString::to_string).collect();
+        let mut all: Vec<String> = unsupported_keys(&workflow).iter().map(ToString::to_string).collect();
         all.sort();
         all
     }
@@ -107,13 +61,6 @@ jobs:
             .iter()
             .map(|line| line.trim_start_matches("ci.yml:").split(" is not").next().unwrap_or_default())
             .collect();
-        assert_eq!(
-            places,
-            [
-                "14:27: error[SW0504]: uses: docker://alpine",
-                "2:13: error[SW0105]: cache-mode",
-                "6:17: error[SW0105]: cache-mode",
-            ]
-        );
+        assert_eq!(places, ["2:13: error[SW0105]: cache-mode", "6:17: error[SW0105]: cache-mode",]);
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     listen::{HeardAll, Hearing, take_files},
     report::{Annotation, BreakNews, Level, ReportKind},
     shell::Shell,
-    steps::{Came, Current, written},
+    steps::{Came, Current, What, written},
     stop::StepLimit,
 };
 use shipway_workflow::{
@@ -252,7 +252,8 @@ impl Job<'_> {
         let shell = Shell::default_shell(has_bash);
         let script = Script { text: text + "\n", extension: shell.extension };
         let program = Program { argv: shell.argv, script: Some(script), ..program.clone() };
-        let (finished, mut heard, _cause) = self.start(&program, current, Hearing::Step).await?;
+        let (finished, mut heard, _cause) =
+            self.start(What::Program(&program), current, Hearing::Step).await?;
         take_files(&mut self.log, Some(current.index), &finished.files, &mut heard).await;
         self.add(heard, came)?;
         Ok(code_of(finished.ending))

@@ -1,6 +1,7 @@
 //! Jobs in containers, on a real engine. `cargo xtask test` starts one and tells its address in `SHIPWAY_TEST_ENGINE`;
 //! without it these tests are ignored, which is how they are counted as skipped.
 
+mod actions;
 mod image;
 mod images;
 mod jobs;

@@ -139,12 +139,12 @@ impl Documents {
         let mut planned = Vec::new();
         let store = actions(environment, options);
         for workflow in chosen {
-            found.append(shipway_runner::unsupported(&workflow));
+            found.append(shipway_runner::unsupported_keys(&workflow));
             let name = workflow.name.as_ref().map_or(&*workflow.source.name, |name| &name.value).to_owned();
             let path = workflow.source.name.to_string();
             let called = called(here, &store, &workflow).await?;
             for workflow in called.workflows() {
-                found.append(shipway_runner::unsupported(workflow));
+                found.append(shipway_runner::unsupported_keys(workflow));
             }
             match RunPlan::calling(Arc::new(workflow), event.clone(), &given.inputs, &called) {
                 Err(more) => found.append(more),
