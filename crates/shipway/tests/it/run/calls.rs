@@ -7,7 +7,7 @@ const CI: &str = "
 on: push
 env: {FROM_CALLER: seen}
 jobs:
-  names: {runs-on: x, outputs: {all: '${{ steps.it.outputs.all }}'}, steps: [{id: it, run: 'echo all=[\"a\",\"b\"] >> $GITHUB_OUTPUT'}]}
+  names: {runs-on: x, outputs: {all: '${{ steps.it.outputs.all }}'}, steps: [{id: it, run: 'echo ''all=[\"a\",\"b\"]'' >> $GITHUB_OUTPUT'}]}
   each:
     needs: names
     strategy: {matrix: {name: '${{ fromJSON(needs.names.outputs.all) }}'}}
