@@ -42,11 +42,13 @@ async fn measure() -> Result<(), Box<dyn Error>> {
     let empty = || Value::from_json(&serde_json::json!({}));
     let run = Run::new(Arc::new(plan), RunContext { github: empty(), vars: empty(), inputs: empty() });
     let origin = Instant::now();
+    let clock = Clock::new(move || Timestamp::from_millis(1_800_000_000_000) + origin.elapsed());
     let context = JobContext {
-        clock: Clock::new(move || Timestamp::from_millis(1_800_000_000_000) + origin.elapsed()),
+        clock: clock.clone(),
         secrets: Arc::default(),
         repository: Repository { path: ".".into(), revision: Revision::WorkingTree },
-        artifacts: Arc::new(ArtifactFolder::new("unused")),
+        artifacts: Arc::new(ArtifactFolder::new("unused", clock)),
+        services: None,
         actions: Arc::new(ActionStore::new("unused".into(), None, "https://github.com", &BTreeMap::new())),
         native_actions: true,
         host_env: Arc::default(),

@@ -1,27 +1,59 @@
 //! Where artifacts go, and a folder as the simplest such place.
 
-use crate::{executor::BoxFuture, pack::Packed};
+use crate::{executor::BoxFuture, pack::ZIP};
+use shipway_base::{Clock, Digest, Timestamp};
 use std::{
+    collections::BTreeMap,
     fmt, fs, io,
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 /// Keeps the artifacts of one run. A name is put once unless it says that it overwrites.
 pub trait Artifacts: Send + Sync + fmt::Debug {
-    /// Keeps an artifact: the tar file at `tar`, which the callee may move away or copy.
-    fn put<'a>(
-        &'a self,
-        name: &'a str,
-        tar: PathBuf,
-        packed: &'a Packed,
-        overwrite: bool,
-    ) -> BoxFuture<'a, Result<(), ArtifactError>>;
+    /// Keeps an artifact; the callee may move its file away or copy it.
+    fn put(&self, artifact: NewArtifact, overwrite: bool) -> BoxFuture<'_, Result<Artifact, ArtifactError>>;
 
-    /// The tar file of an artifact, for reading only.
-    fn get<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<PathBuf, ArtifactError>>;
+    /// An artifact and its file, for reading only.
+    fn get<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(Artifact, PathBuf), ArtifactError>>;
 
-    /// The names there are, sorted.
-    fn names(&self) -> BoxFuture<'_, Result<Vec<String>, ArtifactError>>;
+    /// What there is, sorted by name.
+    fn list(&self) -> BoxFuture<'_, Result<Vec<Artifact>, ArtifactError>>;
+
+    /// Forgets an artifact.
+    fn delete<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Artifact, ArtifactError>>;
+}
+
+/// An artifact to keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewArtifact {
+    /// Its name.
+    pub name: String,
+    /// Its content.
+    pub file: PathBuf,
+    /// The size of the content, in bytes.
+    pub size: u64,
+    /// The SHA-256 of the content.
+    pub digest: Digest,
+    /// What the content is: [`ZIP`] for an archive of files, else a single file.
+    pub mime_type: String,
+}
+
+/// An artifact that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifact {
+    /// A number no other artifact of the run has; later ones are larger. JavaScript can hold it.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// The size of the content, in bytes.
+    pub size: u64,
+    /// The SHA-256 of the content.
+    pub digest: Digest,
+    /// What the content is.
+    pub mime_type: String,
+    /// When it was kept.
+    pub created: Timestamp,
 }
 
 /// Why an artifact was not kept or found.
@@ -56,80 +88,91 @@ pub enum ArtifactError {
     Other(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Keeps artifacts in one folder, a tar file each. The folder belongs to one run.
+/// Keeps artifacts in one folder, under names that people recognise. The folder belongs to one run, and what is in it is known as
+/// long as this value lives.
 #[derive(Debug)]
 pub struct ArtifactFolder {
     dir: PathBuf,
+    clock: Clock,
+    known: Mutex<BTreeMap<String, Artifact>>,
 }
 
 impl ArtifactFolder {
     /// A place for artifacts in `dir`, which is made when the first one comes.
-    pub fn new(dir: impl Into<PathBuf>) -> ArtifactFolder {
-        ArtifactFolder { dir: dir.into() }
+    pub fn new(dir: impl Into<PathBuf>, clock: Clock) -> ArtifactFolder {
+        ArtifactFolder { dir: dir.into(), clock, known: Mutex::default() }
     }
 
-    fn file(&self, name: &str) -> PathBuf {
-        self.dir.join(format!("{name}.tar"))
+    fn file(&self, name: &str, mime_type: &str) -> PathBuf {
+        self.dir.join(if mime_type == ZIP { format!("{name}.zip") } else { name.to_owned() })
     }
 
-    fn list(&self) -> Result<Vec<String>, ArtifactError> {
-        let io = |source| ArtifactError::Io { what: "read", path: self.dir.clone(), source };
-        let entries = match fs::read_dir(&self.dir) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(io(error)),
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            let file = entry.map_err(io)?.file_name();
-            names.extend(file.to_str().and_then(|file| file.strip_suffix(".tar")).map(str::to_owned));
-        }
-        names.sort_unstable();
-        Ok(names)
+    /// Nothing panics while it holds the lock, so what is behind a poisoned one is whole.
+    fn known(&self) -> MutexGuard<'_, BTreeMap<String, Artifact>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn missing(&self, name: &str) -> ArtifactError {
+        ArtifactError::Missing { name: name.to_owned(), known: self.known().keys().cloned().collect() }
     }
 }
 
 impl Artifacts for ArtifactFolder {
-    fn put<'a>(
-        &'a self,
-        name: &'a str,
-        tar: PathBuf,
-        _packed: &'a Packed,
-        overwrite: bool,
-    ) -> BoxFuture<'a, Result<(), ArtifactError>> {
+    fn put(&self, artifact: NewArtifact, overwrite: bool) -> BoxFuture<'_, Result<Artifact, ArtifactError>> {
         Box::pin(async move {
-            let to = self.file(name);
+            let NewArtifact { name, file, size, digest, mime_type } = artifact;
+            let to = self.file(&name, &mime_type);
             let io = |source| ArtifactError::Io { what: "keep an artifact at", path: to.clone(), source };
             fs::create_dir_all(&self.dir).map_err(io)?;
-            if overwrite {
-                return move_file(&tar, &to).map_err(io);
+            // Held while the file is moved: of two jobs that use one name, one is first.
+            let mut known = self.known();
+            let before = known.get(&name);
+            if before.is_some() && !overwrite {
+                return Err(ArtifactError::Exists { name });
             }
-            // Claims the name and moves in one step, so that two jobs cannot both think they were first.
-            match fs::hard_link(&tar, &to) {
-                Ok(()) => fs::remove_file(&tar).map_err(io),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    Err(ArtifactError::Exists { name: name.to_owned() })
-                }
-                Err(_) if to.exists() => Err(ArtifactError::Exists { name: name.to_owned() }),
-                // Another file system, or one without links.
-                Err(_) => move_file(&tar, &to).map_err(io),
+            let other = known
+                .values()
+                .any(|other| other.name != name && self.file(&other.name, &other.mime_type) == to);
+            if other {
+                // An archive `a` and a file `a.zip` would lie in one place.
+                return Err(ArtifactError::Exists { name });
             }
+            if let Some(before) =
+                before.map(|before| self.file(&before.name, &before.mime_type)).filter(|it| *it != to)
+            {
+                fs::remove_file(before).map_err(io)?;
+            }
+            move_file(&file, &to).map_err(io)?;
+            let created = self.clock.now();
+            let last = known.values().map(|artifact| artifact.id).max().unwrap_or_default();
+            let id = created.as_micros().max(last + 1);
+            let artifact = Artifact { id, name, size, digest, mime_type, created };
+            known.insert(artifact.name.clone(), artifact.clone());
+            Ok(artifact)
         })
     }
 
-    fn get<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<PathBuf, ArtifactError>> {
+    fn get<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(Artifact, PathBuf), ArtifactError>> {
         Box::pin(async move {
-            let file = self.file(name);
-            if file.is_file() {
-                Ok(file)
-            } else {
-                Err(ArtifactError::Missing { name: name.to_owned(), known: self.list()? })
-            }
+            let found = self.known().get(name).cloned();
+            let artifact = found.ok_or_else(|| self.missing(name))?;
+            let file = self.file(name, &artifact.mime_type);
+            Ok((artifact, file))
         })
     }
 
-    fn names(&self) -> BoxFuture<'_, Result<Vec<String>, ArtifactError>> {
-        Box::pin(async move { self.list() })
+    fn list(&self) -> BoxFuture<'_, Result<Vec<Artifact>, ArtifactError>> {
+        Box::pin(async move { Ok(self.known().values().cloned().collect()) })
+    }
+
+    fn delete<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Artifact, ArtifactError>> {
+        Box::pin(async move {
+            let removed = self.known().remove(name);
+            let artifact = removed.ok_or_else(|| self.missing(name))?;
+            let path = self.file(name, &artifact.mime_type);
+            fs::remove_file(&path).map_err(|source| ArtifactError::Io { what: "remove", path, source })?;
+            Ok(artifact)
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     artifacts::Artifacts, breakpoint::Breaks, groups::Groups, platform::Platforms, remote::ActionStore,
+    services::JobServices,
 };
 use shipway_base::{Clock, Secret};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
@@ -18,6 +19,8 @@ pub struct JobContext {
     pub repository: Repository,
     /// Where artifacts go and come from.
     pub artifacts: Arc<dyn Artifacts>,
+    /// The services that actions talk to, where there are any.
+    pub services: Option<Arc<dyn JobServices>>,
     /// The only variables taken from the environment of the server, such as `PATH`, `LANG` and `TERM`. `PATH` should
     /// be among them, otherwise a bare system path is used.
     pub host_env: Arc<BTreeMap<String, String>>,

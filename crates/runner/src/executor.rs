@@ -158,7 +158,7 @@ pub struct Folders {
     pub temp: PathBuf,
     /// Where `event.json` is written.
     pub workflow: PathBuf,
-    /// `RUNNER_TOOL_CACHE`; the one folder that all jobs share, unless they are isolated.
+    /// `RUNNER_TOOL_CACHE`; outlives the job unless it is isolated, and is its own meanwhile.
     pub tools: PathBuf,
 }
 

@@ -3,6 +3,7 @@
 mod files;
 mod output;
 mod terminal;
+mod tools;
 
 use crate::{
     error::{ErrorKind, RunnerError},
@@ -35,6 +36,16 @@ use tokio::{
     sync::mpsc,
 };
 use tokio_util::sync::CancellationToken;
+use tools::Lease;
+
+/// What is known of an open job.
+#[derive(Debug)]
+struct OpenJob {
+    /// How many processes the machine had started when it was opened.
+    forks: Option<u64>,
+    /// Its tool cache, which nobody else has meanwhile; one in its own folder when it is isolated.
+    tools: Option<Lease>,
+}
 
 /// Runs steps as process groups on this machine.
 #[derive(Debug)]
@@ -43,8 +54,10 @@ pub struct HostExecutor {
     records: PathBuf,
     patience: Patience,
     steps: AtomicU64,
-    /// How many processes the machine had started when each open job was opened.
-    opened: Mutex<BTreeMap<String, u64>>,
+    /// The folder of tool caches.
+    tools: PathBuf,
+    /// What is known of each open job.
+    opened: Mutex<BTreeMap<String, OpenJob>>,
     /// How jobs are isolated; they are not when it is absent.
     sandbox: Option<Sandbox>,
     /// The isolated jobs that are open.
@@ -68,14 +81,22 @@ impl HostExecutor {
         }
         let work = fs::canonicalize(work).map_err(|error| RunnerError::io("open", work, error))?;
         Ok(HostExecutor {
-            work,
             records: records.to_owned(),
             patience,
             steps: AtomicU64::new(0),
+            tools: work.join("_tools"),
+            work,
             opened: Mutex::default(),
             sandbox: None,
             sessions: Mutex::default(),
         })
+    }
+
+    /// Keeps tool caches in another folder, where they outlive this executor. Several may share it.
+    #[must_use]
+    pub fn with_tools(mut self, tools: PathBuf) -> HostExecutor {
+        self.tools = tools;
+        self
     }
 
     /// The same executor, with every job isolated.
@@ -109,12 +130,12 @@ impl Executor for HostExecutor {
 
     fn folders(&self, job: &JobIdentity) -> Folders {
         let root = self.work.join(&job.folder);
+        let leased = self.opened().get(&job.folder).and_then(|open| Some(open.tools.as_ref()?.path.clone()));
         Folders {
             workspace: root.join("workspace"),
             home: root.join("home"),
             temp: root.join("temp"),
-            // One that all jobs share would let an isolated job change what another one runs.
-            tools: if self.sandbox.is_some() { root.join("tools") } else { self.work.join("_tools") },
+            tools: leased.unwrap_or_else(|| root.join("tools")),
             workflow: root.clone(),
             root,
         }
@@ -132,9 +153,17 @@ impl Executor for HostExecutor {
             if let Some(first) = first {
                 return Err(no_containers(self.name(), &format!("a container of the image {}", first.image)));
             }
-            let folders = self.folders(job);
+            let mut folders = self.folders(job);
             // What a killed server left of an earlier attempt of the same name.
             remove_tree(&folders.root)?;
+            let tools = match &self.sandbox {
+                None => Some(tools::lease(&self.tools)?),
+                // One that other jobs use would let an isolated job change what they run.
+                Some(_) => None,
+            };
+            if let Some(lease) = &tools {
+                folders.tools.clone_from(&lease.path);
+            }
             for dir in [&folders.workspace, &folders.home, &folders.temp, &folders.tools] {
                 fs::create_dir_all(dir).map_err(|error| RunnerError::io("make", dir, error))?;
             }
@@ -144,9 +173,8 @@ impl Executor for HostExecutor {
                 let inside = Arc::new(Inside { session, touched: AtomicBool::new(false) });
                 self.sessions().insert(job.folder.clone(), inside);
             }
-            if let Some((forks, _)) = forks() {
-                self.opened().insert(job.folder.clone(), forks);
-            }
+            let forks = forks().map(|(forks, _)| forks);
+            self.opened().insert(job.folder.clone(), OpenJob { forks, tools });
             Ok(Opened::on_machine(folders))
         })
     }
@@ -231,8 +259,10 @@ impl Executor for HostExecutor {
     ) -> BoxFuture<'a, Result<(), RunnerError>> {
         Box::pin(async move {
             let record = OrphanRecord::of(&self.records, job);
+            // Its tool cache is free only once its processes are gone.
+            let open = self.opened().remove(&job.folder);
             if let Some(mut scope) = record.scope()? {
-                scope.follows = self.first_pid(job, &scope);
+                scope.follows = open.as_ref().and_then(|open| open.first_pid(&scope));
                 let stuck = end_tree(&scope, Signal::TERM, &self.patience).await;
                 if !stuck.is_empty() {
                     tracing::warn!(job = job.folder, ?stuck, "processes of the job cannot be killed");
@@ -251,6 +281,18 @@ impl Executor for HostExecutor {
     }
 }
 
+impl OpenJob {
+    /// The first process of a job, when so few were started since that their pids cannot have gone round.
+    fn first_pid(&self, scope: &Scope) -> Option<Pid> {
+        /// More pids than this are never in use at once on a machine that is still alive.
+        const IN_USE: u64 = 8_192;
+        let before = self.forks?;
+        let (now, pids) = forks()?;
+        let first = scope.leaders.iter().min_by_key(|leader| leader.start)?;
+        (now.saturating_sub(before) + IN_USE < pids).then_some(first.pid)
+    }
+}
+
 impl HostExecutor {
     /// Writes down that the job has containers in the engine at this address.
     #[cfg(feature = "docker")]
@@ -258,18 +300,8 @@ impl HostExecutor {
         OrphanRecord::note_engine(&self.records, job, address)
     }
 
-    /// The first process of a job, when so few were started since that their pids cannot have gone round.
-    fn first_pid(&self, job: &JobIdentity, scope: &Scope) -> Option<Pid> {
-        /// More pids than this are never in use at once on a machine that is still alive.
-        const IN_USE: u64 = 8_192;
-        let before = self.opened().remove(&job.folder)?;
-        let (now, pids) = forks()?;
-        let first = scope.leaders.iter().min_by_key(|leader| leader.start)?;
-        (now.saturating_sub(before) + IN_USE < pids).then_some(first.pid)
-    }
-
     /// Nothing panics while it holds the lock, so what is behind a poisoned one is whole.
-    fn opened(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
+    fn opened(&self) -> MutexGuard<'_, BTreeMap<String, OpenJob>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -16,6 +16,7 @@ use crate::{
     report::{Annotation, Level, Report, ReportKind},
     scope::StepScope,
     script::expression,
+    services::ServiceAccess,
     stop::{Cancel, StepLimit, Stop},
 };
 use shipway_base::{Diagnostic, Digest, Source};
@@ -84,6 +85,7 @@ pub async fn run_job(
         Ok(opened) => {
             let mut job = Job::new(request, context, executor, log, identity.clone(), opened, stop);
             let mut outcome = Box::pin(job.run()).await;
+            job.leave_services().await;
             let Job { log: left, folders, .. } = job;
             log = left;
             if let Err(error) = opening::close(&mut log, executor, &identity, &folders).await {
@@ -132,6 +134,10 @@ pub(crate) struct Job<'a> {
     /// What is looked for in the output of steps.
     pub(crate) matchers: Matchers,
     pub(crate) stop: Stop,
+    /// How many artifacts it has packed.
+    pub(crate) uploads: usize,
+    /// How its actions reach the services.
+    pub(crate) services: ServiceAccess,
     /// The number of the next step that is reported.
     pub(crate) next_step: usize,
     /// What a background step changed; nothing is noted for the job itself.
@@ -212,6 +218,8 @@ impl<'a> Job<'a> {
             told_of_node: false,
             stop,
             matchers: Matchers::default(),
+            uploads: 0,
+            services: ServiceAccess::default(),
             next_step: 0,
             changes: None,
             reason: None,
@@ -244,6 +252,8 @@ impl<'a> Job<'a> {
             told_of_node: self.told_of_node,
             stop: self.stop.of_step(token),
             matchers: self.matchers.clone(),
+            uploads: self.uploads,
+            services: self.services.clone(),
             next_step: self.next_step,
             changes: Some(Changes::default()),
             reason: None,
@@ -270,7 +280,8 @@ impl<'a> Job<'a> {
             root: None,
             place: Vec::new(),
         };
-        if let Err(error) = self.set_up(&frame) {
+        let entered = self.enter_services().await;
+        if let Err(error) = entered.and_then(|()| self.set_up(&frame)) {
             let text = if error.kind == ErrorKind::Expression { error.message } else { error.to_string() };
             self.complain(None, &text, None).await;
             frame.status = Conclusion::Failure;

@@ -36,7 +36,8 @@ impl Job<'_> {
             Some(directory) => self.map.inside(&self.folders.workspace).join(&*directory),
             None => self.map.inside(&self.folders.workspace),
         };
-        let env = self.environment(&current.scope);
+        let mut env = self.environment(&current.scope);
+        env.extend(self.services.scripts.clone());
         let shell = shell.filter(|shell| !shell.is_empty());
         let mut there = Vec::new();
         for name in Shell::asks(shell.as_deref()) {

@@ -32,6 +32,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         clock: Clock::new(|| NOW),
         version: "0.1.0",
         sign_in_command: "shipway sign-in",
+        services: None,
         stopping: stopping.clone(),
     };
     let ticker = tokio::spawn(tick(fake));

@@ -9,12 +9,13 @@ mod assets;
 pub mod auth;
 mod error;
 mod forms;
+mod identity;
 mod live;
 mod pages;
 mod params;
 mod serve;
 
-use crate::backend::Backend;
+use crate::{backend::Backend, job_services::LazyServices};
 use auth::Auth;
 use axum::{
     Router,
@@ -44,6 +45,8 @@ pub struct Context {
     pub version: &'static str,
     /// The command that prints a new sign-in link, as the sign-in page tells it.
     pub sign_in_command: &'static str,
+    /// What signs identity tokens of jobs; their keys are published here.
+    pub services: Option<Arc<LazyServices>>,
     /// Ends live updates when the server stops.
     pub stopping: CancellationToken,
 }
@@ -68,6 +71,7 @@ pub fn router(context: Context) -> Router {
     let open = Router::new()
         .route("/api/v1/health", get(api::health))
         .route("/metrics", get(api::metrics))
+        .merge(identity::routes())
         .merge(pages::open_routes())
         .merge(assets::routes());
     Router::new()

@@ -4,6 +4,7 @@ pub mod backend;
 mod control;
 pub mod git;
 pub mod http;
+pub mod job_services;
 pub mod source;
 pub mod up;
 pub mod web;

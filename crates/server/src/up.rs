@@ -10,6 +10,7 @@ use crate::{
     },
     git::Git,
     http::{self, auth::Auth},
+    job_services::LazyServices,
     source::RepositoryName,
 };
 use shipway_base::{Clock, Secret};
@@ -72,6 +73,7 @@ pub struct Up {
     plane: Arc<Plane>,
     auth: Arc<Auth>,
     target: Arc<ProcessTarget>,
+    services: Arc<LazyServices>,
     address: SocketAddr,
 }
 
@@ -150,6 +152,7 @@ impl Up {
             options.data.clone(),
             node,
         ));
+        let services = Arc::new(services(&options, address));
         let auth = Arc::new(Auth::new(keys.session));
         let tokens = (auth.clone(), options.clock.clone());
         let settings = RunSettings {
@@ -164,6 +167,8 @@ impl Up {
             host_env: Arc::new(options.host_env.clone()),
             path_prefix: Arc::new(vec![tools(&options)?]),
             url: format!("http://{address}"),
+            server_url: official(address),
+            services: services.clone(),
             token: Box::new(move |run| {
                 let (auth, clock) = &tokens;
                 auth.run_token(run.into(), clock.now() + Duration::from_secs(24 * 3_600))
@@ -179,6 +184,7 @@ impl Up {
             version: env!("CARGO_PKG_VERSION"),
             sign_in_command: "shipway sign-in",
             stopping: world.stopping.clone(),
+            services: Some(services.clone()),
         };
         let troubled = world.clone();
         world.tasks.spawn(async move {
@@ -190,7 +196,7 @@ impl Up {
             return Err(UpError::other(format!("runs that were under way cannot be resumed: {error}")));
         }
         world.tasks.spawn(watch::watch(world.clone(), runs, options.poll, options.run_existing));
-        Ok(Up { world, plane, auth, target, address })
+        Ok(Up { world, plane, auth, target, services, address })
     }
 
     /// The address of the pages and the API.
@@ -238,6 +244,7 @@ impl Up {
         if tokio::time::timeout(GRACE * 2, self.world.tasks.wait()).await.is_err() {
             tracing::warn!("some tasks did not end in time and are dropped");
         }
+        self.services.stop();
         self.target.stop_all(GRACE).await;
     }
 }
@@ -352,6 +359,22 @@ async fn listen(listen: Listen) -> Result<TcpListener, UpError> {
     let message = format!("the address {address} is in use by another program");
     Err(UpError::new(UpErrorKind::AddressInUse, "SW0915", message)
         .help("stop that program, or choose another address with --listen"))
+}
+
+/// The services of actions, on a port of their own: their tokens are for jobs and open nothing else.
+fn services(options: &UpOptions, address: SocketAddr) -> LazyServices {
+    let at = |name: &str| options.data.join(name);
+    let (caches, uploads, key) = (at("caches"), at("uploads"), at("oidc.der"));
+    let mut settings = shipway_services::Options::new(options.clock.clone(), caches, uploads, key);
+    // Tokens name the address that stays the same; what checks them is there as well.
+    settings.issuer = Some(format!("http://{address}"));
+    LazyServices::new(settings)
+}
+
+/// The address under a name that official actions accept: they refuse today's artifacts and caches on any server but GitHub's and
+/// those below `.localhost`. It is shown and compared, and looked up by browsers, who know it; services are reached by number.
+fn official(address: SocketAddr) -> String {
+    format!("http://shipway.localhost:{}", address.port())
 }
 
 async fn start_router(options: &UpOptions, keys: &Keys) -> Result<Router, UpError> {

@@ -165,6 +165,11 @@ impl Services {
         &self.0.url
     }
 
+    /// Who signs identity tokens.
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
     /// Lets a job in. Its tokens are good until [`Services::revoke`] is called, or their lifetime is over.
     ///
     /// # Errors

@@ -13,8 +13,14 @@ pub(crate) struct Migration {
 }
 
 /// All steps, oldest first.
-pub(crate) const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "start", sql: include_str!("../migrations/0001_start.sql") }];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "start", sql: include_str!("../migrations/0001_start.sql") },
+    Migration {
+        version: 2,
+        name: "artifact types",
+        sql: include_str!("../migrations/0002_artifact_types.sql"),
+    },
+];
 
 /// The file name of the database.
 pub(crate) const FILE: &str = "shipway.db";

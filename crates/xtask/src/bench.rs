@@ -4,6 +4,7 @@
 //! ratios, each side measured several times in turn with the other.
 
 mod act;
+mod cache;
 mod proxies;
 mod sample;
 
@@ -17,7 +18,7 @@ use std::path::Path;
 /// What to measure.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Measure only these: store, job, act, matrix, planner, router; all when none is named
+    /// Measure only these: store, job, act, matrix, planner, router, cache; all when none is named
     names: Vec<String>,
 }
 
@@ -25,13 +26,14 @@ pub(crate) struct Options {
 type Bench = (&'static str, fn(&Path) -> Result<()>);
 
 /// The benches in order.
-const BENCHES: [Bench; 6] = [
+const BENCHES: [Bench; 7] = [
     ("store", store),
     ("job", job),
     ("act", act::measure),
     ("matrix", matrix),
     ("planner", planner),
     ("router", proxies::measure),
+    ("cache", cache::measure),
 ];
 
 /// Builds in release mode and runs the benches one after the other.

@@ -91,6 +91,7 @@ impl Job<'_> {
         let image = self.prepare_image(image, current).await?;
         let mut env = self.container_environment(current);
         env.extend(inputs);
+        env.extend(self.services.actions.clone());
         let container = OwnContainer {
             job: self.identity.clone(),
             folders: self.folders.clone(),

@@ -62,8 +62,9 @@ impl Native {
                 "compression-level",
                 "overwrite",
                 "include-hidden-files",
+                "archive",
             ],
-            Native::DownloadArtifact => &["name", "path", "pattern", "merge-multiple"],
+            Native::DownloadArtifact => &["name", "artifact-ids", "path", "pattern", "merge-multiple"],
         }
     }
 
@@ -80,8 +81,8 @@ impl Native {
                 "sparse-checkout-cone-mode",
                 "github-server-url",
             ],
-            Native::UploadArtifact => &["archive"],
-            Native::DownloadArtifact => &["artifact-ids", "github-token", "repository", "run-id"],
+            Native::UploadArtifact => &[],
+            Native::DownloadArtifact => &["github-token", "repository", "run-id"],
         }
     }
 }

@@ -128,6 +128,7 @@ impl Job<'_> {
         for (name, value) in self.states.get(&current.place).into_iter().flatten() {
             env.insert(format!("STATE_{name}"), value.clone());
         }
+        env.extend(self.services.actions.clone());
         let program = Program {
             job: self.identity.clone(),
             folders: self.folders.clone(),

@@ -42,8 +42,8 @@ jobs:
         story.expect_line(line);
     }
     assert!(!story.log().lines().any(|line| line == ".hidden"));
-    let tar = fs::read(world.dir.path().join("artifacts/web.tar")).expect("the tar");
-    assert_eq!(story.outputs("build")["digest"], shipway_base::Digest::of(&tar).hex());
+    let archive = fs::read(world.dir.path().join("artifacts/web.zip")).expect("the archive");
+    assert_eq!(story.outputs("build")["digest"], shipway_base::Digest::of(&archive).hex());
     assert!(story.annotations(Level::Warning)[0].contains("no files were found at \"absent\""));
 }
 
@@ -77,4 +77,34 @@ async fn names_are_taken_once_and_mistakes_are_said() {
     for (error, expect) in errors.iter().zip(expect) {
         assert!(error.contains(expect), "{error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_single_file_goes_without_an_archive_and_ids_lead_to_artifacts() {
+    let world = World::new();
+    let story = world
+        .steps(
+            r#"
+      - run: mkdir in && echo '{}' > in/data.json && seq 1000 > in/text
+      - {id: one, uses: actions/upload-artifact@v7, with: {path: in/data.json, archive: false}}
+      - {id: two, uses: actions/upload-artifact@v7, with: {name: .two, path: in, compression-level: 9}}
+      - {uses: actions/download-artifact@v7, with: {artifact-ids: '${{ steps.two.outputs.artifact-id }}', path: by-id}}
+      - {uses: actions/download-artifact@v7, with: {name: data.json, path: by-name}}
+      - run: ls by-id by-name && cmp by-name/data.json in/data.json && cmp by-id/text in/text
+      - {continue-on-error: true, uses: actions/upload-artifact@v7, with: {path: in, archive: false}}
+      - {continue-on-error: true, uses: actions/upload-artifact@v7, with: {path: in, compression-level: 10}}
+      - {continue-on-error: true, uses: actions/download-artifact@v7, with: {artifact-ids: '1'}}
+      - {continue-on-error: true, uses: actions/download-artifact@v7, with: {artifact-ids: '1', name: x}}
+"#,
+        )
+        .await;
+    story.expect_success();
+    let errors = story.annotations(Level::Error);
+    let expect = ["for a single file", "from 0 to 9", "no artifact with the id 1", "exclude each other"];
+    assert_eq!(errors.len(), expect.len(), "{errors:#?}");
+    for (error, expect) in errors.iter().zip(expect) {
+        assert!(error.contains(expect), "{error}");
+    }
+    assert_eq!(fs::read_to_string(world.dir.path().join("artifacts/data.json")).expect("the file"), "{}\n");
+    assert!(fs::metadata(world.dir.path().join("artifacts/.two.zip")).expect("the archive").len() < 3_000);
 }

@@ -247,11 +247,13 @@ pub(crate) fn patience() -> Patience {
 pub(crate) fn context(dir: &Path) -> JobContext {
     let now = AtomicI64::new(1_700_000_000_000_000);
     let host_env = BTreeMap::from([("PATH".to_owned(), host_path())]);
+    let clock = Clock::new(move || Timestamp::from_micros(now.fetch_add(1_000, Ordering::Relaxed)));
     JobContext {
-        clock: Clock::new(move || Timestamp::from_micros(now.fetch_add(1_000, Ordering::Relaxed))),
+        clock: clock.clone(),
         secrets: Arc::default(),
         repository: Repository { path: dir.join("repository"), revision: Revision::WorkingTree },
-        artifacts: Arc::new(ArtifactFolder::new(dir.join("artifacts"))),
+        artifacts: Arc::new(ArtifactFolder::new(dir.join("artifacts"), clock)),
+        services: None,
         host_env: Arc::new(host_env),
         path_prefix: Arc::default(),
         extra_env: Arc::default(),

@@ -3,9 +3,9 @@
 use super::world::World;
 use crate::backend::Change;
 use shipway_base::Id;
-use shipway_runner::{ArtifactError, Artifacts, BoxFuture, pack::Packed};
+use shipway_runner::{Artifact, ArtifactError, Artifacts, BoxFuture, NewArtifact};
 use shipway_store::models::{self, jobs::ArtifactRow, runs::RunRow};
-use std::{fmt, fs, path::PathBuf, sync::Arc};
+use std::{fmt, fs, path::PathBuf, sync::Arc, time::Duration};
 
 /// The artifacts of one run.
 pub(super) struct RunArtifacts {
@@ -18,58 +18,88 @@ impl RunArtifacts {
     pub(super) fn new(world: Arc<World>, run: Id<RunRow>) -> RunArtifacts {
         RunArtifacts { world, run }
     }
+
+    async fn missing(&self, name: &str) -> ArtifactError {
+        let known = match self.world.store.artifacts(self.run).await {
+            Ok(rows) => rows.into_iter().map(|row| row.name).collect(),
+            Err(error) => return other(error),
+        };
+        ArtifactError::Missing { name: name.to_owned(), known }
+    }
 }
 
 impl Artifacts for RunArtifacts {
-    fn put<'a>(
-        &'a self,
-        name: &'a str,
-        tar: PathBuf,
-        packed: &'a Packed,
-        overwrite: bool,
-    ) -> BoxFuture<'a, Result<(), ArtifactError>> {
+    fn put(&self, artifact: NewArtifact, overwrite: bool) -> BoxFuture<'_, Result<Artifact, ArtifactError>> {
         Box::pin(async move {
-            let taken = self.world.store.artifact(self.run, name).await.map_err(other)?;
+            let NewArtifact { name, file, digest, mime_type, .. } = artifact;
+            let _turn = self.world.artifacts.lock().await;
+            let taken = self.world.store.artifact(self.run, &name).await.map_err(other)?;
             // The same bytes again are the same upload: a job that was lost after it and is run once more.
-            if taken.is_some_and(|row| row.digest != packed.digest) && !overwrite {
-                return Err(ArtifactError::Exists { name: name.to_owned() });
+            if taken.is_some_and(|row| row.digest != digest) && !overwrite {
+                return Err(ArtifactError::Exists { name });
             }
             let world = self.world.clone();
             let keep = move || -> Result<_, ArtifactError> {
-                let io = |source| ArtifactError::Io { what: "read", path: tar.clone(), source };
+                let io = |source| ArtifactError::Io { what: "read", path: file.clone(), source };
                 let kept =
-                    world.store.blobs().put_reader(fs::File::open(&tar).map_err(io)?).map_err(other)?;
-                fs::remove_file(&tar).map_err(io)?;
+                    world.store.blobs().put_reader(fs::File::open(&file).map_err(io)?).map_err(other)?;
+                fs::remove_file(&file).map_err(io)?;
                 Ok(kept)
             };
             let (digest, bytes) = tokio::task::spawn_blocking(keep).await.map_err(other)??;
-            let row = ArtifactRow {
-                run: self.run,
-                name: name.to_owned(),
-                digest,
-                bytes,
-                at: self.world.clock.now(),
-            };
+            // The instant is the number of the artifact as well, so no two of a run share one.
+            let rows = self.world.store.artifacts(self.run).await.map_err(other)?;
+            let last = rows.iter().map(|row| row.at + Duration::from_micros(1)).max();
+            let at = self.world.clock.now();
+            let at = last.map_or(at, |last| last.max(at));
+            let row = ArtifactRow { run: self.run, name, digest, bytes, at, mime: mime_type };
             self.world.store.batch(vec![models::jobs::put_artifact(&row)]).await.map_err(other)?;
             self.world.changed(Change::Run(self.run.into()));
-            Ok(())
+            Ok(described(row))
         })
     }
 
-    fn get<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<PathBuf, ArtifactError>> {
+    fn get<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(Artifact, PathBuf), ArtifactError>> {
         Box::pin(async move {
             match self.world.store.artifact(self.run, name).await.map_err(other)? {
-                Some(row) => Ok(self.world.store.blobs().path(&row.digest)),
-                None => Err(ArtifactError::Missing { name: name.to_owned(), known: self.names().await? }),
+                Some(row) => {
+                    let path = self.world.store.blobs().path(&row.digest);
+                    Ok((described(row), path))
+                }
+                None => Err(self.missing(name).await),
             }
         })
     }
 
-    fn names(&self) -> BoxFuture<'_, Result<Vec<String>, ArtifactError>> {
+    fn list(&self) -> BoxFuture<'_, Result<Vec<Artifact>, ArtifactError>> {
         Box::pin(async move {
             let rows = self.world.store.artifacts(self.run).await.map_err(other)?;
-            Ok(rows.into_iter().map(|row| row.name).collect())
+            Ok(rows.into_iter().map(described).collect())
         })
+    }
+
+    fn delete<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Artifact, ArtifactError>> {
+        Box::pin(async move {
+            let _turn = self.world.artifacts.lock().await;
+            let Some(row) = self.world.store.artifact(self.run, name).await.map_err(other)? else {
+                return Err(self.missing(name).await);
+            };
+            let remove = models::jobs::remove_artifact(self.run, name);
+            self.world.store.batch(vec![remove]).await.map_err(other)?;
+            self.world.changed(Change::Run(self.run.into()));
+            Ok(described(row))
+        })
+    }
+}
+
+fn described(row: ArtifactRow) -> Artifact {
+    Artifact {
+        id: row.at.as_micros(),
+        name: row.name,
+        size: row.bytes,
+        digest: row.digest,
+        mime_type: row.mime,
+        created: row.at,
     }
 }
 

@@ -9,10 +9,13 @@ use super::{
 use crate::{
     backend::{Actor, BackendError, Change},
     git::{Commit, Git, GitError},
+    job_services::{LazyServices, RunServices},
     source::{self, ContextFacts, RepositoryName},
 };
 use shipway_base::{Diagnostics, Id, Secret, Source, Timestamp};
-use shipway_runner::{ActionStore, Cancel, Executor, Groups, JobContext, Repository, Revision, drive};
+use shipway_runner::{
+    ActionStore, Artifacts, Cancel, Executor, Groups, JobContext, Repository, Revision, drive,
+};
 use shipway_store::{
     Append, Expected, StoreError,
     models::{self, Conclusion, Status, runs::RunRow},
@@ -56,6 +59,10 @@ pub(crate) struct RunSettings {
     pub(crate) path_prefix: Arc<Vec<PathBuf>>,
     /// The address of the API, for steps.
     pub(crate) url: String,
+    /// The same under a name by which official actions take it for a GitHub that has today's services.
+    pub(crate) server_url: String,
+    /// What actions talk to.
+    pub(crate) services: Arc<LazyServices>,
     /// Makes the token of a run.
     pub(crate) token: Box<dyn Fn(Id<RunRow>) -> Secret + Send + Sync>,
     /// Jobs of all runs that may run at once take one of these each.
@@ -245,7 +252,7 @@ impl Runs {
             workflow: &name,
             path: order.path,
             actor: order.actor,
-            server_url: &self.settings.url,
+            server_url: &self.settings.server_url,
             token: "",
         };
         let github = source::github_context(order.event, &facts);
@@ -487,6 +494,9 @@ impl Runs {
     fn context(&self, id: Id<RunRow>, sha: &str, token: Secret) -> JobContext {
         let extra = BTreeMap::from([("SHIPWAY_URL".to_owned(), self.settings.url.clone())]);
         let secret = BTreeMap::from([("SHIPWAY_TOKEN".to_owned(), token)]);
+        let artifacts: Arc<dyn Artifacts> = Arc::new(RunArtifacts::new(self.world.clone(), id));
+        let namespace = self.settings.repository.full();
+        let services = RunServices::new(self.settings.services.clone(), artifacts.clone(), namespace);
         JobContext {
             clock: self.world.clock.clone(),
             secrets: Arc::default(),
@@ -494,7 +504,8 @@ impl Runs {
                 path: self.git.folder().to_path_buf(),
                 revision: Revision::Commit(sha.to_owned()),
             },
-            artifacts: Arc::new(RunArtifacts::new(self.world.clone(), id)),
+            services: Some(Arc::new(services)),
+            artifacts,
             actions: self.settings.actions.clone(),
             native_actions: true,
             host_env: self.settings.host_env.clone(),

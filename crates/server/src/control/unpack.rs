@@ -2,7 +2,10 @@
 
 use super::world::World;
 use shipway_base::Digest;
-use shipway_runner::{RunnerError, pack};
+use shipway_runner::{
+    RunnerError,
+    pack::{self, UnpackLimits},
+};
 use std::{fs, io, path::PathBuf, sync::Arc};
 
 /// Why a release is not on disk.
@@ -35,8 +38,8 @@ pub(crate) async fn release(world: &Arc<World>, digest: &Digest) -> Result<PathB
     if folder.is_dir() {
         return Ok(folder);
     }
-    let tar = world.store.blobs().path(digest);
-    if !tar.is_file() {
+    let archive = world.store.blobs().path(digest);
+    if !archive.is_file() {
         return Err(UnpackError::Missing(*digest));
     }
     let work = move || {
@@ -50,7 +53,7 @@ pub(crate) async fn release(world: &Arc<World>, digest: &Digest) -> Result<PathB
             fs::remove_dir_all(&beside).map_err(io("clear", &beside))?;
         }
         fs::create_dir_all(&beside).map_err(io("make", &beside))?;
-        pack::unpack(&tar, &beside)?;
+        pack::unpack(&archive, &beside, &UnpackLimits::default())?;
         match fs::rename(&beside, &folder) {
             Ok(()) => Ok(folder),
             // Another service with the same artifact was faster.

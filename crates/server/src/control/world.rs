@@ -30,6 +30,8 @@ pub(crate) struct World {
     pub(crate) data: PathBuf,
     /// Cancelled when the process is to stop.
     pub(crate) stopping: CancellationToken,
+    /// Held while the artifacts of a run change, so that a name is taken once.
+    pub(crate) artifacts: tokio::sync::Mutex<()>,
     /// The tasks that must end before the process does.
     pub(crate) tasks: TaskTracker,
     ids: Mutex<IdSequence>,
@@ -59,6 +61,7 @@ impl World {
             changes: broadcast::channel(1_024).0,
             data,
             stopping: CancellationToken::new(),
+            artifacts: tokio::sync::Mutex::default(),
             tasks: TaskTracker::new(),
             ids: Mutex::new(IdSequence::new(node)),
             routing: Mutex::default(),

@@ -56,6 +56,7 @@ impl Client {
             clock: Clock::new(|| NOW),
             version: "0.0.0",
             sign_in_command: "shipway sign-in",
+            services: None,
             stopping: stopping.clone(),
         };
         Client { fake, auth, stopping, router: router(context), session: session.expose().to_owned() }

@@ -4,6 +4,7 @@
 //! runner's host executor ([`drive`]) while what happens is shown as lines or as JSON ([`show`]).
 
 mod breaks;
+mod cache;
 mod console;
 mod documents;
 mod drive;
@@ -89,6 +90,9 @@ pub(crate) struct Options {
     /// Run the real actions also where built-in ones can stand for them, such as actions/checkout
     #[arg(long)]
     no_native_actions: bool,
+    /// Keep caches of actions and tools in this folder, and not in ~/.cache/shipway
+    #[arg(long, value_name = "DIR")]
+    cache_dir: Option<PathBuf>,
     /// Run so many jobs at once; as many as there are processors when it is not given
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,

@@ -8,6 +8,7 @@ mod good;
 mod interrupt;
 mod isolated;
 mod output;
+mod services;
 
 use crate::support::{Answer, Folder};
 use serde_json::Value;

@@ -111,6 +111,8 @@ pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>, folder: &Path) -> Co
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("NO_COLOR", "1")
+        // What runs keep for later runs is not kept where the user's is.
+        .env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"))
         .env_remove("SHIPWAY_URL")
         .env_remove("SHIPWAY_TOKEN")
         .env_remove("SHIPWAY_DATA");

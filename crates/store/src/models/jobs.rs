@@ -99,8 +99,10 @@ pub struct ArtifactRow {
     pub digest: Digest,
     /// Its size.
     pub bytes: u64,
-    /// When it was uploaded.
+    /// When it was uploaded; no two artifacts of a run have the same instant.
     pub at: Timestamp,
+    /// What it is: `application/zip` for an archive of files.
+    pub mime: String,
 }
 
 statements! {
@@ -123,15 +125,17 @@ statements! {
     CLEAR_STEPS = "DELETE FROM steps WHERE run = ?1 AND job = ?2";
     ANNOTATE = "INSERT INTO annotations (run, place, job, level, title, message, file, line)
         VALUES (?1, (SELECT coalesce(max(place), 0) + 1 FROM annotations WHERE run = ?1), ?2, ?3, ?4, ?5, ?6, ?7)";
-    PUT_ARTIFACT = "INSERT INTO artifacts (run, name, digest, bytes, at) VALUES (?1, ?2, ?3, ?4, ?5)
-        ON CONFLICT (run, name) DO UPDATE SET digest = excluded.digest, bytes = excluded.bytes, at = excluded.at";
+    PUT_ARTIFACT = "INSERT INTO artifacts (run, name, digest, bytes, at, mime) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT (run, name) DO UPDATE SET digest = excluded.digest, bytes = excluded.bytes, at = excluded.at,
+            mime = excluded.mime";
+    DROP_ARTIFACT = "DELETE FROM artifacts WHERE run = ?1 AND name = ?2";
     JOBS = "SELECT run, job, place, name, needs, status, conclusion, attempt, started_at, finished_at, reason, log,
         log_lines, error_line, summary FROM jobs WHERE run = ?1 ORDER BY place, job";
     STEPS = "SELECT run, job, place, name, status, conclusion, exit_code, started_at, finished_at, first_line
         FROM steps WHERE run = ?1 ORDER BY job, place";
     ANNOTATIONS = "SELECT run, job, level, title, message, file, line FROM annotations WHERE run = ?1 ORDER BY place";
-    ARTIFACTS = "SELECT run, name, digest, bytes, at FROM artifacts WHERE run = ?1 ORDER BY name";
-    ARTIFACT = "SELECT run, name, digest, bytes, at FROM artifacts WHERE run = ?1 AND name = ?2";
+    ARTIFACTS = "SELECT run, name, digest, bytes, at, mime FROM artifacts WHERE run = ?1 ORDER BY name";
+    ARTIFACT = "SELECT run, name, digest, bytes, at, mime FROM artifacts WHERE run = ?1 AND name = ?2";
 }
 
 /// Sets the state of a job; what is known of its log stays.
@@ -210,7 +214,13 @@ pub fn put_artifact(artifact: &ArtifactRow) -> Statement {
         artifact.digest.into(),
         artifact.bytes.into(),
         artifact.at.into(),
+        (&artifact.mime).into(),
     ])
+}
+
+/// Forgets an artifact. Its content stays: a release may be made of it.
+pub fn remove_artifact(run: RunId, name: &str) -> Statement {
+    DROP_ARTIFACT.with([run.into(), name.into()])
 }
 
 impl Store {
@@ -302,6 +312,7 @@ impl FromRow for ArtifactRow {
             digest: row.get(2)?,
             bytes: row.get(3)?,
             at: row.get(4)?,
+            mime: row.get(5)?,
         })
     }
 }

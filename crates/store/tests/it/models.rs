@@ -198,6 +198,7 @@ fn steps_annotations_and_artifacts_are_read_back_in_order() {
             digest: Digest::of(name.as_bytes()),
             bytes,
             at: hand.now(),
+            mime: "application/zip".to_owned(),
         };
         let (web, api) = (artifact("web", 10), artifact("api", 20));
         write(&store, vec![jobs::put_artifact(&artifact("web", 1)), jobs::put_artifact(&api)]).await;
@@ -205,6 +206,8 @@ fn steps_annotations_and_artifacts_are_read_back_in_order() {
         assert_eq!(store.artifacts(run).await.unwrap(), [api, web.clone()]);
         assert_eq!(store.artifact(run, "web").await.unwrap(), Some(web));
         assert_eq!(store.artifact(run, "none").await.unwrap(), None);
+        write(&store, vec![jobs::remove_artifact(run, "web")]).await;
+        assert_eq!(store.artifact(run, "web").await.unwrap(), None);
     });
 }
 

@@ -2,22 +2,23 @@
 
 use super::Inputs;
 use crate::{
-    artifacts::ArtifactError,
+    artifacts::{Artifact, ArtifactError, NewArtifact},
     error::{ErrorKind, RunnerError},
     glob::{Patterns, matches_name},
     job::Job,
-    pack,
+    pack::{self, Packed, UnpackLimits},
     report::{Annotation, Level},
     steps::{Came, Current},
 };
 use shipway_workflow::run::Conclusion;
 use std::{
     collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
 };
 
-/// Characters that some file system refuses; GitHub refuses them everywhere, and so does this.
-const FORBIDDEN: [char; 11] = ['"', ':', '<', '>', '|', '*', '?', '\r', '\n', '\\', '/'];
+/// The longest name of an artifact in bytes; a file name may have 255, and an ending is added.
+const MOST_NAME: usize = 240;
 
 impl Job<'_> {
     pub(super) async fn upload_artifact(
@@ -27,14 +28,9 @@ impl Job<'_> {
     ) -> Result<Came, RunnerError> {
         let step = Some(current.index);
         let name = inputs.text("name").unwrap_or("artifact").to_owned();
-        if name.contains(FORBIDDEN) || name.starts_with('.') {
-            return Err(RunnerError::new(
-                ErrorKind::ActionInput,
-                format!(
-                    "{name:?} cannot be the name of an artifact; it may hold no slash, quote or wildcard, nor begin with a dot"
-                ),
-            ));
-        }
+        check_name(&name)?;
+        let level = level(inputs)?;
+        let archive = inputs.flag("archive", true)?;
         let Some(path) = inputs.text("path") else {
             return Err(RunnerError::new(ErrorKind::ActionInput, "upload-artifact needs the input path"));
         };
@@ -66,16 +62,45 @@ impl Job<'_> {
             .into_iter()
             .map(|path| (pack::archive_name(path.strip_prefix(&root).unwrap_or(&path)), path))
             .collect();
-        let tar = self.folders.temp.join(format!("_upload_{name}.tar"));
-        let to = tar.clone();
-        let packed = tokio::task::spawn_blocking(move || pack::pack(&files, &to))
+        let upload = self.folders.temp.join(format!("_upload_{}_{}", current.index, self.uploads));
+        self.uploads += 1;
+        let to = upload.clone();
+        let (name, mime_type) = match (archive, files.iter().next()) {
+            (true, _) | (false, None) => (name, pack::ZIP),
+            (false, Some((only, _))) if files.len() == 1 => {
+                // Named after its file, as by the official action.
+                let name = only.rsplit('/').next().unwrap_or_default().to_owned();
+                check_name(&name)?;
+                let mime_type = mime_type(&name);
+                (name, mime_type)
+            }
+            (false, Some(_)) => {
+                let text = format!("archive: false is for a single file, and {} were found", files.len());
+                return Err(RunnerError::new(ErrorKind::ActionInput, text));
+            }
+        };
+        let packed = tokio::task::spawn_blocking(move || match archive {
+            true => pack::pack(&files, &to, level),
+            false => copy_only(&files, &to),
+        });
+        let packed = packed
             .await
             .map_err(|error| RunnerError::new(ErrorKind::Artifact, format!("packing stopped: {error}")))??;
-        self.context.artifacts.put(&name, tar, &packed, overwrite).await.map_err(artifact_error)?;
+        let new = NewArtifact {
+            name: name.clone(),
+            file: upload,
+            size: packed.size,
+            digest: packed.digest,
+            mime_type: mime_type.to_owned(),
+        };
+        let kept = self.context.artifacts.put(new, overwrite).await.map_err(artifact_error)?;
         let (count, size) = (packed.files, packed.size);
         let line = format!("artifact {name}: {count} files, {size} bytes, {}", packed.digest);
         self.log.line(step, &line).await;
-        let outputs = [("artifact-id".to_owned(), name), ("artifact-digest".to_owned(), packed.digest.hex())];
+        let outputs = [
+            ("artifact-id".to_owned(), kept.id.to_string()),
+            ("artifact-digest".to_owned(), packed.digest.hex()),
+        ];
         Ok(Came { outcome: Conclusion::Success, exit_code: None, outputs: outputs.into() })
     }
 
@@ -93,14 +118,26 @@ impl Job<'_> {
             None => self.folders.workspace.clone(),
         };
         let merge = inputs.flag("merge-multiple", false)?;
-        let wanted: Vec<(String, PathBuf)> = match inputs.text("name") {
-            Some(name) => vec![(name.to_owned(), to.clone())],
-            None => {
+        let wanted: Vec<(String, PathBuf)> = match (inputs.text("name"), inputs.text("artifact-ids")) {
+            (Some(_), Some(_)) => {
+                let text = "the inputs name and artifact-ids exclude each other";
+                return Err(RunnerError::new(ErrorKind::ActionInput, text));
+            }
+            (Some(name), None) => vec![(name.to_owned(), to.clone())],
+            (None, ids) => {
                 let pattern = inputs.text("pattern").unwrap_or("*");
-                let names = self.context.artifacts.names().await.map_err(artifact_error)?;
-                let names = names.into_iter().filter(|name| matches_name(pattern, name));
-                let place = |name: &String| if merge { to.clone() } else { to.join(name) };
-                names.map(|name| (name.clone(), place(&name))).collect()
+                let known = self.context.artifacts.list().await.map_err(artifact_error)?;
+                let names: Vec<String> = match ids {
+                    Some(ids) => by_ids(ids, &known)?,
+                    None => known
+                        .into_iter()
+                        .map(|artifact| artifact.name)
+                        .filter(|name| matches_name(pattern, name))
+                        .collect(),
+                };
+                let single = ids.is_some() && names.len() == 1;
+                let place = |name: &String| if merge || single { to.clone() } else { to.join(name) };
+                names.iter().map(|name| (name.clone(), place(name))).collect()
             }
         };
         if wanted.is_empty() {
@@ -109,17 +146,100 @@ impl Job<'_> {
             self.log.annotate(Annotation { step, ..Annotation::new(Level::Warning, text) }).await;
         }
         for (name, place) in wanted {
-            let tar = self.context.artifacts.get(&name).await.map_err(artifact_error)?;
+            let (artifact, file) = self.context.artifacts.get(&name).await.map_err(artifact_error)?;
             let into = place.clone();
-            let count =
-                tokio::task::spawn_blocking(move || pack::unpack(&tar, &into)).await.map_err(|error| {
-                    RunnerError::new(ErrorKind::Artifact, format!("unpacking stopped: {error}"))
-                })??;
+            let count = tokio::task::spawn_blocking(move || fetch(&artifact, &file, &into)).await;
+            let count = count.map_err(|error| {
+                RunnerError::new(ErrorKind::Artifact, format!("unpacking stopped: {error}"))
+            })??;
             let line = format!("artifact {name}: {count} files in {}", place.display());
             self.log.line(Some(current.index), &line).await;
         }
         let outputs = [("download-path".to_owned(), to.to_string_lossy().into_owned())];
         Ok(Came { outcome: Conclusion::Success, exit_code: None, outputs: outputs.into() })
+    }
+}
+
+/// Unpacks an archive, or puts a single file where its name says.
+fn fetch(artifact: &Artifact, file: &Path, into: &Path) -> Result<usize, RunnerError> {
+    if artifact.mime_type == pack::ZIP {
+        return pack::unpack(file, into, &UnpackLimits::default());
+    }
+    fs::create_dir_all(into).map_err(|error| RunnerError::io("make", into, error))?;
+    let to = into.join(&artifact.name);
+    // A link in its place is replaced, not followed.
+    if fs::symlink_metadata(&to).is_ok_and(|meta| meta.is_symlink()) {
+        fs::remove_file(&to).map_err(|error| RunnerError::io("replace", &to, error))?;
+    }
+    fs::copy(file, &to).map_err(|error| RunnerError::io("write", &to, error))?;
+    Ok(1)
+}
+
+/// The one file as it is.
+fn copy_only(files: &BTreeMap<String, PathBuf>, to: &Path) -> Result<Packed, RunnerError> {
+    for path in files.values() {
+        fs::copy(path, to).map_err(|error| RunnerError::io("copy", path, error))?;
+    }
+    let (digest, size) = pack::hash(to)?;
+    Ok(Packed { digest, size, files: files.len() })
+}
+
+fn by_ids(ids: &str, known: &[Artifact]) -> Result<Vec<String>, RunnerError> {
+    let find = |id: &str| {
+        let found = known.iter().find(|artifact| artifact.id.to_string() == id.trim());
+        found.map(|artifact| artifact.name.clone()).ok_or_else(|| {
+            RunnerError::new(
+                ErrorKind::Artifact,
+                format!("there is no artifact with the id {} in this run", id.trim()),
+            )
+        })
+    };
+    ids.split(',').filter(|id| !id.trim().is_empty()).map(find).collect()
+}
+
+/// The input `compression-level`. Nothing is compressed unless it is given: the artifact stays on this machine.
+fn level(inputs: &Inputs) -> Result<u8, RunnerError> {
+    let Some(text) = inputs.text("compression-level") else { return Ok(0) };
+    text.parse().ok().filter(|level| *level <= 9).ok_or_else(|| {
+        let text = format!("the input compression-level must be a number from 0 to 9, and is {text:?}");
+        RunnerError::new(ErrorKind::ActionInput, text)
+    })
+}
+
+/// Checks a name as the official action does, and that it can be the name of a file.
+fn check_name(name: &str) -> Result<(), RunnerError> {
+    let forbidden = |character: char| "\":<>|*?\\/".contains(character) || character.is_control();
+    if name.is_empty() || name == "." || name == ".." || name.len() > MOST_NAME || name.contains(forbidden) {
+        let text = format!(
+            "{name:?} cannot be the name of an artifact; it may hold no slash, colon, quote, angle bracket, bar or wildcard, \
+             and has at most {MOST_NAME} bytes"
+        );
+        return Err(RunnerError::new(ErrorKind::ActionInput, text));
+    }
+    Ok(())
+}
+
+/// The type of a single file, by the ending of its name.
+fn mime_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).as_deref() {
+        Some("txt" | "log") => "text/plain",
+        Some("md") => "text/markdown",
+        Some("html" | "htm") => "text/html",
+        Some("css") => "text/css",
+        Some("csv") => "text/csv",
+        Some("xml") => "text/xml",
+        Some("js" | "mjs") => "text/javascript",
+        Some("json" | "map") => "application/json",
+        Some("png") => "image/png",
+        Some("jpg" | "jpeg") => "image/jpeg",
+        Some("gif") => "image/gif",
+        Some("svg") => "image/svg+xml",
+        Some("webp") => "image/webp",
+        Some("pdf") => "application/pdf",
+        Some("gz" | "tgz") => "application/gzip",
+        Some("tar") => "application/x-tar",
+        // Not as an archive of ours: it would be unpacked.
+        _ => "application/octet-stream",
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     Options,
     breaks::{After, Desk},
+    cache,
     documents::Planned,
     folder::{RunFolder, sweep},
     isolation,
@@ -24,9 +25,10 @@ use crate::{
 };
 use shipway_base::Secret;
 use shipway_runner::{
-    ActionStore, ArtifactFolder, Artifacts as _, Cancel, Executor, Groups, HostExecutor, JobContext,
+    ActionStore, ArtifactFolder, Artifacts, Cancel, Executor, Groups, HostExecutor, JobContext, JobServices,
     Patience, Report, ReportKind, Repository, Revision, RunnerError, drive, reap_orphans, with_containers,
 };
+use shipway_server::job_services::RunServices;
 use shipway_workflow::run::{Conclusion, Run};
 use std::{
     collections::BTreeMap,
@@ -78,12 +80,15 @@ pub(super) async fn drive_all(
     sweep(&temp).await;
     let folder = RunFolder::create(&temp, planned.first().map_or(1, |planned| planned.id))?;
     let executor = HostExecutor::new(folder.work(), folder.work(), Patience::default());
-    let executor = executor.map_err(|error| broken(&error))?;
+    let cache_folder = cache::folder(environment, options, &folder);
+    let executor = executor.map_err(|error| broken(&error))?.with_tools(cache_folder.join("tools"));
     let executor = match isolation::wanted(environment, options)? {
         Some(sandbox) => executor.isolated(sandbox),
         None => executor,
     };
     let executor = with_containers(executor, environment.engine(), Patience::default());
+    let services = Arc::new(cache::services(environment, &cache_folder, &folder));
+    let namespace = cache::namespace(here);
     let context = context(environment, here, options, given, &folder);
     let mut show = shower(environment, options);
     let mut desk = Desk::open(environment, here, options, &planned)?;
@@ -104,9 +109,14 @@ pub(super) async fn drive_all(
     let cancels: Vec<Cancel> = planned.iter().map(|_| Cancel::new()).collect();
     let (sender, receiver) = mpsc::channel(NEWS);
     let mut runs = JoinSet::new();
+    let mut kept = Vec::with_capacity(planned.len());
     for (place, (planned, cancel)) in planned.iter().zip(&cancels).enumerate() {
-        let artifacts = Arc::new(ArtifactFolder::new(artifact_folder(&folder, planned)));
-        let context = JobContext { artifacts, breaks: desk.breaks(place), ..context.clone() };
+        let dir = artifact_folder(&folder, planned);
+        let artifacts: Arc<dyn Artifacts> = Arc::new(ArtifactFolder::new(dir, environment.clock.clone()));
+        kept.push(artifacts.clone());
+        let services = Arc::new(RunServices::new(services.clone(), artifacts.clone(), &*namespace));
+        let (services, breaks): (Option<Arc<dyn JobServices>>, _) = (Some(services), desk.breaks(place));
+        let context = JobContext { artifacts, services, breaks, ..context.clone() };
         let run = OneRun {
             place,
             planned: planned.clone(),
@@ -117,11 +127,19 @@ pub(super) async fn drive_all(
         runs.spawn(run.drive(sender.clone()));
     }
     drop(sender);
-    let watching =
-        Watching { planned: &planned, folder: &folder, cancels: &cancels, memory, forecast, watched };
+    let watching = Watching {
+        planned: &planned,
+        folder: &folder,
+        kept: &kept,
+        cancels: &cancels,
+        memory,
+        forecast,
+        watched,
+    };
     let watched = watch(receiver, &mut *show, &mut desk, watching, environment).await;
     // Only after a third Ctrl-C is anything left here; dropping a run kills its processes.
     runs.shutdown().await;
+    services.stop();
     let tally = match watched? {
         Watched::Over(tally) => tally,
         Watched::Killed => {
@@ -144,6 +162,7 @@ pub(super) async fn drive_all(
 struct Watching<'a> {
     planned: &'a [Planned],
     folder: &'a RunFolder,
+    kept: &'a [Arc<dyn Artifacts>],
     cancels: &'a [Cancel],
     memory: Memory<'a>,
     forecast: Forecast,
@@ -165,7 +184,7 @@ async fn watch(
     watching: Watching<'_>,
     environment: &Environment,
 ) -> Result<Watched, Failure> {
-    let Watching { planned, folder, cancels, mut memory, forecast, watched } = watching;
+    let Watching { planned, folder, kept, cancels, mut memory, forecast, watched } = watching;
     let mut ledger = Ledger::default();
     let mut interrupts = Interrupts::new()?;
     let mut times = 0;
@@ -213,7 +232,7 @@ async fn watch(
                         }
                         News::Ended(run, mirror, conclusion) => {
                             let dir = artifact_folder(folder, &planned[run]);
-                            let names = names(&dir).await;
+                            let names = names(&*kept[run]).await;
                             let artifacts = Some((dir.as_path(), names.as_slice())).filter(|_| !names.is_empty());
                             if let Ok(conclusion) = &conclusion {
                                 memory.keep(run, &planned[run], &mirror.0, *conclusion, &ledger).await;
@@ -333,7 +352,8 @@ fn context(
         debug: debug.is_some_and(on),
         secrets: Arc::new(given.secrets),
         repository: Repository { path: here.root.clone(), revision: Revision::WorkingTree },
-        artifacts: Arc::new(ArtifactFolder::new(folder.artifacts())),
+        artifacts: Arc::new(ArtifactFolder::new(folder.artifacts(), environment.clock.clone())),
+        services: None,
         actions: Arc::new(actions(environment, options)),
         native_actions: !options.no_native_actions,
         host_env: Arc::new(inherited(environment)),
@@ -347,16 +367,12 @@ fn context(
     }
 }
 
-/// Where actions of other repositories come from and are kept for later runs: below `XDG_CACHE_HOME`, or where it points
-/// when nobody says.
+/// Where actions of other repositories come from and are kept for later runs, beside caches and tools.
 pub(super) fn actions(environment: &Environment, options: &Options) -> ActionStore {
     let mirror = options.action_mirror.as_ref().map(|mirror| environment.folder.join(mirror));
-    let home = || Some(Path::new(environment.variable("HOME")?).join(".cache"));
-    let own = environment.variable("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let cache = own
-        .or_else(home)
-        .unwrap_or_else(|| environment.folder.join(environment.variable("TMPDIR").unwrap_or("/tmp")));
-    ActionStore::new(cache.join("shipway/actions"), mirror, "https://github.com", &environment.variables)
+    let temp = || environment.folder.join(environment.variable("TMPDIR").unwrap_or("/tmp")).join("shipway");
+    let cache = cache::kept(environment, options).unwrap_or_else(temp);
+    ActionStore::new(cache.join("actions"), mirror, "https://github.com", &environment.variables)
 }
 
 fn inherited(environment: &Environment) -> BTreeMap<String, String> {
@@ -381,9 +397,9 @@ fn artifact_folder(folder: &RunFolder, planned: &Planned) -> PathBuf {
     folder.artifacts().join(planned.id.to_string())
 }
 
-async fn names(dir: &Path) -> Vec<String> {
+async fn names(artifacts: &dyn Artifacts) -> Vec<String> {
     // A folder that cannot be read was not written either.
-    ArtifactFolder::new(dir).names().await.unwrap_or_default()
+    artifacts.list().await.unwrap_or_default().into_iter().map(|artifact| artifact.name).collect()
 }
 
 /// Ctrl-C, the polite request to end that service managers send, and the end of the terminal.

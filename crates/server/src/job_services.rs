@@ -1,0 +1,209 @@
+//! The services of actions, for the jobs of runs: who a job is, what its workflow lets it do, and where its artifacts are.
+//!
+//! The runner and the services do not know each other. This is where a job request becomes a grant, and where the artifacts of a run
+//! look like what the services want to see.
+
+use serde_json::{Map, Value as Json};
+use shipway_runner::{
+    Artifact, ArtifactError, Artifacts, BoxFuture, ErrorKind, JobIdentity, JobServices, NewArtifact,
+    RunnerError, ServiceAccess,
+};
+use shipway_services::{
+    ArtifactInfo, ArtifactStore, CacheAccess, CacheMode, Grant, Identity, KeepError, Options, Origin,
+    ServiceError, Services,
+};
+use shipway_workflow::{
+    document::{CacheMode as Asked, Permissions, Step, StepKind},
+    run::JobRequest,
+};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use tokio::sync::OnceCell;
+
+/// Tokens outlive their job by so much: its post steps, and the waiting for processes that do not want to end.
+const MARGIN: Duration = Duration::from_secs(15 * 60);
+
+/// Services that start when somebody first needs them: most jobs only run scripts.
+#[derive(Debug)]
+pub struct LazyServices {
+    options: Options,
+    started: OnceCell<Services>,
+}
+
+impl LazyServices {
+    /// Services that will be started so.
+    pub fn new(options: Options) -> LazyServices {
+        LazyServices { options, started: OnceCell::new() }
+    }
+
+    /// The services, started now if they are not.
+    ///
+    /// # Errors
+    /// When they cannot be started; it is tried again the next time.
+    pub async fn get(&self) -> Result<&Services, ServiceError> {
+        self.started.get_or_try_init(|| Services::start(self.options.clone())).await
+    }
+
+    /// Stops them where they run.
+    pub fn stop(&self) {
+        if let Some(services) = self.started.get() {
+            services.stop();
+        }
+    }
+}
+
+/// The services as the jobs of one run see them.
+#[derive(Clone, Debug)]
+pub struct RunServices {
+    services: Arc<LazyServices>,
+    artifacts: Arc<dyn Artifacts>,
+    /// Whose caches these are.
+    namespace: String,
+}
+
+impl RunServices {
+    /// For a run with these artifacts. `namespace` is who shares its caches: one repository.
+    pub fn new(
+        services: Arc<LazyServices>,
+        artifacts: Arc<dyn Artifacts>,
+        namespace: impl Into<String>,
+    ) -> RunServices {
+        RunServices { services, artifacts, namespace: namespace.into() }
+    }
+}
+
+impl JobServices for RunServices {
+    fn open<'a>(
+        &'a self,
+        request: &'a JobRequest,
+        job: &'a JobIdentity,
+    ) -> BoxFuture<'a, Result<ServiceAccess, RunnerError>> {
+        Box::pin(async move {
+            let grant = grant(request, job, self);
+            let only_scripts = !request.body.steps.iter().any(has_action);
+            if only_scripts && grant.identity.is_none() {
+                return Ok(ServiceAccess::default());
+            }
+            let failed = |error: ServiceError| RunnerError::new(ErrorKind::Folder, error.to_string());
+            let access = self.services.get().await.map_err(failed)?.grant(grant).map_err(failed)?;
+            Ok(ServiceAccess { actions: access.actions, scripts: access.scripts, masks: access.masks })
+        })
+    }
+
+    fn close<'a>(&'a self, job: &'a JobIdentity) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if let Some(services) = self.services.started.get() {
+                services.revoke(&job.tracking);
+            }
+        })
+    }
+}
+
+fn grant(request: &JobRequest, job: &JobIdentity, run: &RunServices) -> Grant {
+    let github = match request.github.to_json() {
+        Json::Object(github) => github,
+        // There is always a github context; without one the job is nobody in particular.
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => Map::new(),
+    };
+    let text = |name: &str| github.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
+    let default_branch = github.get("event").and_then(|event| event.pointer("/repository/default_branch"));
+    let default_branch = default_branch.and_then(Json::as_str).unwrap_or("main").to_owned();
+    let (event, reference, base_ref) = (text("event_name"), text("ref"), text("base_ref"));
+    let origin =
+        Origin { event: &event, reference: &reference, base_ref: &base_ref, default_branch: &default_branch };
+    let mode = match request.cache_mode {
+        None | Some(Asked::Write) => CacheMode::Write,
+        Some(Asked::Read) => CacheMode::Read,
+        Some(Asked::WriteOnly) => CacheMode::WriteOnly,
+        Some(Asked::None) => CacheMode::None,
+    };
+    let permissions = request.job.permissions.as_ref().or(request.workflow.permissions.as_ref());
+    let identity = may_identify(permissions).then(|| Identity {
+        environment: request.environment.clone(),
+        github: github.clone(),
+        ..Identity::default()
+    });
+    Grant {
+        run: text("run_id"),
+        job: job.tracking.clone(),
+        repository: text("repository"),
+        namespace: run.namespace.clone(),
+        caches: CacheAccess::new(origin, mode),
+        permissions: scopes(permissions),
+        identity,
+        artifacts: Arc::new(Shared(run.artifacts.clone())),
+        lifetime: request.timeout + MARGIN,
+    }
+}
+
+/// Whether a step is, or holds, an action.
+fn has_action(step: &Step) -> bool {
+    match &step.kind {
+        StepKind::Uses(_) => true,
+        StepKind::Run(_) | StepKind::Wait(_) | StepKind::WaitAll | StepKind::Cancel(_) => false,
+        StepKind::Parallel(steps) => steps.iter().any(has_action),
+    }
+}
+
+/// Whether a job may ask for identity tokens: only when it says so.
+fn may_identify(permissions: Option<&Permissions>) -> bool {
+    match permissions {
+        Some(Permissions::WriteAll) => true,
+        Some(Permissions::ReadAll) | None => false,
+        Some(Permissions::Scopes(_)) => {
+            scopes(permissions).get("id-token").is_some_and(|level| level == "write")
+        }
+    }
+}
+
+/// `permissions` as scope and level.
+fn scopes(permissions: Option<&Permissions>) -> BTreeMap<String, String> {
+    match permissions {
+        None => BTreeMap::new(),
+        Some(Permissions::ReadAll) => BTreeMap::from([("all".to_owned(), "read".to_owned())]),
+        Some(Permissions::WriteAll) => BTreeMap::from([("all".to_owned(), "write".to_owned())]),
+        Some(Permissions::Scopes(scopes)) => scopes.clone(),
+    }
+}
+
+/// The artifacts of a run as the services see them.
+#[derive(Debug)]
+struct Shared(Arc<dyn Artifacts>);
+
+impl ArtifactStore for Shared {
+    fn put(
+        &self,
+        artifact: shipway_services::NewArtifact,
+    ) -> shipway_services::BoxFuture<'_, Result<ArtifactInfo, KeepError>> {
+        let shipway_services::NewArtifact { name, file, size, digest, mime_type } = artifact;
+        let new = NewArtifact { name, file, size, digest, mime_type };
+        Box::pin(async move { self.0.put(new, false).await.map(info).map_err(kept) })
+    }
+
+    fn list(&self) -> shipway_services::BoxFuture<'_, Result<Vec<ArtifactInfo>, KeepError>> {
+        Box::pin(async move { Ok(self.0.list().await.map_err(kept)?.into_iter().map(info).collect()) })
+    }
+
+    fn file<'a>(&'a self, name: &'a str) -> shipway_services::BoxFuture<'a, Result<PathBuf, KeepError>> {
+        Box::pin(async move { self.0.get(name).await.map(|(_, file)| file).map_err(kept) })
+    }
+
+    fn delete<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> shipway_services::BoxFuture<'a, Result<ArtifactInfo, KeepError>> {
+        Box::pin(async move { self.0.delete(name).await.map(info).map_err(kept) })
+    }
+}
+
+fn info(artifact: Artifact) -> ArtifactInfo {
+    let Artifact { id, name, size, digest, mime_type, created } = artifact;
+    ArtifactInfo { id, name, size, digest, mime_type, created }
+}
+
+fn kept(error: ArtifactError) -> KeepError {
+    match error {
+        ArtifactError::Exists { .. } => KeepError::Exists,
+        ArtifactError::Missing { .. } => KeepError::Missing,
+        error @ (ArtifactError::Io { .. } | ArtifactError::Other(_)) => KeepError::Other(Box::new(error)),
+    }
+}
