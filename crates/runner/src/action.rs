@@ -6,7 +6,6 @@ mod native;
 mod node;
 mod pre;
 mod prepare;
-mod unsupported;
 
 use crate::{
     error::{ErrorKind, RunnerError},
@@ -34,7 +33,6 @@ use std::{
 pub(crate) use native::copy_files;
 pub(crate) use node::{FoundNode, NodePart};
 pub(crate) use prepare::Unfetched;
-pub use unsupported::unsupported_keys;
 
 /// Composite actions may lie within each other this deep, as on GitHub.
 const MAX_DEPTH: usize = 10;

@@ -15,6 +15,8 @@ pub enum ErrorKind {
     ActionUnsupported,
     /// An action of another repository cannot be fetched.
     ActionFetch,
+    /// The lock file of the repository does not say which commit an action is, or cannot be read.
+    Unlocked,
     /// A JavaScript action, and no Node.
     NodeMissing,
     /// The repository cannot be checked out.
@@ -87,6 +89,7 @@ impl ErrorKind {
             ErrorKind::ActionMissing => "SW0503",
             ErrorKind::ActionUnsupported => "SW0504",
             ErrorKind::ActionFetch => "SW0540",
+            ErrorKind::Unlocked => "SW0119",
             ErrorKind::NodeMissing => "SW0505",
             ErrorKind::Checkout => "SW0506",
             ErrorKind::Artifact => "SW0507",

@@ -22,6 +22,7 @@ use crate::{
 use shipway_base::{Diagnostic, Digest, Source};
 use shipway_workflow::{
     expr::{Object, Template, Value},
+    lock::Lock,
     run::{Conclusion, JobRequest, SecretScope},
 };
 use std::{
@@ -127,6 +128,8 @@ pub(crate) struct Job<'a> {
     pub(crate) loaded: BTreeMap<String, Loaded>,
     /// The repositories that lie in the folder of the job.
     pub(crate) placed: BTreeMap<String, PathBuf>,
+    /// The lock file of the repository, once it was looked for.
+    pub(crate) lock: Option<Option<Arc<Lock>>>,
     /// The Nodes of this machine, once somebody has looked for them.
     pub(crate) nodes: Option<Vec<FoundNode>>,
     /// Whether it was said that the Node is older than an action wants.
@@ -214,6 +217,7 @@ impl<'a> Job<'a> {
             states: BTreeMap::new(),
             loaded: BTreeMap::new(),
             placed: BTreeMap::new(),
+            lock: None,
             nodes: None,
             told_of_node: false,
             stop,
@@ -248,6 +252,7 @@ impl<'a> Job<'a> {
             states: self.states.clone(),
             loaded: self.loaded.clone(),
             placed: self.placed.clone(),
+            lock: self.lock.clone(),
             nodes: self.nodes.clone(),
             told_of_node: self.told_of_node,
             stop: self.stop.of_step(token),

@@ -50,7 +50,6 @@ mod steps;
 mod stop;
 mod wants;
 
-pub use action::unsupported_keys;
 pub use artifacts::{Artifact, ArtifactError, ArtifactFolder, Artifacts, NewArtifact};
 pub use breakpoint::{Break, Breaks, Broken, Decision, Request};
 pub use containers::{EngineSettings, with_containers};

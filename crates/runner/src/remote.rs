@@ -7,6 +7,7 @@
 
 mod document;
 mod git;
+mod lock;
 mod unpack;
 
 use crate::{

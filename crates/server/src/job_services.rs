@@ -13,10 +13,10 @@ use shipway_services::{
     ServiceError, Services,
 };
 use shipway_workflow::{
-    document::{CacheMode as Asked, Permissions, Step, StepKind},
+    document::{CacheMode as Asked, Step, StepKind},
     run::JobRequest,
 };
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
 
 /// Tokens outlive their job by so much: its post steps, and the waiting for processes that do not want to end.
@@ -116,10 +116,12 @@ fn grant(request: &JobRequest, job: &JobIdentity, run: &RunServices) -> Grant {
         Some(Asked::WriteOnly) => CacheMode::WriteOnly,
         Some(Asked::None) => CacheMode::None,
     };
-    let permissions = request.job.permissions.as_ref().or(request.workflow.permissions.as_ref());
-    let identity = may_identify(permissions).then(|| Identity {
+    // Only when the workflow says so, and no caller of it says otherwise.
+    let may_identify = request.permissions.get("id-token").is_some_and(|level| level == "write");
+    let identity = may_identify.then(|| Identity {
         environment: request.environment.clone(),
         github: github.clone(),
+        job_workflow_ref: request.workflow_ref.clone(),
         ..Identity::default()
     });
     Grant {
@@ -128,7 +130,7 @@ fn grant(request: &JobRequest, job: &JobIdentity, run: &RunServices) -> Grant {
         repository: text("repository"),
         namespace: run.namespace.clone(),
         caches: CacheAccess::new(origin, mode),
-        permissions: scopes(permissions),
+        permissions: request.permissions.clone(),
         identity,
         artifacts: Arc::new(Shared(run.artifacts.clone())),
         lifetime: request.timeout + MARGIN,
@@ -141,27 +143,6 @@ fn has_action(step: &Step) -> bool {
         StepKind::Uses(_) => true,
         StepKind::Run(_) | StepKind::Wait(_) | StepKind::WaitAll | StepKind::Cancel(_) => false,
         StepKind::Parallel(steps) => steps.iter().any(has_action),
-    }
-}
-
-/// Whether a job may ask for identity tokens: only when it says so.
-fn may_identify(permissions: Option<&Permissions>) -> bool {
-    match permissions {
-        Some(Permissions::WriteAll) => true,
-        Some(Permissions::ReadAll) | None => false,
-        Some(Permissions::Scopes(_)) => {
-            scopes(permissions).get("id-token").is_some_and(|level| level == "write")
-        }
-    }
-}
-
-/// `permissions` as scope and level.
-fn scopes(permissions: Option<&Permissions>) -> BTreeMap<String, String> {
-    match permissions {
-        None => BTreeMap::new(),
-        Some(Permissions::ReadAll) => BTreeMap::from([("all".to_owned(), "read".to_owned())]),
-        Some(Permissions::WriteAll) => BTreeMap::from([("all".to_owned(), "write".to_owned())]),
-        Some(Permissions::Scopes(scopes)) => scopes.clone(),
     }
 }
 

@@ -11,6 +11,7 @@ use shipway_base::{Source, Span};
 use shipway_workflow::{
     action::Runs,
     document::{Step, StepKind, Uses},
+    lock::Locked,
 };
 use std::{
     path::{Path, PathBuf},
@@ -100,7 +101,10 @@ impl Job<'_> {
             return Err(RunnerError::new(ErrorKind::ActionFetch, text));
         }
         let store = self.context.actions.clone();
-        let commit = store.resolve(wanted).await?;
+        let commit = match self.locked(wanted).await? {
+            Some(commit) => commit,
+            None => store.resolve(wanted).await?,
+        };
         // A reference may hold slashes and dots; its commit is safe as a name.
         let folder = self.folders.root.join("actions").join(owner).join(repo).join(&commit);
         if !folder.exists() {
@@ -110,6 +114,28 @@ impl Job<'_> {
         self.log.line(step, &line).await;
         self.placed.insert(name, folder.clone());
         Ok(folder)
+    }
+
+    /// The commit to which the lock file of the run's repository binds an action of this workflow, whatever its reference
+    /// means by now; none where it binds nothing.
+    async fn locked(&mut self, wanted: Wanted<'_>) -> Result<Option<String>, RunnerError> {
+        if self.lock.is_none() {
+            let store = self.context.actions.clone();
+            self.lock = Some(store.lock(&self.context.repository).await?.map(Arc::new));
+        }
+        let Some(Some(lock)) = &self.lock else { return Ok(None) };
+        let Wanted { owner, repo, reference } = wanted;
+        let [owner, repo, reference] = [owner, repo, reference].map(str::to_owned);
+        let uses = Uses::Repository { owner, repo, path: String::new(), reference };
+        match lock.locked(&self.request.workflow.source.name, &uses) {
+            Locked::Free => Ok(None),
+            Locked::Commit(commit) => Ok(Some(commit.to_owned())),
+            Locked::Missing => {
+                let message = format!("{} does not stand in {}", written(&uses), lock.source.name);
+                Err(RunnerError::new(ErrorKind::Unlocked, message)
+                    .with_help("run `gh actions-lock` and commit what it writes"))
+            }
+        }
     }
 
     /// Makes the files of the run's own repository in the folder of the job, once; whatever steps do to the workspace.

@@ -178,3 +178,42 @@ async fn a_job_cannot_change_an_action_for_the_next_one() {
         assert!(story.log().contains("The built-in checkout is used in place of actions/checkout@v4"));
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_file_decides_which_commit_runs() {
+    let mut world = World::new();
+    let action = |word: &str| {
+        format!(
+            "name: a\nruns:\n  using: composite\n  steps:\n  - {{shell: bash, run: echo it is the {word} one}}\n"
+        )
+    };
+    let first = publish(&world, "some/moved", &[("action.yml", &action("locked"))]);
+    let dir = world.dir.path().join("mirror/some/moved");
+    fs::write(dir.join("action.yml"), action("moved")).expect("a file");
+    git(&dir, &["commit", "--quiet", "--all", "-m", "later"]);
+    git(&dir, &["tag", "--force", "v1"]);
+    publish(&world, "some/other", &[("action.yml", &action("other"))]);
+    let step = "      - uses: some/moved@v1\n";
+    world.steps(step).await.expect_success().expect_line("it is the moved one");
+    let lock = |path: &str| {
+        format!(
+            "version: v0.0.2\nworkflows:\n  {path}: ['some/moved@v1']\ndependencies:\n  some/moved@v1:\n    ref: v1\n    \
+             commit: sha1-{}\n    owner_id: 1\n    repo_id: 2\n",
+            first.trim()
+        )
+    };
+    let path = ".github/workflows/actions.lock";
+    world.file(path, &lock(".github/workflows/test.yml"));
+    world.commit();
+    world.steps(step).await.expect_success().expect_line("it is the locked one");
+    let story = world.steps("      - uses: some/other@v1\n").await;
+    let errors = story.annotations(Level::Error);
+    assert!(errors[0].contains("[SW0119] some/other@v1 does not stand in"), "{errors:?}");
+    world.file(path, &lock(".github/workflows/elsewhere.yml"));
+    world.commit();
+    world.steps(step).await.expect_success().expect_line("it is the moved one");
+    world.file(path, "version: v9\n");
+    world.commit();
+    let story = world.steps(step).await;
+    assert!(story.annotations(Level::Error)[0].contains("the version"), "{}", story.log());
+}

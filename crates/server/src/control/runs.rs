@@ -231,10 +231,7 @@ impl Runs {
     async fn create(self: &Arc<Self>, order: Order<'_>) -> Result<Option<Id<RunRow>>, RunError> {
         let id: Id<RunRow> = self.world.id();
         let source = Source::new(order.path, order.text);
-        let (workflow, mut found) = Workflow::parse(&source);
-        if let Some(workflow) = &workflow {
-            found.append(shipway_runner::unsupported_keys(workflow));
-        }
+        let (workflow, found) = Workflow::parse(&source);
         if let Some(workflow) = &workflow
             && !workflow.triggered_by(order.event).is_yes()
         {
@@ -265,9 +262,6 @@ impl Runs {
             Some(workflow) => self.called(workflow, order.event).await?,
             None => Called::new(),
         };
-        for workflow in called.workflows() {
-            found.append(shipway_runner::unsupported_keys(workflow));
-        }
         let planned = match (workflow, found.has_errors()) {
             (Some(workflow), false) => {
                 RunPlan::calling(Arc::new(workflow), order.event.clone(), order.inputs, &called)

@@ -7,7 +7,7 @@ use crate::{
     exit::{Exit, Failure},
     render,
 };
-use shipway_base::{Diagnostics, Severity, Source, yaml::closest};
+use shipway_base::{Diagnostics, Secret, Severity, Source, yaml::closest};
 use shipway_runner::ActionStore;
 use shipway_server::source::{ContextFacts, github_context};
 use shipway_workflow::{
@@ -23,6 +23,10 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// What `github.token` is when no secret GITHUB_TOKEN is given. Official actions insist on some text, also where they then
+/// need none.
+const NO_TOKEN: &str = "no-github-token-was-given";
 
 /// Where GitHub looks for workflows.
 const FOLDER: &str = ".github/workflows";
@@ -139,13 +143,9 @@ impl Documents {
         let mut planned = Vec::new();
         let store = actions(environment, options);
         for workflow in chosen {
-            found.append(shipway_runner::unsupported_keys(&workflow));
             let name = workflow.name.as_ref().map_or(&*workflow.source.name, |name| &name.value).to_owned();
             let path = workflow.source.name.to_string();
             let called = called(here, &store, &workflow).await?;
-            for workflow in called.workflows() {
-                found.append(shipway_runner::unsupported_keys(workflow));
-            }
             match RunPlan::calling(Arc::new(workflow), event.clone(), &given.inputs, &called) {
                 Err(more) => found.append(more),
                 Ok(plan) => {
@@ -346,7 +346,7 @@ fn context(here: &Here, given: &Given, plan: &RunPlan, name: &str, path: &str, i
         path,
         actor: here.actor(),
         server_url: "https://github.com",
-        token: "",
+        token: given.secrets.get("GITHUB_TOKEN").map_or(NO_TOKEN, Secret::expose),
     };
     let mut github = github_context(plan.event(), &facts);
     event::complete(&mut github, plan);
