@@ -30,8 +30,10 @@ pub(crate) use sweep::reap;
 
 use crate::{
     containers::EngineSettings,
-    error::RunnerError,
-    executor::{BoxFuture, Chunk, Executor, Finished, Folders, JobIdentity, Patience, Program, ProgramPlace},
+    error::{ErrorKind, RunnerError},
+    executor::{
+        BoxFuture, Chunk, Executor, Finished, Folders, JobIdentity, Patience, Program, ProgramPlace, Terminal,
+    },
     host::{HostExecutor, StepFiles},
     place::{ImageSource, Opened, OwnContainer, Wants},
 };
@@ -272,6 +274,23 @@ impl Executor for DockerExecutor {
             let ending = Box::pin(run).await?;
             Ok(Finished { ending, files: files.collect()? })
         })
+    }
+
+    fn interact<'a>(
+        &'a self,
+        program: &'a Program,
+        terminal: Terminal,
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Finished, RunnerError>> {
+        let in_container = self.place(&program.job).is_some_and(|place| place.container.is_some());
+        if in_container && program.place == ProgramPlace::Job {
+            return Box::pin(async {
+                let message = "a shell in the container of a job is not to be had yet";
+                Err(RunnerError::new(ErrorKind::NoTerminal, message)
+                    .with_help("look around with docker exec while the step is held"))
+            });
+        }
+        self.host.interact(program, terminal, stop)
     }
 
     fn before_own_work(&self, job: &JobIdentity) -> Result<(), RunnerError> {

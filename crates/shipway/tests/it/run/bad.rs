@@ -66,8 +66,7 @@ fn everything_wrong_in_all_files_is_told_at_once() {
         ),
         (
             ".github/workflows/d.yml",
-            "on: push\njobs:\n  a:\n    runs-on: x\n    services:\n      db: {image: postgres}\n    steps: [{run: \
-             'true'}]\n",
+            "on: push\njobs:\n  a:\n    runs-on: x\n    snapshot: an-image\n    steps: [{run: 'true'}]\n",
         ),
     ]);
     let answer = expect(&folder, &[], 2);
@@ -82,7 +81,7 @@ fn everything_wrong_in_all_files_is_told_at_once() {
             "--> .github/workflows/c.yaml:4:12",
             "these jobs wait for each other: a -> b -> a",
             "--> .github/workflows/d.yml:5:5",
-            "not supported yet",
+            "snapshot is not supported",
             "in 4 files; nothing was run",
         ],
     );

@@ -5,6 +5,7 @@ use crate::support::{Answer, Folder, binary, command};
 use serde_json::Value;
 use std::{
     io::{Read as _, Write as _},
+    path::Path,
     process::Stdio,
 };
 
@@ -260,7 +261,11 @@ struct OnTerminal {
     pty: pty_process::blocking::Pty,
     seen: String,
     _folder: Folder,
+    _alive: std::sync::mpsc::Sender<()>,
 }
+
+/// No run of these tests takes nearly as long.
+const HUNG: std::time::Duration = std::time::Duration::from_secs(180);
 
 impl OnTerminal {
     fn start(folder: Folder, arguments: &[&str]) -> OnTerminal {
@@ -276,7 +281,15 @@ impl OnTerminal {
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .spawn(pts)
             .expect("shipway");
-        OnTerminal { child, pty, seen: String::new(), _folder: folder }
+        let (alive, ended) = std::sync::mpsc::channel();
+        let pid = child.id().to_string();
+        // A text that never comes must fail the test, not hold it up for ever.
+        std::thread::spawn(move || {
+            if ended.recv_timeout(HUNG) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                let _gone = command("kill", Path::new("/")).args(["-KILL", &pid]).status();
+            }
+        });
+        OnTerminal { child, pty, seen: String::new(), _folder: folder, _alive: alive }
     }
 
     /// Reads until a text has come, after what was waited for before.

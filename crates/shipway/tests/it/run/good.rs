@@ -139,7 +139,7 @@ fn actions_of_the_repository_and_artifacts_between_jobs() {
     contains(&answer, &["not committed", "artifacts in /", ": built"]);
     let place = answer.stdout.lines().find_map(|line| line.strip_prefix("artifacts in ")).expect("a folder");
     let place = std::path::Path::new(place.rsplit_once(": ").expect("names").0);
-    assert!(place.join("built.tar").is_file(), "{}", answer.all());
+    assert!(place.join("built.zip").is_file(), "{}", answer.all());
     std::fs::remove_dir_all(place.ancestors().nth(2).expect("the run's folder")).expect("removed");
 }
 
