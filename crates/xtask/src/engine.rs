@@ -32,7 +32,12 @@ pub(crate) struct Engine {
 impl Engine {
     /// Starts a daemon; says loudly why there is none.
     pub(crate) fn start(root: &Path) -> Option<Engine> {
-        match try_start(root) {
+        let again = |error: anyhow::Error| {
+            say(&format!("set-up: {error:#}; trying once more"));
+            try_start(root)
+        };
+        // containerd gives itself 15 seconds, which is not enough on a machine that builds at the same time.
+        match try_start(root).or_else(again) {
             Ok(engine) => Some(engine),
             Err(error) => {
                 say(&format!("SKIPPED LOUDLY: the tests with a container engine: {error:#}"));
