@@ -313,6 +313,21 @@ impl HostExecutor {
         self.sessions().get(&job.folder).cloned()
     }
 
+    /// Writes down the leader of a program's processes, and holds them until they are let go.
+    fn guard(&self, program: &Program, leader: Option<u32>) -> Result<KillOnDrop, RunnerError> {
+        let leader = leader.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let record = OrphanRecord::of(&self.records, &program.job);
+        let mut guard = KillOnDrop {
+            scope: Scope { tracking: program.job.tracking.clone(), ..Scope::default() },
+            armed: true,
+        };
+        if let Some(leader) = leader.map(|pid| record.leader(pid)).transpose()?.flatten() {
+            guard.scope.not_before = leader.start;
+            guard.scope.leaders.push(leader);
+        }
+        Ok(guard)
+    }
+
     async fn run_process(
         &self,
         program: &Program,
@@ -323,17 +338,8 @@ impl HostExecutor {
     ) -> Result<Ending, RunnerError> {
         let (reader, writer) = io::pipe().map_err(|error| pipe_error(&error))?;
         let mut child = spawn(program, files, session, writer)?;
-        let leader = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        let record = OrphanRecord::of(&self.records, &program.job);
         // When this future is dropped half-way, or fails, nothing may go on by itself.
-        let mut guard = KillOnDrop {
-            scope: Scope { tracking: program.job.tracking.clone(), ..Scope::default() },
-            armed: true,
-        };
-        if let Some(leader) = leader.map(|pid| record.leader(pid)).transpose()?.flatten() {
-            guard.scope.not_before = leader.start;
-            guard.scope.leaders.push(leader);
-        }
+        let mut guard = self.guard(program, child.id())?;
         let exited = CancellationToken::new();
         let pump = output::pump(OwnedFd::from(reader), output, exited.clone(), self.patience.drain)
             .map_err(|error| pipe_error(&error))?;
@@ -345,10 +351,7 @@ impl HostExecutor {
                     ErrorKind::ProgramMissing,
                     format!("cannot wait for {:?}: {error}", program.argv[0]),
                 ))?;
-                match (status.code(), status.signal()) {
-                    (Some(code), _) => Ending::Exited(code),
-                    (None, signal) => Ending::Signalled(signal.unwrap_or_default()),
-                }
+                ending_of(status)
             }
             () = stop.cancelled() => {
                 let reap = async { child.wait().await };
@@ -443,6 +446,15 @@ pub(crate) fn find_program(name: &str, path: &str, directory: &Path) -> Option<P
         .find(is_program)
 }
 
+/// How a process ended that nobody told to.
+fn ending_of(status: std::process::ExitStatus) -> Ending {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ending::Exited(code),
+        (None, signal) => Ending::Signalled(signal.unwrap_or_default()),
+    }
+}
+
+/// Kills what a program started when it is dropped while it is armed.
 struct KillOnDrop {
     scope: Scope,
     armed: bool,

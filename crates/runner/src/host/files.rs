@@ -63,7 +63,7 @@ impl StepFiles {
     /// Lets every user of the job's container write the command files and read the script.
     #[cfg(feature = "docker")]
     pub(crate) fn open_to_all(&self) -> Result<(), RunnerError> {
-        let all = FILES.into_iter().map(|(_, name)| self.path(name)).chain(self.script.clone());
+        let all = self.command_files().chain(self.script.clone());
         for path in all {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o777))
                 .map_err(|error| RunnerError::io("open", &path, error))?;
@@ -98,7 +98,7 @@ impl StepFiles {
             path: values("add_path")?,
             summary: read("step_summary", MAX_SUMMARY + 1)?.1,
         };
-        let all = FILES.into_iter().map(|(_, name)| self.path(name)).chain(self.script.clone());
+        let all = self.command_files().chain(self.script.clone());
         for path in all {
             match fs::remove_file(&path) {
                 // A step may remove its own files.

@@ -3,12 +3,12 @@
 use crate::{
     error::{ErrorKind, RunnerError},
     executor::{Chunk, Ending, Program, SCRIPT_ENV, Terminal},
-    host::{HostExecutor, KillOnDrop, files::StepFiles, find_program},
-    process::{OrphanRecord, Scope, TRACKING_ENV, end_tree},
+    host::{HostExecutor, ending_of, files::StepFiles, find_program},
+    process::{TRACKING_ENV, end_tree},
 };
 use pty_process::{Command, OwnedReadPty, OwnedWritePty, Size};
-use rustix::process::{Pid, Signal};
-use std::{os::unix::process::ExitStatusExt as _, path::Path};
+use rustix::process::Signal;
+use std::path::Path;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     sync::{mpsc, watch},
@@ -40,16 +40,7 @@ impl HostExecutor {
         let (pty, pts) = pty_process::open().map_err(|error| no_terminal(&error))?;
         pty.resize(size_of(&size)).map_err(|error| no_terminal(&error))?;
         let mut child = command(&found, program, files).spawn(pts).map_err(|error| no_terminal(&error))?;
-        let leader = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        let record = OrphanRecord::of(&self.records, &program.job);
-        let mut guard = KillOnDrop {
-            scope: Scope { tracking: program.job.tracking.clone(), ..Scope::default() },
-            armed: true,
-        };
-        if let Some(leader) = leader.map(|pid| record.leader(pid)).transpose()?.flatten() {
-            guard.scope.not_before = leader.start;
-            guard.scope.leaders.push(leader);
-        }
+        let mut guard = self.guard(program, child.id())?;
         let (reader, writer) = pty.into_split();
         let mut shown = tokio::spawn(show(reader, output));
         let typed = tokio::spawn(type_in(writer, input, size));
@@ -57,10 +48,7 @@ impl HostExecutor {
             biased;
             status = child.wait() => {
                 let status = status.map_err(|error| no_terminal(&error.into()))?;
-                match (status.code(), status.signal()) {
-                    (Some(code), _) => Ending::Exited(code),
-                    (None, signal) => Ending::Signalled(signal.unwrap_or_default()),
-                }
+                ending_of(status)
             }
             () = stop.cancelled() => {
                 let reap = async { child.wait().await };
