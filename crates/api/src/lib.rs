@@ -19,6 +19,7 @@ mod run;
 mod sarif;
 mod system;
 pub mod time;
+mod workflow;
 
 pub use event::{RolloutEvent, RolloutEventKind};
 pub use evidence::{
@@ -45,3 +46,4 @@ pub use sarif::{
     SarifText, SarifTool,
 };
 pub use system::{Health, SignInLink, Version};
+pub use workflow::{DispatchRequest, Workflow, WorkflowInput, WorkflowInputKind, Workflows};

@@ -3,9 +3,9 @@
 //! Nothing here sends anything. The binary sends a [`Request`] and gives what came back to [`Request::read`].
 
 use crate::{
-    CommandRequest, DeployRequest, Deployed, JobKey, LogPage, Page, Problem, Release, RerunRequest, Rollout,
-    RolloutCommand, RolloutEvent, RolloutId, RolloutQuery, RolloutSummary, Run, RunId, RunQuery, RunSummary,
-    SignInLink, Version,
+    CommandRequest, DeployRequest, Deployed, DispatchRequest, JobKey, LogPage, Page, Problem, Release,
+    RerunRequest, Rollout, RolloutCommand, RolloutEvent, RolloutId, RolloutQuery, RolloutSummary, Run, RunId,
+    RunQuery, RunSummary, SignInLink, Version, Workflows,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt, marker::PhantomData};
@@ -84,6 +84,18 @@ pub fn cancel_run(id: RunId) -> Request<Run> {
 /// Runs a run again; the answer is the new run.
 pub fn rerun(id: RunId, request: &RerunRequest) -> Request<Run> {
     post(format!("/api/v1/runs/{id}/rerun"), request)
+}
+
+/// The workflows at a branch or tag; of the default branch when none is named.
+pub fn workflows(git_ref: Option<&str>) -> Request<Workflows> {
+    let mut query = Query::default();
+    query.text("ref", git_ref);
+    get(format!("/api/v1/workflows{}", query.0))
+}
+
+/// Starts a workflow by hand, by the name of its file; the answer is the run.
+pub fn dispatch(file: &str, request: &DispatchRequest) -> Request<Run> {
+    post(format!("/api/v1/workflows/{}/dispatches", percent_encode(file)), request)
 }
 
 /// Lines of a job's log, from `from` (counted from 1), at most `count`.

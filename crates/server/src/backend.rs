@@ -6,9 +6,9 @@
 use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use shipway_api::{
-    CommandRequest, DeployRequest, Deployed, Health, JobKey, LogMatches, LogSearch, Page, PageQuery, RawLine,
-    Release, RerunRequest, Rollout, RolloutCommand, RolloutEvent, RolloutId, RolloutQuery, RolloutSummary,
-    Run, RunId, RunQuery, RunSummary,
+    CommandRequest, DeployRequest, Deployed, DispatchRequest, Health, JobKey, LogMatches, LogSearch, Page,
+    PageQuery, RawLine, Release, RerunRequest, Rollout, RolloutCommand, RolloutEvent, RolloutId,
+    RolloutQuery, RolloutSummary, Run, RunId, RunQuery, RunSummary, Workflows,
 };
 use std::{fmt, io};
 use tokio::sync::broadcast;
@@ -30,6 +30,13 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Runs a run again, as a new run.
     fn rerun(&self, id: RunId, request: RerunRequest, by: Actor) -> Answer<'_, RunId>;
+
+    /// The workflows at a branch or tag; of the default branch when none is named.
+    fn workflows(&self, git_ref: Option<String>) -> Answer<'_, Workflows>;
+
+    /// Starts a workflow by hand, by the name of its file. What is wrong with the file or the inputs is
+    /// [`BackendErrorKind::Document`], and then there is no run.
+    fn dispatch(&self, file: String, request: DispatchRequest, by: Actor) -> Answer<'_, RunId>;
 
     /// Lines of a job's log.
     fn log(&self, run: RunId, job: JobKey, range: LogRange) -> Answer<'_, LogSlice>;

@@ -143,6 +143,36 @@ impl Git {
         Ok(self.ask(&["symbolic-ref", "HEAD"]).await?.trim().to_owned())
     }
 
+    /// The short name of the branch that everybody means when they name none.
+    ///
+    /// A clone knows it from where it came from (`origin/HEAD`), and a bare repository says it with its own `HEAD`. A
+    /// repository with a work tree that came from nowhere does not know it, for its `HEAD` is where somebody works: there it
+    /// is the first of `main`, git's `init.defaultBranch` and `master` that is a branch, else the branch of `HEAD`.
+    ///
+    /// # Errors
+    /// When git does not answer.
+    pub async fn default_branch(&self) -> Result<String, GitError> {
+        // Where a plain clone keeps it. Who waits for a run does not wait for a process then.
+        let file = self.folder.join(".git/refs/remotes/origin/HEAD");
+        if let Ok(text) = tokio::fs::read_to_string(file).await
+            && let Some(branch) = text.trim_end().strip_prefix("ref: refs/remotes/origin/")
+        {
+            return Ok(branch.to_owned());
+        }
+        let names =
+            ["for-each-ref", "--format=%(refname) %(symref)", "refs/remotes/origin/HEAD", "refs/heads"];
+        let (names, bare, configured, head) = tokio::join!(
+            self.ask(&names),
+            self.ask(&["rev-parse", "--is-bare-repository"]),
+            self.ask(&["config", "--default", "", "--get", "init.defaultBranch"]),
+            self.head_branch(),
+        );
+        let (names, bare, configured) = (names?, bare?, configured?);
+        // A detached `HEAD` is on no branch, which is no failure.
+        let head = head.ok();
+        Ok(default_of(&names, bare.trim() == "true", configured.trim(), head.as_deref()))
+    }
+
     /// What `HEAD` stands for, in one question where there is a commit: it stands in the way of whoever waits for a run.
     ///
     /// # Errors
@@ -276,9 +306,51 @@ fn reference_of(names: &str) -> Option<String> {
     first("refs/heads/").or_else(|| first("refs/tags/"))
 }
 
+/// The default branch, by the refs with what they point to, one a line.
+fn default_of(names: &str, bare: bool, configured: &str, head: Option<&str>) -> String {
+    let mut branches = Vec::new();
+    for (name, target) in names.lines().filter_map(|line| line.split_once(' ')) {
+        if let Some(branch) = target.strip_prefix("refs/remotes/origin/") {
+            return branch.to_owned();
+        }
+        branches.extend(name.strip_prefix("refs/heads/"));
+    }
+    let head = head.and_then(|head| head.strip_prefix("refs/heads/"));
+    let usual = ["main", configured, "master"];
+    let there = || usual.into_iter().find(|name| branches.contains(name));
+    let found = if bare { head.or_else(there) } else { there().or(head) };
+    found.unwrap_or("main").to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn knows_the_default_branch() {
+        let check = |names: &str, bare: bool, configured: &str, head: Option<&str>, expect: &str| {
+            assert_eq!(
+                default_of(names, bare, configured, head),
+                expect,
+                "{names:?} {bare} {configured:?} {head:?}"
+            );
+        };
+        let work = Some("refs/heads/work");
+        check(
+            "refs/heads/main \nrefs/remotes/origin/HEAD refs/remotes/origin/trunk",
+            false,
+            "",
+            work,
+            "trunk",
+        );
+        check("refs/heads/main \nrefs/heads/work ", true, "", work, "work");
+        check("refs/heads/main \nrefs/heads/work ", false, "", work, "main");
+        check("refs/heads/dev \nrefs/heads/master \nrefs/heads/work ", false, "dev", work, "dev");
+        check("refs/heads/master \nrefs/heads/work ", false, "dev", work, "master");
+        check("refs/heads/work ", false, "dev", work, "work");
+        check("", true, "", Some("refs/heads/trunk"), "trunk");
+        check("", false, "", None, "main");
+    }
 
     #[test]
     fn knows_which_ref_head_means() {

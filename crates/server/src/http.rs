@@ -14,6 +14,7 @@ mod live;
 mod pages;
 mod params;
 mod serve;
+mod workflows;
 
 use crate::{backend::Backend, job_services::LazyServices};
 use auth::Auth;
@@ -63,6 +64,7 @@ pub fn router(context: Context) -> Router {
     let signed_in = Router::new()
         .merge(pages::routes())
         .merge(forms::routes())
+        .merge(workflows::routes())
         .merge(live::routes())
         .nest("/api/v1", api::routes())
         .route_layer(middleware::from_fn(access::check_scope))

@@ -1,8 +1,8 @@
 //! From a local repository to GitHub's words: events, the `github` context, names.
 
 use crate::git::{Commit, Git, GitError};
-use serde_json::{Value, json};
-use shipway_workflow::event::Event;
+use serde_json::{Map, Value, json};
+use shipway_workflow::{event::Event, plan::RunPlan};
 use std::path::Path;
 
 /// Why a workflow of another repository cannot be called.
@@ -89,13 +89,14 @@ pub async fn push(
     after: &str,
 ) -> Result<Event, GitError> {
     let commit = git.commit(after).await?;
-    let changed = git.changed(before, after).await?;
-    let payload = push_payload(repository, reference, before, &commit);
+    let (changed, default_branch) = (git.changed(before, after).await?, git.default_branch().await?);
+    let payload = push_payload(&repository_payload(repository, &default_branch), reference, before, &commit);
     Ok(Event { name: "push".to_owned(), payload, reference: reference.to_owned(), sha: commit.sha, changed })
 }
 
-/// The body of the `push` webhook, as far as a repository without a forge can know it.
-pub fn push_payload(repository: &RepositoryName, reference: &str, before: &str, commit: &Commit) -> Value {
+/// The body of the `push` webhook, as far as a repository without a forge can know it; `repository` is as
+/// [`repository_payload`] makes it.
+pub fn push_payload(repository: &Value, reference: &str, before: &str, commit: &Commit) -> Value {
     let person = json!({ "name": commit.author, "email": commit.email, "username": commit.author });
     let head = json!({
         "id": commit.sha, "message": commit.message, "timestamp": commit.date, "author": person, "committer": person,
@@ -105,14 +106,15 @@ pub fn push_payload(repository: &RepositoryName, reference: &str, before: &str, 
         "deleted": false, "forced": false, "head_commit": head, "commits": [head],
         "pusher": { "name": commit.author, "email": commit.email },
         "sender": { "login": commit.author, "type": "User" },
-        "repository": repository_payload(repository),
+        "repository": repository,
     })
 }
 
 /// The `repository` object of webhooks.
-pub fn repository_payload(repository: &RepositoryName) -> Value {
+pub fn repository_payload(repository: &RepositoryName, default_branch: &str) -> Value {
     json!({
-        "name": repository.name, "full_name": repository.full(), "private": true, "default_branch": "main",
+        "name": repository.name, "full_name": repository.full(), "private": true,
+        "default_branch": default_branch,
         "owner": { "login": repository.owner, "name": repository.owner },
     })
 }
@@ -136,6 +138,18 @@ pub fn github_context(event: &Event, facts: &ContextFacts<'_>) -> Value {
         "api_url": format!("{}/api/v3", facts.server_url), "graphql_url": format!("{}/api/graphql", facts.server_url),
         "token": facts.token, "retention_days": "90", "secret_source": "Actions",
     })
+}
+
+/// Gives `github.event.inputs` of a run that was started by hand what only its plan knows: the defaults of the inputs that
+/// were not given. They are texts there, as on GitHub.
+pub fn complete_inputs(github: &mut Value, plan: &RunPlan) {
+    if plan.event().name == "workflow_dispatch"
+        && let Some(inputs) = plan.inputs().as_object()
+        && github["event"].is_object()
+    {
+        let texts = inputs.iter().map(|(name, value)| (name.to_owned(), value.to_text().as_ref().into()));
+        github["event"]["inputs"] = texts.collect::<Map<String, Value>>().into();
+    }
 }
 
 /// The short name of a ref and whether it is a branch or a tag.

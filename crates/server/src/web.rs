@@ -24,6 +24,8 @@ pub mod run;
 pub mod runs;
 pub mod sign_in;
 mod steps;
+pub mod workflow;
+pub mod workflows;
 
 use marks::Tone;
 use maud::{Markup, html};

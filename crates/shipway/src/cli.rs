@@ -39,6 +39,8 @@ enum Verb {
     Split(commands::split::Options),
     /// Serve the control plane, runner, router and pages for one machine
     Up(commands::up::Options),
+    /// Start a workflow by hand on a running server
+    Dispatch(commands::dispatch::Options),
     /// Make a release of an artifact of this run and deliver it
     Deploy(commands::deploy::Options),
     /// Print a link that signs one browser in to the pages, once
@@ -93,6 +95,7 @@ pub(crate) fn main(environment: &Environment) -> Exit {
         Verb::Why(options) => wait(commands::why::run(environment, options)),
         Verb::Split(options) => wait(commands::split::run(environment, options)),
         Verb::Up(options) => wait(commands::up::run(environment, options)),
+        Verb::Dispatch(options) => wait(commands::dispatch::run(environment, options)),
         Verb::Deploy(options) => wait(commands::deploy::run(environment, options)),
         Verb::SignIn(server) => wait(commands::sign_in::run(environment, server)),
         Verb::Rollout(verb) => wait(commands::rollout::run(environment, verb)),

@@ -4,6 +4,7 @@ pub(crate) mod connect;
 pub(crate) mod demo;
 pub(crate) mod demo_service;
 pub(crate) mod deploy;
+pub(crate) mod dispatch;
 pub(crate) mod expr;
 pub(crate) mod lint;
 pub(crate) mod rollout;

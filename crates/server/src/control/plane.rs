@@ -284,6 +284,14 @@ impl Backend for Plane {
         })
     }
 
+    fn workflows(&self, git_ref: Option<String>) -> Answer<'_, api::Workflows> {
+        Box::pin(async move { self.runs.workflows(git_ref.as_deref()).await })
+    }
+
+    fn dispatch(&self, file: String, request: api::DispatchRequest, by: Actor) -> Answer<'_, api::RunId> {
+        Box::pin(async move { self.runs.dispatch(&file, &request, &by).await.map(Into::into) })
+    }
+
     fn log(&self, run: api::RunId, job: api::JobKey, range: LogRange) -> Answer<'_, LogSlice> {
         Box::pin(async move {
             let (name, complete) = self.log_of(run_id(run), &job).await?;

@@ -1,5 +1,8 @@
 //! Runs: made from events, driven by the runner, written down so that a crash loses none.
 
+mod dispatch;
+mod make;
+
 use super::{
     journal::StoreJournal,
     progress,
@@ -8,17 +11,18 @@ use super::{
 };
 use crate::{
     backend::{Actor, BackendError, Change},
-    git::{Commit, Git, GitError},
+    git::{Git, GitError},
     job_services::{LazyServices, RunServices},
-    source::{self, ContextFacts, RepositoryName},
+    source::{self, RepositoryName},
 };
+use make::{Errors, Order};
 use shipway_base::{Diagnostics, Id, Secret, Source, Timestamp};
 use shipway_runner::{
     ActionStore, Artifacts, Cancel, Executor, Groups, JobContext, Repository, Revision, drive,
 };
 use shipway_store::{
-    Append, Expected, StoreError,
-    models::{self, Conclusion, Status, runs::RunRow},
+    StoreError,
+    models::{self, Conclusion, runs::RunRow},
     rows::{self, run::Created},
 };
 use shipway_workflow::{
@@ -87,6 +91,9 @@ pub(crate) enum RunError {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The documents have errors, and no run was wanted then.
+    #[error("{}", first_finding(.0))]
+    Refused(Diagnostics),
     /// What was stored cannot be read any more.
     #[error("run {run} cannot be resumed: {why}")]
     Stale {
@@ -95,19 +102,6 @@ pub(crate) enum RunError {
         /// Why.
         why: String,
     },
-}
-
-/// What a run is made of.
-struct Order<'a> {
-    event: &'a Event,
-    commit: &'a Commit,
-    path: &'a str,
-    text: &'a str,
-    inputs: &'a BTreeMap<String, String>,
-    actor: &'a str,
-    rerun_of: Option<Id<RunRow>>,
-    /// Makes the same order only one run.
-    once: Option<String>,
 }
 
 impl Runs {
@@ -132,7 +126,7 @@ impl Runs {
         let event = source::push(&self.git, &self.settings.repository, reference, before, after).await?;
         let commit = self.git.commit(after).await?;
         for path in self.git.files(after, FOLDER).await? {
-            if !(path.ends_with(".yml") || path.ends_with(".yaml")) {
+            if !dispatch::is_workflow(&path) {
                 continue;
             }
             let text = self.git.text(after, &path).await?;
@@ -145,6 +139,7 @@ impl Runs {
                 actor: &commit.author,
                 rerun_of: None,
                 once: Some(format!("push {reference} {before} {after} {path}")),
+                errors: Errors::FailedRun,
             };
             self.create(order).await?;
         }
@@ -217,6 +212,7 @@ impl Runs {
             actor: &by.to_string(),
             rerun_of: Some(id),
             once: None,
+            errors: Errors::FailedRun,
         };
         match self.create(order).await {
             Ok(Some(run)) => Ok(run),
@@ -225,131 +221,6 @@ impl Runs {
             }
             Err(error) => Err(BackendError::internal(context, error)),
         }
-    }
-
-    /// Makes one run and starts it; `None` when the workflow is not for this event, or the run was made before.
-    async fn create(self: &Arc<Self>, order: Order<'_>) -> Result<Option<Id<RunRow>>, RunError> {
-        let id: Id<RunRow> = self.world.id();
-        let source = Source::new(order.path, order.text);
-        let (workflow, found) = Workflow::parse(&source);
-        if let Some(workflow) = &workflow
-            && !workflow.triggered_by(order.event).is_yes()
-        {
-            return Ok(None);
-        }
-        let number = self.world.store.next_run_number(&self.settings.repository.full(), order.path).await?;
-        let name =
-            workflow.as_ref().and_then(|workflow| workflow.name.as_ref()).map(|name| name.value.clone());
-        let name = name.unwrap_or_else(|| order.path.to_owned());
-        let token = (self.settings.token)(id);
-        let facts = ContextFacts {
-            repository: &self.settings.repository,
-            run_id: id.number(),
-            run_number: number,
-            workflow: &name,
-            path: order.path,
-            actor: order.actor,
-            server_url: &self.settings.server_url,
-            token: "",
-        };
-        let github = source::github_context(order.event, &facts);
-        let context = RunContext {
-            github: Value::from_json(&github),
-            vars: Value::from_json(&serde_json::json!({})),
-            inputs: Value::from_json(&serde_json::json!({})),
-        };
-        let called = match &workflow {
-            Some(workflow) => self.called(workflow, order.event).await?,
-            None => Called::new(),
-        };
-        let planned = match (workflow, found.has_errors()) {
-            (Some(workflow), false) => {
-                RunPlan::calling(Arc::new(workflow), order.event.clone(), order.inputs, &called)
-            }
-            (Some(_) | None, _) => Err(found),
-        };
-        let subject = order.commit.message.lines().next().unwrap_or_default().to_owned();
-        let title = match &planned {
-            Ok(plan) => plan.run_name(&context).ok().flatten(),
-            Err(_) => None,
-        };
-        let (branch, _) = source::ref_name(&order.event.reference);
-        let now = self.world.clock.now();
-        let failed = planned.as_ref().err().map(first_finding);
-        let row = RunRow {
-            id,
-            number,
-            repository: self.settings.repository.full(),
-            path: order.path.to_owned(),
-            workflow: name,
-            title: title.unwrap_or_else(|| subject.clone()),
-            event: order.event.name.clone(),
-            actor: order.actor.to_owned(),
-            git_ref: order.event.reference.clone(),
-            branch: branch.to_owned(),
-            sha: order.event.sha.clone(),
-            commit_subject: subject,
-            commit_author: order.commit.author.clone(),
-            status: if failed.is_some() { Status::Completed } else { Status::Queued },
-            conclusion: failed.as_ref().map(|_| Conclusion::Failure),
-            attempt: 1,
-            rerun_of: order.rerun_of,
-            created_at: now,
-            started_at: None,
-            finished_at: failed.as_ref().map(|_| now),
-            failed,
-        };
-        let created = Created {
-            path: order.path.to_owned(),
-            workflow: order.text.to_owned(),
-            event: order.event.name.clone(),
-            payload: order.event.payload.clone(),
-            reference: order.event.reference.clone(),
-            sha: order.event.sha.clone(),
-            github,
-            vars: serde_json::json!({}),
-            inputs: serde_json::json!(order.inputs),
-            called: called.texts().map(|(name, text)| (name, text.to_owned())).collect(),
-        };
-        let event = rows::run::encode(&rows::run::RunEvent::Created(Box::new(created)))?;
-        let mut models = vec![models::runs::insert(&row)];
-        if let Err(found) = &planned {
-            models.extend(found.iter().map(|found| models::jobs::annotate(&annotation(id, found))));
-        }
-        let mut append =
-            Append::new(&rows::run::stream(id), Expected::New).events(vec![event]).models(models);
-        if let Some(key) = order.once {
-            append = append.once(key);
-        }
-        let appended = self.world.store.commit(append).await?;
-        if appended.repeated {
-            return Ok(None);
-        }
-        self.world.changed(Change::Run(id.into()));
-        if let Ok(plan) = planned {
-            let run = Run::new(Arc::new(plan), context.clone());
-            self.start(id, run, &context, appended.version, &row.sha, token);
-        }
-        Ok(Some(id))
-    }
-
-    /// The documents that a workflow calls, as they are at the commit of the event.
-    async fn called(&self, workflow: &Workflow, event: &Event) -> Result<Called, RunError> {
-        let mut called = Called::new();
-        while let Some(wanted) = called.wanted(workflow) {
-            if wanted.file.repository.is_some() {
-                called.refuse(wanted.file, source::OTHER_REPOSITORY, Some(source::COPY_IT.to_owned()));
-                continue;
-            }
-            let (folder, _) = wanted.file.path.rsplit_once('/').unwrap_or((".", ""));
-            if !self.git.files(&event.sha, folder).await?.contains(&wanted.file.path) {
-                called.refuse(wanted.file, "there is no such file at this commit", None);
-                continue;
-            }
-            let text = self.git.text(&event.sha, &wanted.file.path).await?;
-            called.give(wanted.file, &text);
-        }
-        Ok(called)
     }
 
     /// Rebuilds a run from its events and goes on with it. Jobs that were running are lost with the process that ran
@@ -532,22 +403,4 @@ fn text_inputs(inputs: &serde_json::Value) -> BTreeMap<String, String> {
 
 fn first_finding(found: &Diagnostics) -> String {
     found.iter().next().map_or_else(|| "the workflow is empty".to_owned(), ToString::to_string)
-}
-
-fn annotation(run: Id<RunRow>, found: &shipway_base::Diagnostic) -> models::jobs::AnnotationRow {
-    models::jobs::AnnotationRow {
-        run,
-        job: "workflow".to_owned(),
-        level: match found.severity {
-            shipway_base::Severity::Error => models::Level::Error,
-            shipway_base::Severity::Warning => models::Level::Warning,
-        },
-        title: Some(found.code.to_owned()),
-        message: match &found.help {
-            Some(help) => format!("{} ({help})", found.message),
-            None => found.message.clone(),
-        },
-        file: Some(found.source.name.to_string()),
-        line: Some(found.span.start.line),
-    }
 }

@@ -3,6 +3,7 @@
 mod logs;
 mod rollouts;
 mod runs;
+mod workflows;
 
 use super::{
     Context,
@@ -32,6 +33,7 @@ pub(super) fn routes() -> Router<Context> {
         .route("/version", get(version))
         .route("/sign-in-links", post(sign_in_link))
         .merge(runs::routes())
+        .merge(workflows::routes())
         .merge(logs::routes())
         .merge(rollouts::routes())
 }

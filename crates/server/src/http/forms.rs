@@ -83,13 +83,13 @@ async fn sign_out(State(context): State<Context>, Extension(principal): Extensio
         .into_response()
 }
 
-fn read<T>(form: Result<Form<T>, FormRejection>) -> Result<T, PageError> {
+pub(super) fn read<T>(form: Result<Form<T>, FormRejection>) -> Result<T, PageError> {
     let wrong =
         |error: FormRejection| problem(codes::BAD_REQUEST, format!("the form cannot be read: {error}"));
     form.map(|form| form.0).map_err(|error| PageError(wrong(error)))
 }
 
 /// After a form: load that page, so that going back and loading again does not send the form again.
-fn see(path: &str) -> Response {
+pub(super) fn see(path: &str) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, path.to_owned())]).into_response()
 }

@@ -255,7 +255,7 @@ async fn sign_in_page(
     Ok(([(header::SET_COOKIE, cookie)], web::document(&sign_in::done(&next), chrome)).into_response())
 }
 
-fn document(context: &Context, view: &View) -> Response {
+pub(super) fn document(context: &Context, view: &View) -> Response {
     web::document(view, Chrome { version: context.version, signed_in: true }).into_response()
 }
 

@@ -1,4 +1,4 @@
-//! Tests of the HTTP layer and the pages against a backend in memory.
+//! Tests of the HTTP layer and the pages against a backend in memory, and of the whole control plane in this process.
 
 mod access;
 mod api;
@@ -7,3 +7,5 @@ mod fake;
 mod hostile;
 mod live;
 mod pages;
+mod up;
+mod workflows;

@@ -35,7 +35,8 @@ use crate::{
 };
 use clap::Args;
 use documents::Documents;
-use pairs::{Lent, Pair, choice, lent, pair};
+use pairs::{Lent, choice, lent};
+pub(crate) use pairs::{Pair, pair};
 use repository::Here;
 use shipway_runner::Platform;
 use std::{num::NonZeroUsize, path::PathBuf};

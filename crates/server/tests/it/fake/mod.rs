@@ -7,12 +7,13 @@ mod delivery;
 mod logs;
 mod runs;
 pub(crate) mod samples;
+mod workflows;
 
 use futures_util::{FutureExt, StreamExt, future, stream};
 use shipway_api::{
-    CommandRequest, DeployRequest, Deployed, Health, JobKey, LogMatches, LogSearch, Page, PageQuery, Release,
-    RerunRequest, Rollout, RolloutCommand, RolloutEvent, RolloutId, RolloutQuery, RolloutSummary, Run, RunId,
-    RunQuery, RunSummary,
+    CommandRequest, DeployRequest, Deployed, DispatchRequest, Health, JobKey, LogMatches, LogSearch, Page,
+    PageQuery, Release, RerunRequest, Rollout, RolloutCommand, RolloutEvent, RolloutId, RolloutQuery,
+    RolloutSummary, Run, RunId, RunQuery, RunSummary, Workflows,
 };
 use shipway_base::Timestamp;
 use shipway_server::backend::{
@@ -44,6 +45,8 @@ pub(crate) struct State {
     pub(crate) rollouts: Vec<Rollout>,
     /// Newest first.
     pub(crate) releases: Vec<Release>,
+    /// The workflows of the default branch.
+    pub(crate) workflows: Workflows,
     /// By run and job.
     pub(crate) logs: BTreeMap<(RunId, JobKey), FakeLog>,
     /// Answers to deployments by their idempotency key.
@@ -119,6 +122,20 @@ impl Backend for Fake {
             self.announce(Change::Run(*new));
         }
         answer(done)
+    }
+
+    fn workflows(&self, git_ref: Option<String>) -> Answer<'_, Workflows> {
+        answer(workflows::at(&self.state().workflows, git_ref.as_deref()))
+    }
+
+    fn dispatch(&self, file: String, request: DispatchRequest, by: Actor) -> Answer<'_, RunId> {
+        let inputs: Vec<String> =
+            request.inputs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let git_ref = request.git_ref.as_deref().unwrap_or("the default branch");
+        self.ask(format!("dispatch {file} on {git_ref} with {}", inputs.join(" ")), &by);
+        let mut state = self.state();
+        let newest = state.runs.first().map(|run| run.summary.id);
+        answer(workflows::dispatch(&mut state.workflows, newest, &file, &request))
     }
 
     fn log(&self, run: RunId, job: JobKey, range: LogRange) -> Answer<'_, LogSlice> {

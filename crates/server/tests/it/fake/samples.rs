@@ -2,6 +2,7 @@
 
 mod rollouts;
 mod runs;
+mod workflows;
 
 use super::{Fake, State};
 use shipway_api::{JobKey, ReleaseId, RolloutId, RunId};
@@ -36,5 +37,6 @@ pub(crate) fn rich() -> Fake {
     let mut state = State::default();
     rollouts::fill(&mut state);
     runs::fill(&mut state);
+    state.workflows = workflows::sample();
     Fake::new(state)
 }

@@ -6,7 +6,7 @@ use crate::{
     exit::{Exit, Failure},
 };
 use serde_json::{Map, Value, json};
-use shipway_server::source::{push_payload, ref_name, repository_payload};
+use shipway_server::source::{complete_inputs, push_payload, ref_name, repository_payload};
 use shipway_workflow::{event::Event, plan::RunPlan};
 use std::fs;
 
@@ -42,9 +42,9 @@ pub(super) fn make(environment: &Environment, here: &Here, options: &Options) ->
 
 fn body(here: &Here, options: &Options) -> Value {
     let sender = json!({ "login": here.actor(), "type": "User" });
-    let repository = repository_payload(&here.name);
+    let repository = repository_payload(&here.name, &here.default_branch);
     match options.event.as_str() {
-        "push" => push_payload(&here.name, &here.reference, &here.before, &here.commit),
+        "push" => push_payload(&repository, &here.reference, &here.before, &here.commit),
         "pull_request" | "pull_request_target" => {
             let (branch, _) = ref_name(&here.reference);
             json!({
@@ -54,7 +54,7 @@ fn body(here: &Here, options: &Options) -> Value {
                     "title": here.commit.message.lines().next().unwrap_or_default(),
                     "user": sender,
                     "head": { "ref": branch, "sha": here.commit.sha, "repo": repository },
-                    "base": { "ref": "main", "repo": repository },
+                    "base": { "ref": here.default_branch, "repo": repository },
                 },
                 "repository": repository, "sender": sender,
             })
@@ -86,11 +86,5 @@ fn reference(event: &str, payload: &Value, here: &Here) -> String {
 pub(super) fn complete(github: &mut Value, plan: &RunPlan) {
     github["api_url"] = "https://api.github.com".into();
     github["graphql_url"] = "https://api.github.com/graphql".into();
-    if plan.event().name == "workflow_dispatch"
-        && let Some(inputs) = plan.inputs().as_object()
-        && github["event"].is_object()
-    {
-        let texts = inputs.iter().map(|(name, value)| (name.to_owned(), value.to_text().as_ref().into()));
-        github["event"]["inputs"] = texts.collect::<Map<String, Value>>().into();
-    }
+    complete_inputs(github, plan);
 }

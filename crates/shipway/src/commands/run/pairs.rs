@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, convert::Infallible};
 
 /// `NAME=VALUE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pair {
+pub(crate) struct Pair {
     name: String,
     value: String,
 }
@@ -39,7 +39,7 @@ pub(super) struct Given {
 }
 
 /// Reads `NAME=VALUE`.
-pub(super) fn pair(text: &str) -> Result<Pair, String> {
+pub(crate) fn pair(text: &str) -> Result<Pair, String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => {
             Ok(Pair { name: name.trim().to_owned(), value: value.to_owned() })
@@ -104,12 +104,12 @@ impl Given {
 
 impl Pair {
     /// What stands before the first `=`.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// What stands after it.
-    pub(super) fn value(&self) -> &str {
+    pub(crate) fn value(&self) -> &str {
         &self.value
     }
 }

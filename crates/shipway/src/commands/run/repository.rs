@@ -2,7 +2,7 @@
 
 use crate::exit::{Exit, Failure};
 use shipway_server::{
-    git::{Commit, Git},
+    git::{Commit, Git, GitError},
     source::RepositoryName,
 };
 use std::path::{Path, PathBuf};
@@ -25,6 +25,8 @@ pub(super) struct Here {
     pub(super) before: String,
     /// The full name of the branch, `refs/heads/main`.
     pub(super) reference: String,
+    /// The short name of the repository's default branch.
+    pub(super) default_branch: String,
 }
 
 impl Here {
@@ -43,11 +45,17 @@ impl Here {
         })?;
         let git = Git::at(root);
         let (head, origin) = tokio::join!(git.head(), git.origin());
-        let head = head.map_err(|error| {
+        let unasked = |error: GitError| {
             Failure::new(Exit::Usage, error.to_string())
                 .with_code("SW1011")
                 .with_help("check that git is installed and that `git status` works here")
-        })?;
+        };
+        let head = head.map_err(unasked)?;
+        // Whoever waits for a run does not wait for a question whose answer is plain.
+        let default_branch = match (&origin, head.reference.as_deref()) {
+            (None, Some("refs/heads/main")) => "main".to_owned(),
+            (Some(_) | None, _) => git.default_branch().await.map_err(unasked)?,
+        };
         let unborn = head.commit.is_none();
         Ok(Here {
             root: root.to_path_buf(),
@@ -57,6 +65,7 @@ impl Here {
             before: head.parent.unwrap_or_else(|| NO_COMMIT.to_owned()),
             // A commit that no branch and no tag names is as good as on a branch called HEAD.
             reference: head.reference.unwrap_or_else(|| "refs/heads/HEAD".to_owned()),
+            default_branch,
         })
     }
 

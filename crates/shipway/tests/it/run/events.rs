@@ -152,3 +152,18 @@ fn legs_of_a_matrix_can_be_chosen() {
     contains(&run(&workflow, &["--matrix", "os:mac"], 1), &["SW0116", "none of the legs"]);
     contains(&run(&workflow, &["--matrix", "os"], 2), &["KEY:VALUE"]);
 }
+
+#[test]
+fn the_default_branch_is_the_one_of_the_origin() {
+    let show = "${{ github.event.repository.default_branch }}";
+    let workflow =
+        on_push(&format!("  a:\n    runs-on: x\n    steps:\n      - run: echo \"default {show}\"\n"));
+    let origin = repository(&workflow);
+    contains(&expect(&origin, &["--verbose"], 0), &["default main"]);
+    origin.git(&["branch", "-m", "main", "trunk"]);
+    contains(&expect(&origin, &["--verbose"], 0), &["default trunk"]);
+    let clone = Folder::new();
+    clone.git(&["clone", "--quiet", &origin.path().display().to_string(), "."]);
+    clone.git(&["checkout", "--quiet", "-b", "main"]);
+    contains(&expect(&clone, &["--verbose"], 0), &["default trunk"]);
+}

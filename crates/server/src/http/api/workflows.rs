@@ -1,0 +1,32 @@
+//! Workflows: list them, start one by hand.
+
+use super::{ApiResult, Payload, body};
+use crate::http::{Context, auth::Principal, params::Params};
+use axum::{
+    Extension, Json, Router,
+    extract::{Path, RawQuery, State},
+    http::{HeaderMap, StatusCode},
+    routing::{get, post},
+};
+use shipway_api::{DispatchRequest, Run, Workflows};
+
+pub(super) fn routes() -> Router<Context> {
+    Router::new().route("/workflows", get(list)).route("/workflows/{file}/dispatches", post(dispatch))
+}
+
+async fn list(State(context): State<Context>, RawQuery(text): RawQuery) -> ApiResult<Json<Workflows>> {
+    let params = Params::read(text.as_deref(), &["ref"])?;
+    Ok(Json(context.backend.workflows(params.text("ref")).await?))
+}
+
+async fn dispatch(
+    State(context): State<Context>,
+    Extension(principal): Extension<Principal>,
+    Path(file): Path<String>,
+    headers: HeaderMap,
+    bytes: Payload,
+) -> ApiResult<(StatusCode, Json<Run>)> {
+    let request: DispatchRequest = body(&headers, bytes)?;
+    let run = context.backend.dispatch(file, request, (&principal).into()).await?;
+    Ok((StatusCode::CREATED, Json(context.backend.run(run).await?)))
+}

@@ -1,0 +1,80 @@
+//! The list of workflows at a branch or tag.
+
+use super::{View, parts};
+use maud::{Markup, html};
+use shipway_api::{RunQuery, Workflow, Workflows, request::percent_encode, request::runs_query};
+
+/// The page.
+pub fn view(workflows: &Workflows) -> View {
+    View::new("Workflows", "/workflows", "wide")
+        .with("filters", filters(workflows))
+        .with("workflows", list(workflows))
+}
+
+/// The short name of the ref that is looked at.
+pub(super) fn ref_name(workflows: &Workflows) -> &str {
+    match &workflows.git_ref {
+        Some(name) => crate::source::ref_name(name).0,
+        None => &workflows.default_branch,
+    }
+}
+
+/// A field with the names of branches and tags to choose from; `list` is the id of those.
+pub(super) fn ref_field(workflows: &Workflows) -> Markup {
+    html! {
+        input type="text" name="ref" value=(ref_name(workflows)) list="refs" aria-label="Branch or tag";
+        datalist id="refs" {
+            // A repository may have thousands; whoever knows the name types it.
+            @for name in workflows.refs.iter().take(200) { option value=(name) {} }
+        }
+    }
+}
+
+fn filters(workflows: &Workflows) -> Markup {
+    html! {
+        h1 { "Workflows" }
+        form class="search" method="get" action="/workflows" {
+            (ref_field(workflows))
+            button { "Show" }
+        }
+    }
+}
+
+fn list(workflows: &Workflows) -> Markup {
+    html! {
+        @if workflows.items.is_empty() {
+            (parts::empty(
+                "No workflows here",
+                "Workflows are files under .github/workflows of the watched repository. Commit one, or look at another \
+                 branch.",
+                None,
+            ))
+        } @else {
+            ul class="rows" {
+                @for workflow in &workflows.items { (row(workflows, workflow)) }
+            }
+        }
+    }
+}
+
+fn row(workflows: &Workflows, workflow: &Workflow) -> Markup {
+    let runs = RunQuery { workflow: Some(workflow.name.clone()), ..RunQuery::default() };
+    html! {
+        li {
+            div class="what" {
+                a class="title" href={ "/runs" (runs_query(&runs)) } { (workflow.name) }
+                span class="dim" { (workflow.file) @if !workflow.events.is_empty() { ", on " (workflow.events.join(", ")) } }
+                @for finding in workflow.findings.iter().take(3) { span class="why" { (finding) } }
+            }
+            @if workflow.inputs.is_some() && workflow.findings.is_empty() {
+                a class="button" href=(path(workflows, workflow)) { "Run workflow" }
+            }
+        }
+    }
+}
+
+/// The path of the form that starts a workflow.
+fn path(workflows: &Workflows, workflow: &Workflow) -> String {
+    let file = percent_encode(&workflow.file);
+    format!("/workflows/{file}?ref={}", percent_encode(ref_name(workflows)))
+}

@@ -1,0 +1,158 @@
+//! The control plane as a whole, in this process: a repository, a data folder, and a clock that the test moves.
+
+mod dispatch;
+
+use shipway_api::{JobKey, Run, RunId, RunQuery, RunSummary, Status};
+use shipway_base::Timestamp;
+use shipway_runner::EngineSettings;
+use shipway_server::{
+    backend::{Backend, LogRange},
+    up::{Listen, Up, UpOptions},
+};
+use shipway_testkit::clock::VirtualClock;
+use std::{
+    collections::BTreeMap, net::SocketAddr, path::PathBuf, process::Command, sync::Arc, time::Duration,
+};
+use tempfile::TempDir;
+use tokio::sync::broadcast::error::RecvError;
+
+/// How long anything may take that must happen. Generous, since the machine may be busy; nothing is measured.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The instant that the clock shows first: a Thursday.
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_795_687_200_000);
+
+/// A repository that is watched.
+pub(crate) struct Yard {
+    folder: TempDir,
+    pub(crate) clock: VirtualClock,
+    up: Option<Up>,
+}
+
+impl Yard {
+    /// A repository with these files in one commit on `main`, watched from then on.
+    pub(crate) async fn new(files: &[(&str, &str)]) -> Yard {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut yard = Yard { folder, clock: VirtualClock::new(START), up: None };
+        std::fs::create_dir_all(yard.repository()).expect("a folder");
+        yard.git(&["init", "--quiet", "--initial-branch=main"]);
+        yard.commit("first", files);
+        yard.start().await;
+        yard
+    }
+
+    pub(crate) fn repository(&self) -> PathBuf {
+        self.folder.path().join("repository")
+    }
+
+    /// Writes files and commits everything; gives the commit.
+    pub(crate) fn commit(&self, message: &str, files: &[(&str, &str)]) -> String {
+        for (path, text) in files {
+            let path = self.repository().join(path);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+            std::fs::write(path, text).expect("a file");
+        }
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
+        self.git(&["rev-parse", "HEAD"]).trim().to_owned()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "tests make repositories with git")]
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
+        let output = Command::new("git")
+            .args(["-c", "user.name=T", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"])
+            .args(arguments)
+            .current_dir(self.repository())
+            .output()
+            .expect("git");
+        assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Starts the control plane on the folder.
+    pub(crate) async fn start(&mut self) {
+        let any = Listen::Fixed(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let options = UpOptions {
+            repository: self.repository(),
+            data: self.folder.path().join("data"),
+            listen: any,
+            router: any,
+            clock: self.clock.clock(),
+            executable: PathBuf::from("/bin/true"),
+            host_env: BTreeMap::from([("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())]),
+            engine: EngineSettings::default(),
+            poll: Duration::from_millis(20),
+            run_existing: false,
+            max_jobs: 2,
+        };
+        self.up = Some(Up::start(options).await.expect("it starts"));
+    }
+
+    /// Stops it in good order.
+    pub(crate) async fn stop(&mut self) {
+        self.up.take().expect("it runs").shutdown().await;
+    }
+
+    /// The running control plane.
+    pub(crate) fn up(&self) -> &Up {
+        self.up.as_ref().expect("it runs")
+    }
+
+    pub(crate) fn backend(&self) -> Arc<dyn Backend> {
+        self.up().backend()
+    }
+
+    /// All runs, the oldest first.
+    pub(crate) async fn runs(&self) -> Vec<RunSummary> {
+        let mut runs = self.backend().runs(RunQuery::default()).await.expect("runs").items;
+        runs.reverse();
+        runs
+    }
+
+    /// Looks again after every change until there is what is looked for.
+    pub(crate) async fn wait<T, F: Future<Output = Option<T>>>(&self, mut look: impl FnMut() -> F) -> T {
+        let mut changes = self.backend().changes();
+        let found = async {
+            loop {
+                if let Some(found) = look().await {
+                    return found;
+                }
+                match changes.recv().await {
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => panic!("the control plane is gone"),
+                }
+            }
+        };
+        match tokio::time::timeout(PATIENCE, found).await {
+            Ok(found) => found,
+            Err(_) => panic!("it did not come; runs: {:#?}", self.runs().await),
+        }
+    }
+
+    /// Waits until a run is over.
+    pub(crate) async fn over(&self, id: RunId) -> Run {
+        let backend = self.backend();
+        self.wait(|| async {
+            let run = backend.run(id).await.expect("the run");
+            (run.summary.status == Status::Completed).then_some(run)
+        })
+        .await
+    }
+
+    /// Waits until there are so many runs, and all of them are over.
+    pub(crate) async fn all_over(&self, count: usize) -> Vec<RunSummary> {
+        self.wait(|| async {
+            let runs = self.runs().await;
+            let over = runs.len() == count && runs.iter().all(|run| run.status == Status::Completed);
+            over.then_some(runs)
+        })
+        .await
+    }
+
+    /// What a job said.
+    pub(crate) async fn log(&self, run: RunId, job: &str) -> String {
+        let key = JobKey::new(job).expect("a key");
+        let slice = self.backend().log(run, key, LogRange { from: 1, count: 5_000 }).await.expect("a log");
+        slice.lines.into_iter().map(|line| line.text + "\n").collect()
+    }
+}

@@ -1,0 +1,153 @@
+//! Workflows that somebody starts by hand.
+
+use super::Yard;
+use serde_json::{Value, json};
+use shipway_api::{Conclusion, DispatchRequest, WorkflowInputKind};
+use shipway_server::backend::{Actor, BackendError, BackendErrorKind};
+
+const DEPLOY: &str = "\
+name: deploy
+run-name: ${{ inputs.colour }} by ${{ github.actor }}
+on:
+  workflow_dispatch:
+    inputs:
+      colour: {description: Which colour, type: choice, options: [red, blue], required: true}
+      loud: {type: boolean}
+      times: {type: number, default: 3}
+      note: {required: true}
+jobs:
+  show:
+    runs-on: x
+    steps:
+      - run: |
+          echo 'inputs ${{ toJSON(inputs) }}'
+          echo 'event ${{ toJSON(github.event.inputs) }}'
+          echo \"on $GITHUB_REF of ${{ github.event.repository.default_branch }} ${{ github.event_name }}\"
+      - if: inputs.loud
+        run: echo LOUD
+";
+
+fn ask(git_ref: Option<&str>, inputs: &[(&str, Value)]) -> DispatchRequest {
+    let inputs = inputs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    DispatchRequest { git_ref: git_ref.map(str::to_owned), inputs }
+}
+
+async fn refused(yard: &Yard, file: &str, request: DispatchRequest) -> BackendError {
+    yard.backend().dispatch(file.to_owned(), request, Actor::Operator).await.expect_err("a refusal")
+}
+
+fn findings(error: BackendError) -> String {
+    let BackendErrorKind::Document(findings) = error.kind else { panic!("{error:?}") };
+    findings.join("\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workflow_is_started_by_hand_with_typed_inputs() {
+    let mut yard = Yard::new(&[
+        (".github/workflows/deploy.yml", DEPLOY),
+        (".github/workflows/ci.yml", "on: push\njobs: {}\n"),
+    ])
+    .await;
+    let listed = yard.backend().workflows(None).await.expect("workflows");
+    assert_eq!(
+        (listed.default_branch.as_str(), listed.git_ref.as_deref()),
+        ("main", Some("refs/heads/main"))
+    );
+    let deploy = listed.items.iter().find(|workflow| workflow.file == "deploy.yml").expect("it is listed");
+    let inputs = deploy.inputs.as_ref().expect("it can be started");
+    assert_eq!(inputs[0].kind, WorkflowInputKind::Choice);
+    assert_eq!(inputs[0].options, ["red", "blue"]);
+    assert_eq!(inputs[2].default.as_deref(), Some("3"));
+    assert!(listed.items.iter().any(|workflow| workflow.file == "ci.yml" && workflow.inputs.is_none()));
+
+    let request = ask(None, &[("colour", json!("blue")), ("loud", json!(true)), ("note", json!("hi"))]);
+    let run =
+        yard.backend().dispatch("deploy.yml".to_owned(), request, Actor::Operator).await.expect("a run");
+    let over = yard.over(run).await;
+    let log = yard.log(run, "show").await;
+    assert_eq!(over.summary.conclusion, Some(Conclusion::Success), "{log}");
+    assert_eq!(over.summary.title, "blue by operator");
+    assert_eq!((over.summary.event.as_str(), over.summary.branch.as_str()), ("workflow_dispatch", "main"));
+    for part in [
+        "\"loud\": true",
+        "\"times\": 3",
+        "\"times\": \"3\"",
+        "\"note\": \"hi\"",
+        "on refs/heads/main of main workflow_dispatch",
+        "LOUD",
+    ] {
+        assert!(log.contains(part), "no {part} in {log}");
+    }
+
+    // Run again, it has the inputs it had, also after a restart.
+    yard.stop().await;
+    yard.start().await;
+    let again = yard.backend().rerun(run, Default::default(), Actor::Operator).await.expect("a run");
+    assert_eq!(yard.over(again).await.summary.title, "blue by operator");
+    assert!(yard.log(again, "show").await.contains("LOUD"));
+    assert_eq!(yard.all_over(2).await[1].rerun_of, Some(run));
+    yard.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_starts_nothing() {
+    let mut yard = Yard::new(&[
+        (".github/workflows/deploy.yml", DEPLOY),
+        (".github/workflows/ci.yml", "on: push\njobs: {a: {runs-on: x, steps: [{run: 'true'}]}}\n"),
+        (".github/workflows/bad.yml", "on: workflow_dispatch\njobs: {a: {runs-on: x, stpes: []}}\n"),
+    ])
+    .await;
+    let missing = findings(refused(&yard, "deploy.yml", ask(None, &[("colour", json!("red"))])).await);
+    assert!(
+        missing.contains("the input \"note\" is required") && missing.contains("deploy.yml:9"),
+        "{missing}"
+    );
+    let wrong = ask(
+        None,
+        &[("colour", json!("green")), ("loud", json!("perhaps")), ("note", json!("x")), ("tims", json!(1))],
+    );
+    let wrong = findings(refused(&yard, "deploy.yml", wrong).await);
+    for part in ["the options are: red, blue", "neither true nor false", "did you mean \"times\"?"] {
+        assert!(wrong.contains(part), "no {part} in {wrong}");
+    }
+    assert!(findings(refused(&yard, "ci.yml", ask(None, &[])).await).contains("no `workflow_dispatch`"));
+    assert!(findings(refused(&yard, "bad.yml", ask(None, &[])).await).contains("stpes"));
+    let unknown = refused(&yard, "deploi.yml", ask(None, &[])).await.to_string();
+    assert!(unknown.contains("did you mean deploy.yml?"), "{unknown}");
+    let nowhere = refused(&yard, "deploy.yml", ask(Some("mian"), &[])).await.to_string();
+    assert!(nowhere.contains("branch or tag mian; did you mean main?"), "{nowhere}");
+    for file in ["../deploy.yml", "deploy.yml/../../x", "", "deploy"] {
+        assert!(
+            matches!(refused(&yard, file, ask(None, &[])).await.kind, BackendErrorKind::NotFound(_)),
+            "{file}"
+        );
+    }
+    assert!(yard.runs().await.is_empty());
+    yard.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_is_the_one_of_the_branch_that_is_asked_for() {
+    let other = DEPLOY.replace("echo LOUD", "echo LOUDER");
+    let mut yard = Yard::new(&[(".github/workflows/deploy.yml", DEPLOY)]).await;
+    yard.git(&["branch", "-m", "main", "trunk"]);
+    yard.git(&["checkout", "--quiet", "-b", "work"]);
+    yard.commit("another way", &[(".github/workflows/deploy.yml", &other)]);
+    yard.git(&["config", "init.defaultBranch", "trunk"]);
+    let request =
+        |git_ref| ask(git_ref, &[("colour", json!("red")), ("loud", json!("true")), ("note", json!(""))]);
+    for (git_ref, word, shown) in [
+        (Some("work"), "LOUDER", "on refs/heads/work of trunk"),
+        (None, "LOUD", "on refs/heads/trunk of trunk"),
+    ] {
+        let run = yard
+            .backend()
+            .dispatch("deploy.yml".to_owned(), request(git_ref), Actor::Operator)
+            .await
+            .expect("a run");
+        yard.over(run).await;
+        let log = yard.log(run, "show").await;
+        assert!(log.lines().any(|line| line == word) && log.contains(shown), "{log}");
+    }
+    yard.stop().await;
+}
