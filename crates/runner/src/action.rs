@@ -31,7 +31,7 @@ use std::{
 };
 
 pub(crate) use native::copy_files;
-pub(crate) use node::{FoundNode, NodePart};
+pub(crate) use node::NodePart;
 pub(crate) use prepare::Unfetched;
 
 /// Composite actions may lie within each other this deep, as on GitHub.

@@ -15,6 +15,7 @@ mod ignore;
 mod image;
 mod inside;
 mod label;
+mod node;
 mod options;
 mod own;
 mod place;
@@ -35,10 +36,12 @@ use crate::{
         BoxFuture, Chunk, Executor, Finished, Folders, JobIdentity, Patience, Program, ProgramPlace, Terminal,
     },
     host::{HostExecutor, StepFiles},
-    place::{ImageSource, Opened, OwnContainer, Wants},
+    nodes::{MachineNode, PlacedNode},
+    place::{ImageSource, Mount, Opened, OwnContainer, Wants},
 };
 use draft::Pull;
 use engine::Engine;
+use node::Externals;
 use place::Place;
 use pull::Wanted;
 use std::{
@@ -63,12 +66,14 @@ pub struct DockerExecutor {
     engine: OnceCell<Engine>,
     places: Mutex<BTreeMap<String, Arc<Place>>>,
     steps: AtomicU64,
+    externals: Externals,
 }
 
 impl DockerExecutor {
     /// An executor around that of the machine. The engine is looked for when the first job wants it.
     pub fn new(host: HostExecutor, settings: EngineSettings, patience: Patience) -> DockerExecutor {
         DockerExecutor {
+            externals: Externals::new(host.externals()),
             host,
             settings,
             patience,
@@ -119,8 +124,19 @@ impl DockerExecutor {
                 opened.folders.workflow = opened.folders.root.join("workflow");
                 make_folders(&opened.folders)?;
             }
+            let externals = self
+                .externals
+                .folder()
+                .map_err(|error| RunnerError::io("make", &self.host.externals(), error))?;
+            let mount = |outside: &Path, inside: &str, read_only| Mount {
+                outside: outside.to_owned(),
+                inside: inside.into(),
+                read_only,
+            };
+            let mut wants = wants.clone();
+            wants.mounts.push(mount(externals, node::EXTERNALS, true));
             let config = self.settings.config.as_deref();
-            Box::pin(Place::open(engine.clone(), job, wants, &opened.folders, config, &output, stop)).await
+            Box::pin(Place::open(engine.clone(), job, &wants, &opened.folders, config, &output, stop)).await
         };
         match outcome.await {
             Ok(place) => {
@@ -201,6 +217,26 @@ impl Executor for DockerExecutor {
                 Some(place) => place.has_program(name, path, directory).await,
                 None => self.host.has_program(job, name, path, directory).await,
             }
+        })
+    }
+
+    fn node<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        nodes: &'a [MachineNode],
+        wanted: u32,
+    ) -> BoxFuture<'a, Result<Option<PlacedNode>, RunnerError>> {
+        Box::pin(async move {
+            let Some(place) = self.place(job) else { return Ok(None) };
+            let Some(container) = &place.container else { return Ok(None) };
+            let mut known = place.nodes.lock().await;
+            if let Some(node) = known.get(&wanted) {
+                return Ok(Some(node.clone()));
+            }
+            let found =
+                node::choose(&self.externals, &self.host, job, (&place, container), nodes, wanted).await?;
+            known.insert(wanted, found.clone());
+            Ok(Some(found))
         })
     }
 
@@ -323,7 +359,7 @@ fn make_folders(folders: &Folders) -> Result<(), RunnerError> {
     fs::set_permissions(&folders.root, private)
         .map_err(|error| RunnerError::io("close", &folders.root, error))?;
     let files = prepare::files_folder(folders);
-    for folder in [&folders.workspace, &folders.home, &folders.temp, &files] {
+    for folder in [&folders.workspace, &folders.home, &folders.temp, &folders.actions(), &files] {
         make_open_folder(folder)?;
     }
     Ok(())

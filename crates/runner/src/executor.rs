@@ -3,6 +3,7 @@
 use crate::{
     error::{ErrorKind, RunnerError},
     filecommand::CommandFiles,
+    nodes::{MachineNode, PlacedNode},
     place::{ImageSource, Opened, OwnContainer, Wants},
 };
 use std::{
@@ -51,13 +52,14 @@ pub trait Executor: Send + Sync {
         directory: &'a Path,
     ) -> BoxFuture<'a, bool>;
 
-    /// The beginning of a command line that starts Node of at least this version for JavaScript actions, when the place
-    /// has its own way to it; `None` when Node is to be found by `PATH`.
+    /// A Node of this major version or newer where the job runs, or else one that may do, when that is not simply one
+    /// of `nodes`, which this machine has.
     fn node<'a>(
         &'a self,
         _job: &'a JobIdentity,
-        _using: &'a str,
-    ) -> BoxFuture<'a, Result<Option<Vec<String>>, RunnerError>> {
+        _nodes: &'a [MachineNode],
+        _wanted: u32,
+    ) -> BoxFuture<'a, Result<Option<PlacedNode>, RunnerError>> {
         Box::pin(async { Ok(None) })
     }
 
@@ -160,6 +162,13 @@ pub struct Folders {
     pub workflow: PathBuf,
     /// `RUNNER_TOOL_CACHE`; outlives the job unless it is isolated, and is its own meanwhile.
     pub tools: PathBuf,
+}
+
+impl Folders {
+    /// Where the actions of other repositories lie.
+    pub fn actions(&self) -> PathBuf {
+        self.root.join("actions")
+    }
 }
 
 /// A program to run.

@@ -99,6 +99,13 @@ impl HostExecutor {
         self
     }
 
+    /// What containers are lent lies beside the tool caches, since both outlive jobs.
+    #[cfg(feature = "docker")]
+    pub(crate) fn externals(&self) -> PathBuf {
+        let name = self.tools.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
+        self.tools.with_file_name(if name.starts_with('_') { "_externals" } else { "externals" })
+    }
+
     /// The same executor, with every job isolated.
     #[must_use]
     pub fn isolated(self, sandbox: Sandbox) -> HostExecutor {

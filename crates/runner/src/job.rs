@@ -1,7 +1,7 @@
 //! One attempt of one job, from its folders to its outputs.
 
 use crate::{
-    action::{FoundNode, Loaded},
+    action::Loaded,
     background::Changes,
     context::JobContext,
     env,
@@ -9,6 +9,7 @@ use crate::{
     executor::{Executor, Folders, JobIdentity, Program},
     log::Log,
     matcher::Matchers,
+    nodes::MachineNode,
     opening,
     opening::Unopened,
     place::{Opened, PathMap},
@@ -131,7 +132,7 @@ pub(crate) struct Job<'a> {
     /// The lock file of the repository, once it was looked for.
     pub(crate) lock: Option<Option<Arc<Lock>>>,
     /// The Nodes of this machine, once somebody has looked for them.
-    pub(crate) nodes: Option<Vec<FoundNode>>,
+    pub(crate) nodes: Option<Vec<MachineNode>>,
     /// Whether it was said that the Node is older than an action wants.
     pub(crate) told_of_node: bool,
     /// What is looked for in the output of steps.

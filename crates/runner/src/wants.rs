@@ -5,7 +5,7 @@ use crate::{
     env,
     error::Part,
     executor::Folders,
-    place::{PathMap, Wants},
+    place::{Mount, PathMap, Wants},
     platform::image_for,
     scope::StepScope,
 };
@@ -16,6 +16,9 @@ use shipway_workflow::{
     run::{Conclusion, JobRequest},
 };
 use std::collections::BTreeMap;
+
+/// Where containers see the repository of the run, when they must.
+const OWN_REPOSITORY: &str = "/__w/_repository";
 
 /// Evaluates `container` and `services`. As on GitHub an image that turns out empty means that there is none. The folders
 /// are those that the job will have on this machine, which volumes may name.
@@ -42,7 +45,11 @@ pub(crate) fn wants(
     };
     let repository = request.github.get("repository").map(|name| name.to_text().to_string());
     let repository = repository.unwrap_or_default().rsplit('/').next().unwrap_or_default().to_owned();
-    Ok(Wants { container: own.or_else(platform), services, mounts: Vec::new(), repository })
+    // The real checkout fetches from here, see `Job::with_own_repository`.
+    let seen =
+        Mount { outside: context.repository.path.clone(), inside: OWN_REPOSITORY.into(), read_only: true };
+    let mounts = if context.native_actions { Vec::new() } else { vec![seen] };
+    Ok(Wants { container: own.or_else(platform), services, mounts, repository })
 }
 
 /// Where a part of the job stands in the document.

@@ -20,8 +20,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(crate) use version::Found as FoundNode;
-
 /// What all parts of a JavaScript action have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct NodePart {
@@ -118,10 +116,7 @@ impl Job<'_> {
 
     /// Runs a part of a JavaScript action. The state that earlier parts saved is handed to it, and what it saves is kept.
     pub(crate) async fn run_part(&mut self, part: &NodePart, current: &Current) -> Result<Came, RunnerError> {
-        let mut argv = match self.executor.node(&self.identity, &part.using).await? {
-            Some(own) => own,
-            None => vec![self.node(part, current).await?],
-        };
+        let mut argv = self.node(part, current).await?;
         argv.push(part.file.clone());
         let mut env = self.environment(&part.scope(&current.scope));
         env.extend(part.inputs.clone());
@@ -164,7 +159,7 @@ impl Job<'_> {
             return program;
         };
         let address = format!("{}/{name}", server.as_deref().unwrap_or("https://github.com"));
-        let here = self.context.repository.path.display().to_string();
+        let here = self.map.inside_text(&self.context.repository.path);
         let line = format!("git finds {address} in {here}, the repository of this run");
         self.log.line(Some(current.index), &line).await;
         for (key, value) in [

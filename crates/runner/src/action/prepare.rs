@@ -105,8 +105,12 @@ impl Job<'_> {
             Some(commit) => commit,
             None => store.resolve(wanted).await?,
         };
-        // A reference may hold slashes and dots; its commit is safe as a name.
-        let folder = self.folders.root.join("actions").join(owner).join(repo).join(&commit);
+        let above = self.folders.actions().join(owner).join(repo);
+        let named = is_plain(reference).then(|| above.join(reference));
+        // A branch `v1/next` would lie among the files of a tag `v1`.
+        let taken =
+            |path: &PathBuf| path.exists() || self.placed.values().any(|known| path.starts_with(known));
+        let folder = named.filter(|path| !taken(path)).unwrap_or_else(|| above.join(&commit));
         if !folder.exists() {
             store.place(wanted, &commit, &folder).await?;
         }
@@ -144,11 +148,17 @@ impl Job<'_> {
         if let Some(placed) = self.placed.get(&name) {
             return Ok(placed.clone());
         }
-        let folder = self.folders.root.join("actions").join("_self");
+        let folder = self.folders.actions().join("_self");
         self.context.actions.place_own(&self.context.repository, &folder).await?;
         self.placed.insert(name, folder.clone());
         Ok(folder)
     }
+}
+
+/// Whether the files of a reference may lie in a folder of that name, as they do on GitHub; the commit is always safe.
+fn is_plain(reference: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-+".contains(&byte);
+    reference.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && part.bytes().all(plain))
 }
 
 /// Under which name an action is remembered: account and repository are compared without case, and `$/` depends on the
@@ -174,4 +184,31 @@ fn names(steps: &[Step]) -> Vec<(Uses, Span)> {
         | StepKind::Parallel(_) => None,
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn plain_references_name_folders() {
+        for plain in ["v4", "v4.2.0", "releases/v1", "main", "8f4b7f84864484a7bf31766abe9204da3cbe65b3"] {
+            assert!(is_plain(plain), "{plain}");
+        }
+        for other in ["", "..", "a/../b", "/a", "a/", ".git", "a/.b", "a b", "refs\\x", "ä"] {
+            assert!(!is_plain(other), "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_plain_reference_stays_in_its_folder(reference in "[a./-]{1,12}") {
+            let path = Path::new("/above").join(&reference);
+            if is_plain(&reference) {
+                let normal = |part| matches!(part, std::path::Component::Normal(_) | std::path::Component::RootDir);
+                prop_assert!(path.starts_with("/above") && path.components().all(normal));
+            }
+        }
+    }
 }

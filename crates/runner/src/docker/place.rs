@@ -13,6 +13,7 @@ use crate::{
     error::{Part, RunnerError},
     executor::{Chunk, Ending, Folders, JobIdentity, Patience, Program},
     host::StepFiles,
+    nodes::PlacedNode,
     place::{PathMap, Wants},
     process::TRACKING_ENV,
 };
@@ -44,6 +45,8 @@ pub(super) struct Place {
     pub(super) services: Vec<Started>,
     /// Where the programs of its steps see the folders.
     pub(super) paths: PathMap,
+    /// The Nodes that were chosen for it, by the version that was wanted.
+    pub(super) nodes: tokio::sync::Mutex<BTreeMap<u32, PlacedNode>>,
     /// Programs that were looked for in the container.
     known: Mutex<BTreeMap<String, bool>>,
 }
@@ -58,6 +61,7 @@ impl Place {
             container: None,
             services: Vec::new(),
             paths: PathMap::default(),
+            nodes: tokio::sync::Mutex::default(),
             known: Mutex::default(),
         }
     }

@@ -35,7 +35,8 @@ pub(super) fn job_container(
     let map = paths(folders, wants);
     draft.body.working_dir = Some(map.inside_text(&folders.workspace));
     draft.env.insert("HOME".to_owned(), map.inside_text(&folders.home));
-    for folder in [&folders.workspace, &folders.temp, &folders.tools, &folders.home, &folders.workflow] {
+    let own = [&folders.workspace, &folders.temp, &folders.tools, &folders.home, &folders.workflow];
+    for folder in own.into_iter().chain([&folders.actions()]) {
         draft.mount(folder, &map.inside(folder), false);
     }
     draft.mount(&files_folder(folders), Path::new(FILES), false);
@@ -70,6 +71,7 @@ pub(super) fn paths(folders: &Folders, wants: &Wants) -> PathMap {
             (folders.root.clone(), above.clone()),
             (folders.workspace.clone(), above.join(name)),
             (folders.temp.clone(), PathBuf::from(WORK).join("_temp")),
+            (folders.actions(), PathBuf::from(WORK).join("_actions")),
             (files_folder(folders), PathBuf::from(FILES)),
             (folders.tools.clone(), PathBuf::from(TOOLS)),
             (folders.home.clone(), PathBuf::from("/github/home")),
@@ -141,6 +143,7 @@ mod tests {
             ("/tools", "/__t"),
             ("/job/home", "/github/home"),
             ("/job/workflow", "/github/workflow"),
+            ("/job/actions", "/__w/_actions"),
             ("/job/files", "/__w/_temp/_runner_file_commands"),
         ];
         let expect: Vec<_> = expect.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();

@@ -5,6 +5,7 @@ mod actions;
 mod image;
 mod images;
 mod jobs;
+mod nodes;
 mod reaping;
 mod services;
 mod stopping;

@@ -6,7 +6,7 @@ use shipway_workflow::run::Conclusion;
 use std::fs;
 
 /// Puts a repository with these files into the mirror, tagged `v1`.
-fn publish(world: &World, name: &str, files: &[(&str, &str)]) -> String {
+pub(crate) fn publish(world: &World, name: &str, files: &[(&str, &str)]) -> String {
     let dir = world.dir.path().join("mirror").join(name);
     for (file, text) in files {
         let path = dir.join(file);
@@ -49,7 +49,7 @@ fn publish_parts(world: &World, name: &str, extra: &str) -> String {
     publish(world, name, &files)
 }
 
-fn names(story: &Story) -> Vec<&str> {
+pub(crate) fn names(story: &Story) -> Vec<&str> {
     let started = story.reports.iter().filter_map(|report| {
         let ReportKind::StepStarted { name, .. } = &report.kind else { return None };
         Some(name.as_str())

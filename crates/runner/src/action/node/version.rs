@@ -7,64 +7,64 @@ use crate::{
     host::find_program,
     job::Job,
     listen::Hearing,
+    nodes::{MachineNode, PlacedNode, best, version, wanted},
     report::{Annotation, Level},
     steps::Current,
 };
 use std::{fs, path::PathBuf};
 
-/// The oldest Node that is tried. Actions for Node 12 and 16 are run by 20 as on GitHub.
-const OLDEST: u32 = 20;
-
-/// A Node on this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
-    path: PathBuf,
-    major: u32,
-}
-
 impl Job<'_> {
-    /// The Node for an action: that of the runner's own PATH or of the tool cache, whatever steps put on their PATH, since
-    /// an action is not to change its Node because a step sets another one up for the project.
-    pub(super) async fn node(&mut self, part: &NodePart, current: &Current) -> Result<String, RunnerError> {
+    /// The beginning of the command line for an action. On this machine it is the Node of the runner's own PATH or of the
+    /// tool cache, whatever steps put on their PATH, since an action is not to change its Node because a step sets
+    /// another one up for the project.
+    pub(super) async fn node(
+        &mut self,
+        part: &NodePart,
+        current: &Current,
+    ) -> Result<Vec<String>, RunnerError> {
         let wanted = wanted(&part.using);
         if self.nodes.is_none() {
             let found = self.look_for_nodes(current).await?;
             self.nodes = Some(found);
         }
         let nodes = self.nodes.as_deref().unwrap_or_default();
-        let Some(best) = best(nodes, wanted) else {
-            let uses = &part.uses;
-            let message = match nodes.first() {
-                None => format!(
-                    "{uses} is a JavaScript action ({}), and there is no node on the PATH of the runner",
-                    part.using
-                ),
-                Some(old) => format!(
-                    "{uses} is a JavaScript action ({}), and {} is Node {}, which is too old",
-                    part.using,
-                    old.path.display(),
-                    old.major
-                ),
-            };
-            return Err(RunnerError::new(ErrorKind::NodeMissing, message)
-                .with_help(format!("install Node {wanted} or newer, or put it on the PATH of the runner")));
+        let about = format!("{} is a JavaScript action ({})", part.uses, part.using);
+        let placed = self.executor.node(&self.identity, nodes, wanted).await.map_err(|error| {
+            let message = format!("{about}, and {}", error.message);
+            error.with_message(message)
+        })?;
+        let node = match (placed, best(nodes, wanted)) {
+            (Some(placed), _) => placed,
+            (None, Some(best)) => {
+                PlacedNode { argv: vec![best.path.to_string_lossy().into_owned()], major: best.major }
+            }
+            (None, None) => {
+                let why = match nodes.first() {
+                    None => "there is no node on the PATH of the runner".to_owned(),
+                    Some(old) => {
+                        format!("{} is Node {}, which is too old", old.path.display(), old.major)
+                    }
+                };
+                let error = RunnerError::new(ErrorKind::NodeMissing, format!("{about}, and {why}"));
+                let help = format!("install Node {wanted} or newer, or put it on the PATH of the runner");
+                return Err(error.with_help(help));
+            }
         };
-        let (path, major) = (best.path.to_string_lossy().into_owned(), best.major);
-        if major < wanted && !self.told_of_node {
+        if node.major < wanted && !self.told_of_node {
             self.told_of_node = true;
             let text = format!(
-                "{} is made for Node {wanted} and is run by Node {major} here; install Node {wanted} or newer to have \
-                 what GitHub has",
-                part.uses
+                "{} is made for Node {wanted} and is run by Node {} here; install Node {wanted} or newer to have what \
+                 GitHub has",
+                part.uses, node.major
             );
             let annotation =
                 Annotation { step: Some(current.index), ..Annotation::new(Level::Warning, text) };
             self.log.annotate(annotation).await;
         }
-        Ok(path)
+        Ok(node.argv)
     }
 
-    async fn look_for_nodes(&mut self, current: &Current) -> Result<Vec<Found>, RunnerError> {
+    async fn look_for_nodes(&mut self, current: &Current) -> Result<Vec<MachineNode>, RunnerError> {
         let path = self.context.host_env.get("PATH").cloned().unwrap_or_default();
         let mut candidates: Vec<PathBuf> =
             find_program("node", &path, &self.folders.root).into_iter().collect();
@@ -86,49 +86,10 @@ impl Job<'_> {
             };
             let (code, heard) = self.run_quietly(&program, current, Hearing::Capture).await?;
             let text = String::from_utf8_lossy(&heard.text.unwrap_or_default()).into_owned();
-            if let (Some(0), Some(major)) = (code, major(&text)) {
-                found.push(Found { path, major });
+            if let (Some(0), Some(major)) = (code, version(&text)) {
+                found.push(MachineNode { path, major });
             }
         }
         Ok(found)
-    }
-}
-
-/// The version that `using` asks for.
-fn wanted(using: &str) -> u32 {
-    let number = using.to_ascii_lowercase().trim_start_matches("node").parse().unwrap_or(OLDEST);
-    number.max(OLDEST)
-}
-
-/// `v20.11.1` is 20.
-fn major(text: &str) -> Option<u32> {
-    text.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
-}
-
-/// The first that is new enough; else the newest that may do.
-fn best(nodes: &[Found], wanted: u32) -> Option<&Found> {
-    let enough = nodes.iter().find(|node| node.major >= wanted);
-    enough.or_else(|| nodes.iter().filter(|node| node.major >= OLDEST).max_by_key(|node| node.major))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn picks_a_node_that_is_new_enough() {
-        let check = |majors: &[u32], using: &str, expect: Option<u32>| {
-            let nodes: Vec<Found> =
-                majors.iter().map(|&major| Found { path: PathBuf::from("node"), major }).collect();
-            assert_eq!(best(&nodes, wanted(using)).map(|node| node.major), expect, "{majors:?} {using}");
-        };
-        check(&[20, 24], "node20", Some(20));
-        check(&[20, 24], "node24", Some(24));
-        check(&[20, 22], "node24", Some(22));
-        check(&[22], "node12", Some(22));
-        check(&[18], "node16", None);
-        check(&[], "node20", None);
-        assert_eq!(major("v24.1.0\n"), Some(24));
-        assert_eq!(major("nonsense"), None);
     }
 }
