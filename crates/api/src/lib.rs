@@ -46,4 +46,6 @@ pub use sarif::{
     SarifText, SarifTool,
 };
 pub use system::{Health, SignInLink, Version};
-pub use workflow::{DispatchRequest, Workflow, WorkflowInput, WorkflowInputKind, Workflows};
+pub use workflow::{
+    DispatchRequest, Workflow, WorkflowInput, WorkflowInputKind, WorkflowSchedule, Workflows,
+};

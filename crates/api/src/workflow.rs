@@ -1,6 +1,7 @@
 //! Workflows of the watched repository, and starting one by hand.
 
 use serde::{Deserialize, Serialize};
+use shipway_base::Timestamp;
 use std::collections::BTreeMap;
 
 /// `GET /api/v1/workflows?ref=`: the workflows as they are at a branch or tag.
@@ -31,12 +32,28 @@ pub struct Workflow {
     pub name: String,
     /// The events that start it.
     pub events: Vec<String>,
+    /// The times at which it runs by itself, as written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<WorkflowSchedule>,
     /// What is asked of who starts it by hand; absent when nobody can, because it has no `workflow_dispatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<Vec<WorkflowInput>>,
     /// What is wrong with the file, one line each with file, line and column; a file with errors cannot be started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<String>,
+}
+
+/// A line of `on.schedule`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkflowSchedule {
+    /// Its five fields.
+    pub cron: String,
+    /// The time zone that they are meant in; UTC when it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// When it comes next; absent for one that does not count, as on another branch than the default one.
+    #[serde(default, with = "crate::time::option", skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<Timestamp>,
 }
 
 /// An input of `workflow_dispatch`.

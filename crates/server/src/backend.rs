@@ -93,6 +93,8 @@ pub enum Change {
     Log(RunId, JobKey),
     /// A rollout, its instances or its evidence.
     Rollout(RolloutId),
+    /// The workflows of the default branch, or when they run next by themselves.
+    Workflows,
 }
 
 /// Who asks for a change.

@@ -63,7 +63,7 @@ impl Narrator {
     /// The new lines after a change.
     async fn lines(&mut self, change: Change) -> Vec<String> {
         match change {
-            Change::Log(..) => Vec::new(),
+            Change::Log(..) | Change::Workflows => Vec::new(),
             Change::Run(id) => match self.backend.run(id).await {
                 Ok(run) => run_lines(self.runs.entry(id).or_default(), &run),
                 Err(error) => vec![format!("run {id}: {error}")],

@@ -2,6 +2,7 @@
 
 mod dispatch;
 mod make;
+pub(crate) mod schedule;
 
 use super::{
     journal::StoreJournal,
@@ -80,6 +81,8 @@ pub(crate) struct Runs {
     settings: RunSettings,
     groups: Groups,
     active: Mutex<BTreeMap<Id<RunRow>, Cancel>>,
+    /// When the schedules of the default branch come next, by their keys.
+    schedules: Mutex<BTreeMap<String, Option<Timestamp>>>,
 }
 
 /// Why a run could not be made or resumed.
@@ -107,7 +110,14 @@ pub(crate) enum RunError {
 impl Runs {
     /// Runs of one repository.
     pub(crate) fn new(world: Arc<World>, git: Git, settings: RunSettings) -> Arc<Runs> {
-        Arc::new(Runs { world, git, settings, groups: Groups::new(), active: Mutex::default() })
+        Arc::new(Runs {
+            world,
+            git,
+            settings,
+            groups: Groups::new(),
+            active: Mutex::default(),
+            schedules: Mutex::default(),
+        })
     }
 
     /// The watched repository.

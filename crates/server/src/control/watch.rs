@@ -1,6 +1,9 @@
-//! The watched repository: which branch or tag has a new commit.
+//! The watched repository: which branch or tag has a new commit, and which schedule is due.
 
-use super::{runs::Runs, world::World};
+use super::{
+    runs::{Runs, schedule::Schedules},
+    world::World,
+};
 use shipway_store::StoreError;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -24,10 +27,21 @@ pub(crate) async fn watch(world: Arc<World>, runs: Arc<Runs>, interval: Duration
             return;
         }
     };
+    let mut schedules: Option<Schedules> = None;
     loop {
-        match look(&world, &runs, &mut seen).await {
-            Ok(()) => world.well("watching the repository"),
-            Err(error) => world.trouble("watching the repository", error),
+        let moved = match look(&world, &runs, &mut seen).await {
+            Ok(moved) => {
+                world.well("watching the repository");
+                moved
+            }
+            Err(error) => {
+                world.trouble("watching the repository", error);
+                false
+            }
+        };
+        match on_time(&world, &runs, &mut schedules, &seen, moved).await {
+            Ok(()) => world.well("running schedules"),
+            Err(error) => world.trouble("running schedules", error),
         }
         if pause(&world, interval).await {
             return;
@@ -61,14 +75,30 @@ async fn seen(
     Ok(refs)
 }
 
+/// Makes the runs of what schedules name; what was handled is read from the store the first time.
+async fn on_time(
+    world: &World,
+    runs: &Arc<Runs>,
+    schedules: &mut Option<Schedules>,
+    refs: &BTreeMap<String, String>,
+    moved: bool,
+) -> Result<(), WatchError> {
+    let schedules = match schedules {
+        Some(schedules) => schedules,
+        None => schedules.insert(Schedules::load(world).await?),
+    };
+    Ok(schedules.look(world, runs, refs, moved).await?)
+}
+
+/// Makes the runs of branches and tags that moved. Gives whether one did.
 async fn look(
     world: &World,
     runs: &Arc<Runs>,
     seen: &mut BTreeMap<String, String>,
-) -> Result<(), WatchError> {
+) -> Result<bool, WatchError> {
     let refs = runs.git().refs().await?;
     if refs == *seen {
-        return Ok(());
+        return Ok(false);
     }
     for (name, sha) in &refs {
         let before = seen.get(name).map_or(NOTHING, String::as_str);
@@ -78,7 +108,7 @@ async fn look(
     }
     world.store.put_setting(SEEN, text(&refs).into_bytes()).await?;
     *seen = refs;
-    Ok(())
+    Ok(true)
 }
 
 /// Waits; true when the process is to stop.

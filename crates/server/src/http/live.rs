@@ -4,7 +4,7 @@
 //! shows has changed, and sends the regions whose HTML is different from what it sent last. So a page and its
 //! updates cannot disagree, and a connection that was lost needs no history: the first round sends everything.
 
-use super::{Context, api, error::ApiError, pages};
+use super::{Context, api, error::ApiError, pages, workflows};
 use crate::{
     backend::{BackendError, Change},
     web::View,
@@ -36,6 +36,7 @@ pub(super) fn routes() -> Router<Context> {
         .route("/live/runs", get(runs))
         .route("/live/runs/{run}", get(run))
         .route("/live/runs/{run}/jobs/{job}", get(job))
+        .route("/live/workflows", get(workflow_list))
         .route("/live/rollouts", get(rollouts))
         .route("/live/rollouts/{rollout}", get(rollout))
 }
@@ -43,7 +44,7 @@ pub(super) fn routes() -> Router<Context> {
 async fn home(State(context): State<Context>) -> Response {
     let render =
         move |context: Context| -> Rendering { Box::pin(async move { pages::home_view(&context).await }) };
-    patches(context, |change| !matches!(change, Change::Log(..)), render)
+    patches(context, |change| !matches!(change, Change::Log(..) | Change::Workflows), render)
 }
 
 async fn runs(State(context): State<Context>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
@@ -63,7 +64,7 @@ async fn run(State(context): State<Context>, Path(run): Path<String>) -> Result<
     let concerns = move |change: &Change| match change {
         Change::Run(changed) => *changed == id,
         Change::Rollout(_) => true,
-        Change::Log(..) => false,
+        Change::Log(..) | Change::Workflows => false,
     };
     Ok(patches(context, concerns, render))
 }
@@ -82,9 +83,21 @@ async fn job(
     let concerns = move |change: &Change| match change {
         Change::Run(changed) => *changed == id,
         Change::Log(changed, job) => *changed == id && *job == key,
-        Change::Rollout(_) => false,
+        Change::Rollout(_) | Change::Workflows => false,
     };
     Ok(patches(context, concerns, render))
+}
+
+async fn workflow_list(
+    State(context): State<Context>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let git_ref = api_query(query.as_deref(), workflows::ref_query)?;
+    let render = move |context: Context| -> Rendering {
+        let git_ref = git_ref.clone();
+        Box::pin(async move { workflows::list_view(&context, git_ref).await })
+    };
+    Ok(patches(context, |change| matches!(change, Change::Workflows), render))
 }
 
 async fn rollouts(State(context): State<Context>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
@@ -283,7 +296,7 @@ impl Follow {
             loop {
                 match self.changes.recv().await {
                     Ok(Change::Rollout(changed)) if changed == self.rollout => break true,
-                    Ok(Change::Rollout(_) | Change::Run(_) | Change::Log(..)) => {}
+                    Ok(Change::Rollout(_) | Change::Run(_) | Change::Log(..) | Change::Workflows) => {}
                     Err(RecvError::Lagged(_)) => break true,
                     Err(RecvError::Closed) => break false,
                 }

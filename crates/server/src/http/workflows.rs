@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     backend::{BackendError, BackendErrorKind},
-    web::{self, workflow::Given},
+    web::{self, View, workflow::Given},
 };
 use axum::{
     Extension, Form, Router,
@@ -19,7 +19,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use shipway_api::{DispatchRequest, Workflow, WorkflowInputKind, Workflows, codes};
+use shipway_api::{DispatchRequest, Problem, Workflow, WorkflowInputKind, Workflows, codes};
 use std::collections::BTreeMap;
 
 /// What the names of fields begin with that hold inputs, so that an input may be called as any other field.
@@ -29,10 +29,18 @@ pub(super) fn routes() -> Router<Context> {
     Router::new().route("/workflows", get(list)).route("/workflows/{file}", get(read).post(start))
 }
 
+/// Which branch or tag a page's URL asks for.
+pub(super) fn ref_query(query: Option<&str>) -> Result<Option<String>, Box<Problem>> {
+    Ok(Params::read(query, &["ref"])?.text("ref"))
+}
+
+pub(super) async fn list_view(context: &Context, git_ref: Option<String>) -> Result<View, BackendError> {
+    let workflows = context.backend.workflows(git_ref).await?;
+    Ok(web::workflows::view(&workflows, context.clock.now()))
+}
+
 async fn list(State(context): State<Context>, RawQuery(query): RawQuery) -> Result<Response, PageError> {
-    let params = Params::read(query.as_deref(), &["ref"])?;
-    let workflows = context.backend.workflows(params.text("ref")).await?;
-    Ok(document(&context, &web::workflows::view(&workflows)))
+    Ok(document(&context, &list_view(&context, ref_query(query.as_deref())?).await?))
 }
 
 async fn read(
@@ -40,8 +48,7 @@ async fn read(
     Path(file): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
-    let params = Params::read(query.as_deref(), &["ref"])?;
-    let workflows = context.backend.workflows(params.text("ref")).await?;
+    let workflows = context.backend.workflows(ref_query(query.as_deref())?).await?;
     let workflow = find(&workflows, &file)?;
     Ok(document(&context, &web::workflow::view(&workflows, workflow, &Given::default())))
 }

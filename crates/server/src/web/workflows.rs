@@ -3,12 +3,15 @@
 use super::{View, parts};
 use maud::{Markup, html};
 use shipway_api::{RunQuery, Workflow, Workflows, request::percent_encode, request::runs_query};
+use shipway_base::Timestamp;
 
 /// The page.
-pub fn view(workflows: &Workflows) -> View {
-    View::new("Workflows", "/workflows", "wide")
+pub fn view(workflows: &Workflows, now: Timestamp) -> View {
+    let mut view = View::new("Workflows", "/workflows", "wide")
         .with("filters", filters(workflows))
-        .with("workflows", list(workflows))
+        .with("workflows", list(workflows, now));
+    view.lives_on(format!("/live/workflows?ref={}", percent_encode(ref_name(workflows))), now);
+    view
 }
 
 /// The short name of the ref that is looked at.
@@ -40,7 +43,7 @@ fn filters(workflows: &Workflows) -> Markup {
     }
 }
 
-fn list(workflows: &Workflows) -> Markup {
+fn list(workflows: &Workflows, now: Timestamp) -> Markup {
     html! {
         @if workflows.items.is_empty() {
             (parts::empty(
@@ -51,19 +54,25 @@ fn list(workflows: &Workflows) -> Markup {
             ))
         } @else {
             ul class="rows" {
-                @for workflow in &workflows.items { (row(workflows, workflow)) }
+                @for workflow in &workflows.items { (row(workflows, workflow, now)) }
             }
         }
     }
 }
 
-fn row(workflows: &Workflows, workflow: &Workflow) -> Markup {
+fn row(workflows: &Workflows, workflow: &Workflow, now: Timestamp) -> Markup {
     let runs = RunQuery { workflow: Some(workflow.name.clone()), ..RunQuery::default() };
     html! {
         li {
             div class="what" {
                 a class="title" href={ "/runs" (runs_query(&runs)) } { (workflow.name) }
                 span class="dim" { (workflow.file) @if !workflow.events.is_empty() { ", on " (workflow.events.join(", ")) } }
+                @for schedule in &workflow.schedules {
+                    span class="dim" {
+                        code { (schedule.cron) } @if let Some(zone) = &schedule.timezone { " " (zone) }
+                        @if let Some(next) = schedule.next_at { ", next " (parts::until(next, now)) }
+                    }
+                }
                 @for finding in workflow.findings.iter().take(3) { span class="why" { (finding) } }
             }
             @if workflow.inputs.is_some() && workflow.findings.is_empty() {

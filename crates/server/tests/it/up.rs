@@ -1,6 +1,7 @@
 //! The control plane as a whole, in this process: a repository, a data folder, and a clock that the test moves.
 
 mod dispatch;
+mod schedule;
 
 use shipway_api::{JobKey, Run, RunId, RunQuery, RunSummary, Status};
 use shipway_base::Timestamp;
@@ -74,7 +75,7 @@ impl Yard {
         let any = Listen::Fixed(SocketAddr::from(([127, 0, 0, 1], 0)));
         let options = UpOptions {
             repository: self.repository(),
-            data: self.folder.path().join("data"),
+            data: self.data(),
             listen: any,
             router: any,
             clock: self.clock.clock(),
@@ -147,6 +148,22 @@ impl Yard {
             over.then_some(runs)
         })
         .await
+    }
+
+    /// Waits until so many schedules count.
+    pub(crate) async fn seen_schedules(&self, count: usize) {
+        let backend = self.backend();
+        self.wait(|| async {
+            let listed = backend.workflows(None).await.expect("workflows").items;
+            let schedules = listed.iter().flat_map(|workflow| &workflow.schedules);
+            (schedules.filter(|schedule| schedule.next_at.is_some()).count() == count).then_some(())
+        })
+        .await;
+    }
+
+    /// The data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     /// What a job said.

@@ -12,6 +12,7 @@ async fn the_form_has_a_field_for_each_input() {
         list.contains("href=\"/workflows/deploy.yml?ref=main\"") && list.contains("Deploy &lt;b&gt;"),
         "{list}"
     );
+    assert!(list.contains("0 3 * * 1") && list.contains("next <time"), "{list}");
     assert!(!list.contains("\"/workflows/ci.yml"), "nobody can start it");
     assert!(list.contains("unknown key") && !list.contains("\"/workflows/old.yml"), "it has errors");
     let form = client.get("/workflows/deploy.yml?ref=release/1.4").await.text;

@@ -185,8 +185,8 @@ impl Story<'_> {
                     ));
                 }
                 match changes.recv().await {
-                    Ok(Change::Log(..) | Change::Run(_) | Change::Rollout(_)) | Err(RecvError::Lagged(_)) => {
-                    }
+                    Ok(Change::Log(..) | Change::Run(_) | Change::Rollout(_) | Change::Workflows)
+                    | Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => {
                         return Err(Failure::new(Exit::Failed, "the control plane is gone"));
                     }

@@ -19,6 +19,9 @@ use shipway_base::Timestamp;
 /// How many days are looked at: enough for the 29th of February across a century without one.
 const MOST_DAYS: usize = 366 * 9;
 
+/// The microseconds of a minute, which is how near each other two instants of a schedule can be.
+const MINUTE: i64 = 60_000_000;
+
 /// A read cron expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cron {
@@ -46,6 +49,23 @@ impl Schedule {
             None => TimeZone::UTC,
         };
         cron.next_after(now, &zone)
+    }
+
+    /// The last instant after `after` and not after `now` that the schedule names: what is to be made up for after a pause,
+    /// however many instants it held.
+    pub fn last_between(&self, after: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        let due = |from| self.next_after(from).filter(|next| *next <= now);
+        // `last` is named, and nothing between `until` and `now` is.
+        let (mut last, mut until) = (due(after)?, now);
+        while until.as_micros() - last.as_micros() > MINUTE {
+            let middle =
+                Timestamp::from_micros(last.as_micros() + (until.as_micros() - last.as_micros()) / 2);
+            match due(middle) {
+                Some(later) => last = later,
+                None => until = middle,
+            }
+        }
+        Some(due(last).unwrap_or(last))
     }
 }
 
@@ -258,6 +278,28 @@ mod tests {
             &["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:30:00Z"],
         );
         assert!(zone("Europe/Nowhere").is_none() && zone("").is_none());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn the_last_instant_is_the_one_that_counting_finds(
+            fields in ("[0-5]?[0-9]|\\*/[1-9]|\\*", "1?[0-9]|\\*", "\\*|[1-9]", "\\*|[0-6]"),
+            from in 0_i64..2_000_000_000_000_000,
+            pause in 0_i64..400_000_000_000,
+        ) {
+            let cron = format!("{} {} {} * {}", fields.0, fields.1, fields.2, fields.3);
+            let spanned = |value: &str| shipway_base::Spanned { value: value.to_owned(), span: shipway_base::Span::START };
+            let schedule = Schedule { cron: spanned(&cron), timezone: Some(spanned("Europe/Berlin")) };
+            let (after, now) = (Timestamp::from_micros(from), Timestamp::from_micros(from + pause));
+            let mut counted = None;
+            let mut at = after;
+            while let Some(next) = schedule.next_after(at).filter(|next| *next <= now) {
+                (counted, at) = (Some(next), next);
+            }
+            prop_assert_eq!(schedule.last_between(after, now), counted, "{}", cron);
+        }
     }
 
     proptest! {

@@ -6,17 +6,17 @@ use super::{
 };
 use crate::{
     backend::{Actor, BackendError, BackendErrorKind},
-    control::world::unavailable,
+    control::world::{lock, unavailable},
     git::GitError,
     source,
 };
 use serde_json::{Value as Json, json};
 use shipway_api as api;
-use shipway_base::{Diagnostics, Id, Source, yaml::closest};
+use shipway_base::{Diagnostics, Id, Source, Timestamp, yaml::closest};
 use shipway_store::models::runs::RunRow;
 use shipway_workflow::{
     document::{DispatchInput, InputKind, Workflow},
-    event::Event,
+    event::{Event, Schedule},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -41,11 +41,16 @@ impl Runs {
             }
             return Err(no_such_ref(context, &refs, named.unwrap_or_default()));
         };
+        let scheduled = match git_ref.strip_prefix("refs/heads/") {
+            Some(branch) if branch == default_branch => lock(&self.schedules).clone(),
+            // Schedules of other branches are never run.
+            Some(_) | None => BTreeMap::new(),
+        };
         let mut items = Vec::new();
         for path in self.git.files(sha, FOLDER).await.map_err(git)? {
             if is_workflow(&path) {
                 let text = self.git.text(sha, &path).await.map_err(git)?;
-                items.push(shown(&path, &text));
+                items.push(shown(&path, &text, &scheduled));
             }
         }
         let (git_ref, sha) = (Some(git_ref.to_owned()), Some(sha.to_owned()));
@@ -165,8 +170,8 @@ fn document(found: &Diagnostics) -> BackendErrorKind {
     BackendErrorKind::Document(lines.collect())
 }
 
-/// A workflow file as people see it.
-fn shown(path: &str, text: &str) -> api::Workflow {
+/// A workflow file as people see it; `scheduled` says when schedules come next, by their keys.
+fn shown(path: &str, text: &str, scheduled: &BTreeMap<String, Option<Timestamp>>) -> api::Workflow {
     let (workflow, found) = Workflow::parse(&Source::new(path, text));
     let findings =
         if found.has_errors() { found.iter().map(ToString::to_string).collect() } else { Vec::new() };
@@ -174,10 +179,16 @@ fn shown(path: &str, text: &str) -> api::Workflow {
     let triggers = workflow.as_ref().map_or(&[][..], |workflow| &workflow.on);
     let by_hand = triggers.iter().find(|trigger| trigger.event.value == "workflow_dispatch");
     let name = workflow.as_ref().and_then(|workflow| workflow.name.as_ref());
+    let schedule = |schedule: &Schedule| api::WorkflowSchedule {
+        cron: schedule.cron.value.clone(),
+        timezone: schedule.timezone.as_ref().map(|zone| zone.value.clone()),
+        next_at: scheduled.get(&super::schedule::key(path, schedule)).copied().flatten(),
+    };
     api::Workflow {
         name: name.map_or_else(|| path.to_owned(), |name| name.value.clone()),
         events: triggers.iter().map(|trigger| trigger.event.value.clone()).collect(),
         inputs: by_hand.map(|trigger| trigger.inputs.iter().map(input).collect()),
+        schedules: triggers.iter().flat_map(|trigger| &trigger.schedules).map(schedule).collect(),
         path: path.to_owned(),
         file,
         findings,
@@ -235,7 +246,11 @@ mod tests {
 
     #[test]
     fn a_file_with_errors_says_them() {
-        let found = shown(".github/workflows/bad.yml", "on: push\njobs: {a: {runs-on: x, stpes: []}}\n");
+        let found = shown(
+            ".github/workflows/bad.yml",
+            "on: push\njobs: {a: {runs-on: x, stpes: []}}\n",
+            &BTreeMap::new(),
+        );
         assert_eq!(found.file, "bad.yml");
         assert!(found.findings.iter().any(|line| line.contains("stpes")), "{:?}", found.findings);
         assert_eq!(found.inputs, None);

@@ -1,8 +1,15 @@
 //! Sample workflows: one with every kind of input, one that nobody can start, one with errors.
 
-use shipway_api::{Workflow, WorkflowInput, WorkflowInputKind, Workflows};
+use crate::fake::NOW;
+use shipway_api::{Workflow, WorkflowInput, WorkflowInputKind, WorkflowSchedule, Workflows};
+use std::time::Duration;
 
 pub(super) fn sample() -> Workflows {
+    let schedule = WorkflowSchedule {
+        cron: "0 3 * * 1".to_owned(),
+        timezone: Some("Europe/Berlin".to_owned()),
+        next_at: Some(NOW + Duration::from_secs(7_200)),
+    };
     Workflows {
         default_branch: "main".to_owned(),
         refs: vec!["main".to_owned(), "release/1.4".to_owned(), "v1".to_owned()],
@@ -10,7 +17,10 @@ pub(super) fn sample() -> Workflows {
         sha: Some("4d6e16f0".repeat(5)),
         items: vec![
             workflow("ci.yml", "CI", &["push", "pull_request"], None),
-            workflow("deploy.yml", "Deploy <b>", &["workflow_dispatch", "schedule"], Some(inputs())),
+            Workflow {
+                schedules: vec![schedule],
+                ..workflow("deploy.yml", "Deploy <b>", &["workflow_dispatch", "schedule"], Some(inputs()))
+            },
             Workflow {
                 findings: vec![
                     ".github/workflows/old.yml:3:5: error[SW0102]: unknown key \"stpes\"".to_owned(),
@@ -28,6 +38,7 @@ fn workflow(file: &str, name: &str, events: &[&str], inputs: Option<Vec<Workflow
         name: name.to_owned(),
         events: events.iter().map(|&event| event.to_owned()).collect(),
         inputs,
+        schedules: Vec::new(),
         findings: Vec::new(),
     }
 }
