@@ -2,6 +2,8 @@
 //!
 //! Only ever reads; the repository is somebody else's.
 
+mod plain;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -173,11 +175,20 @@ impl Git {
         Ok(default_of(&names, bare.trim() == "true", configured.trim(), head.as_deref()))
     }
 
-    /// What `HEAD` stands for, in one question where there is a commit: it stands in the way of whoever waits for a run.
+    /// What `HEAD` stands for. It stands in the way of whoever waits for a run, so that git is asked only where its files
+    /// are not plain.
     ///
     /// # Errors
     /// When git does not answer, for another reason than that there is no commit yet.
     pub async fn head(&self) -> Result<Head, GitError> {
+        match plain::head(&self.folder) {
+            Some(head) => Ok(head),
+            None => self.asked_head().await,
+        }
+    }
+
+    /// The same in one question to git where there is a commit.
+    async fn asked_head(&self) -> Result<Head, GitError> {
         let format = "--format=%H%x00%an%x00%ae%x00%cI%x00%P%x00%D%x00%B";
         let question = ["log", "--max-count=1", "--no-show-signature", "--decorate=full", format, "HEAD"];
         let text = match self.ask(&question).await {
@@ -205,6 +216,14 @@ impl Git {
 
     /// The address of the remote `origin`, when there is one.
     pub async fn origin(&self) -> Option<String> {
+        match plain::origin(&self.folder) {
+            Some(address) => address,
+            None => self.asked_origin().await,
+        }
+    }
+
+    /// The same from git itself.
+    async fn asked_origin(&self) -> Option<String> {
         self.ask(&["remote", "get-url", "origin"]).await.ok().map(|address| address.trim().to_owned())
     }
 

@@ -1,0 +1,226 @@
+//! The plain cases of what every `shipway run` asks, read from the repository's own files.
+//!
+//! A process of git costs about as much as the shell of a short step. So what stands in plain files is read here: a
+//! branch that is checked out, its newest commit while that is an object of its own, the address of `origin`. All else,
+//! such as packs, reftables, work trees beside the repository, replaced objects or other encodings, is git's to answer:
+//! every function here then says `None`. The layout is that of gitrepository-layout(5) and of git's `loose object` format.
+
+use super::{Commit, Head};
+use flate2::read::ZlibDecoder;
+use jiff::{
+    Timestamp,
+    tz::{Offset, TimeZone},
+};
+use std::{
+    fs::{self, File},
+    io::Read as _,
+    path::Path,
+};
+
+/// Larger commits and settings are left to git.
+const LIMIT: u64 = 1024 * 1024;
+
+/// What `HEAD` stands for, when it is a branch whose commit is a loose object.
+pub(super) fn head(folder: &Path) -> Option<Head> {
+    let git = folder.join(".git");
+    // A commit may stand for another one there.
+    if git.join("refs/replace").exists() || git.join("info/grafts").exists() || git.join("shallow").exists() {
+        return None;
+    }
+    let reference = text(&git.join("HEAD"))?.strip_prefix("ref: ")?.trim_end().to_owned();
+    // Names that git made are safe as paths; ones that somebody wrote by hand need not be.
+    if !reference.starts_with("refs/heads/") || reference.contains("..") || reference.ends_with(".invalid") {
+        return None;
+    }
+    let sha = match text(&git.join(&reference)) {
+        Some(sha) => sha.trim_end().to_owned(),
+        None => packed(&text(&git.join("packed-refs"))?, &reference)?.to_owned(),
+    };
+    if sha.len() != 40 || !sha.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)) {
+        return None;
+    }
+    let (first, rest) = sha.split_at(2);
+    let object = File::open(git.join("objects").join(first).join(rest)).ok()?;
+    let mut bytes = Vec::new();
+    ZlibDecoder::new(object).take(LIMIT).read_to_end(&mut bytes).ok()?;
+    let (commit, parent) = commit(&sha, &bytes)?;
+    Some(Head { commit: Some(commit), parent, reference: Some(reference) })
+}
+
+/// The address of `origin`, when the repository's settings name it in a plain way; the inner `None` when they name none.
+pub(super) fn origin(folder: &Path) -> Option<Option<String>> {
+    address(&text(&folder.join(".git/config"))?)
+}
+
+fn address(settings: &str) -> Option<Option<String>> {
+    let lower = settings.to_ascii_lowercase();
+    let elsewhere = ["[include", "insteadof", "worktreeconfig", "\\", "[remote]", "[remote."];
+    if elsewhere.iter().any(|word| lower.contains(word)) {
+        return None;
+    }
+    let mut within = false;
+    let mut found = None;
+    for line in settings.lines().map(str::trim) {
+        if let Some(section) = line.strip_prefix('[') {
+            let (name, after) = section.split_once(']')?;
+            within = name.split_once(' ').is_some_and(|(kind, name)| {
+                kind.eq_ignore_ascii_case("remote") && name.trim() == "\"origin\""
+            });
+            if within && !after.trim().is_empty() {
+                return None;
+            }
+        } else if let Some((key, value)) = line.split_once('=').filter(|_| within)
+            && key.trim().eq_ignore_ascii_case("url")
+        {
+            let value = value.trim();
+            // Several addresses, quotes, comments and short-hands of a user's own settings are git's business.
+            let plain = value.contains("://") || value.contains('@');
+            if found.is_some() || !plain || value.contains(['"', '#', ';', ' ', '\t']) {
+                return None;
+            }
+            found = Some(value.to_owned());
+        }
+    }
+    Some(found)
+}
+
+/// A file's text, unless it is long, no text or not there.
+fn text(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    let read = File::open(path).ok()?.take(LIMIT).read_to_string(&mut text).ok()?;
+    let whole = fs::metadata(path).ok()?.is_file() && u64::try_from(read).is_ok_and(|read| read < LIMIT);
+    whole.then_some(text)
+}
+
+/// The object of a ref in the text of `packed-refs`, lines of `<sha> <ref>`.
+fn packed<'a>(refs: &'a str, reference: &str) -> Option<&'a str> {
+    refs.lines().filter_map(|line| line.split_once(' ')).find(|(_, name)| *name == reference).map(|(sha, _)| sha)
+}
+
+/// A commit and its first parent, from `commit <length>\0<headers>\n\n<message>`.
+fn commit(sha: &str, bytes: &[u8]) -> Option<(Commit, Option<String>)> {
+    let text = std::str::from_utf8(bytes).ok()?.strip_prefix("commit ")?;
+    let (length, body) = text.split_once('\0')?;
+    if length.parse() != Ok(body.len()) {
+        return None;
+    }
+    let (headers, message) = body.split_once("\n\n")?;
+    let mut parent = None;
+    let (mut author, mut committer) = (None, None);
+    for line in headers.lines() {
+        let (key, value) = line.split_once(' ')?;
+        match key {
+            "parent" if parent.is_none() => parent = Some(value.to_owned()),
+            "author" => author = Some(person(value)?),
+            "committer" => committer = Some(person(value)?),
+            "encoding" => return None,
+            // The tree, further parents, signatures (whose further lines begin with a space).
+            _ => {}
+        }
+    }
+    let ((author, email, _), (_, _, date)) = (author?, committer?);
+    let message = message.trim_end().to_owned();
+    Some((Commit { sha: sha.to_owned(), author, email, date, message }, parent))
+}
+
+/// Name, address and date (RFC 3339) of `Ann <ann@example.com> 1700000000 +0100`.
+fn person(text: &str) -> Option<(String, String, String)> {
+    let (name, rest) = text.split_once(" <")?;
+    let (email, when) = rest.split_once("> ")?;
+    if name.contains(['<', '>']) || email.contains(['<', '>']) || name.trim() != name || email.trim() != email {
+        return None;
+    }
+    let (seconds, zone) = when.split_once(' ')?;
+    let digits = zone.strip_prefix(['+', '-']).filter(|digits| digits.len() == 4)?;
+    let number: i32 = digits.parse().ok()?;
+    let offset = (number / 100 * 60 + number % 100) * 60 * if zone.starts_with('-') { -1 } else { 1 };
+    let zone = TimeZone::fixed(Offset::from_seconds(offset).ok()?);
+    let when = Timestamp::from_second(seconds.parse().ok()?).ok()?.to_zoned(zone);
+    Some((name.to_owned(), email.to_owned(), when.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::git::Git;
+    use proptest::prelude::*;
+    use std::process::{Command, Stdio};
+
+    #[expect(clippy::disallowed_methods, reason = "a test makes repositories with the real git, which ends by itself")]
+    fn git(folder: &Path, arguments: &[&str], date: &str) -> bool {
+        let mut command = Command::new("git");
+        command.args(["-c", "user.name=Ann Other", "-c", "user.email=ann@example.com", "-c", "gc.auto=0"]);
+        command.args(arguments).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
+        command.env("GIT_COMMITTER_DATE", date).env("GIT_AUTHOR_DATE", date).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        command.status().is_ok_and(|status| status.success())
+    }
+
+    fn repository() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(git(folder.path(), &["init", "--quiet", "--initial-branch=main"], ""));
+        folder
+    }
+
+    #[tokio::test]
+    async fn says_what_git_says_of_plain_repositories() {
+        let folder = repository();
+        let path = folder.path();
+        assert_eq!(head(path), None, "no commit yet: git's to say");
+        let messages = ["one", "two\n\nwith a body\n\n  and spaces \n\n", "drei: Größe — ✓", "\n\n\nfour"];
+        for (count, message) in messages.into_iter().enumerate() {
+            let date = format!("{} {}", 1_700_000_000 + count * 86_400, ["+0000", "+0530", "-0330", "+0100"][count]);
+            assert!(git(path, &["commit", "--quiet", "--allow-empty", "--cleanup=verbatim", "-m", message], &date));
+            let ours = head(path).expect("a loose commit of a branch is plain");
+            assert_eq!(ours, Git::at(path).asked_head().await.expect("git answers"), "{message:?}");
+        }
+        assert!(git(path, &["checkout", "--quiet", "-b", "feature/x"], ""));
+        assert!(git(path, &["merge", "--quiet", "--no-ff", "--allow-unrelated-histories", "main"], "1700000000 +0000"));
+        assert!(git(path, &["pack-refs", "--all"], ""));
+        assert_eq!(head(path), Some(Git::at(path).asked_head().await.expect("git answers")));
+        assert_eq!(head(path).and_then(|head| head.reference).as_deref(), Some("refs/heads/feature/x"));
+        assert!(git(path, &["gc", "--quiet"], ""));
+        assert_eq!(head(path), None, "packed: git's to say");
+        assert_eq!(Git::at(path).head().await.ok(), Git::at(path).asked_head().await.ok());
+    }
+
+    #[tokio::test]
+    async fn says_what_git_says_of_origin() {
+        let folder = repository();
+        let path = folder.path();
+        assert_eq!(origin(path), Some(None));
+        for address in ["https://example.com/o/n.git", "git@example.com:o/n.git", "ssh://git@example.com/o/n"] {
+            assert!(git(path, &["remote", "add", "origin", address], ""));
+            assert!(git(path, &["remote", "add", "other", "https://example.com/other/one"], ""));
+            assert_eq!(origin(path), Some(Some(address.to_owned())));
+            assert_eq!(Git::at(path).asked_origin().await.as_deref(), Some(address));
+            assert!(git(path, &["remote", "remove", "origin"], "") && git(path, &["remote", "remove", "other"], ""));
+        }
+    }
+
+    #[test]
+    fn leaves_settings_that_are_not_plain_to_git() {
+        for settings in [
+            "[include]\n\tpath = x\n[remote \"origin\"]\n\turl = https://h/o/n\n",
+            "[remote \"origin\"]\n\turl = gh:o/n\n",
+            "[remote \"origin\"] url = https://h/o/n\n",
+            "[remote \"origin\"]\n\turl = \"https://h/o/n\"\n",
+            "[remote \"origin\"]\n\turl = https://h/o/n ; a comment\n",
+            "[remote \"origin\"]\n\turl = https://h/o/n\n\turl = https://h/o/m\n",
+            "[url \"x\"]\n\tinsteadOf = https://h/\n[remote \"origin\"]\n\turl = https://h/o/n\n",
+            "[remote.origin]\n\turl = https://h/o/n\n",
+            "[remote \"origin\"\n",
+        ] {
+            assert_eq!(address(settings), None, "{settings}");
+        }
+        assert_eq!(address("[core]\n\tbare = false\n[Remote \"Origin\"]\n\turl = https://h/o/n\n"), Some(None));
+    }
+
+    proptest! {
+        #[test]
+        fn no_object_and_no_setting_upsets_it(bytes in prop::collection::vec(any::<u8>(), 0..300), text in "\\PC{0,200}") {
+            let _whatever = commit("0", &bytes);
+            let _whatever = commit("0", format!("commit {}\0{text}", text.len()).as_bytes());
+            let _whatever = (address(&text), person(&text), packed(&text, "refs/heads/main"));
+        }
+    }
+}
