@@ -91,7 +91,7 @@ pub(crate) fn main(environment: &Environment) -> Exit {
         Verb::Expr(options) => commands::expr::run(environment, &options),
         Verb::Lint(options) => commands::lint::run(environment, &options),
         Verb::Plan(options) => wait(commands::run::plan::run(environment, options)),
-        Verb::Run(options) => wait(commands::run::run(environment, options)),
+        Verb::Run(options) => commands::run::run(environment, options),
         Verb::Why(options) => wait(commands::why::run(environment, options)),
         Verb::Split(options) => wait(commands::split::run(environment, options)),
         Verb::Up(options) => wait(commands::up::run(environment, options)),

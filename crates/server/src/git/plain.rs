@@ -94,7 +94,10 @@ fn text(path: &Path) -> Option<String> {
 
 /// The object of a ref in the text of `packed-refs`, lines of `<sha> <ref>`.
 fn packed<'a>(refs: &'a str, reference: &str) -> Option<&'a str> {
-    refs.lines().filter_map(|line| line.split_once(' ')).find(|(_, name)| *name == reference).map(|(sha, _)| sha)
+    refs.lines()
+        .filter_map(|line| line.split_once(' '))
+        .find(|(_, name)| *name == reference)
+        .map(|(sha, _)| sha)
 }
 
 /// A commit and its first parent, from `commit <length>\0<headers>\n\n<message>`.
@@ -127,7 +130,8 @@ fn commit(sha: &str, bytes: &[u8]) -> Option<(Commit, Option<String>)> {
 fn person(text: &str) -> Option<(String, String, String)> {
     let (name, rest) = text.split_once(" <")?;
     let (email, when) = rest.split_once("> ")?;
-    if name.contains(['<', '>']) || email.contains(['<', '>']) || name.trim() != name || email.trim() != email {
+    if name.contains(['<', '>']) || email.contains(['<', '>']) || name.trim() != name || email.trim() != email
+    {
         return None;
     }
     let (seconds, zone) = when.split_once(' ')?;
@@ -146,12 +150,18 @@ mod tests {
     use proptest::prelude::*;
     use std::process::{Command, Stdio};
 
-    #[expect(clippy::disallowed_methods, reason = "a test makes repositories with the real git, which ends by itself")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test makes repositories with the real git, which ends by itself"
+    )]
     fn git(folder: &Path, arguments: &[&str], date: &str) -> bool {
         let mut command = Command::new("git");
         command.args(["-c", "user.name=Ann Other", "-c", "user.email=ann@example.com", "-c", "gc.auto=0"]);
         command.args(arguments).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
-        command.env("GIT_COMMITTER_DATE", date).env("GIT_AUTHOR_DATE", date).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        command
+            .env("GIT_COMMITTER_DATE", date)
+            .env("GIT_AUTHOR_DATE", date)
+            .env("GIT_CONFIG_GLOBAL", "/dev/null");
         command.status().is_ok_and(|status| status.success())
     }
 
@@ -168,13 +178,22 @@ mod tests {
         assert_eq!(head(path), None, "no commit yet: git's to say");
         let messages = ["one", "two\n\nwith a body\n\n  and spaces \n\n", "drei: Größe — ✓", "\n\n\nfour"];
         for (count, message) in messages.into_iter().enumerate() {
-            let date = format!("{} {}", 1_700_000_000 + count * 86_400, ["+0000", "+0530", "-0330", "+0100"][count]);
-            assert!(git(path, &["commit", "--quiet", "--allow-empty", "--cleanup=verbatim", "-m", message], &date));
+            let date =
+                format!("{} {}", 1_700_000_000 + count * 86_400, ["+0000", "+0530", "-0330", "+0100"][count]);
+            assert!(git(
+                path,
+                &["commit", "--quiet", "--allow-empty", "--cleanup=verbatim", "-m", message],
+                &date
+            ));
             let ours = head(path).expect("a loose commit of a branch is plain");
             assert_eq!(ours, Git::at(path).asked_head().await.expect("git answers"), "{message:?}");
         }
         assert!(git(path, &["checkout", "--quiet", "-b", "feature/x"], ""));
-        assert!(git(path, &["merge", "--quiet", "--no-ff", "--allow-unrelated-histories", "main"], "1700000000 +0000"));
+        assert!(git(
+            path,
+            &["merge", "--quiet", "--no-ff", "--allow-unrelated-histories", "main"],
+            "1700000000 +0000"
+        ));
         assert!(git(path, &["pack-refs", "--all"], ""));
         assert_eq!(head(path), Some(Git::at(path).asked_head().await.expect("git answers")));
         assert_eq!(head(path).and_then(|head| head.reference).as_deref(), Some("refs/heads/feature/x"));
@@ -188,12 +207,16 @@ mod tests {
         let folder = repository();
         let path = folder.path();
         assert_eq!(origin(path), Some(None));
-        for address in ["https://example.com/o/n.git", "git@example.com:o/n.git", "ssh://git@example.com/o/n"] {
+        for address in ["https://example.com/o/n.git", "git@example.com:o/n.git", "ssh://git@example.com/o/n"]
+        {
             assert!(git(path, &["remote", "add", "origin", address], ""));
             assert!(git(path, &["remote", "add", "other", "https://example.com/other/one"], ""));
             assert_eq!(origin(path), Some(Some(address.to_owned())));
             assert_eq!(Git::at(path).asked_origin().await.as_deref(), Some(address));
-            assert!(git(path, &["remote", "remove", "origin"], "") && git(path, &["remote", "remove", "other"], ""));
+            assert!(
+                git(path, &["remote", "remove", "origin"], "")
+                    && git(path, &["remote", "remove", "other"], "")
+            );
         }
     }
 
@@ -212,7 +235,10 @@ mod tests {
         ] {
             assert_eq!(address(settings), None, "{settings}");
         }
-        assert_eq!(address("[core]\n\tbare = false\n[Remote \"Origin\"]\n\turl = https://h/o/n\n"), Some(None));
+        assert_eq!(
+            address("[core]\n\tbare = false\n[Remote \"Origin\"]\n\turl = https://h/o/n\n"),
+            Some(None)
+        );
     }
 
     proptest! {

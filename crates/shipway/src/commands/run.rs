@@ -28,13 +28,14 @@ mod repository;
 mod show;
 mod steplog;
 mod summary;
+mod thread;
 
 use crate::{
     environment::Environment,
     exit::{Exit, Failure},
 };
 use clap::Args;
-use documents::Documents;
+use documents::{Documents, Planned};
 use pairs::{Lent, choice, lent};
 pub(crate) use pairs::{Pair, pair};
 use repository::Here;
@@ -122,16 +123,38 @@ pub(crate) struct Options {
 }
 
 /// Runs the workflows and shows what happens.
-pub(crate) async fn run(environment: &Environment, options: Options) -> Result<Exit, Failure> {
+pub(crate) fn run(environment: &Environment, options: Options) -> Result<Exit, Failure> {
     let given = pairs::Given::take(environment, &options)?;
-    let here = Here::find(&environment.folder).await?;
-    let documents = Documents::read(environment, &here, &options)?;
-    let event = event::make(environment, &here, &options)?;
-    if options.dry_run {
-        return plan::show(environment, &here, &options, &given, &documents, event).await;
-    }
-    let Some(planned) = documents.plan(environment, &here, &options, &given, event).await? else {
-        return Ok(Exit::Usage);
+    // Threads cost more than a short step does, so that there are none before it is known what they are for.
+    let one = thread::one()?;
+    let prepared = one.block_on(async {
+        let here = Here::find(&environment.folder).await?;
+        let documents = Documents::read(environment, &here, &options)?;
+        let event = event::make(environment, &here, &options)?;
+        if options.dry_run {
+            let shown = plan::show(environment, &here, &options, &given, &documents, event).await?;
+            return Ok(Prepared::Shown(shown));
+        }
+        Ok::<_, Failure>(match documents.plan(environment, &here, &options, &given, event).await? {
+            Some(planned) => Prepared::Runs(Box::new(here), planned),
+            None => Prepared::Shown(Exit::Usage),
+        })
+    });
+    let (here, planned) = match prepared? {
+        Prepared::Shown(exit) => return Ok(exit),
+        Prepared::Runs(here, planned) => (here, planned),
     };
-    drive::drive_all(environment, &here, &options, given, planned).await
+    let runtime = if thread::suffices(&planned) { one } else { thread::many()? };
+    let outcome = runtime.block_on(drive::drive_all(environment, &here, &options, given, planned));
+    // Blocking reads of a terminal or a dead disk must not hold up the exit.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// What there is to do once the documents are read.
+enum Prepared {
+    /// Nothing more; how the command ends.
+    Shown(Exit),
+    /// These runs, of this repository.
+    Runs(Box<Here>, Vec<Planned>),
 }

@@ -94,8 +94,10 @@ pub(super) async fn drive_all(
     let mut desk = Desk::open(environment, here, options, &planned)?;
     show.begin(&planned);
     let memory = Memory::of(here, options);
-    let forecast = Forecast::of(&planned, &memory.records());
     let watched = environment.stdout_is_terminal && !options.json;
+    // Only who watches is told how long things will take.
+    let records = if watched || options.break_on_failure { memory.records() } else { Vec::new() };
+    let forecast = Forecast::of(&planned, &records);
     if watched {
         for (run, planned) in planned.iter().enumerate() {
             if let Some(left) = forecast.left(run, planned, &Ledger::default(), environment.clock.now()) {
