@@ -15,6 +15,7 @@ mod ignore;
 mod image;
 mod inside;
 mod label;
+mod network;
 mod node;
 mod options;
 mod own;
@@ -33,7 +34,8 @@ use crate::{
     containers::EngineSettings,
     error::{ErrorKind, RunnerError},
     executor::{
-        BoxFuture, Chunk, Executor, Finished, Folders, JobIdentity, Patience, Program, ProgramPlace, Terminal,
+        BoxFuture, Chunk, ContainerNetwork, Executor, Finished, Folders, JobIdentity, Patience, Program,
+        ProgramPlace, Terminal,
     },
     host::{HostExecutor, StepFiles},
     nodes::{MachineNode, PlacedNode},
@@ -260,6 +262,16 @@ impl Executor for DockerExecutor {
             let run = place.exec(container, program, &files, &self.patience, output, stop);
             let ending = Box::pin(run).await?;
             Ok(Finished { ending, files: files.collect()? })
+        })
+    }
+
+    fn network<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+    ) -> BoxFuture<'a, Result<Option<ContainerNetwork>, RunnerError>> {
+        Box::pin(async move {
+            let place = self.any_place(job).await?;
+            Ok(place.network().await?.gateway)
         })
     }
 

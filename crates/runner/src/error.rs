@@ -55,6 +55,8 @@ pub enum ErrorKind {
     Container,
     /// A service container does not become healthy.
     Unhealthy,
+    /// The containers of a job cannot reach the services of actions.
+    ServicesUnreachable,
 }
 
 /// A part of a job that has a place of its own in the document.
@@ -107,6 +109,7 @@ impl ErrorKind {
             ErrorKind::Image => "SW0533",
             ErrorKind::Container => "SW0534",
             ErrorKind::Unhealthy => "SW0535",
+            ErrorKind::ServicesUnreachable => "SW0536",
             ErrorKind::NoTerminal => "SW0590",
             ErrorKind::Isolation => "SW0516",
         }

@@ -9,6 +9,7 @@ use crate::{
 use std::{
     collections::BTreeMap,
     future::Future,
+    net::IpAddr,
     path::{Path, PathBuf},
     pin::Pin,
     time::Duration,
@@ -60,6 +61,15 @@ pub trait Executor: Send + Sync {
         _nodes: &'a [MachineNode],
         _wanted: u32,
     ) -> BoxFuture<'a, Result<Option<PlacedNode>, RunnerError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    /// The network that the containers of a job are in, as far as this machine takes part in it; `None` where it does not,
+    /// or where there are no containers.
+    fn network<'a>(
+        &'a self,
+        _job: &'a JobIdentity,
+    ) -> BoxFuture<'a, Result<Option<ContainerNetwork>, RunnerError>> {
         Box::pin(async { Ok(None) })
     }
 
@@ -144,6 +154,15 @@ pub struct JobIdentity {
     /// A text no other attempt on this machine has; inherited in the environment by every process of the job, so
     /// that processes which left their group can still be told.
     pub tracking: String,
+}
+
+/// A network of containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContainerNetwork {
+    /// The address of this machine in it.
+    pub address: IpAddr,
+    /// How many bits are the same in all its addresses.
+    pub prefix: u8,
 }
 
 /// The folders of one job, as this machine sees them; [`Opened::paths`] tells where programs see them. Nothing in them

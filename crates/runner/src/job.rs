@@ -142,6 +142,8 @@ pub(crate) struct Job<'a> {
     pub(crate) uploads: usize,
     /// How its actions reach the services.
     pub(crate) services: ServiceAccess,
+    /// How its containers do, once somebody has asked.
+    pub(crate) services_inside: Option<ServiceAccess>,
     /// The number of the next step that is reported.
     pub(crate) next_step: usize,
     /// What a background step changed; nothing is noted for the job itself.
@@ -225,6 +227,7 @@ impl<'a> Job<'a> {
             matchers: Matchers::default(),
             uploads: 0,
             services: ServiceAccess::default(),
+            services_inside: None,
             next_step: 0,
             changes: None,
             reason: None,
@@ -260,6 +263,7 @@ impl<'a> Job<'a> {
             matchers: self.matchers.clone(),
             uploads: self.uploads,
             services: self.services.clone(),
+            services_inside: self.services_inside.clone(),
             next_step: self.next_step,
             changes: Some(Changes::default()),
             reason: None,

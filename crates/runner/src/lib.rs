@@ -61,8 +61,8 @@ pub use drive::drive;
 pub use dummy::DummyExecutor;
 pub use error::{ErrorKind, Part, RunnerError};
 pub use executor::{
-    BoxFuture, Chunk, Ending, Executor, Finished, Folders, JobIdentity, Patience, Program, ProgramPlace,
-    SCRIPT_ENV, Script, Terminal,
+    BoxFuture, Chunk, ContainerNetwork, Ending, Executor, Finished, Folders, JobIdentity, Patience, Program,
+    ProgramPlace, SCRIPT_ENV, Script, Terminal,
 };
 pub use filecommand::CommandFiles;
 pub use groups::{Groups, Membership};

@@ -1,9 +1,10 @@
 //! The services that actions talk to, as far as a job needs to know of them.
 
 use crate::{
-    error::RunnerError,
-    executor::{BoxFuture, JobIdentity},
+    error::{ErrorKind, RunnerError},
+    executor::{BoxFuture, ContainerNetwork, JobIdentity},
     job::Job,
+    report::{Annotation, Level},
 };
 use shipway_base::Secret;
 use shipway_workflow::run::JobRequest;
@@ -16,6 +17,13 @@ pub trait JobServices: Send + Sync + fmt::Debug {
         &'a self,
         request: &'a JobRequest,
         job: &'a JobIdentity,
+    ) -> BoxFuture<'a, Result<ServiceAccess, RunnerError>>;
+
+    /// Lets the containers of a job that was let in reach the services, through a network of theirs.
+    fn reach<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        network: ContainerNetwork,
     ) -> BoxFuture<'a, Result<ServiceAccess, RunnerError>>;
 
     /// Ends what the job may do. Called once for each job that was let in.
@@ -43,7 +51,52 @@ impl Job<'_> {
         for mask in &self.services.masks {
             self.log.masker.add(mask.expose());
         }
+        if self.base.is_some() {
+            // Its actions and scripts are in a container themselves.
+            self.services = self.services_inside(None).await;
+        }
         Ok(())
+    }
+
+    /// How containers of this job reach the services. Where they cannot, the job is told once, and they get nothing: an
+    /// action that knows of no service says so at once, and one that waits for an answer says nothing for long.
+    pub(crate) async fn services_inside(&mut self, step: Option<usize>) -> ServiceAccess {
+        if let Some(known) = &self.services_inside {
+            return known.clone();
+        }
+        let reached = match self.context.services.clone() {
+            Some(services) if !self.services.actions.is_empty() || !self.services.scripts.is_empty() => {
+                self.reach(services.as_ref()).await
+            }
+            Some(_) | None => Ok(ServiceAccess::default()),
+        };
+        let access = match reached {
+            Ok(access) => access,
+            Err(error) => {
+                let error =
+                    error.with_help("run the job on the machine itself, or see the page of this code");
+                let message = format!(
+                    "caches, artifacts and identity tokens are out of reach for the containers of this job: {error}"
+                );
+                self.log.annotate(Annotation { step, ..Annotation::new(Level::Warning, message) }).await;
+                ServiceAccess::default()
+            }
+        };
+        for mask in &access.masks {
+            self.log.masker.add(mask.expose());
+        }
+        self.services_inside = Some(access.clone());
+        access
+    }
+
+    async fn reach(&self, services: &dyn JobServices) -> Result<ServiceAccess, RunnerError> {
+        match self.executor.network(&self.identity).await? {
+            Some(network) => services.reach(&self.identity, network).await,
+            None => Err(RunnerError::new(
+                ErrorKind::ServicesUnreachable,
+                "their engine names no address of this machine in their network",
+            )),
+        }
     }
 
     /// Closes them again.

@@ -5,11 +5,11 @@
 
 use serde_json::{Map, Value as Json};
 use shipway_runner::{
-    Artifact, ArtifactError, Artifacts, BoxFuture, ErrorKind, JobIdentity, JobServices, NewArtifact,
-    RunnerError, ServiceAccess,
+    Artifact, ArtifactError, Artifacts, BoxFuture, ContainerNetwork, ErrorKind, JobIdentity, JobServices,
+    NewArtifact, RunnerError, ServiceAccess,
 };
 use shipway_services::{
-    ArtifactInfo, ArtifactStore, CacheAccess, CacheMode, Grant, Identity, KeepError, Options, Origin,
+    Access, ArtifactInfo, ArtifactStore, CacheAccess, CacheMode, Grant, Identity, KeepError, Options, Origin,
     ServiceError, Services,
 };
 use shipway_workflow::{
@@ -85,7 +85,22 @@ impl JobServices for RunServices {
             }
             let failed = |error: ServiceError| RunnerError::new(ErrorKind::Folder, error.to_string());
             let access = self.services.get().await.map_err(failed)?.grant(grant).map_err(failed)?;
-            Ok(ServiceAccess { actions: access.actions, scripts: access.scripts, masks: access.masks })
+            Ok(shown(access))
+        })
+    }
+
+    fn reach<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        network: ContainerNetwork,
+    ) -> BoxFuture<'a, Result<ServiceAccess, RunnerError>> {
+        Box::pin(async move {
+            let ContainerNetwork { address, prefix } = network;
+            let failed =
+                |error: ServiceError| RunnerError::new(ErrorKind::ServicesUnreachable, error.to_string());
+            let services = self.services.get().await.map_err(failed)?;
+            let network = shipway_services::Network::new(address, prefix);
+            services.open_door(&job.tracking, network).await.map(shown).map_err(failed)
         })
     }
 
@@ -96,6 +111,10 @@ impl JobServices for RunServices {
             }
         })
     }
+}
+
+fn shown(access: Access) -> ServiceAccess {
+    ServiceAccess { actions: access.actions, scripts: access.scripts, masks: access.masks }
 }
 
 fn grant(request: &JobRequest, job: &JobIdentity, run: &RunServices) -> Grant {
@@ -110,12 +129,12 @@ fn grant(request: &JobRequest, job: &JobIdentity, run: &RunServices) -> Grant {
     let (event, reference, base_ref) = (text("event_name"), text("ref"), text("base_ref"));
     let origin =
         Origin { event: &event, reference: &reference, base_ref: &base_ref, default_branch: &default_branch };
-    let mode = match request.cache_mode {
-        None | Some(Asked::Write) => CacheMode::Write,
-        Some(Asked::Read) => CacheMode::Read,
-        Some(Asked::WriteOnly) => CacheMode::WriteOnly,
-        Some(Asked::None) => CacheMode::None,
-    };
+    let mode = request.cache_mode.map(|mode| match mode {
+        Asked::Write => CacheMode::Write,
+        Asked::Read => CacheMode::Read,
+        Asked::WriteOnly => CacheMode::WriteOnly,
+        Asked::None => CacheMode::None,
+    });
     // Only when the workflow says so, and no caller of it says otherwise.
     let may_identify = request.permissions.get("id-token").is_some_and(|level| level == "write");
     let identity = may_identify.then(|| Identity {

@@ -1,6 +1,6 @@
 //! Why the services cannot start, and why a request is refused.
 
-use std::{io, path::PathBuf};
+use std::{io, net::IpAddr, path::PathBuf};
 
 /// Why the services cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,9 @@ pub enum ServiceErrorKind {
     /// No port of this machine could be listened on.
     #[error("cannot listen on loopback: {0}")]
     Listen(io::Error),
+    /// This machine has no such address, or none of its ports is free.
+    #[error("cannot listen on {0}: {1}")]
+    Door(IpAddr, io::Error),
     /// The system gives no random bytes.
     #[error("the system gives no random bytes: {0}")]
     Chance(getrandom::Error),

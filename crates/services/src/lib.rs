@@ -8,12 +8,14 @@
 //!   an entry visible.
 //! * `artifacts`: the protocol of artifacts; where they are kept is an [`ArtifactStore`] of the caller's.
 //! * `oidc`: identity tokens, signed with a key of this installation.
+//! * `door`: further addresses, each for the containers of one job.
 //! * `upload`: content that comes in blocks, written to files as it arrives and never held in memory.
 //! * `blocks`, `range`, `names`, `scope`: what was sent, read without trust; plain functions.
 
 mod artifacts;
 mod blocks;
 mod cache;
+mod door;
 mod error;
 mod grant;
 mod http;
@@ -29,6 +31,7 @@ mod upload;
 
 pub use artifacts::{ArtifactInfo, ArtifactStore, BoxFuture, KeepError, NewArtifact};
 pub use cache::CacheLimits;
+pub use door::Network;
 pub use error::{ServiceError, ServiceErrorKind};
 pub use grant::{Access, Grant, Identity};
 pub use names::check_artifact_name;

@@ -65,8 +65,8 @@ pub struct CacheAccess {
     pub read: Vec<String>,
     /// Where new entries go.
     pub write: Option<String>,
-    /// The mode it was narrowed by.
-    pub mode: CacheMode,
+    /// The mode it was narrowed by, where one was said.
+    pub mode: Option<CacheMode>,
 }
 
 impl CacheAccess {
@@ -75,7 +75,9 @@ impl CacheAccess {
     /// A pull request reads the caches of its base and of the default branch and writes only those of its own merge ref, so
     /// that nobody else restores what it saved. `pull_request_target` runs on the base branch for code that may come from
     /// anybody, so it writes nothing.
-    pub fn new(origin: Origin<'_>, mode: CacheMode) -> CacheAccess {
+    pub fn new(origin: Origin<'_>, mode: impl Into<Option<CacheMode>>) -> CacheAccess {
+        let said = mode.into();
+        let mode = said.unwrap_or_default();
         let branch = |name: &str| if name.is_empty() { None } else { Some(format!("refs/heads/{name}")) };
         let own = Some(origin.reference.to_owned()).filter(|own| !own.is_empty());
         let mut read: Vec<String> = Vec::new();
@@ -87,7 +89,7 @@ impl CacheAccess {
             }
         }
         let write = own.filter(|_| mode.writes() && origin.event != "pull_request_target");
-        CacheAccess { read: if mode.reads() { read } else { Vec::new() }, write, mode }
+        CacheAccess { read: if mode.reads() { read } else { Vec::new() }, write, mode: said }
     }
 
     /// The claim `ac` of a runtime token: each scope with 1 for reading, 2 for writing or 3 for both.

@@ -3,6 +3,7 @@
 use crate::{
     artifacts::Pending,
     cache::{CacheFolder, CacheLimits, Reserved},
+    door::{Guarded, Network},
     error::{Refusal, RefusalKind, ServiceError, ServiceErrorKind},
     grant::{Access, Grant},
     http,
@@ -11,17 +12,21 @@ use crate::{
 };
 use axum::serve::ListenerExt as _;
 use serde_json::Value;
-use shipway_base::{Clock, Secret, Timestamp};
+use shipway_base::{Clock, Timestamp};
 use std::{
     collections::BTreeMap,
     fmt, fs,
     net::{Ipv4Addr, SocketAddr},
+    ops::Deref,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::{net::TcpListener, sync::OnceCell};
-use tokio_util::sync::CancellationToken;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::OnceCell,
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How the services are run.
 #[derive(Clone, Debug)]
@@ -70,10 +75,25 @@ impl fmt::Debug for Services {
     }
 }
 
-/// What all requests share.
+/// The services as they are reached by one address.
 pub(crate) struct Inner {
-    pub(crate) clock: Clock,
+    /// The address, which signed links begin with.
     pub(crate) url: String,
+    /// What is the same at all of them.
+    core: Arc<Core>,
+}
+
+impl Deref for Inner {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
+}
+
+/// What all requests share.
+pub(crate) struct Core {
+    pub(crate) clock: Clock,
     pub(crate) issuer: String,
     pub(crate) signer: Signer,
     pub(crate) caches: CacheFolder,
@@ -94,6 +114,8 @@ pub(crate) struct State {
     pub(crate) caches: BTreeMap<u64, (String, Arc<Reserved>)>,
     /// Artifacts that are uploaded, by their number.
     pub(crate) artifacts: BTreeMap<u64, Arc<Pending>>,
+    /// Further addresses, by the job whose containers they are for.
+    doors: Vec<(String, DropGuard)>,
 }
 
 /// Links are good for so long: an upload may be large, and a download slow.
@@ -125,10 +147,9 @@ impl Services {
         let listen = |error| ServiceError::new("cannot start the services", ServiceErrorKind::Listen(error));
         let listener = listener.map_err(listen)?;
         let url = format!("http://{}", listener.local_addr().map_err(listen)?);
-        let inner = Arc::new(Inner {
+        let core = Arc::new(Core {
             clock: options.clock,
             issuer: options.issuer.unwrap_or_else(|| url.clone()),
-            url,
             signer: Signer::new(&key),
             caches,
             uploads: options.uploads,
@@ -138,26 +159,33 @@ impl Services {
             state: Mutex::default(),
             stopping: CancellationToken::new(),
         });
-        let router = http::router(inner.clone());
-        let stopping = inner.stopping.clone();
-        // Small answers must not wait for more to send.
-        let listener = listener.tap_io(|stream| {
-            let _slower = stream.set_nodelay(true);
-        });
-        tokio::spawn(async move {
-            // What is under way ends with the jobs that asked for it; nobody is left to wait for.
-            tokio::select! {
-                served = async { axum::serve(listener, router).await } => {
-                    if let Err(error) = served {
-                        tracing::error!(%error, "the services of actions stopped");
-                    }
-                }
-                () = stopping.cancelled() => {}
-            }
-        });
+        let inner = Arc::new(Inner { url, core });
+        serve(listener, inner.clone(), inner.stopping.clone());
         let sweeper = inner.clone();
         tokio::task::spawn_blocking(move || sweeper.caches.evict_all(sweeper.clock.now()));
         Ok(Services(inner))
+    }
+
+    /// Listens for the containers of a job that was let in, at an address of this machine in their network and for that
+    /// network alone, until the job ends. The answer is how they reach the services.
+    ///
+    /// # Errors
+    /// When the job was not let in, or this machine has no such address, as when the containers are in a virtual one.
+    pub async fn open_door(&self, job: &str, network: Network) -> Result<Access, ServiceError> {
+        let what = "cannot let the containers of a job in";
+        let grant = self.0.state().jobs.get(job).cloned();
+        let grant = grant.ok_or_else(|| {
+            ServiceError::new(what, ServiceErrorKind::Grant(format!("{job:?} was not let in")))
+        })?;
+        let failed = |error| ServiceError::new(what, ServiceErrorKind::Door(network.address(), error));
+        let listener = TcpListener::bind((network.address(), 0)).await.map_err(failed)?;
+        let url = format!("http://{}", listener.local_addr().map_err(failed)?);
+        let access = self.0.access(&grant, &url);
+        let door = CancellationToken::new();
+        let inner = Arc::new(Inner { url, core: self.0.core.clone() });
+        serve(Guarded { listener, network }, inner, door.clone());
+        self.0.state().doors.push((job.to_owned(), door.drop_guard()));
+        Ok(access)
     }
 
     /// The address, without a slash at the end.
@@ -182,29 +210,8 @@ impl Services {
                 return Err(ServiceError::new("cannot make the token of a job", kind));
             }
         }
-        let inner = &self.0;
-        let now = inner.clock.now();
-        let token = inner.signer.token(&grant, &inner.url, now);
-        let url = format!("{}/", inner.url);
-        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let mut access = Access { masks: vec![Secret::new(&*token)], ..Access::default() };
-        access.actions.extend([
-            pair("ACTIONS_RUNTIME_URL", &url),
-            pair("ACTIONS_RUNTIME_TOKEN", &token),
-            pair("ACTIONS_CACHE_URL", &url),
-            pair("ACTIONS_RESULTS_URL", &url),
-            pair("ACTIONS_CACHE_SERVICE_V2", "True"),
-            pair("ACTIONS_CACHE_MODE", grant.caches.mode.name()),
-        ]);
-        if grant.identity.is_some() {
-            // With a parameter, since clients append theirs with `&`.
-            access.scripts.extend([
-                pair("ACTIONS_ID_TOKEN_REQUEST_URL", &format!("{url}oidc/token?api-version=2.0")),
-                pair("ACTIONS_ID_TOKEN_REQUEST_TOKEN", &token),
-            ]);
-            access.actions.extend(access.scripts.clone());
-        }
-        inner.state().jobs.insert(grant.job.clone(), Arc::new(grant));
+        let access = self.0.access(&grant, &self.0.url);
+        self.0.state().jobs.insert(grant.job.clone(), Arc::new(grant));
         Ok(access)
     }
 
@@ -213,6 +220,7 @@ impl Services {
         let (caches, artifacts) = {
             let mut state = self.0.state();
             state.jobs.remove(job);
+            state.doors.retain(|(owner, _)| owner != job);
             let caches: Vec<_> = state.caches.extract_if(.., |_, (owner, _)| owner == job).collect();
             let artifacts: Vec<_> = state.artifacts.extract_if(.., |_, pending| pending.job == job).collect();
             (caches, artifacts)
@@ -237,7 +245,35 @@ impl Services {
     }
 }
 
-impl Inner {
+/// Answers at an address until it is told to stop. What is under way ends with the jobs that asked for it; nobody is left to
+/// wait for.
+fn serve<L>(listener: L, inner: Arc<Inner>, stopping: CancellationToken)
+where
+    L: axum::serve::Listener<Io = TcpStream, Addr = SocketAddr>,
+{
+    // Small answers must not wait for more to send.
+    let listener = listener.tap_io(|stream| {
+        let _slower = stream.set_nodelay(true);
+    });
+    let router = http::router(inner);
+    tokio::spawn(async move {
+        tokio::select! {
+            served = async { axum::serve(listener, router).await } => {
+                if let Err(error) = served {
+                    tracing::error!(%error, "the services of actions stopped");
+                }
+            }
+            () = stopping.cancelled() => {}
+        }
+    });
+}
+
+impl Core {
+    fn access(&self, grant: &Grant, url: &str) -> Access {
+        let token = self.signer.token(grant, url, self.clock.now());
+        Access::new(&format!("{url}/"), &token, grant.caches.mode, true, grant.identity.is_some())
+    }
+
     /// Nothing panics while it holds the lock, so what is behind a poisoned one is whole.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -91,7 +91,7 @@ impl Job<'_> {
         let image = self.prepare_image(image, current).await?;
         let mut env = self.container_environment(current);
         env.extend(inputs);
-        env.extend(self.services.actions.clone());
+        env.extend(self.services_inside(Some(current.index)).await.actions);
         let container = OwnContainer {
             job: self.identity.clone(),
             folders: self.folders.clone(),

@@ -56,7 +56,8 @@ pub(super) async fn run(
 ) -> Result<Ending, RunnerError> {
     let image = &container.image;
     let options = CreateContainerOptions::default();
-    let body = draft(place, container, files).finish(place.network.as_deref());
+    let network = place.network().await?;
+    let body = draft(place, container, files).finish(Some(&network.name));
     let made = place.engine.api.create_container(Some(options), body).await;
     let made = made.map_err(failed(&format!("cannot make a container from {image}")))?;
     let ending = run_made(place, &made.id, image, patience, output, stop).await;

@@ -1,11 +1,12 @@
 //! The place of one job that has containers: its network, its services, its own container.
 
 use super::{
-    engine::{Engine, failed},
+    engine::Engine,
     exec::{Exec, give_back},
     health,
     image::path_of,
-    label, prepare,
+    network::Network,
+    prepare,
     started::{Start, Started, last_lines, say},
     sweep::sweep,
 };
@@ -17,14 +18,14 @@ use crate::{
     place::{PathMap, Wants},
     process::TRACKING_ENV,
 };
-use bollard::{models::NetworkCreateRequest, query_parameters::ContainerArchiveInfoOptions};
+use bollard::query_parameters::ContainerArchiveInfoOptions;
 use shipway_workflow::expr::{Object, Value};
 use std::{
     collections::BTreeMap,
     path::Path,
     sync::{Mutex, PoisonError},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 
 /// Lines of a service's log that are shown when the job ends.
@@ -37,8 +38,8 @@ pub(super) struct Place {
     pub(super) engine: Engine,
     /// The text in the labels.
     pub(super) tracking: String,
-    /// The network that all its containers are in; none when it has only Docker actions.
-    pub(super) network: Option<String>,
+    /// The network that all its containers are in; made when the first of them is.
+    network: OnceCell<Network>,
     /// The container that its steps run in.
     pub(super) container: Option<Started>,
     /// Its services.
@@ -57,7 +58,7 @@ impl Place {
         Place {
             engine,
             tracking: job.tracking.clone(),
-            network: None,
+            network: OnceCell::new(),
             container: None,
             services: Vec::new(),
             paths: PathMap::default(),
@@ -86,7 +87,7 @@ impl Place {
             None => None,
         };
         let mut place = Place::bare(engine, job);
-        let network = place.make_network().await?;
+        let network = place.network().await?.name.clone();
         if container.is_some() {
             place.paths = prepare::paths(folders, wants);
         }
@@ -104,19 +105,12 @@ impl Place {
         health::wait(&place.engine, &started, output, stop).await?;
         place.services = started;
         place.container = own;
-        place.network = Some(network);
         Ok(place)
     }
 
-    async fn make_network(&self) -> Result<String, RunnerError> {
-        let request = NetworkCreateRequest {
-            name: self.tracking.clone(),
-            labels: Some(label::labels(&self.tracking).into_iter().collect()),
-            ..NetworkCreateRequest::default()
-        };
-        let made = self.engine.api.create_network(request).await;
-        made.map_err(failed("cannot make the network of the job"))?;
-        Ok(self.tracking.clone())
+    /// The network of the job.
+    pub(super) async fn network(&self) -> Result<&Network, RunnerError> {
+        self.network.get_or_try_init(|| Network::make(&self.engine, &self.tracking)).await
     }
 
     /// The environment of the job's container.
@@ -135,7 +129,7 @@ impl Place {
 
     /// `container` and `services` of the `job` context.
     pub(super) fn contexts(&self) -> Object {
-        let network = self.network.clone().unwrap_or_default();
+        let network = self.network.get().map(|network| network.name.clone()).unwrap_or_default();
         let mut container = Object::new();
         if let Some(own) = &self.container {
             container.insert("id", own.id.as_str());

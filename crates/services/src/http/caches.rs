@@ -40,7 +40,7 @@ pub(super) async fn reserve(
     check_cache_key(key).map_err(Refusal::invalid)?;
     check_version(version)?;
     let Some(scope) = grant.caches.write.clone() else {
-        let mode = grant.caches.mode.name();
+        let mode = grant.caches.mode.unwrap_or_default().name();
         return Err(Refusal::denied(format!(
             "this job may not save caches (cache-mode: {mode}, or its event)"
         )));

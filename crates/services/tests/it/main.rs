@@ -4,6 +4,7 @@ mod artifacts;
 mod caches;
 mod caches_v1;
 mod client;
+mod doors;
 mod hostile;
 mod identity;
 mod store;

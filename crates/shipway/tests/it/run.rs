@@ -3,6 +3,7 @@
 mod bad;
 mod breaks;
 mod calls;
+mod engine;
 mod events;
 mod good;
 mod interrupt;

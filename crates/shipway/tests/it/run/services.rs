@@ -5,13 +5,17 @@ use crate::support::{Answer, Folder, project};
 use serde_json::Value;
 
 /// Whether the packages are there; where they are not, the test says so loudly.
-#[expect(clippy::print_stdout, reason = "what is not tested is said loudly")]
 fn has_packages() -> bool {
     let found = project().join("tests/actions/node_modules/@actions/cache").is_dir();
     if !found {
-        println!("NOT TESTED: run `cargo xtask test`, or `npm ci` in tests/actions");
+        said_packages_are_missing();
     }
     found
+}
+
+#[expect(clippy::print_stdout, reason = "what is not tested is said loudly")]
+pub(super) fn said_packages_are_missing() {
+    println!("NOT TESTED: run `cargo xtask test`, or `npm ci` in tests/actions");
 }
 
 /// A workflow whose steps come after the action was put at `./services`.
@@ -123,7 +127,7 @@ fn tokens_are_for_those_who_may_and_never_seen() {
     let (_, events) = run(&folder, &[]);
     let log = log(&events);
     let has = |line: &str| assert!(log.contains(&line), "{line}\n{log:#?}");
-    has("sees ACTIONS_CACHE_MODE ACTIONS_CACHE_SERVICE_V2 ACTIONS_CACHE_URL ACTIONS_ID_TOKEN_REQUEST_TOKEN \
+    has("sees ACTIONS_CACHE_SERVICE_V2 ACTIONS_CACHE_URL ACTIONS_ID_TOKEN_REQUEST_TOKEN \
          ACTIONS_ID_TOKEN_REQUEST_URL ACTIONS_RESULTS_URL ACTIONS_RUNTIME_TOKEN ACTIONS_RUNTIME_URL");
     has("the runtime token is ***");
     has("the token is ***");
