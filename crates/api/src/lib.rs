@@ -19,6 +19,7 @@ mod run;
 mod sarif;
 mod system;
 pub mod time;
+mod value;
 mod workflow;
 
 pub use event::{RolloutEvent, RolloutEventKind};
@@ -46,6 +47,7 @@ pub use sarif::{
     SarifText, SarifTool,
 };
 pub use system::{Health, SignInLink, Version};
+pub use value::{NamedValue, NamedValues, SetValue, ValueKind};
 pub use workflow::{
     DispatchRequest, Workflow, WorkflowInput, WorkflowInputKind, WorkflowSchedule, Workflows,
 };

@@ -3,9 +3,9 @@
 //! Nothing here sends anything. The binary sends a [`Request`] and gives what came back to [`Request::read`].
 
 use crate::{
-    CommandRequest, DeployRequest, Deployed, DispatchRequest, JobKey, LogPage, Page, Problem, Release,
-    RerunRequest, Rollout, RolloutCommand, RolloutEvent, RolloutId, RolloutQuery, RolloutSummary, Run, RunId,
-    RunQuery, RunSummary, SignInLink, Version, Workflows,
+    CommandRequest, DeployRequest, Deployed, DispatchRequest, JobKey, LogPage, NamedValue, NamedValues, Page,
+    Problem, Release, RerunRequest, Rollout, RolloutCommand, RolloutEvent, RolloutId, RolloutQuery,
+    RolloutSummary, Run, RunId, RunQuery, RunSummary, SetValue, SignInLink, ValueKind, Version, Workflows,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt, marker::PhantomData};
@@ -13,7 +13,7 @@ use std::{fmt, marker::PhantomData};
 /// A request whose good answer is a `T`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request<T> {
-    /// `GET` or `POST`.
+    /// `GET`, `POST`, `PUT` or `DELETE`.
     pub method: &'static str,
     /// The path with its query, beginning with `/api/v1`.
     pub path: String,
@@ -96,6 +96,32 @@ pub fn workflows(git_ref: Option<&str>) -> Request<Workflows> {
 /// Starts a workflow by hand, by the name of its file; the answer is the run.
 pub fn dispatch(file: &str, request: &DispatchRequest) -> Request<Run> {
     post(format!("/api/v1/workflows/{}/dispatches", percent_encode(file)), request)
+}
+
+/// All secrets, without their values, or all variables.
+pub fn values(kind: ValueKind) -> Request<NamedValues> {
+    get(format!("/api/v1/{}", kind.segment()))
+}
+
+/// Sets a secret or a variable of the repository, or of an environment.
+pub fn set_value(
+    kind: ValueKind,
+    environment: Option<&str>,
+    name: &str,
+    value: &SetValue,
+) -> Request<NamedValue> {
+    Request { method: "PUT", ..post(value_path(kind, environment, name), value) }
+}
+
+/// Takes a secret or a variable away.
+pub fn remove_value(kind: ValueKind, environment: Option<&str>, name: &str) -> Request<Done> {
+    Request { method: "DELETE", ..get(value_path(kind, environment, name)) }
+}
+
+fn value_path(kind: ValueKind, environment: Option<&str>, name: &str) -> String {
+    let mut query = Query::default();
+    query.text("environment", environment);
+    format!("/api/v1/{}/{}{}", kind.segment(), percent_encode(name), query.0)
 }
 
 /// Lines of a job's log, from `from` (counted from 1), at most `count`.

@@ -46,6 +46,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
     let context = JobContext {
         clock: clock.clone(),
         secrets: Arc::default(),
+        environments: Arc::default(),
         repository: Repository { path: ".".into(), revision: Revision::WorkingTree },
         artifacts: Arc::new(ArtifactFolder::new("unused", clock)),
         services: None,

@@ -15,6 +15,8 @@ pub struct JobContext {
     pub clock: Clock,
     /// The `secrets` context; every value is masked.
     pub secrets: Arc<BTreeMap<String, Secret>>,
+    /// What jobs with an `environment` get beside, by its name in small letters.
+    pub environments: Arc<BTreeMap<String, EnvironmentValues>>,
     /// The repository that `actions/checkout` and `uses: ./` read.
     pub repository: Repository,
     /// Where artifacts go and come from.
@@ -45,6 +47,15 @@ pub struct JobContext {
     pub slots: Arc<Semaphore>,
     /// Where jobs wait for somebody when a step has failed; they do not where there are none.
     pub breaks: Option<Breaks>,
+}
+
+/// The secrets and variables of an environment, which come before those of the repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EnvironmentValues {
+    /// The secrets, by name in capitals.
+    pub secrets: BTreeMap<String, Secret>,
+    /// The variables, by name in capitals.
+    pub vars: BTreeMap<String, String>,
 }
 
 /// A git repository on this machine and the state of it that a run is about.

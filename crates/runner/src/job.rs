@@ -3,7 +3,7 @@
 use crate::{
     action::Loaded,
     background::Changes,
-    context::JobContext,
+    context::{EnvironmentValues, JobContext},
     env,
     error::{ErrorKind, RunnerError},
     executor::{Executor, Folders, JobIdentity, Program},
@@ -27,6 +27,7 @@ use shipway_workflow::{
     run::{Conclusion, JobRequest, SecretScope},
 };
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fs,
     path::PathBuf,
@@ -77,6 +78,7 @@ pub async fn run_job(
             return outcome;
         }
     };
+    let request = &*with_variables(request, context);
     let identity = identity(request, context);
     let mut stop = Stop::new(cancel, request.timeout, request.cancel_timeout);
     let opening = opening::open(&mut log, request, context, executor, &identity, &mut stop);
@@ -471,7 +473,33 @@ fn narrowed(request: &JobRequest, context: &JobContext) -> Result<JobContext, Ru
         narrowed.secrets =
             Arc::new(request.secrets.of(&context.secrets).map_err(|found| expression(&found))?);
     }
+    // Those of an environment belong to the job that names it, also where a caller gave it others.
+    if let Some(own) = environment(request, context) {
+        let mut secrets = (*narrowed.secrets).clone();
+        secrets.retain(|name, _| !own.secrets.keys().any(|known| known.eq_ignore_ascii_case(name)));
+        secrets.extend(own.secrets.iter().map(|(name, secret)| (name.clone(), secret.clone())));
+        narrowed.secrets = Arc::new(secrets);
+    }
     Ok(narrowed)
+}
+
+/// The request with the variables of the job's environment, which come before those of the repository.
+fn with_variables<'r>(request: &'r JobRequest, context: &JobContext) -> Cow<'r, JobRequest> {
+    match environment(request, context) {
+        Some(own) if !own.vars.is_empty() => {
+            let mut vars = request.vars.as_object().cloned().unwrap_or_default();
+            for (name, value) in &own.vars {
+                vars.insert(name.as_str(), value.as_str());
+            }
+            Cow::Owned(JobRequest { vars: vars.into(), ..request.clone() })
+        }
+        Some(_) | None => Cow::Borrowed(request),
+    }
+}
+
+/// What the job's environment gives it.
+fn environment<'c>(request: &JobRequest, context: &'c JobContext) -> Option<&'c EnvironmentValues> {
+    context.environments.get(&request.environment.as_ref()?.to_lowercase())
 }
 
 fn add_masks(log: &mut Log, request: &JobRequest, context: &JobContext) {

@@ -54,7 +54,7 @@ mod wants;
 pub use artifacts::{Artifact, ArtifactError, ArtifactFolder, Artifacts, NewArtifact};
 pub use breakpoint::{Break, Breaks, Broken, Decision, Request};
 pub use containers::{EngineSettings, with_containers};
-pub use context::{JobContext, Repository, Revision};
+pub use context::{EnvironmentValues, JobContext, Repository, Revision};
 #[cfg(feature = "docker")]
 pub use docker::DockerExecutor;
 pub use drive::drive;

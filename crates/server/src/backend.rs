@@ -6,10 +6,12 @@
 use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use shipway_api::{
-    CommandRequest, DeployRequest, Deployed, DispatchRequest, Health, JobKey, LogMatches, LogSearch, Page,
-    PageQuery, RawLine, Release, RerunRequest, Rollout, RolloutCommand, RolloutEvent, RolloutId,
-    RolloutQuery, RolloutSummary, Run, RunId, RunQuery, RunSummary, Workflows,
+    CommandRequest, DeployRequest, Deployed, DispatchRequest, Health, JobKey, LogMatches, LogSearch,
+    NamedValue, NamedValues, Page, PageQuery, RawLine, Release, RerunRequest, Rollout, RolloutCommand,
+    RolloutEvent, RolloutId, RolloutQuery, RolloutSummary, Run, RunId, RunQuery, RunSummary, ValueKind,
+    Workflows,
 };
+use shipway_base::Secret;
 use std::{fmt, io};
 use tokio::sync::broadcast;
 
@@ -37,6 +39,15 @@ pub trait Backend: Send + Sync + 'static {
     /// Starts a workflow by hand, by the name of its file. What is wrong with the file or the inputs is
     /// [`BackendErrorKind::Document`], and then there is no run.
     fn dispatch(&self, file: String, request: DispatchRequest, by: Actor) -> Answer<'_, RunId>;
+
+    /// All secrets, without their values, or all variables.
+    fn values(&self, kind: ValueKind) -> Answer<'_, NamedValues>;
+
+    /// Sets a secret or a variable.
+    fn set_value(&self, place: ValuePlace, value: Secret, by: Actor) -> Answer<'_, NamedValue>;
+
+    /// Takes a secret or a variable away.
+    fn remove_value(&self, place: ValuePlace, by: Actor) -> Answer<'_, ()>;
 
     /// Lines of a job's log.
     fn log(&self, run: RunId, job: JobKey, range: LogRange) -> Answer<'_, LogSlice>;
@@ -95,6 +106,17 @@ pub enum Change {
     Rollout(RolloutId),
     /// The workflows of the default branch, or when they run next by themselves.
     Workflows,
+}
+
+/// Which secret or variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValuePlace {
+    /// Which of the two.
+    pub kind: ValueKind,
+    /// The environment; none for the repository.
+    pub environment: Option<String>,
+    /// The name.
+    pub name: String,
 }
 
 /// Who asks for a change.

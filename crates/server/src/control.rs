@@ -14,5 +14,6 @@ mod run_artifacts;
 mod runpage;
 pub(crate) mod runs;
 mod unpack;
+pub(crate) mod values;
 pub(crate) mod watch;
 pub(crate) mod world;

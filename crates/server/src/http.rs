@@ -14,6 +14,7 @@ mod live;
 mod pages;
 mod params;
 mod serve;
+mod settings;
 mod workflows;
 
 use crate::{backend::Backend, job_services::LazyServices};
@@ -65,6 +66,7 @@ pub fn router(context: Context) -> Router {
         .merge(pages::routes())
         .merge(forms::routes())
         .merge(workflows::routes())
+        .merge(settings::routes())
         .merge(live::routes())
         .nest("/api/v1", api::routes())
         .route_layer(middleware::from_fn(access::check_scope))

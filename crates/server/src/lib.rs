@@ -7,4 +7,5 @@ pub mod http;
 pub mod job_services;
 pub mod source;
 pub mod up;
+mod vault;
 pub mod web;

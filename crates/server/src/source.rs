@@ -152,6 +152,24 @@ pub fn complete_inputs(github: &mut Value, plan: &RunPlan) {
     }
 }
 
+/// Whether an event is about changes that come from another repository, so that whoever wrote them need not be trusted. A
+/// request whose repository was removed is one.
+///
+/// `pull_request_target` and what follows a run take the files of the base repository, so that they are its own.
+pub fn is_from_fork(event: &Event) -> bool {
+    if !["pull_request", "pull_request_review", "pull_request_review_comment"].contains(&event.name.as_str())
+    {
+        return false;
+    }
+    let repository = |side: &str| {
+        event.payload.pointer(&format!("/pull_request/{side}/repo/full_name")).and_then(Value::as_str)
+    };
+    match (repository("head"), repository("base")) {
+        (Some(head), Some(base)) => !head.eq_ignore_ascii_case(base),
+        (None, _) | (_, None) => true,
+    }
+}
+
 /// The short name of a ref and whether it is a branch or a tag.
 pub fn ref_name(reference: &str) -> (&str, &'static str) {
     if let Some(tag) = reference.strip_prefix("refs/tags/") {
@@ -176,6 +194,26 @@ mod tests {
         check(Some("/srv/git/web.git"), "/home/me/My Shop", "local/My-Shop");
         check(Some("file:///srv/git/web.git"), "/srv/web.git", "local/web");
         check(None, "/", "local/repository");
+    }
+
+    #[test]
+    fn knows_forks() {
+        let event = |name: &str, payload: Value| Event {
+            name: name.to_owned(),
+            payload,
+            reference: "refs/pull/1/merge".to_owned(),
+            sha: String::new(),
+            changed: None,
+        };
+        let request = |head: Value| json!({ "pull_request": { "head": { "repo": head }, "base": { "repo": { "full_name": "acme/web" } } } });
+        let fork = request(json!({ "full_name": "eve/web" }));
+        assert!(is_from_fork(&event("pull_request", fork.clone())));
+        assert!(is_from_fork(&event("pull_request_review", fork.clone())));
+        assert!(is_from_fork(&event("pull_request", request(Value::Null))), "the fork was removed");
+        assert!(is_from_fork(&event("pull_request", json!({}))));
+        assert!(!is_from_fork(&event("pull_request", request(json!({ "full_name": "Acme/web" })))));
+        assert!(!is_from_fork(&event("pull_request_target", fork.clone())), "it runs what the base says");
+        assert!(!is_from_fork(&event("push", fork)));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::{
     control::{
         plane::Plane,
         runs::{RunSettings, Runs},
+        values::{self, Values},
         watch,
         world::World,
     },
@@ -12,13 +13,17 @@ use crate::{
     http::{self, auth::Auth},
     job_services::LazyServices,
     source::RepositoryName,
+    vault::Vault,
 };
 use shipway_base::{Clock, Secret};
 use shipway_router::{Router, RouterError};
 use shipway_runner::{
     ActionStore, EngineSettings, ErrorKind, HostExecutor, Patience, reap_orphans, with_containers,
 };
-use shipway_store::{Store, StoreError};
+use shipway_store::{
+    Store, StoreError,
+    models::{self, values::ValueKind},
+};
 use shipway_target::ProcessTarget;
 use shipway_traffic::{AffinityKey, Table};
 use std::{
@@ -56,6 +61,10 @@ pub struct UpOptions {
     pub run_existing: bool,
     /// Jobs of one run that may run at once.
     pub max_jobs: usize,
+    /// The key of the secrets, when it is not to be kept in the data folder.
+    pub secrets_key: Option<Secret>,
+    /// Take away the secrets that cannot be opened, because their key is lost.
+    pub forget_secrets: bool,
 }
 
 /// An address to listen on.
@@ -102,6 +111,8 @@ pub enum UpErrorKind {
     Repository,
     /// The data folder is not ours.
     Folder,
+    /// The key of the secrets is not there, or is another one.
+    Key,
     /// Anything else.
     Other,
 }
@@ -152,6 +163,8 @@ impl Up {
             options.data.clone(),
             node,
         ));
+        let vault = vault(&options, &world.store).await?;
+        let values = Arc::new(Values::new(world.clone(), vault));
         let services = Arc::new(services(&options, address));
         let auth = Arc::new(Auth::new(keys.session));
         let tokens = (auth.clone(), options.clock.clone());
@@ -169,6 +182,7 @@ impl Up {
             url: format!("http://{address}"),
             server_url: official(address),
             services: services.clone(),
+            values: values.clone(),
             token: Box::new(move |run| {
                 let (auth, clock) = &tokens;
                 auth.run_token(run.into(), clock.now() + Duration::from_secs(24 * 3_600))
@@ -176,7 +190,8 @@ impl Up {
             slots: Arc::new(Semaphore::new(options.max_jobs)),
         };
         let runs = Runs::new(world.clone(), git, settings);
-        let plane = Plane::start(world.clone(), runs.clone()).await.map_err(|error| store_error(&error))?;
+        let plane =
+            Plane::start(world.clone(), runs.clone(), values).await.map_err(|error| store_error(&error))?;
         let context = http::Context {
             backend: plane.clone(),
             auth: auth.clone(),
@@ -246,6 +261,38 @@ impl Up {
         }
         self.services.stop();
         self.target.stop_all(GRACE).await;
+    }
+}
+
+/// The vault of the secrets that are stored, which must open all of them.
+async fn vault(options: &UpOptions, store: &Store) -> Result<Vault, UpError> {
+    let refused = |message: String| {
+        UpError::new(UpErrorKind::Key, "SW0918", message).help(
+            "give the key that they were sealed with, as secrets.key in the data folder or in SHIPWAY_SECRETS_KEY; when it \
+             is lost, --forget-secrets takes away what cannot be opened",
+        )
+    };
+    let stored = store.values(ValueKind::Secret).await.map_err(|error| store_error(&error))?;
+    let fresh = stored.is_empty() || options.forget_secrets;
+    let vault = Vault::open(&options.data, options.secrets_key.as_ref(), fresh)
+        .map_err(|error| refused(chain(&error)))?;
+    let lost = values::lost(store, &vault).await.map_err(|error| store_error(&error))?;
+    if options.forget_secrets {
+        let gone = lost.iter().map(|row| models::values::remove(row.kind, &row.environment, &row.name));
+        store.batch(gone.collect()).await.map_err(|error| store_error(&error))?;
+        return Ok(vault);
+    }
+    match lost.first() {
+        None => Ok(vault),
+        Some(row) => {
+            let count = lost.len();
+            Err(refused(format!(
+                "the key opens {} of {} secrets; one that it does not open is {}",
+                stored.len() - count,
+                stored.len(),
+                row.name
+            )))
+        }
     }
 }
 

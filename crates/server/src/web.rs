@@ -22,6 +22,7 @@ pub mod rollout;
 pub mod rollouts;
 pub mod run;
 pub mod runs;
+pub mod settings;
 pub mod sign_in;
 mod steps;
 pub mod workflow;

@@ -6,6 +6,7 @@ use crate::{
     exit::{Exit, Failure},
 };
 use clap::{Args, Parser, Subcommand};
+use shipway_api::ValueKind;
 use std::{io::Write as _, path::PathBuf};
 
 /// Takes a commit to production, safely, in one binary.
@@ -45,6 +46,18 @@ enum Verb {
     Deploy(commands::deploy::Options),
     /// Print a link that signs one browser in to the pages, once
     SignIn(Server),
+    /// Set, list and remove secrets of a running server; values come from standard input
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  shipway secret set TOKEN < token.txt\n  pass show deploy | shipway secret set KEY --environment production\n  shipway secret list\n  shipway secret rm TOKEN"
+    )]
+    Secret(commands::value::Verb),
+    /// Set, list and remove variables of a running server; values come from standard input
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  echo eu | shipway var set REGION\n  shipway var list\n  shipway var rm REGION"
+    )]
+    Var(commands::value::Verb),
     /// Look at and steer deliveries
     #[command(
         subcommand,
@@ -98,6 +111,8 @@ pub(crate) fn main(environment: &Environment) -> Exit {
         Verb::Dispatch(options) => wait(commands::dispatch::run(environment, options)),
         Verb::Deploy(options) => wait(commands::deploy::run(environment, options)),
         Verb::SignIn(server) => wait(commands::sign_in::run(environment, server)),
+        Verb::Secret(verb) => wait(commands::value::run(environment, ValueKind::Secret, verb)),
+        Verb::Var(verb) => wait(commands::value::run(environment, ValueKind::Variable, verb)),
         Verb::Rollout(verb) => wait(commands::rollout::run(environment, verb)),
         Verb::DemoService { config, port } => wait(commands::demo_service::serve(&config, port)),
     };

@@ -12,4 +12,5 @@ pub(crate) mod run;
 pub(crate) mod sign_in;
 pub(crate) mod split;
 pub(crate) mod up;
+pub(crate) mod value;
 pub(crate) mod why;

@@ -7,6 +7,7 @@ mod page;
 pub mod releases;
 pub mod rollouts;
 pub mod runs;
+pub mod values;
 mod words;
 
 pub use page::{Page, Paging};

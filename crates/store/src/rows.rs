@@ -6,6 +6,7 @@
 
 pub mod delivery;
 pub mod run;
+pub mod value;
 
 mod evidence;
 mod stored;

@@ -20,6 +20,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "artifact types",
         sql: include_str!("../migrations/0002_artifact_types.sql"),
     },
+    Migration {
+        version: 3,
+        name: "secrets and variables",
+        sql: include_str!("../migrations/0003_values.sql"),
+    },
 ];
 
 /// The file name of the database.

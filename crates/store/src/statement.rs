@@ -141,6 +141,7 @@ mod tests {
             models::releases::ALL,
             models::rollouts::ALL,
             models::runs::ALL,
+            models::values::ALL,
             sessions::ALL,
             settings::ALL,
             writer::ALL,

@@ -251,6 +251,7 @@ pub(crate) fn context(dir: &Path) -> JobContext {
     JobContext {
         clock: clock.clone(),
         secrets: Arc::default(),
+        environments: Arc::default(),
         repository: Repository { path: dir.join("repository"), revision: Revision::WorkingTree },
         artifacts: Arc::new(ArtifactFolder::new(dir.join("artifacts"), clock)),
         services: None,

@@ -4,14 +4,16 @@ use super::{
     deliver::{Answered, Service},
     present, runpage,
     runs::Runs,
+    values::Values,
     world::{World, unavailable},
 };
 use crate::backend::{
     Actor, Answer, ArtifactBody, Backend, BackendError, BackendErrorKind, Change, LogRange, LogSlice,
+    ValuePlace,
 };
 use futures_util::StreamExt as _;
 use shipway_api as api;
-use shipway_base::{Id, Source};
+use shipway_base::{Id, Secret, Source};
 use shipway_rollout::delivery::{Command, Release, Rollout, Spec};
 use shipway_store::{
     LogName, Search, StoreError,
@@ -30,6 +32,7 @@ use tokio::sync::{Mutex, broadcast};
 pub(crate) struct Plane {
     world: Arc<World>,
     runs: Arc<Runs>,
+    values: Arc<Values>,
     services: Mutex<BTreeMap<String, Service>>,
     /// The hosts that each service's newest release claims; an empty list claims whatever nobody else does.
     hosts: Mutex<BTreeMap<String, Vec<String>>>,
@@ -37,7 +40,11 @@ pub(crate) struct Plane {
 
 impl Plane {
     /// A control plane of these parts, with the loops of all services that were ever deployed.
-    pub(crate) async fn start(world: Arc<World>, runs: Arc<Runs>) -> Result<Arc<Plane>, StoreError> {
+    pub(crate) async fn start(
+        world: Arc<World>,
+        runs: Arc<Runs>,
+        values: Arc<Values>,
+    ) -> Result<Arc<Plane>, StoreError> {
         let mut services = BTreeMap::new();
         let mut hosts = BTreeMap::new();
         for row in world.store.deliveries().await? {
@@ -52,7 +59,7 @@ impl Plane {
             let service = Service::start(world.clone(), &row.service).await?;
             services.insert(row.service, service);
         }
-        Ok(Arc::new(Plane { world, runs, services: Mutex::new(services), hosts: Mutex::new(hosts) }))
+        Ok(Arc::new(Plane { world, runs, values, services: Mutex::new(services), hosts: Mutex::new(hosts) }))
     }
 
     /// The loop of a service, started when this is its first deployment.
@@ -290,6 +297,24 @@ impl Backend for Plane {
 
     fn dispatch(&self, file: String, request: api::DispatchRequest, by: Actor) -> Answer<'_, api::RunId> {
         Box::pin(async move { self.runs.dispatch(&file, &request, &by).await.map(Into::into) })
+    }
+
+    fn values(&self, kind: api::ValueKind) -> Answer<'_, api::NamedValues> {
+        Box::pin(self.values.list(kind))
+    }
+
+    fn set_value(&self, place: ValuePlace, value: Secret, by: Actor) -> Answer<'_, api::NamedValue> {
+        Box::pin(async move {
+            let ValuePlace { kind, environment, name } = place;
+            self.values.set(kind, environment.as_deref(), &name, &value, &by).await
+        })
+    }
+
+    fn remove_value(&self, place: ValuePlace, by: Actor) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let ValuePlace { kind, environment, name } = place;
+            self.values.remove(kind, environment.as_deref(), &name, &by).await
+        })
     }
 
     fn log(&self, run: api::RunId, job: api::JobKey, range: LogRange) -> Answer<'_, LogSlice> {

@@ -8,6 +8,7 @@ use super::{
     journal::StoreJournal,
     progress,
     run_artifacts::RunArtifacts,
+    values::{RunValues, Values, ValuesError},
     world::{World, lock, unavailable},
 };
 use crate::{
@@ -68,6 +69,8 @@ pub(crate) struct RunSettings {
     pub(crate) server_url: String,
     /// What actions talk to.
     pub(crate) services: Arc<LazyServices>,
+    /// Secrets and variables.
+    pub(crate) values: Arc<Values>,
     /// Makes the token of a run.
     pub(crate) token: Box<dyn Fn(Id<RunRow>) -> Secret + Send + Sync>,
     /// Jobs of all runs that may run at once take one of these each.
@@ -94,6 +97,9 @@ pub(crate) enum RunError {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Secrets or variables cannot be read.
+    #[error(transparent)]
+    Values(#[from] ValuesError),
     /// The documents have errors, and no run was wanted then.
     #[error("{}", first_finding(.0))]
     Refused(Diagnostics),
@@ -262,8 +268,8 @@ impl Runs {
             // Effects of the past were carried out, or are asked for again by what follows.
             let _past = run.apply(&input, at);
         }
-        let token = (self.settings.token)(id);
-        self.start(id, run, &context, version, &created.sha, token);
+        let values = self.settings.values.for_run(run.plan().event()).await?;
+        self.start(id, run, &context, version, &created.sha, values);
         Ok(())
     }
 
@@ -289,7 +295,7 @@ impl Runs {
         shared: &RunContext,
         version: u64,
         sha: &str,
-        token: Secret,
+        values: RunValues,
     ) {
         let cancel = Cancel::new();
         let group = match run.plan().concurrency(shared) {
@@ -301,7 +307,7 @@ impl Runs {
             }
         };
         lock(&self.active).insert(id, cancel.clone());
-        let context = self.context(id, sha, token);
+        let context = self.context(id, sha, values);
         let mut journal = StoreJournal::new(self.world.clone(), id, version, run.clone());
         let (sender, receiver) = mpsc::channel(REPORTS);
         let world = self.world.clone();
@@ -366,7 +372,8 @@ impl Runs {
         });
     }
 
-    fn context(&self, id: Id<RunRow>, sha: &str, token: Secret) -> JobContext {
+    fn context(&self, id: Id<RunRow>, sha: &str, values: RunValues) -> JobContext {
+        let token = (self.settings.token)(id);
         let extra = BTreeMap::from([("SHIPWAY_URL".to_owned(), self.settings.url.clone())]);
         let secret = BTreeMap::from([("SHIPWAY_TOKEN".to_owned(), token)]);
         let artifacts: Arc<dyn Artifacts> = Arc::new(RunArtifacts::new(self.world.clone(), id));
@@ -374,7 +381,8 @@ impl Runs {
         let services = RunServices::new(self.settings.services.clone(), artifacts.clone(), namespace);
         JobContext {
             clock: self.world.clock.clone(),
-            secrets: Arc::default(),
+            secrets: Arc::new(values.secrets),
+            environments: Arc::new(values.environments),
             repository: Repository {
                 path: self.git.folder().to_path_buf(),
                 revision: Revision::Commit(sha.to_owned()),

@@ -55,7 +55,9 @@ pub(super) async fn check_origin(request: Request, next: Next) -> Response {
 pub(super) async fn check_scope(request: Request, next: Next) -> Response {
     if let Some(Principal::Run(id)) = request.extensions().get::<Principal>() {
         let path = request.uri().path();
-        let reads = *request.method() == Method::GET && path.starts_with("/api/v1/");
+        // A job reads its secrets where its workflow names them, and not those of others here.
+        let others = path.starts_with("/api/v1/secrets") || path.starts_with("/api/v1/variables");
+        let reads = *request.method() == Method::GET && path.starts_with("/api/v1/") && !others;
         let deploys = *request.method() == Method::POST && path == "/api/v1/deployments";
         if !reads && !deploys {
             let detail =

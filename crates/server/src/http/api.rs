@@ -3,6 +3,7 @@
 mod logs;
 mod rollouts;
 mod runs;
+mod values;
 mod workflows;
 
 use super::{
@@ -34,6 +35,7 @@ pub(super) fn routes() -> Router<Context> {
         .route("/sign-in-links", post(sign_in_link))
         .merge(runs::routes())
         .merge(workflows::routes())
+        .merge(values::routes())
         .merge(logs::routes())
         .merge(rollouts::routes())
 }

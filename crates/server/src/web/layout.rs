@@ -46,7 +46,13 @@ pub fn document(view: &View, chrome: Chrome<'_>) -> Markup {
 }
 
 fn header(view: &View, chrome: Chrome<'_>) -> Markup {
-    let places = [("/", "Home"), ("/runs", "Runs"), ("/workflows", "Workflows"), ("/rollouts", "Rollouts")];
+    let places = [
+        ("/", "Home"),
+        ("/runs", "Runs"),
+        ("/workflows", "Workflows"),
+        ("/rollouts", "Rollouts"),
+        ("/settings", "Settings"),
+    ];
     html! {
         header class="top" {
             a class="brand" href="/" {

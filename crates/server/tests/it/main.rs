@@ -7,5 +7,6 @@ mod fake;
 mod hostile;
 mod live;
 mod pages;
+mod settings;
 mod up;
 mod workflows;

@@ -2,13 +2,14 @@
 
 mod dispatch;
 mod schedule;
+mod secrets;
 
 use shipway_api::{JobKey, Run, RunId, RunQuery, RunSummary, Status};
-use shipway_base::Timestamp;
+use shipway_base::{Secret, Timestamp};
 use shipway_runner::EngineSettings;
 use shipway_server::{
     backend::{Backend, LogRange},
-    up::{Listen, Up, UpOptions},
+    up::{Listen, Up, UpError, UpOptions},
 };
 use shipway_testkit::clock::VirtualClock;
 use std::{
@@ -27,6 +28,7 @@ pub(crate) const START: Timestamp = Timestamp::from_millis(1_795_687_200_000);
 pub(crate) struct Yard {
     folder: TempDir,
     pub(crate) clock: VirtualClock,
+    pub(crate) key: Option<Secret>,
     up: Option<Up>,
 }
 
@@ -34,7 +36,7 @@ impl Yard {
     /// A repository with these files in one commit on `main`, watched from then on.
     pub(crate) async fn new(files: &[(&str, &str)]) -> Yard {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut yard = Yard { folder, clock: VirtualClock::new(START), up: None };
+        let mut yard = Yard { folder, clock: VirtualClock::new(START), key: None, up: None };
         std::fs::create_dir_all(yard.repository()).expect("a folder");
         yard.git(&["init", "--quiet", "--initial-branch=main"]);
         yard.commit("first", files);
@@ -72,6 +74,11 @@ impl Yard {
 
     /// Starts the control plane on the folder.
     pub(crate) async fn start(&mut self) {
+        self.try_start(false).await.expect("it starts");
+    }
+
+    /// Starts it, or says why not.
+    pub(crate) async fn try_start(&mut self, forget_secrets: bool) -> Result<(), UpError> {
         let any = Listen::Fixed(SocketAddr::from(([127, 0, 0, 1], 0)));
         let options = UpOptions {
             repository: self.repository(),
@@ -85,8 +92,11 @@ impl Yard {
             poll: Duration::from_millis(20),
             run_existing: false,
             max_jobs: 2,
+            secrets_key: self.key.clone(),
+            forget_secrets,
         };
-        self.up = Some(Up::start(options).await.expect("it starts"));
+        self.up = Some(Up::start(options).await?);
+        Ok(())
     }
 
     /// Stops it in good order.

@@ -8,6 +8,7 @@ use crate::{
     stop::Stop,
 };
 use clap::Args;
+use shipway_base::Secret;
 use shipway_server::up::{Listen, Up, UpError, UpErrorKind, UpOptions};
 use std::{
     collections::BTreeMap,
@@ -43,6 +44,9 @@ pub(crate) struct Options {
     /// Jobs that may run at once
     #[arg(long, value_name = "N", default_value_t = 4)]
     jobs: usize,
+    /// Take away the secrets that cannot be opened, because their key is lost
+    #[arg(long)]
+    forget_secrets: bool,
 }
 
 /// Serves until it is told to stop.
@@ -62,6 +66,7 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
         router: listen(options.router, 8080),
         run_existing: options.now,
         max_jobs: options.jobs.max(1),
+        forget_secrets: options.forget_secrets,
         ..defaults(environment)
     })
     .await?;
@@ -117,6 +122,8 @@ pub(crate) fn defaults(environment: &Environment) -> UpOptions {
         poll: Duration::from_millis(250),
         run_existing: false,
         max_jobs: 4,
+        secrets_key: environment.variable("SHIPWAY_SECRETS_KEY").map(Secret::new),
+        forget_secrets: false,
     }
 }
 
@@ -131,7 +138,7 @@ fn failure(error: &UpError) -> Failure {
     let exit = match error.kind {
         UpErrorKind::Locked | UpErrorKind::AddressInUse => Exit::Conflict,
         UpErrorKind::Repository => Exit::NotFound,
-        UpErrorKind::Folder => Exit::Usage,
+        UpErrorKind::Folder | UpErrorKind::Key => Exit::Usage,
         UpErrorKind::Other => Exit::Failed,
     };
     let failure = Failure::new(exit, error.message.clone()).with_code(error.code);

@@ -11,6 +11,7 @@ use shipway_store::{
         releases::{self, ReleaseRow},
         rollouts::{self, RolloutFilter, RolloutRow},
         runs::{self, RunFilter, RunId, RunRow},
+        values::{self, ValueKind, ValueRow},
     },
 };
 
@@ -152,6 +153,33 @@ fn jobs_keep_their_trace_when_their_state_changes() {
         let expect = vec![(other, JobTrace::default()), (job, trace)];
         assert_eq!(store.jobs(run).await.unwrap(), expect);
         assert!(store.jobs(id(2)).await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn values_are_set_and_taken_away() {
+    let (_dir, store, hand) = store();
+    run(async move {
+        let value = |environment: &str, name: &str, data: &[u8]| ValueRow {
+            kind: ValueKind::Secret,
+            environment: environment.to_owned(),
+            name: name.to_owned(),
+            data: data.to_vec(),
+            created_at: hand.now(),
+            updated_at: hand.now(),
+        };
+        let (token, staged) = (value("", "TOKEN", b"\x00\xff"), value("staging", "TOKEN", b"two"));
+        let variable = ValueRow { kind: ValueKind::Variable, ..value("", "TOKEN", b"shown") };
+        write(&store, [&staged, &token, &variable].map(values::put).into()).await;
+        assert_eq!(store.values(ValueKind::Secret).await.unwrap(), [token.clone(), staged.clone()]);
+        assert_eq!(store.values(ValueKind::Variable).await.unwrap(), [variable]);
+        let later = Timestamp::from_millis(9_000_000_000_000);
+        let newer = ValueRow { data: b"new".to_vec(), created_at: later, updated_at: later, ..token.clone() };
+        write(&store, vec![values::put(&newer), values::remove(ValueKind::Secret, "staging", "TOKEN")]).await;
+        let expect = ValueRow { created_at: token.created_at, ..newer };
+        assert_eq!(store.values(ValueKind::Secret).await.unwrap(), [expect]);
+        let gone = store.batch(vec![values::remove(ValueKind::Secret, "staging", "TOKEN")]).await;
+        assert!(matches!(gone, Err(StoreError::Guard { .. })), "{gone:?}");
     });
 }
 

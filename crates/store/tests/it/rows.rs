@@ -9,9 +9,11 @@ use shipway_rollout::delivery::{
 };
 use shipway_store::{
     StoreError,
+    models::values::ValueKind,
     rows::{
         Specs, delivery,
         run::{self, Created, RunEvent},
+        value,
     },
 };
 use shipway_workflow::run::{Conclusion, Input, JobKey};
@@ -321,13 +323,16 @@ fn stored_bytes_never_change() {
         let (kind, data) = line.split_once(' ').unwrap();
         let again = if kind.starts_with("run.") {
             run::encode(&run::decode(kind, data.as_bytes()).unwrap()).unwrap()
+        } else if let Some((word, change)) = kind.split_once('.').filter(|(word, _)| *word != "delivery") {
+            let of = if word == "secret" { ValueKind::Secret } else { ValueKind::Variable };
+            value::encode(of, change == "set", &value::decode(kind, data.as_bytes()).unwrap()).unwrap()
         } else {
             delivery::encode(&delivery::decode(kind, data.as_bytes(), &mut specs).unwrap()).unwrap()
         };
         assert_eq!((again.kind.as_str(), String::from_utf8(again.data).unwrap().as_str()), (kind, data));
         kinds.insert(kind);
     }
-    assert_eq!(kinds.len(), 6 + 16, "every kind of event is pinned: {kinds:?}");
+    assert_eq!(kinds.len(), 6 + 16 + 4, "every kind of event is pinned: {kinds:?}");
 }
 
 #[test]

@@ -73,7 +73,7 @@ impl Runs {
             (planned, Errors::Refuse | Errors::FailedRun) => planned,
         };
         let number = self.world.store.next_run_number(&self.settings.repository.full(), order.path).await?;
-        let token = (self.settings.token)(id);
+        let values = self.settings.values.for_run(order.event).await?;
         let facts = ContextFacts {
             repository: &self.settings.repository,
             run_id: id.number(),
@@ -90,7 +90,7 @@ impl Runs {
         }
         let context = RunContext {
             github: Value::from_json(&github),
-            vars: Value::from_json(&serde_json::json!({})),
+            vars: Value::from_json(&serde_json::json!(values.vars)),
             inputs: match &planned {
                 Ok(plan) => plan.inputs().clone(),
                 Err(_) => Value::Null,
@@ -135,7 +135,7 @@ impl Runs {
             reference: order.event.reference.clone(),
             sha: order.event.sha.clone(),
             github,
-            vars: serde_json::json!({}),
+            vars: serde_json::json!(values.vars),
             inputs: serde_json::json!(order.inputs),
             called: called.texts().map(|(name, text)| (name, text.to_owned())).collect(),
         };
@@ -143,7 +143,7 @@ impl Runs {
             self.world.changed(Change::Run(id.into()));
             if let Ok(plan) = planned {
                 let run = Run::new(Arc::new(plan), context.clone());
-                self.start(id, run, &context, version, &row.sha, token);
+                self.start(id, run, &context, version, &row.sha, values);
             }
             Ok(Some(id))
         })

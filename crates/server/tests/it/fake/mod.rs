@@ -7,17 +7,18 @@ mod delivery;
 mod logs;
 mod runs;
 pub(crate) mod samples;
+mod values;
 mod workflows;
 
 use futures_util::{FutureExt, StreamExt, future, stream};
 use shipway_api::{
-    CommandRequest, DeployRequest, Deployed, DispatchRequest, Health, JobKey, LogMatches, LogSearch, Page,
-    PageQuery, Release, RerunRequest, Rollout, RolloutCommand, RolloutEvent, RolloutId, RolloutQuery,
-    RolloutSummary, Run, RunId, RunQuery, RunSummary, Workflows,
+    CommandRequest, DeployRequest, Deployed, DispatchRequest, Health, JobKey, LogMatches, LogSearch,
+    NamedValue, NamedValues, Page, PageQuery, Release, RerunRequest, Rollout, RolloutCommand, RolloutEvent,
+    RolloutId, RolloutQuery, RolloutSummary, Run, RunId, RunQuery, RunSummary, ValueKind, Workflows,
 };
-use shipway_base::Timestamp;
+use shipway_base::{Secret, Timestamp};
 use shipway_server::backend::{
-    Actor, Answer, ArtifactBody, Backend, BackendError, Change, LogRange, LogSlice,
+    Actor, Answer, ArtifactBody, Backend, BackendError, Change, LogRange, LogSlice, ValuePlace,
 };
 use std::{
     collections::BTreeMap,
@@ -47,6 +48,8 @@ pub(crate) struct State {
     pub(crate) releases: Vec<Release>,
     /// The workflows of the default branch.
     pub(crate) workflows: Workflows,
+    /// Secrets and variables.
+    pub(crate) values: values::Kept,
     /// By run and job.
     pub(crate) logs: BTreeMap<(RunId, JobKey), FakeLog>,
     /// Answers to deployments by their idempotency key.
@@ -136,6 +139,20 @@ impl Backend for Fake {
         let mut state = self.state();
         let newest = state.runs.first().map(|run| run.summary.id);
         answer(workflows::dispatch(&mut state.workflows, newest, &file, &request))
+    }
+
+    fn values(&self, kind: ValueKind) -> Answer<'_, NamedValues> {
+        answer(Ok(values::list(&self.state().values, kind)))
+    }
+
+    fn set_value(&self, place: ValuePlace, value: Secret, by: Actor) -> Answer<'_, NamedValue> {
+        self.ask(format!("set {} {} of {:?}", place.kind.word(), place.name, place.environment), &by);
+        answer(Ok(values::set(&mut self.state().values, place, value)))
+    }
+
+    fn remove_value(&self, place: ValuePlace, by: Actor) -> Answer<'_, ()> {
+        self.ask(format!("remove {} {} of {:?}", place.kind.word(), place.name, place.environment), &by);
+        answer(values::remove(&mut self.state().values, &place))
     }
 
     fn log(&self, run: RunId, job: JobKey, range: LogRange) -> Answer<'_, LogSlice> {

@@ -353,6 +353,7 @@ fn context(
         clock: environment.clock.clone(),
         debug: debug.is_some_and(on),
         secrets: Arc::new(given.secrets),
+        environments: Arc::default(),
         repository: Repository { path: here.root.clone(), revision: Revision::WorkingTree },
         artifacts: Arc::new(ArtifactFolder::new(folder.artifacts(), environment.clock.clone())),
         services: None,
