@@ -60,6 +60,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
         groups: Groups::new(),
         platforms: Arc::default(),
         slots: Arc::new(Semaphore::new(8)),
+        hooks: Arc::default(),
         breaks: None,
     };
     let (sender, mut reports) = mpsc::channel(1_024);

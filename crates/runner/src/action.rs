@@ -4,6 +4,7 @@ mod composite;
 mod docker;
 mod native;
 mod node;
+mod part;
 mod pre;
 mod prepare;
 
@@ -31,7 +32,7 @@ use std::{
 };
 
 pub(crate) use native::copy_files;
-pub(crate) use node::NodePart;
+pub(crate) use part::Part;
 pub(crate) use prepare::Unfetched;
 
 /// Composite actions may lie within each other this deep, as on GitHub.
@@ -164,9 +165,7 @@ impl Job<'_> {
                 Box::pin(self.run_composite(frame, loaded, composite, inputs, current)).await
             }
             Runs::Node(node) => self.run_node(loaded, node, &inputs, current).await,
-            Runs::Docker(docker) => {
-                Box::pin(self.run_docker(&loaded.uses, docker, &inputs, &loaded.dir, current)).await
-            }
+            Runs::Docker(docker) => Box::pin(self.run_docker(loaded, docker, &inputs, current)).await,
         }
     }
 

@@ -45,6 +45,8 @@ pub struct JobContext {
     pub groups: Groups,
     /// A job takes one permit while it runs; runs that share the semaphore share the machine. Closing it cancels runs.
     pub slots: Arc<Semaphore>,
+    /// Scripts of the operator around each job.
+    pub hooks: Arc<Hooks>,
     /// Where jobs wait for somebody when a step has failed; they do not where there are none.
     pub breaks: Option<Breaks>,
 }
@@ -56,6 +58,15 @@ pub struct EnvironmentValues {
     pub secrets: BTreeMap<String, Secret>,
     /// The variables, by name in capitals.
     pub vars: BTreeMap<String, String>,
+}
+
+/// Scripts of the operator on this machine, by absolute paths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hooks {
+    /// `ACTIONS_RUNNER_HOOK_JOB_STARTED`: runs before the first step of every job.
+    pub started: Option<PathBuf>,
+    /// `ACTIONS_RUNNER_HOOK_JOB_COMPLETED`: runs after the last step of every job.
+    pub completed: Option<PathBuf>,
 }
 
 /// A git repository on this machine and the state of it that a run is about.

@@ -25,6 +25,7 @@ mod prepare;
 mod pull;
 mod started;
 mod sweep;
+mod terminal;
 mod volumes;
 mod words;
 
@@ -32,10 +33,10 @@ pub(crate) use sweep::reap;
 
 use crate::{
     containers::EngineSettings,
-    error::{ErrorKind, RunnerError},
+    error::RunnerError,
     executor::{
         BoxFuture, Chunk, ContainerNetwork, Executor, Finished, Folders, JobIdentity, Patience, Program,
-        ProgramPlace, Terminal,
+        ProgramPlace, Script, Terminal,
     },
     host::{HostExecutor, StepFiles},
     nodes::{MachineNode, PlacedNode},
@@ -158,6 +159,14 @@ impl DockerExecutor {
         }
     }
 
+    /// The files of a program of a step, which every user of its container may use.
+    fn step_files(&self, folders: &Folders, script: Option<&Script>) -> Result<StepFiles, RunnerError> {
+        let number = self.steps.fetch_add(1, Ordering::Relaxed);
+        let files = StepFiles::create(&prepare::files_folder(folders), number, script)?;
+        files.open_to_all()?;
+        Ok(files)
+    }
+
     /// Removes containers first, then folders. What cannot be removed from the engine keeps its record.
     async fn close_all(
         &self,
@@ -255,10 +264,7 @@ impl Executor for DockerExecutor {
             else {
                 return self.host.run(program, output, stop).await;
             };
-            let number = self.steps.fetch_add(1, Ordering::Relaxed);
-            let folder = prepare::files_folder(&program.folders);
-            let files = StepFiles::create(&folder, number, program.script.as_ref())?;
-            files.open_to_all()?;
+            let files = self.step_files(&program.folders, program.script.as_ref())?;
             let run = place.exec(container, program, &files, &self.patience, output, stop);
             let ending = Box::pin(run).await?;
             Ok(Finished { ending, files: files.collect()? })
@@ -313,11 +319,8 @@ impl Executor for DockerExecutor {
         Box::pin(async move {
             self.host.allow_containers()?;
             let place = self.any_place(&container.job).await?;
-            let folder = prepare::files_folder(&container.folders);
-            make_open_folder(&folder)?;
-            let number = self.steps.fetch_add(1, Ordering::Relaxed);
-            let files = StepFiles::create(&folder, number, None)?;
-            files.open_to_all()?;
+            make_open_folder(&prepare::files_folder(&container.folders))?;
+            let files = self.step_files(&container.folders, None)?;
             let run = own::run(&place, container, &files, &self.patience, output, stop);
             let ending = Box::pin(run).await?;
             Ok(Finished { ending, files: files.collect()? })
@@ -330,15 +333,18 @@ impl Executor for DockerExecutor {
         terminal: Terminal,
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<Finished, RunnerError>> {
-        let in_container = self.place(&program.job).is_some_and(|place| place.container.is_some());
-        if in_container && program.place == ProgramPlace::Job {
-            return Box::pin(async {
-                let message = "a shell in the container of a job is not to be had yet";
-                Err(RunnerError::new(ErrorKind::NoTerminal, message)
-                    .with_help("look around with docker exec while the step is held"))
-            });
-        }
-        self.host.interact(program, terminal, stop)
+        Box::pin(async move {
+            let place = self.place(&program.job).filter(|_| program.place == ProgramPlace::Job);
+            let Some((place, container)) =
+                place.as_ref().and_then(|place| Some((place, place.container.as_ref()?)))
+            else {
+                return self.host.interact(program, terminal, stop).await;
+            };
+            let files = self.step_files(&program.folders, program.script.as_ref())?;
+            let run = place.interact(container, program, &files, &self.patience, terminal, stop);
+            let ending = Box::pin(run).await?;
+            Ok(Finished { ending, files: files.collect()? })
+        })
     }
 
     fn before_own_work(&self, job: &JobIdentity) -> Result<(), RunnerError> {

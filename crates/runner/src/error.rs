@@ -57,6 +57,8 @@ pub enum ErrorKind {
     Unhealthy,
     /// The containers of a job cannot reach the services of actions.
     ServicesUnreachable,
+    /// A script of the operator around the job failed, or cannot be run.
+    Hook,
 }
 
 /// A part of a job that has a place of its own in the document.
@@ -112,6 +114,7 @@ impl ErrorKind {
             ErrorKind::ServicesUnreachable => "SW0536",
             ErrorKind::NoTerminal => "SW0590",
             ErrorKind::Isolation => "SW0516",
+            ErrorKind::Hook => "SW0517",
         }
     }
 }

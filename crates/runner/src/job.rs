@@ -7,6 +7,7 @@ use crate::{
     env,
     error::{ErrorKind, RunnerError},
     executor::{Executor, Folders, JobIdentity, Program},
+    hooks::When,
     log::Log,
     matcher::Matchers,
     nodes::MachineNode,
@@ -309,6 +310,7 @@ impl<'a> Job<'a> {
             };
             match fetched {
                 Ok(()) => {
+                    Box::pin(self.run_hook(&mut frame, When::Started)).await;
                     Box::pin(self.run_pres(&mut frame, steps)).await;
                     Box::pin(self.run_job_steps(&mut frame, steps)).await;
                 }
@@ -318,6 +320,7 @@ impl<'a> Job<'a> {
                 }
             }
             Box::pin(self.run_posts(&mut frame)).await;
+            Box::pin(self.run_hook(&mut frame, When::Completed)).await;
         }
         if let Some(cause) = self.stop.check()
             && frame.status != Conclusion::Failure

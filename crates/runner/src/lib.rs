@@ -24,6 +24,7 @@ mod filecommand;
 mod glob;
 mod groups;
 mod hash_files;
+mod hooks;
 mod host;
 mod job;
 mod journal;
@@ -54,7 +55,7 @@ mod wants;
 pub use artifacts::{Artifact, ArtifactError, ArtifactFolder, Artifacts, NewArtifact};
 pub use breakpoint::{Break, Breaks, Broken, Decision, Request};
 pub use containers::{EngineSettings, with_containers};
-pub use context::{EnvironmentValues, JobContext, Repository, Revision};
+pub use context::{EnvironmentValues, Hooks, JobContext, Repository, Revision};
 #[cfg(feature = "docker")]
 pub use docker::DockerExecutor;
 pub use drive::drive;

@@ -1,20 +1,20 @@
 //! What actions want to run when all steps have: in reverse order, each under its own condition.
 
 use crate::{
-    action::NodePart,
+    action::Part,
     job::{Frame, Job},
     report::ReportKind,
     steps::{Came, Current},
 };
 use shipway_workflow::{expr::Condition, run::Conclusion};
 
-/// The post part of a JavaScript action.
+/// The post part of an action.
 #[derive(Clone, Debug)]
 pub(crate) struct Post {
     /// The name shown to people.
     pub(crate) name: String,
     /// What to run.
-    pub(crate) part: NodePart,
+    pub(crate) part: Part,
     /// `post-if`.
     pub(crate) condition: Condition,
     /// The step it belongs to.

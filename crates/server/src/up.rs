@@ -18,7 +18,7 @@ use crate::{
 use shipway_base::{Clock, Secret};
 use shipway_router::{Router, RouterError};
 use shipway_runner::{
-    ActionStore, EngineSettings, ErrorKind, HostExecutor, Patience, reap_orphans, with_containers,
+    ActionStore, EngineSettings, ErrorKind, Hooks, HostExecutor, Patience, reap_orphans, with_containers,
 };
 use shipway_store::{
     Store, StoreError,
@@ -55,6 +55,8 @@ pub struct UpOptions {
     pub host_env: BTreeMap<String, String>,
     /// What the environment says about the container engine.
     pub engine: EngineSettings,
+    /// Scripts of the operator around each job.
+    pub hooks: Hooks,
     /// How often the repository is looked at.
     pub poll: Duration,
     /// Whether the workflows of commits that are there at the first start are run.
@@ -187,6 +189,7 @@ impl Up {
                 let (auth, clock) = &tokens;
                 auth.run_token(run.into(), clock.now() + Duration::from_secs(24 * 3_600))
             }),
+            hooks: Arc::new(options.hooks.clone()),
             slots: Arc::new(Semaphore::new(options.max_jobs)),
         };
         let runs = Runs::new(world.clone(), git, settings);

@@ -1,7 +1,7 @@
 //! The one place that reads the process's surroundings: environment, working directory, terminal, clock.
 
 use shipway_base::{Clock, Timestamp};
-use shipway_runner::EngineSettings;
+use shipway_runner::{EngineSettings, Hooks};
 use std::{
     collections::BTreeMap,
     io::IsTerminal as _,
@@ -55,6 +55,15 @@ impl Environment {
             runtime: self.variable("XDG_RUNTIME_DIR").map(PathBuf::from),
             home,
             user: rustix::process::geteuid().as_raw(),
+        }
+    }
+
+    /// Scripts that whoever runs jobs here wants around each, under the names that GitHub's runner has for them.
+    pub(crate) fn hooks(&self) -> Hooks {
+        let path = |name| self.variable(name).map(PathBuf::from);
+        Hooks {
+            started: path("ACTIONS_RUNNER_HOOK_JOB_STARTED"),
+            completed: path("ACTIONS_RUNNER_HOOK_JOB_COMPLETED"),
         }
     }
 

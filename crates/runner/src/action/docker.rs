@@ -1,6 +1,9 @@
 //! Docker actions: an image that is pulled or built, and a container of it that is the step.
 
-use super::input_env;
+use super::{
+    Loaded, input_env,
+    part::{Part, seen},
+};
 use crate::{
     env,
     error::{ErrorKind, RunnerError},
@@ -8,6 +11,7 @@ use crate::{
     listen::Hearing,
     opening::hear,
     place::{ImageSource, OwnContainer},
+    scope::StepScope,
     script::expression,
     shell::words,
     steps::{Came, Current, What},
@@ -16,52 +20,143 @@ use crate::{
 use shipway_workflow::{
     action::Docker,
     expr::{Object, Value},
+    run::Conclusion,
 };
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// How many chunks of news may wait to be read.
 const CHUNKS: usize = 32;
 
+/// What all parts of a Docker action have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct DockerPart {
+    docker: Docker,
+    /// The image, which is ready.
+    image: String,
+    /// What to start in it; what the image starts when there is none.
+    entrypoint: Option<String>,
+    inputs: Object,
+    /// The repository it was fetched from.
+    repository: String,
+    /// The reference it was fetched by.
+    reference: String,
+}
+
+impl DockerPart {
+    fn new(
+        loaded: &Loaded,
+        docker: &Docker,
+        image: &str,
+        entrypoint: Option<String>,
+        inputs: &Object,
+    ) -> DockerPart {
+        DockerPart {
+            docker: docker.clone(),
+            image: image.to_owned(),
+            entrypoint: entrypoint.filter(|text| !text.is_empty()),
+            inputs: inputs.clone(),
+            repository: loaded.repository.clone(),
+            reference: loaded.reference.clone(),
+        }
+    }
+
+    /// What its expressions and its environment see beside what the step sees.
+    pub(super) fn scope(&self, scope: &StepScope) -> StepScope {
+        seen(scope, None, &self.repository, &self.reference)
+    }
+}
+
 impl Job<'_> {
-    /// Runs an action with `using: docker`, whose files are in `dir` on this machine.
+    /// Runs an action with `using: docker`.
     pub(super) async fn run_docker(
         &mut self,
-        uses: &str,
+        loaded: &Loaded,
         docker: &Docker,
         inputs: &Object,
-        dir: &Path,
         current: &Current,
     ) -> Result<Came, RunnerError> {
-        if docker.pre_entrypoint.is_some() || docker.post_entrypoint.is_some() {
-            let message = format!("{uses} is a Docker action with pre-entrypoint or post-entrypoint");
-            return Err(RunnerError::new(
-                ErrorKind::ActionUnsupported,
-                format!("{message}, which is not supported yet"),
-            )
-            .with_help("use a version of the action without them"));
+        if docker.pre_entrypoint.is_some() {
+            self.warn_of_pre(loaded, current).await;
         }
+        let image = self.image_of(loaded, docker, current).await?;
+        let input = || inputs.get("entrypoint").map(|value| value.to_text().to_string());
+        let entrypoint = docker.entrypoint.as_ref().map(|entrypoint| entrypoint.value.clone());
+        let main = DockerPart::new(loaded, docker, &image, entrypoint.or_else(input), inputs);
+        self.add_docker_post(loaded, docker, &image, inputs, current);
+        self.run_docker_part(&main, current).await
+    }
+
+    /// Runs what a Docker action wants to run before the first step.
+    pub(super) async fn run_docker_pre(
+        &mut self,
+        loaded: &Loaded,
+        docker: &Docker,
+        inputs: &Object,
+        current: &Current,
+    ) -> Result<Came, RunnerError> {
+        let scope = seen(&current.scope, None, &loaded.repository, &loaded.reference);
+        if !docker.pre_if.eval(&scope).map_err(|found| expression(&found))? {
+            return Ok(Came::of(Conclusion::Skipped));
+        }
+        let image = self.image_of(loaded, docker, current).await?;
+        let entrypoint = docker.pre_entrypoint.as_ref().map(|entrypoint| entrypoint.value.clone());
+        let pre = DockerPart::new(loaded, docker, &image, entrypoint, inputs);
+        self.add_docker_post(loaded, docker, &image, inputs, current);
+        self.run_docker_part(&pre, current).await
+    }
+
+    fn add_docker_post(
+        &mut self,
+        loaded: &Loaded,
+        docker: &Docker,
+        image: &str,
+        inputs: &Object,
+        current: &Current,
+    ) {
+        if let Some(post) = &docker.post_entrypoint {
+            let part = DockerPart::new(loaded, docker, image, Some(post.value.clone()), inputs);
+            self.add_post(&loaded.uses, Part::Docker(Box::new(part)), &docker.post_if, current);
+        }
+    }
+
+    async fn image_of(
+        &mut self,
+        loaded: &Loaded,
+        docker: &Docker,
+        current: &Current,
+    ) -> Result<String, RunnerError> {
+        let image = ImageSource::of_action(&docker.image.value, &loaded.dir, &self.folders.temp)?;
+        self.prepare_image(&image, current).await
+    }
+
+    /// Runs a part of a Docker action. The state that earlier parts saved is handed to it, and what it saves is kept.
+    pub(super) async fn run_docker_part(
+        &mut self,
+        part: &DockerPart,
+        current: &Current,
+    ) -> Result<Came, RunnerError> {
         let mut current = current.clone();
+        current.scope = part.scope(&current.scope);
         // As on GitHub the inputs are seen by args and env of the action, and by nothing else of the job.
-        current.scope.contexts.insert("inputs", Value::from(inputs.clone()));
+        current.scope.contexts.insert("inputs", Value::from(part.inputs.clone()));
         let mut args = Vec::new();
-        for template in &docker.args {
+        for template in &part.docker.args {
             let value = template.eval_string(&current.scope).map_err(|found| expression(&found))?;
             args.push(value.to_string());
         }
+        if part.docker.args.is_empty() {
+            let given = part.inputs.get("args").map(|value| value.to_text().to_string());
+            args = words(&given.unwrap_or_default());
+        }
         // What the step sets wins over what the action sets.
-        for (name, value) in docker.env.eval(&current.scope).map_err(|found| expression(&found))? {
+        for (name, value) in part.docker.env.eval(&current.scope).map_err(|found| expression(&found))? {
             current.scope.env.entry(name).or_insert_with(|| value.to_string());
         }
-        let text = |name: &str| inputs.get(name).map(|value| value.to_text().to_string());
-        let entrypoint = docker.entrypoint.as_ref().map(|entrypoint| entrypoint.value.clone());
-        if docker.args.is_empty() {
-            args = words(&text("args").unwrap_or_default());
-        }
-        let image = ImageSource::of_action(&docker.image.value, dir, &self.folders.temp)?;
-        let entrypoint = entrypoint.or_else(|| text("entrypoint")).filter(|text| !text.is_empty());
-        self.run_image(&image, entrypoint, args, input_env(inputs), &current).await
+        let mut env = input_env(&part.inputs);
+        env.extend(self.saved(&current));
+        self.run_image(part.image.clone(), part.entrypoint.clone(), args, env, &current).await
     }
 
     /// Runs a step with `uses: docker://image`; its inputs `entrypoint` and `args` stand for those of the image.
@@ -76,19 +171,19 @@ impl Job<'_> {
             inputs.get(name).map(|value| value.to_text().to_string()).filter(|text| !text.is_empty())
         };
         let image = ImageSource::Named { image: image.to_owned(), credentials: None };
+        let image = self.prepare_image(&image, current).await?;
         let args = words(&text("args").unwrap_or_default());
-        self.run_image(&image, text("entrypoint"), args, input_env(&inputs), current).await
+        self.run_image(image, text("entrypoint"), args, input_env(&inputs), current).await
     }
 
     async fn run_image(
         &mut self,
-        image: &ImageSource,
+        image: String,
         entrypoint: Option<String>,
         args: Vec<String>,
         inputs: BTreeMap<String, String>,
         current: &Current,
     ) -> Result<Came, RunnerError> {
-        let image = self.prepare_image(image, current).await?;
         let mut env = self.container_environment(current);
         env.extend(inputs);
         env.extend(self.services_inside(Some(current.index)).await.actions);
@@ -100,7 +195,9 @@ impl Job<'_> {
             args,
             env,
         };
-        Ok(self.run_what(What::Container(&container), current, Hearing::Step).await?.0)
+        let (came, heard) = self.run_what(What::Container(&container), current, Hearing::Step).await?;
+        self.save(current, heard.state);
+        Ok(came)
     }
 
     /// Pulls or builds an image; what is told meanwhile goes into the log of the step.

@@ -2,15 +2,16 @@
 
 mod version;
 
-use super::{Loaded, input_env};
+use super::{
+    Loaded, input_env,
+    part::{Part, seen},
+};
 use crate::{
     error::{ErrorKind, RunnerError},
     executor::{Program, ProgramPlace},
     job::Job,
     listen::Hearing,
     place::PathMap,
-    post::Post,
-    report::{Annotation, Level},
     scope::StepScope,
     steps::{Came, Current},
 };
@@ -60,15 +61,8 @@ impl NodePart {
     }
 
     /// What its expressions and its environment see beside what the step sees.
-    pub(crate) fn scope(&self, scope: &StepScope) -> StepScope {
-        let mut scope = scope.clone();
-        let github = scope.contexts.get("github").and_then(|github| github.as_object()).cloned();
-        let mut github = github.unwrap_or_default();
-        github.insert("action_path", self.dir.as_str());
-        github.insert("action_repository", self.repository.as_str());
-        github.insert("action_ref", self.reference.as_str());
-        scope.contexts.insert("github", github);
-        scope
+    pub(super) fn scope(&self, scope: &StepScope) -> StepScope {
+        seen(scope, Some(&self.dir), &self.repository, &self.reference)
     }
 }
 
@@ -80,23 +74,16 @@ impl Job<'_> {
         inputs: &Object,
         current: &Current,
     ) -> Result<Came, RunnerError> {
-        if node.pre.is_some() && loaded.uses.starts_with('.') {
-            // As on GitHub: the action's files are only there once an earlier step has checked them out.
-            let text = format!(
-                "pre of {} is not run, since a local action is not there before the first step",
-                loaded.uses
-            );
-            let annotation =
-                Annotation { step: Some(current.index), ..Annotation::new(Level::Warning, text) };
-            self.log.annotate(annotation).await;
+        if node.pre.is_some() {
+            self.warn_of_pre(loaded, current).await;
         }
         let main = NodePart::new(&self.map, loaded, node, &node.main.value, "main", inputs)?;
-        self.add_post(loaded, node, inputs, current)?;
-        self.run_part(&main, current).await
+        self.add_node_post(loaded, node, inputs, current)?;
+        self.run_node_part(&main, current).await
     }
 
-    /// Remembers what the action wants to run when all steps have; once a step, by its pre part if it has one.
-    pub(super) fn add_post(
+    /// Remembers its post part, if it has one.
+    pub(super) fn add_node_post(
         &mut self,
         loaded: &Loaded,
         node: &Node,
@@ -105,24 +92,21 @@ impl Job<'_> {
     ) -> Result<(), RunnerError> {
         let Some(post) = &node.post else { return Ok(()) };
         let part = NodePart::new(&self.map, loaded, node, &post.value, "post", inputs)?;
-        let (condition, current) = (node.post_if.clone(), current.clone());
-        let post = Post { name: format!("Post {}", loaded.uses), part, condition, current };
-        match self.posts.iter_mut().find(|known| known.current.place == post.current.place) {
-            Some(known) => *known = post,
-            None => self.posts.push(post),
-        }
+        self.add_post(&loaded.uses, Part::Node(part), &node.post_if, current);
         Ok(())
     }
 
     /// Runs a part of a JavaScript action. The state that earlier parts saved is handed to it, and what it saves is kept.
-    pub(crate) async fn run_part(&mut self, part: &NodePart, current: &Current) -> Result<Came, RunnerError> {
+    pub(super) async fn run_node_part(
+        &mut self,
+        part: &NodePart,
+        current: &Current,
+    ) -> Result<Came, RunnerError> {
         let mut argv = self.node(part, current).await?;
         argv.push(part.file.clone());
         let mut env = self.environment(&part.scope(&current.scope));
         env.extend(part.inputs.clone());
-        for (name, value) in self.states.get(&current.place).into_iter().flatten() {
-            env.insert(format!("STATE_{name}"), value.clone());
-        }
+        env.extend(self.saved(current));
         env.extend(self.services.actions.clone());
         let program = Program {
             job: self.identity.clone(),
@@ -135,7 +119,7 @@ impl Job<'_> {
         };
         let program = self.with_own_repository(part, program, current).await;
         let (came, heard) = self.run_program(&program, current, Hearing::Step).await?;
-        self.states.entry(current.place.clone()).or_default().extend(heard.state);
+        self.save(current, heard.state);
         Ok(came)
     }
 }

@@ -1,4 +1,4 @@
-//! The pre parts of JavaScript actions: before the job's first step, in the order of the steps.
+//! The pre parts of actions: before the job's first step, in the order of the steps.
 
 use super::{Loaded, prepare};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     steps::{Came, Current},
 };
 use shipway_workflow::{
-    action::{Composite, Node, Runs},
+    action::{Composite, Runs},
     document::{Step, StepKind, UsesStep},
     expr::Object,
     run::Conclusion,
@@ -31,11 +31,12 @@ impl Job<'_> {
                     continue;
                 }
                 match &loaded.action.runs {
-                    Runs::Node(node) => self.run_pre(frame, step, number, uses, &loaded, node).await,
+                    Runs::Node(_) | Runs::Docker(_) => {
+                        self.run_pre(frame, step, number, uses, &loaded).await;
+                    }
                     Runs::Composite(composite) => {
                         self.run_pres_within(frame, step, number, uses, &loaded, composite).await;
                     }
-                    Runs::Docker(_) => {}
                 }
             }
         })
@@ -45,7 +46,7 @@ impl Job<'_> {
     fn has_pre(&self, loaded: &Loaded, depth: usize) -> bool {
         match &loaded.action.runs {
             Runs::Node(node) => node.pre.is_some(),
-            Runs::Docker(_) => false,
+            Runs::Docker(docker) => docker.pre_entrypoint.is_some(),
             Runs::Composite(composite) if depth < super::MAX_DEPTH => composite.steps.iter().any(|step| {
                 let StepKind::Uses(uses) = &step.kind else { return false };
                 let inner = self.loaded.get(&prepare::key(&uses.uses.value, loaded.root.as_deref()));
@@ -62,9 +63,7 @@ impl Job<'_> {
         number: usize,
         uses: &UsesStep,
         loaded: &Loaded,
-        node: &Node,
     ) {
-        let Some(pre) = &node.pre else { return };
         let began = self.context.clock.now();
         let index = self.next_step;
         self.next_step += 1;
@@ -76,7 +75,7 @@ impl Job<'_> {
                 Came::of(Conclusion::Failure)
             }
             Ok(current) => {
-                let ran = self.run_pre_part(frame, uses, loaded, node, &pre.value, &current).await;
+                let ran = self.run_pre_part(frame, uses, loaded, &current).await;
                 match ran {
                     Ok(came) => came,
                     Err(error) => {
@@ -100,18 +99,25 @@ impl Job<'_> {
         frame: &Frame,
         uses: &UsesStep,
         loaded: &Loaded,
-        node: &Node,
-        file: &str,
         current: &Current,
     ) -> Result<Came, RunnerError> {
         let inputs = self.pre_inputs(frame, uses, loaded, current).await?;
-        let part = super::node::NodePart::new(&self.map, loaded, node, file, "pre", &inputs)?;
+        let (node, file) = match &loaded.action.runs {
+            Runs::Docker(docker) => {
+                return Box::pin(self.run_docker_pre(loaded, docker, &inputs, current)).await;
+            }
+            Runs::Node(node) => (node, &node.pre),
+            // Its own parts are those of the actions within it.
+            Runs::Composite(_) => return Ok(Came::of(Conclusion::Skipped)),
+        };
+        let Some(file) = file else { return Ok(Came::of(Conclusion::Skipped)) };
+        let part = super::node::NodePart::new(&self.map, loaded, node, &file.value, "pre", &inputs)?;
         let scope = part.scope(&current.scope);
         if !node.pre_if.eval(&scope).map_err(|found| expression(&found))? {
             return Ok(Came::of(Conclusion::Skipped));
         }
-        self.add_post(loaded, node, &inputs, current)?;
-        self.run_part(&part, current).await
+        self.add_node_post(loaded, node, &inputs, current)?;
+        self.run_node_part(&part, current).await
     }
 
     async fn run_pres_within(

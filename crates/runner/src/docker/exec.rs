@@ -77,7 +77,7 @@ impl Exec<'_> {
                 biased;
                 read = &mut pump => Some(read),
                 () = stop.cancelled() => {
-                    let end = end_step(self.engine, self.container, self.step, self.patience);
+                    let end = end_step(self.engine, self.container, self.step, self.patience, "INT");
                     let (_read, ()) = tokio::join!(pump, end);
                     None
                 }

@@ -92,16 +92,22 @@ pub(super) async fn ask(engine: &Engine, container: &str, argv: &[&str]) -> Resu
     Ok(Answer { code: seen.exit_code.unwrap_or_default(), text })
 }
 
-/// Ends all processes of a step: INT at once, then TERM, then KILL. Where the image has no shell to look for them, the whole
+/// Ends all processes of a step: `first` at once, INT mostly, then TERM, then KILL. Where the image has no shell to look for them, the whole
 /// container is started anew in the place of KILL.
-pub(super) async fn end_step(engine: &Engine, container: &str, step: &str, patience: &Patience) {
+pub(super) async fn end_step(
+    engine: &Engine,
+    container: &str,
+    step: &str,
+    patience: &Patience,
+    first: &'static str,
+) {
     let began = Instant::now();
     let kill_after = patience.kill_after.max(patience.term_after);
-    let mut stages = [(began, "INT"), (began + patience.term_after, "TERM"), (began + kill_after, "KILL")]
+    let mut stages = [(began, first), (began + patience.term_after, "TERM"), (began + kill_after, "KILL")]
         .into_iter()
         .peekable();
     let variable = format!("{TRACKING_ENV}={step}");
-    let mut last = "INT";
+    let mut last = first;
     loop {
         let due = stages.next_if(|(at, _)| *at <= Instant::now());
         if let Some((_, signal)) = due {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{Part, RunnerError},
-    executor::{Chunk, Ending, Folders, JobIdentity, Patience, Program},
+    executor::{Chunk, Ending, Folders, JobIdentity, Patience, Program, SCRIPT_ENV, Terminal},
     host::StepFiles,
     nodes::PlacedNode,
     place::{PathMap, Wants},
@@ -159,11 +159,7 @@ impl Place {
         output: mpsc::Sender<Chunk>,
         stop: &CancellationToken,
     ) -> Result<Ending, RunnerError> {
-        let step = format!("{}.{}", self.tracking, files.number);
-        let mut env = program.env.clone();
-        env.extend(files.env().map(|(name, path)| (name.to_owned(), self.paths.inside_text(&path))));
-        env.insert(TRACKING_ENV.to_owned(), step.clone());
-        let script = files.script.as_deref().map(|script| self.paths.inside_text(script));
+        let (step, env, script) = self.surroundings(program, files);
         let argv = program.argv.iter().map(|argument| match &script {
             Some(script) => argument.replace("{0}", script),
             None => argument.clone(),
@@ -179,6 +175,45 @@ impl Place {
             is_script: script.is_some(),
         };
         exec.run(output, stop).await
+    }
+
+    /// Runs a program with a terminal in the job's container.
+    pub(super) async fn interact(
+        &self,
+        container: &Started,
+        program: &Program,
+        files: &StepFiles,
+        patience: &Patience,
+        terminal: Terminal,
+        stop: &CancellationToken,
+    ) -> Result<Ending, RunnerError> {
+        let (step, mut env, script) = self.surroundings(program, files);
+        env.extend(script.map(|script| (SCRIPT_ENV.to_owned(), script)));
+        let exec = Exec {
+            engine: &self.engine,
+            container: &container.id,
+            argv: &program.argv,
+            directory: &program.directory,
+            env: &env,
+            step: &step,
+            patience,
+            is_script: false,
+        };
+        exec.interact(terminal, stop).await
+    }
+
+    /// The text that the processes of a program carry, its environment, and the path of its script, all as it sees them.
+    fn surroundings(
+        &self,
+        program: &Program,
+        files: &StepFiles,
+    ) -> (String, BTreeMap<String, String>, Option<String>) {
+        let step = format!("{}.{}", self.tracking, files.number);
+        let mut env = program.env.clone();
+        env.extend(files.env().map(|(name, path)| (name.to_owned(), self.paths.inside_text(&path))));
+        env.insert(TRACKING_ENV.to_owned(), step.clone());
+        let script = files.script.as_deref().map(|script| self.paths.inside_text(script));
+        (step, env, script)
     }
 
     /// Whether a program is in one of the folders of `path` in the job's container.

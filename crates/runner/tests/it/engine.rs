@@ -9,6 +9,7 @@ mod nodes;
 mod reaping;
 mod services;
 mod stopping;
+mod terminal;
 
 use crate::world::{World, patience};
 use bollard::Docker;

@@ -10,6 +10,7 @@ mod driving;
 #[cfg(feature = "docker")]
 mod engine;
 mod failures;
+mod hooks;
 mod language;
 mod masks;
 mod processes;

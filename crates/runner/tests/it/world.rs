@@ -270,6 +270,7 @@ pub(crate) fn context(dir: &Path) -> JobContext {
         groups: Groups::new(),
         platforms: Arc::default(),
         slots: Arc::new(Semaphore::new(4)),
+        hooks: Arc::default(),
         breaks: None,
     }
 }

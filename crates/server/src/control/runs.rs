@@ -20,7 +20,7 @@ use crate::{
 use make::{Errors, Order};
 use shipway_base::{Diagnostics, Id, Secret, Source, Timestamp};
 use shipway_runner::{
-    ActionStore, Artifacts, Cancel, Executor, Groups, JobContext, Repository, Revision, drive,
+    ActionStore, Artifacts, Cancel, Executor, Groups, Hooks, JobContext, Repository, Revision, drive,
 };
 use shipway_store::{
     StoreError,
@@ -73,6 +73,8 @@ pub(crate) struct RunSettings {
     pub(crate) values: Arc<Values>,
     /// Makes the token of a run.
     pub(crate) token: Box<dyn Fn(Id<RunRow>) -> Secret + Send + Sync>,
+    /// Scripts of the operator around each job.
+    pub(crate) hooks: Arc<Hooks>,
     /// Jobs of all runs that may run at once take one of these each.
     pub(crate) slots: Arc<Semaphore>,
 }
@@ -399,6 +401,7 @@ impl Runs {
             groups: self.groups.clone(),
             platforms: Arc::default(),
             slots: self.settings.slots.clone(),
+            hooks: self.settings.hooks.clone(),
             breaks: None,
         }
     }

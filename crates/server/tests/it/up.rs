@@ -6,7 +6,7 @@ mod secrets;
 
 use shipway_api::{JobKey, Run, RunId, RunQuery, RunSummary, Status};
 use shipway_base::{Secret, Timestamp};
-use shipway_runner::EngineSettings;
+use shipway_runner::{EngineSettings, Hooks};
 use shipway_server::{
     backend::{Backend, LogRange},
     up::{Listen, Up, UpError, UpOptions},
@@ -89,6 +89,7 @@ impl Yard {
             executable: PathBuf::from("/bin/true"),
             host_env: BTreeMap::from([("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())]),
             engine: EngineSettings::default(),
+            hooks: Hooks::default(),
             poll: Duration::from_millis(20),
             run_existing: false,
             max_jobs: 2,

@@ -119,6 +119,7 @@ pub(crate) fn defaults(environment: &Environment) -> UpOptions {
         executable: environment.executable.clone(),
         host_env,
         engine: environment.engine(),
+        hooks: environment.hooks(),
         poll: Duration::from_millis(250),
         run_existing: false,
         max_jobs: 4,

@@ -1,7 +1,11 @@
 //! Docker actions: from a Dockerfile, from an image, in jobs on the machine and in containers.
 
 use super::{image::NAME, world};
-use crate::world::World;
+use crate::{
+    hooks::hooks,
+    remote::{names, publish},
+    world::World,
+};
 use shipway_runner::Level;
 
 const MANIFEST: &str = "name: greet\ninputs:\n  who: {default: you}\nruns:\n  using: docker\n  image: Dockerfile\n  args: ['${{ inputs.who }}', 'a b']\n  env: {FROM_ACTION: '1', KIND: action}\n";
@@ -74,4 +78,104 @@ async fn an_image_is_a_step_and_its_failure_and_limit_are_told() {
     let errors = story.annotations(Level::Error).join("\n");
     assert!(errors.contains("exit code 4"), "{errors}");
     assert!(errors.contains("took longer than its timeout-minutes"), "{errors}");
+}
+
+/// A Docker action whose parts say who they are and hand state on.
+fn parts(world: &World, post_if: &str) {
+    let manifest = format!(
+        "name: parts\ninputs: {{who: {{default: me}}}}\nruns:\n  using: docker\n  image: Dockerfile\n  pre-entrypoint: /pre.sh\n  entrypoint: /main.sh\n  post-entrypoint: /post.sh\n  args: ['${{{{ inputs.who }}}}']\n  env: {{OWN: own}}\n{post_if}"
+    );
+    let script = |name: &str| {
+        format!(
+            "#!/bin/sh\necho \"{name} of $1 $INPUT_WHO [$STATE_seen] $OWN $GITHUB_ACTION_REPOSITORY@$GITHUB_ACTION_REF ${{LATER-unset}}\"\necho \"seen=${{STATE_seen}}{name},\" >> \"$GITHUB_STATE\"\ntest \"$INPUT_WHO\" != \"fails in {name}\"\n"
+        )
+    };
+    let dockerfile = format!("FROM {NAME}\nCOPY *.sh /\nRUN chmod +x /*.sh\nENTRYPOINT [\"/bin/false\"]\n");
+    let files = [
+        ("action.yml", manifest),
+        ("Dockerfile", dockerfile),
+        ("pre.sh", script("pre")),
+        ("main.sh", script("main")),
+        ("post.sh", script("post")),
+    ];
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    publish(world, "some/parts", &files);
+    for (name, text) in files {
+        world.file(&format!("own/{name}"), text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a container engine"]
+async fn pre_main_and_post_of_docker_actions_share_state_and_run_in_order() {
+    let mut world = world().await;
+    parts(&world, "");
+    let node = "name: js\nruns: {using: node20, main: main.js, post: post.js}\n";
+    let js =
+        [("action.yml", node), ("main.js", "console.log('js main')"), ("post.js", "console.log('js post')")];
+    publish(&world, "some/js", &js);
+    world.commit();
+    for place in ["host", "box"] {
+        let story = world
+            .run(&format!(
+                "on: push\njobs:\n  job:\n    runs-on: {place}\n    steps:\n      - run: echo LATER=set >> \"$GITHUB_ENV\"\n      - {{uses: some/parts@v1, with: {{who: first}}}}\n      - uses: some/js@v1\n      - uses: actions/checkout@v4\n      - {{uses: ./own, with: {{who: local}}}}\n"
+            ))
+            .await;
+        story.expect_success();
+        assert_eq!(
+            names(&story),
+            [
+                "Pre some/parts@v1",
+                "Run echo LATER=set >> \"$GITHUB_ENV\"",
+                "Run some/parts@v1",
+                "Run some/js@v1",
+                "Run actions/checkout@v4",
+                "Run ./own",
+                "Post ./own",
+                "Post some/js@v1",
+                "Post some/parts@v1",
+            ]
+        );
+        for line in [
+            "pre of first first [] own some/parts@v1 unset",
+            "main of first first [pre,] own some/parts@v1 set",
+            "post of first first [pre,main,] own some/parts@v1 set",
+            "main of local local [] own @ set",
+            "post of local local [main,] own @ set",
+            "js post",
+        ] {
+            story.expect_line(line);
+        }
+        let warnings = story.annotations(Level::Warning).join("\n");
+        assert!(warnings.contains("pre of ./own is not run"), "{warnings}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a container engine"]
+async fn parts_of_docker_actions_have_conditions_and_their_failure_counts() {
+    let mut world = world().await;
+    parts(&world, "  pre-if: success()\n  post-if: failure()\n");
+    world.commit();
+    let with = |who: &str| format!("      - {{uses: some/parts@v1, with: {{who: {who}}}}}\n");
+    let story = world.steps(&with("fine")).await;
+    assert_eq!(story.expect_success().conclusions(), "success success skipped");
+    let story = world.steps(&with("fails in main")).await;
+    assert_eq!(story.conclusions(), "success failure success", "{}", story.log());
+    let story = world.steps(&(with("fails in pre") + "      - run: echo never\n")).await;
+    assert_eq!(story.conclusions(), "failure skipped skipped success", "{}", story.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a container engine"]
+async fn scripts_of_the_operator_run_on_the_machine_around_a_job_in_a_container() {
+    let mut world = world().await;
+    let text = "test -z \"$FROM_IMAGE\" && test -f \"$GITHUB_EVENT_PATH\" && echo \"hook in $PWD\"\necho MARK=hook >> \"$GITHUB_ENV\"\n";
+    hooks(&mut world, Some(text), Some("cat made\n"));
+    let story = world
+        .run("on: push\njobs:\n  job:\n    runs-on: box\n    steps:\n      - run: echo \"step in $PWD with $MARK\"; echo from the step > made\n")
+        .await;
+    story.expect_success().expect_line("step in /__w/it/it with hook").expect_line("from the step");
+    let log = story.log();
+    assert!(log.lines().any(|line| line.starts_with("hook in /") && !line.contains("/__w")), "{log}");
 }

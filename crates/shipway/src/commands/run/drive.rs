@@ -366,6 +366,7 @@ fn context(
         groups: Groups::new(),
         platforms: Arc::new(options.platforms.iter().cloned().collect()),
         slots: Arc::new(Semaphore::new(jobs)),
+        hooks: Arc::new(environment.hooks()),
         breaks: None,
     }
 }

@@ -1,0 +1,91 @@
+//! The parts of an action: what runs before the first step of the job, as its step, and after the last one.
+
+use super::{Loaded, docker::DockerPart, node::NodePart};
+use crate::{
+    error::RunnerError,
+    job::Job,
+    post::Post,
+    report::{Annotation, Level},
+    scope::StepScope,
+    steps::{Came, Current},
+};
+use shipway_workflow::expr::Condition;
+use std::collections::BTreeMap;
+
+/// A part of an action.
+#[derive(Clone, Debug)]
+pub(crate) enum Part {
+    /// A file for Node.
+    Node(NodePart),
+    /// A container with an entrypoint.
+    Docker(Box<DockerPart>),
+}
+
+impl Part {
+    /// What its expressions and its environment see beside what the step sees.
+    pub(crate) fn scope(&self, scope: &StepScope) -> StepScope {
+        match self {
+            Part::Node(part) => part.scope(scope),
+            Part::Docker(part) => part.scope(scope),
+        }
+    }
+}
+
+impl Job<'_> {
+    /// Runs a part of an action.
+    pub(crate) async fn run_part(&mut self, part: &Part, current: &Current) -> Result<Came, RunnerError> {
+        match part {
+            Part::Node(part) => self.run_node_part(part, current).await,
+            Part::Docker(part) => Box::pin(self.run_docker_part(part, current)).await,
+        }
+    }
+
+    /// Remembers what an action wants to run when all steps have; once a step, by its pre part if it has one.
+    pub(super) fn add_post(&mut self, uses: &str, part: Part, condition: &Condition, current: &Current) {
+        let (condition, current) = (condition.clone(), current.clone());
+        let post = Post { name: format!("Post {uses}"), part, condition, current };
+        match self.posts.iter_mut().find(|known| known.current.place == post.current.place) {
+            Some(known) => *known = post,
+            None => self.posts.push(post),
+        }
+    }
+
+    /// Says that the pre part of a local action is not run.
+    pub(super) async fn warn_of_pre(&mut self, loaded: &Loaded, current: &Current) {
+        if loaded.uses.starts_with('.') {
+            // As on GitHub: the action's files are only there once an earlier step has checked them out.
+            let text = format!(
+                "pre of {} is not run, since a local action is not there before the first step",
+                loaded.uses
+            );
+            let annotation =
+                Annotation { step: Some(current.index), ..Annotation::new(Level::Warning, text) };
+            self.log.annotate(annotation).await;
+        }
+    }
+
+    /// What earlier parts of the action saved, as variables.
+    pub(super) fn saved(&self, current: &Current) -> BTreeMap<String, String> {
+        let saved = self.states.get(&current.place).into_iter().flatten();
+        saved.map(|(name, value)| (format!("STATE_{name}"), value.clone())).collect()
+    }
+
+    /// Keeps what a part saved for those after it.
+    pub(super) fn save(&mut self, current: &Current, state: impl IntoIterator<Item = (String, String)>) {
+        self.states.entry(current.place.clone()).or_default().extend(state);
+    }
+}
+
+/// What the parts of an action see of it in the `github` context. Only those with files have a path.
+pub(super) fn seen(scope: &StepScope, path: Option<&str>, repository: &str, reference: &str) -> StepScope {
+    let mut scope = scope.clone();
+    let github = scope.contexts.get("github").and_then(|github| github.as_object()).cloned();
+    let mut github = github.unwrap_or_default();
+    if let Some(path) = path {
+        github.insert("action_path", path);
+    }
+    github.insert("action_repository", repository);
+    github.insert("action_ref", reference);
+    scope.contexts.insert("github", github);
+    scope
+}
