@@ -2,10 +2,11 @@
 
 use crate::{
     mask::Masker,
-    report::{Annotation, Report, ReportKind},
+    report::{Annotation, Level, Report, ReportKind},
 };
 use shipway_base::Clock;
 use shipway_workflow::run::JobKey;
+use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 
 /// The log of one attempt of one job. A clone knows the same masks, also those that are added later.
@@ -16,11 +17,18 @@ pub(crate) struct Log {
     attempt: u32,
     clock: Clock,
     reports: mpsc::Sender<Report>,
+    /// How many annotations of each kind each step has.
+    annotated: BTreeMap<(Option<usize>, Level), usize>,
 }
+
+/// As many annotations of one kind may a step have, as on GitHub; further ones are in the log only.
+const MAX_ANNOTATIONS: usize = 10;
+/// The longest text of an annotation, in bytes; the log has all of it.
+const MAX_MESSAGE: usize = 4_096;
 
 impl Log {
     pub(crate) fn new(job: JobKey, attempt: u32, clock: Clock, reports: mpsc::Sender<Report>) -> Log {
-        Log { masker: Masker::new(), job, attempt, clock, reports }
+        Log { masker: Masker::new(), job, attempt, clock, reports, annotated: BTreeMap::new() }
     }
 
     /// Masks and sends one or more lines.
@@ -50,6 +58,13 @@ impl Log {
         annotation.code = annotation.code.map(|code| self.masker.mask(&code));
         let line = format!("##[{}]{text}", annotation.level.word());
         self.line(annotation.step, &line).await;
+        let count = self.annotated.entry((annotation.step, annotation.level)).or_default();
+        *count += 1;
+        if *count > MAX_ANNOTATIONS {
+            return;
+        }
+        let end = annotation.message.floor_char_boundary(MAX_MESSAGE);
+        annotation.message.truncate(end);
         self.send(ReportKind::Annotation(annotation)).await;
     }
 

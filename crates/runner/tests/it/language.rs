@@ -146,6 +146,17 @@ async fn commands_in_the_output_are_obeyed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_has_ten_annotations_of_a_kind() {
+    let story = World::new()
+        .steps("      - run: for i in $(seq 12); do echo \"::warning::w$i\"; done; printf '::notice::%05000d\\n' 1\n      - run: 'echo ::warning::other'\n")
+        .await;
+    let warnings = story.annotations(Level::Warning);
+    assert_eq!((warnings.len(), warnings[9].as_str(), warnings[10].as_str()), (11, "w10", "other"));
+    story.expect_line("##[warning]w12");
+    assert_eq!(story.annotations(Level::Notice)[0].len(), 4_096);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn problem_matchers_make_annotations_in_this_and_later_steps() {
     let mut world = World::new();
     world.file(

@@ -13,6 +13,7 @@ mod failures;
 mod hooks;
 mod language;
 mod masks;
+mod packages;
 mod processes;
 mod real;
 mod remote;
