@@ -4,6 +4,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import * as cache from '@actions/cache';
 import * as core from '@actions/core';
+import * as exec from '@actions/exec';
+import * as tools from '@actions/tool-cache';
 import { DefaultArtifactClient } from '@actions/artifact';
 
 const input = name => core.getInput(name);
@@ -57,6 +59,30 @@ const tasks = {
     const claims = JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
     core.setOutput('found', `${claims.sub} ${claims.aud}`);
     core.info(`the token is ${token}`);
+  },
+
+  // A program whose output is taken, with an exit code that is no failure.
+  async exec() {
+    const script = 'echo "run for $1 in $PWD"; echo aside >&2; exit 3';
+    const ran = await exec.getExecOutput('sh', ['-c', script, '-', input('name')], { ignoreReturnCode: true, silent: true });
+    assert.deepEqual([ran.exitCode, ran.stderr], [3, 'aside\n']);
+    core.setOutput('found', ran.stdout.trim());
+  },
+
+  // A tool that is unpacked from an archive and kept, unless it is there.
+  async tool() {
+    const [name, version] = input('name').split('@');
+    let kept = tools.find(name, version);
+    core.setOutput('found', kept ? 'kept' : 'made');
+    if (!kept) {
+      const unpacked = await tools.extractTar(input('path'));
+      kept = await tools.cacheDir(unpacked, name, version);
+    }
+    core.addPath(kept);
+  },
+
+  async version() {
+    core.setOutput('found', process.version.split('.')[0]);
   },
 
   async look() {

@@ -68,8 +68,9 @@ impl Job<'_> {
         let path = self.context.host_env.get("PATH").cloned().unwrap_or_default();
         let mut candidates: Vec<PathBuf> =
             find_program("node", &path, &self.folders.root).into_iter().collect();
+        let arch = tool_arch();
         let kept = fs::read_dir(self.folders.tools.join("node")).into_iter().flatten().flatten();
-        let mut kept: Vec<PathBuf> = kept.map(|entry| entry.path().join("x64/bin/node")).collect();
+        let mut kept: Vec<PathBuf> = kept.map(|entry| entry.path().join(arch).join("bin/node")).collect();
         kept.retain(|path| find_program(&path.to_string_lossy(), "", &self.folders.root).is_some());
         kept.sort_unstable();
         candidates.append(&mut kept);
@@ -91,5 +92,14 @@ impl Job<'_> {
             }
         }
         Ok(found)
+    }
+}
+
+/// This machine's architecture as Node and the tool cache name it.
+fn tool_arch() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "x64",
+        "aarch64" => "arm64",
+        other => other,
     }
 }

@@ -1,8 +1,9 @@
 //! Caches, artifacts and identity tokens, used by a real JavaScript action with the packages that official actions are made of.
 
 use super::{conclusions, contains, events, log, of_kind, repository};
-use crate::support::{Answer, Folder, project};
+use crate::support::{Answer, Folder, command, project};
 use serde_json::Value;
+use std::path::PathBuf;
 
 /// Whether the packages are there; where they are not, the test says so loudly.
 fn has_packages() -> bool {
@@ -18,14 +19,14 @@ pub(super) fn said_packages_are_missing() {
     println!("NOT TESTED: run `cargo xtask test`, or `npm ci` in tests/actions");
 }
 
-/// A workflow whose steps come after the action was put at `./services`.
+/// A workflow whose steps come after the action was put at `./services`, and the one for Node 24 at `./newer`.
 fn workflow(head: &str, jobs: &[(&str, &str)]) -> Folder {
-    let action = project().join("tests/actions/services");
+    let actions = project().join("tests/actions");
     let mut text = format!("{head}\njobs:\n");
     for (job, steps) in jobs {
         text.push_str(&format!(
-            "  {job}:\n    runs-on: x\n    steps:\n      - run: ln -s '{}' services\n{steps}",
-            action.display()
+            "  {job}:\n    runs-on: x\n    steps:\n      - run: ln -s '{0}/services' '{0}/newer' .\n{steps}",
+            actions.display()
         ));
     }
     repository(&text)
@@ -139,4 +140,73 @@ fn tokens_are_for_those_who_may_and_never_seen() {
     let without = workflow("on: push", &[("a", "      - {uses: ./services, with: {do: look}}\n")]);
     let (_, events) = run(&without, &[]);
     assert!(!super::log(&events).iter().any(|line| line.contains("ID_TOKEN")));
+}
+
+#[test]
+fn programs_are_run_and_tools_are_kept_for_later_runs() {
+    if !has_packages() {
+        return;
+    }
+    let steps = r#"      - run: mkdir tool && printf '#!/bin/sh\necho my tool\n' > tool/mytool && chmod +x tool/mytool && tar -czf tool.tgz -C tool .
+      - {id: it, uses: ./services, with: {do: exec, name: '  me '}}
+      - run: echo "${{ steps.it.outputs.found }}" | sed "s|$GITHUB_WORKSPACE|the workspace|"
+      - {id: tool, uses: ./services, with: {do: tool, name: mytool@1.2.3, path: tool.tgz}}
+      - run: echo "${{ steps.tool.outputs.found }}, $(mytool)"
+      - {id: again, uses: ./services, with: {do: tool, name: mytool@1.x, path: nowhere}}
+      - run: echo "again ${{ steps.again.outputs.found }}"
+"#;
+    let folder = workflow("on: push", &[("a", steps)]);
+    let (_, first) = run(&folder, &[]);
+    for line in ["run for me in the workspace", "made, my tool", "again kept"] {
+        assert!(log(&first).contains(&line), "{line}\n{:#?}", log(&first));
+    }
+    let (_, second) = run(&folder, &[]);
+    assert!(log(&second).contains(&"kept, my tool"), "{:#?}", log(&second));
+}
+
+/// The Node 24 that is installed with the packages, where there is one for this machine.
+#[expect(clippy::print_stdout, reason = "what is not tested is said loudly")]
+fn newer_node() -> Option<PathBuf> {
+    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
+    let node = project().join(format!("tests/actions/node_modules/node-linux-{arch}/bin/node"));
+    if !node.is_file() {
+        println!("NOT TESTED: there is no Node 24; run `cargo xtask test`, or `npm ci` in tests/actions");
+    }
+    node.is_file().then_some(node)
+}
+
+#[test]
+fn each_action_has_the_node_it_is_made_for() {
+    let Some(node) = newer_node().filter(|_| has_packages()) else { return };
+    let steps = r#"      - {id: it, uses: ./services, with: {do: version}}
+      - {id: newer, uses: ./newer, with: {do: version}}
+      - run: |
+          echo "made for 20 runs on ${{ steps.it.outputs.found }}, made for 24 on ${{ steps.newer.outputs.found }}"
+"#;
+    let folder = workflow("on: push", &[("a", steps)]);
+    let machine = node_major();
+    let (_, events) = run(&folder, &[]);
+    let line = format!("made for 20 runs on v{machine}, made for 24 on v{machine}");
+    assert!(log(&events).contains(&line.as_str()), "{line}\n{:#?}", log(&events));
+    let warned = of_kind(&events, "annotation").iter().any(|annotation| {
+        annotation["message"].as_str().is_some_and(|text| text.contains("./newer is made for Node 24"))
+    });
+    assert_eq!(warned, machine < 24, "{:#?}", log(&events));
+    // A newer one in the tool cache is found.
+    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
+    let kept = folder.path().join("kept/tools/0/node/24.21.0");
+    std::fs::create_dir_all(kept.join(arch).join("bin")).expect("a folder");
+    std::fs::write(kept.join(format!("{arch}.complete")), "").expect("a file");
+    std::os::unix::fs::symlink(&node, kept.join(arch).join("bin/node")).expect("a link");
+    let (_, events) = run(&folder, &[]);
+    let newer = machine.max(24);
+    let line = format!("made for 20 runs on v{machine}, made for 24 on v{newer}");
+    assert!(log(&events).contains(&line.as_str()), "{line}\n{:#?}", log(&events));
+}
+
+/// The major version of the machine's own Node.
+fn node_major() -> u32 {
+    let output = command("node", &project()).arg("--version").output().expect("node");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.trim_start_matches('v').split('.').next().and_then(|number| number.parse().ok()).expect("a version")
 }
