@@ -186,7 +186,7 @@ impl<'a> Job<'a> {
     ) {
         let index = self.take_index();
         let token = CancellationToken::new();
-        let (id, name) = (id_of(step, number), self.early_name(frame, step, number, index));
+        let (id, name) = (id_of(frame, step, number), self.early_name(frame, step, number, index));
         let started = Started {
             number,
             id,

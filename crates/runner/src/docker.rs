@@ -200,6 +200,10 @@ impl Executor for DockerExecutor {
         self.host.folders(job)
     }
 
+    fn forget(&self, job: &JobIdentity) {
+        self.host.forget(job);
+    }
+
     fn open<'a>(
         &'a self,
         job: &'a JobIdentity,
@@ -345,6 +349,10 @@ impl Executor for DockerExecutor {
             let ending = Box::pin(run).await?;
             Ok(Finished { ending, files: files.collect()? })
         })
+    }
+
+    fn may_follow_links(&self, job: &JobIdentity) -> bool {
+        self.host.may_follow_links(job)
     }
 
     fn before_own_work(&self, job: &JobIdentity) -> Result<(), RunnerError> {

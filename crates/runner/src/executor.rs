@@ -30,8 +30,12 @@ pub trait Executor: Send + Sync {
     /// Whether files and processes are real. Where they are not, actions (`uses:`) are not carried out either.
     fn is_real(&self) -> bool;
 
-    /// The folders that a job will have on this machine. Nothing is made.
+    /// The folders that a job will have on this machine. They are its own from now on, until `close` or `forget`;
+    /// they are not made yet.
     fn folders(&self, job: &JobIdentity) -> Folders;
+
+    /// Gives the folders up of a job that is not open, whether `open` failed or was never called.
+    fn forget(&self, _job: &JobIdentity) {}
 
     /// Makes the folders of a job, empty, and the containers that it wants. What is to be told meanwhile goes to
     /// `output`. When `stop` is cancelled it gives up. After an error nothing is left, and `close` does not follow.
@@ -124,6 +128,11 @@ pub trait Executor: Send + Sync {
                 format!("the executor {name} has no terminal to offer"),
             ))
         })
+    }
+
+    /// Whether the runner's own work on the files of a job may go through links to folders, which may lead anywhere.
+    fn may_follow_links(&self, _job: &JobIdentity) -> bool {
+        true
     }
 
     /// Asks whether the runner itself may read and write the folders of a job, as the actions that it carries out by

@@ -43,8 +43,6 @@ use tools::Lease;
 struct OpenJob {
     /// How many processes the machine had started when it was opened.
     forks: Option<u64>,
-    /// Its tool cache, which nobody else has meanwhile; one in its own folder when it is isolated.
-    tools: Option<Lease>,
 }
 
 /// Runs steps as process groups on this machine.
@@ -56,12 +54,25 @@ pub struct HostExecutor {
     steps: AtomicU64,
     /// The folder of tool caches.
     tools: PathBuf,
+    /// The folder of the folders of jobs that have the same paths in later runs.
+    places: Option<PathBuf>,
+    /// The tool caches that jobs have, which nobody else has meanwhile. An isolated job has one in its own folder.
+    leases: Mutex<BTreeMap<String, Lease>>,
     /// What is known of each open job.
     opened: Mutex<BTreeMap<String, OpenJob>>,
     /// How jobs are isolated; they are not when it is absent.
     sandbox: Option<Sandbox>,
     /// The isolated jobs that are open.
     sessions: Mutex<BTreeMap<String, Arc<Inside>>>,
+}
+
+/// Removes the folders in `places` of jobs whose runner is gone, as [`HostExecutor::with_places`] does. `tools` is the folder of
+/// tool caches, by which it is known who is there still.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn sweep_places(tools: &Path, places: &Path) -> Result<(), RunnerError> {
+    tools::sweep(tools, places, remove_tree)
 }
 
 /// An isolated job.
@@ -85,6 +96,8 @@ impl HostExecutor {
             patience,
             steps: AtomicU64::new(0),
             tools: work.join("_tools"),
+            places: None,
+            leases: Mutex::default(),
             work,
             opened: Mutex::default(),
             sandbox: None,
@@ -104,6 +117,18 @@ impl HostExecutor {
     pub(crate) fn externals(&self) -> PathBuf {
         let name = self.tools.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
         self.tools.with_file_name(if name.starts_with('_') { "_externals" } else { "externals" })
+    }
+
+    /// Lets jobs that are not isolated work in `places/0`, `places/1` and so on, the first that is free, so that a later run
+    /// has the same paths. The folder is for those alone who share the folder of tool caches, which is to be set before. What
+    /// killed ones left in it is removed; their processes must be gone.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn with_places(self, places: &Path) -> Result<HostExecutor, RunnerError> {
+        let places = fs::canonicalize(places).map_err(|error| RunnerError::io("open", places, error))?;
+        sweep_places(&self.tools, &places)?;
+        Ok(HostExecutor { places: Some(places), ..self })
     }
 
     /// The same executor, with every job isolated.
@@ -136,8 +161,13 @@ impl Executor for HostExecutor {
     }
 
     fn folders(&self, job: &JobIdentity) -> Folders {
-        let root = self.work.join(&job.folder);
-        let leased = self.opened().get(&job.folder).and_then(|open| Some(open.tools.as_ref()?.path.clone()));
+        // One that cannot be had is told of when the job is opened.
+        let leased = self.lease(job).ok().flatten();
+        let root = match (&self.places, &leased) {
+            (Some(places), Some((_, number))) => places.join(number.to_string()),
+            (None, _) | (_, None) => self.work.join(&job.folder),
+        };
+        let leased = leased.map(|(path, _)| path);
         Folders {
             workspace: root.join("workspace"),
             home: root.join("home"),
@@ -146,6 +176,10 @@ impl Executor for HostExecutor {
             workflow: root.clone(),
             root,
         }
+    }
+
+    fn forget(&self, job: &JobIdentity) {
+        self.leases().remove(&job.folder);
     }
 
     fn open<'a>(
@@ -160,17 +194,10 @@ impl Executor for HostExecutor {
             if let Some(first) = first {
                 return Err(no_containers(self.name(), &format!("a container of the image {}", first.image)));
             }
-            let mut folders = self.folders(job);
+            self.lease(job)?;
+            let folders = self.folders(job);
             // What a killed server left of an earlier attempt of the same name.
             remove_tree(&folders.root)?;
-            let tools = match &self.sandbox {
-                None => Some(tools::lease(&self.tools)?),
-                // One that other jobs use would let an isolated job change what they run.
-                Some(_) => None,
-            };
-            if let Some(lease) = &tools {
-                folders.tools.clone_from(&lease.path);
-            }
             for dir in [&folders.workspace, &folders.home, &folders.temp, &folders.tools] {
                 fs::create_dir_all(dir).map_err(|error| RunnerError::io("make", dir, error))?;
             }
@@ -181,7 +208,7 @@ impl Executor for HostExecutor {
                 self.sessions().insert(job.folder.clone(), inside);
             }
             let forks = forks().map(|(forks, _)| forks);
-            self.opened().insert(job.folder.clone(), OpenJob { forks, tools });
+            self.opened().insert(job.folder.clone(), OpenJob { forks });
             Ok(Opened::on_machine(folders))
         })
     }
@@ -239,6 +266,11 @@ impl Executor for HostExecutor {
         })
     }
 
+    fn may_follow_links(&self, job: &JobIdentity) -> bool {
+        // The repository that an isolated job has checked out may hold a link to what only the runner may read.
+        self.inside(job).is_none()
+    }
+
     fn before_own_work(&self, job: &JobIdentity) -> Result<(), RunnerError> {
         match self.inside(job) {
             Some(inside) if inside.touched.load(Ordering::Relaxed) => Err(RunnerError::new(
@@ -266,7 +298,8 @@ impl Executor for HostExecutor {
     ) -> BoxFuture<'a, Result<(), RunnerError>> {
         Box::pin(async move {
             let record = OrphanRecord::of(&self.records, job);
-            // Its tool cache is free only once its processes are gone.
+            // Its tool cache and its folder are free only once its processes are gone.
+            let _lease = self.leases().remove(&job.folder);
             let open = self.opened().remove(&job.folder);
             if let Some(mut scope) = record.scope()? {
                 scope.follows = open.as_ref().and_then(|open| open.first_pid(&scope));
@@ -305,6 +338,25 @@ impl HostExecutor {
     #[cfg(feature = "docker")]
     pub(crate) fn note_engine(&self, job: &JobIdentity, address: &str) -> Result<(), RunnerError> {
         OrphanRecord::note_engine(&self.records, job, address)
+    }
+
+    /// The tool cache of a job and its number, taken when it is first asked for.
+    fn lease(&self, job: &JobIdentity) -> Result<Option<(PathBuf, u32)>, RunnerError> {
+        if self.sandbox.is_some() {
+            // One that other jobs use would let an isolated job change what they run.
+            return Ok(None);
+        }
+        let mut leases = self.leases();
+        if !leases.contains_key(&job.folder) {
+            let place = |number: u32| Some(self.places.as_ref()?.join(number.to_string()));
+            let in_use = |number| place(number).is_some_and(|place| fs::symlink_metadata(place).is_ok());
+            leases.insert(job.folder.clone(), tools::lease(&self.tools, in_use)?);
+        }
+        Ok(leases.get(&job.folder).map(|lease| (lease.path.clone(), lease.number)))
+    }
+
+    fn leases(&self) -> MutexGuard<'_, BTreeMap<String, Lease>> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Nothing panics while it holds the lock, so what is behind a poisoned one is whole.

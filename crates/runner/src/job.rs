@@ -10,6 +10,7 @@ use crate::{
     hooks::When,
     log::Log,
     matcher::Matchers,
+    names::names,
     nodes::MachineNode,
     opening,
     opening::Unopened,
@@ -188,6 +189,10 @@ pub(crate) struct Frame {
     pub(crate) depth: usize,
     /// The folder of the repository that `$/` means; `None` where that is the repository of the run.
     pub(crate) root: Option<PathBuf>,
+    /// The names of its steps, those within parallel groups after their group.
+    pub(crate) names: Arc<Vec<String>>,
+    /// What `github.action` is within a composite action: the name of the job's own step.
+    pub(crate) action: Option<String>,
     /// The numbers of the steps that lie around, from the job's own inwards.
     pub(crate) place: Vec<usize>,
 }
@@ -291,6 +296,8 @@ impl<'a> Job<'a> {
             limit: None,
             depth: 0,
             root: None,
+            names: Arc::new(names(&self.request.body.steps)),
+            action: None,
             place: Vec::new(),
         };
         let entered = self.enter_services().await;
@@ -358,7 +365,7 @@ impl<'a> Job<'a> {
         action: Option<&str>,
     ) -> StepScope {
         let mut github = self.github.clone();
-        if let Some(action) = action {
+        if let Some(action) = frame.action.as_deref().or(action) {
             github.insert("action", action);
         }
         if let Some(path) = &frame.action_path {

@@ -33,6 +33,7 @@ mod listen;
 mod log;
 mod mask;
 mod matcher;
+mod names;
 mod nodes;
 mod opening;
 pub mod pack;
@@ -67,7 +68,7 @@ pub use executor::{
 };
 pub use filecommand::CommandFiles;
 pub use groups::{Groups, Membership};
-pub use host::HostExecutor;
+pub use host::{HostExecutor, sweep_places};
 pub use job::{JobOutcome, run_job};
 pub use journal::{Journal, MemoryJournal};
 pub use nodes::{MachineNode, PlacedNode};

@@ -43,6 +43,7 @@ pub(crate) async fn open(
     let wants = match wants(request, context, &executor.folders(identity)) {
         Ok(wants) => wants,
         Err(found) => {
+            executor.forget(identity);
             let place = Some((found.source.name.to_string(), found.span));
             return Err(unopened(log, Conclusion::Failure, &found.to_string(), place).await);
         }
@@ -65,13 +66,17 @@ pub(crate) async fn open(
             () = watch => Err(RunnerError::new(ErrorKind::TimedOut, "the job was stopped")),
         }
     };
-    let (conclusion, error) = match (opened, cause) {
+    let (error, cause) = match (opened, cause) {
         (Ok(opened), _) => return Ok(opened),
+        (Err(error), cause) => (error, cause),
+    };
+    executor.forget(identity);
+    let (conclusion, error) = match (error, cause) {
         // The limit of a job that is over before its first step is seen again by whoever asks.
-        (Err(_), Some(cause)) => {
+        (_, Some(cause)) => {
             return Err(unopened(log, Conclusion::Cancelled, &cause.words(), None).await);
         }
-        (Err(error), None) => (Conclusion::Failure, error),
+        (error, None) => (Conclusion::Failure, error),
     };
     let Some(part) = &error.part else {
         return Err(unopened(log, conclusion, &error.to_string(), None).await);

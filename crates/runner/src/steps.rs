@@ -111,7 +111,7 @@ impl Job<'_> {
         if cause.is_some() && frame.status == Conclusion::Success {
             frame.status = Conclusion::Cancelled;
         }
-        let id = id_of(step, number);
+        let id = id_of(frame, step, number);
         let mut newer: Option<Box<Step>> = None;
         let mut tries = 1;
         let (step, came) = loop {
@@ -143,7 +143,7 @@ impl Job<'_> {
         came: &Came,
         began: Timestamp,
     ) -> Conclusion {
-        let conclusion = self.conclude(frame, step, &id_of(step, number), index, came).await;
+        let conclusion = self.conclude(frame, step, &id_of(frame, step, number), index, came).await;
         if frame.inside.is_none() {
             let duration = self.context.clock.now().since(began);
             let (outcome, exit_code) = (came.outcome, came.exit_code);
@@ -231,7 +231,7 @@ impl Job<'_> {
         number: usize,
         index: usize,
     ) -> Result<Current, Diagnostic> {
-        let id = id_of(step, number);
+        let id = id_of(frame, step, number);
         let mut env = self.env.clone();
         env.extend(frame.env.clone());
         let mut scope = self.scope(frame, &env, Some(&id));
@@ -474,8 +474,9 @@ impl Job<'_> {
 }
 
 /// The name a step goes by in the contexts.
-pub(crate) fn id_of(step: &Step, number: usize) -> String {
-    step.id.as_ref().map_or_else(|| format!("__step_{number}"), |id| id.value.clone())
+pub(crate) fn id_of(frame: &Frame, step: &Step, number: usize) -> String {
+    let named = step.id.as_ref().map(|id| &id.value);
+    named.or_else(|| frame.names.get(number)).cloned().unwrap_or_default()
 }
 
 fn fallback_name(step: &Step) -> String {

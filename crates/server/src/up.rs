@@ -148,6 +148,7 @@ impl Up {
             outcome => drop(outcome.map_err(|error| UpError::other(error.to_string()))?),
         }
         let executor = HostExecutor::new(&work, &records, Patience::default())
+            .and_then(|executor| executor.with_places(&work))
             .map_err(|error| UpError::other(error.to_string()))?;
         let mut instances =
             shipway_target::process::Options::new(options.data.join("instances"), options.clock.clone());

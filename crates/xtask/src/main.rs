@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod conformance;
 mod engine;
+mod mirror;
 mod process;
 mod setup;
 mod test;
@@ -32,6 +33,8 @@ enum Task {
     Test(test::Options),
     /// The field's own test suites, as passed/total
     Conformance,
+    /// Clone GitHub's own actions for the tests that run them as they are published
+    ActionsMirror(mirror::Options),
     /// Speed beside the tools of the field, as ratios
     Bench(bench::Options),
 }
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Task::Check => check::run_task(&root),
         Task::Test(options) => test::run_task(&root, &options),
         Task::Conformance => conformance::run(&root),
+        Task::ActionsMirror(options) => mirror::make(&options),
         Task::Bench(options) => bench::run_task(&root, &options),
     };
     match outcome {

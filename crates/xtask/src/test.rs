@@ -3,6 +3,7 @@
 use crate::{
     check,
     engine::{Engine, MARK, VARIABLE},
+    mirror,
     process::{command, exists, run, run_lines, say},
     setup,
 };
@@ -32,6 +33,7 @@ pub(crate) fn run_task(root: &Path, options: &Options) -> Result<()> {
         check::run_all(root, false)?;
     }
     action_packages(root)?;
+    mirror::tell();
     let mut counts = Counts::default();
     let engine = Engine::start(root);
     let cargo = ["test", "--workspace", "--all-targets", "--locked", "--no-fail-fast"];

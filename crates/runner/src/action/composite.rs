@@ -4,6 +4,7 @@ use super::Loaded;
 use crate::{
     error::RunnerError,
     job::{Frame, Job},
+    names::names,
     script::expression,
     steps::{Came, Current},
 };
@@ -12,7 +13,7 @@ use shipway_workflow::{
     expr::{Object, Value},
     run::Conclusion,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 impl Job<'_> {
     pub(super) async fn run_composite(
@@ -23,7 +24,7 @@ impl Job<'_> {
         inputs: Object,
         current: &Current,
     ) -> Result<Came, RunnerError> {
-        let mut frame = self.inner_frame(outer, loaded, inputs, current);
+        let mut frame = self.inner_frame(outer, loaded, composite, inputs, current);
         self.run_steps(&mut frame, &composite.steps).await;
         let scope = self.scope(&frame, &self.env, Some(&current.id));
         let mut outputs = BTreeMap::new();
@@ -41,6 +42,7 @@ impl Job<'_> {
         &self,
         outer: &Frame,
         loaded: &Loaded,
+        composite: &Composite,
         inputs: Object,
         current: &Current,
     ) -> Frame {
@@ -59,6 +61,8 @@ impl Job<'_> {
             limit: current.limit,
             depth: outer.depth + 1,
             root: loaded.root.clone(),
+            names: Arc::new(names(&composite.steps)),
+            action: outer.action.clone().or_else(|| Some(current.id.clone())),
             place: current.place.clone(),
         }
     }

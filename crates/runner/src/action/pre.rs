@@ -133,7 +133,7 @@ impl Job<'_> {
         let inner = match self.around(outer, step, number, index) {
             Err(found) => Err(expression(&found)),
             Ok(current) => match self.pre_inputs(outer, uses, loaded, &current).await {
-                Ok(inputs) => Ok(self.inner_frame(outer, loaded, inputs, &current)),
+                Ok(inputs) => Ok(self.inner_frame(outer, loaded, composite, inputs, &current)),
                 Err(error) => Err(error),
             },
         };

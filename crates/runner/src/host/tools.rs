@@ -4,6 +4,10 @@
 //! folder of its own and runs one job. Here several jobs run at once, also of several processes, so there are several folders,
 //! and a job takes the first that nobody has. Its path stays the same, which installed tools rely on, and the first one is
 //! the warmest.
+//!
+//! The number of its tool cache is also that of the folder that a job works in, where such folders were asked for: a cache
+//! is found by the paths in it, and many actions name absolute ones below the home, so a later run finds it only if the
+//! home is where it was.
 
 use crate::error::RunnerError;
 use std::{
@@ -15,26 +19,56 @@ use std::{
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) path: PathBuf,
+    /// Its name, and that of the job's own folder.
+    pub(super) number: u32,
     _lock: File,
 }
 
-/// Takes the first folder below `root` that is free.
-pub(super) fn lease(root: &Path) -> Result<Lease, RunnerError> {
+/// Takes the first folder below `root` that is free, unless what belongs to its number is in use still.
+pub(super) fn lease(root: &Path, in_use: impl Fn(u32) -> bool) -> Result<Lease, RunnerError> {
     let mut number = 0_u32;
     loop {
-        let path = root.join(number.to_string());
-        let lock = match File::open(&path) {
-            Ok(lock) => lock,
-            Err(_) => {
-                fs::create_dir_all(&path).map_err(|error| RunnerError::io("make", &path, error))?;
-                File::open(&path).map_err(|error| RunnerError::io("open", &path, error))?
-            }
-        };
-        match lock.try_lock() {
-            Ok(()) => return Ok(Lease { path, _lock: lock }),
-            Err(fs::TryLockError::WouldBlock) => number += 1,
-            Err(fs::TryLockError::Error(error)) => return Err(RunnerError::io("lock", &path, error)),
+        if let Some(lease) = take(root, number)?.filter(|_| !in_use(number)) {
+            return Ok(lease);
         }
+        number += 1;
+    }
+}
+
+/// Removes the folders of jobs below `places` whose runner is gone. What cannot be removed is left, and its number is
+/// not used.
+pub(super) fn sweep(
+    root: &Path,
+    places: &Path,
+    remove: impl Fn(&Path) -> Result<(), RunnerError>,
+) -> Result<(), RunnerError> {
+    let read = |error| RunnerError::io("read", places, error);
+    for entry in fs::read_dir(places).map_err(read)? {
+        let path = entry.map_err(read)?.path();
+        let number = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+        let Some(number) = number else { continue };
+        let Some(_lease) = take(root, number)? else { continue };
+        if let Err(error) = remove(&path) {
+            tracing::warn!(%error, folder = %path.display(), "what a killed run left cannot be removed");
+        }
+    }
+    Ok(())
+}
+
+/// The folder of a number, unless somebody has it.
+fn take(root: &Path, number: u32) -> Result<Option<Lease>, RunnerError> {
+    let path = root.join(number.to_string());
+    let lock = match File::open(&path) {
+        Ok(lock) => lock,
+        Err(_) => {
+            fs::create_dir_all(&path).map_err(|error| RunnerError::io("make", &path, error))?;
+            File::open(&path).map_err(|error| RunnerError::io("open", &path, error))?
+        }
+    };
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(Lease { path, number, _lock: lock })),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(RunnerError::io("lock", &path, error)),
     }
 }
 
@@ -47,9 +81,30 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let root = dir.path().join("tools");
         let name = |lease: &Lease| lease.path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let (one, two) = (lease(&root).expect("one"), lease(&root).expect("two"));
+        let (one, two) = (lease(&root, |_| false).expect("one"), lease(&root, |_| false).expect("two"));
         assert_eq!((name(&one).as_deref(), name(&two).as_deref()), (Some("0"), Some("1")));
         drop(one);
-        assert_eq!(name(&lease(&root).expect("again")).as_deref(), Some("0"));
+        assert_eq!(name(&lease(&root, |_| false).expect("again")).as_deref(), Some("0"));
+        assert_eq!(name(&lease(&root, |number| number == 0).expect("another")).as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn what_is_left_of_jobs_that_are_gone_is_removed() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (root, places) = (dir.path().join("tools"), dir.path().join("jobs"));
+        for name in ["0", "1", "2", "other"] {
+            fs::create_dir_all(places.join(name)).expect("a folder");
+        }
+        let running = lease(&root, |number| number == 0).expect("one");
+        let remove = |path: &Path| match path.ends_with("2") {
+            true => Err(RunnerError::io("remove", path, std::io::Error::other("held"))),
+            false => fs::remove_dir(path).map_err(|error| RunnerError::io("remove", path, error)),
+        };
+        sweep(&root, &places, remove).expect("swept");
+        let left = |name| places.join(name).exists();
+        assert_eq!(["0", "1", "2", "other"].map(left), [false, true, true, true]);
+        let next =
+            lease(&root, |number| places.join(number.to_string()).exists()).expect("the first that is free");
+        assert_eq!((running.number, next.number), (1, 0));
     }
 }

@@ -109,3 +109,31 @@ async fn an_action_that_uses_itself_is_stopped() {
     assert_eq!(story.conclusions(), "success failure");
     assert!(story.annotations(Level::Error)[0].contains("10 deep"), "{}", story.log());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn github_action_names_the_step_of_the_job() {
+    let mut world = World::new();
+    let text = |steps: &str| format!("name: x\nruns:\n  using: composite\n  steps:\n{steps}");
+    let show = "  - {shell: bash, run: 'echo \"$GITHUB_ACTION ${{ github.action }}\"'}\n";
+    world.file("outer/action.yml", &text(&format!("{show}  - uses: ./inner\n")));
+    world.file("inner/action.yml", &text(show));
+    world.commit();
+    let story = world
+        .steps(
+            r#"
+      - uses: actions/checkout@v4
+      - run: echo "1 $GITHUB_ACTION"
+      - run: echo "2 ${{ github.action }}"
+      - {id: named, run: 'echo "3 $GITHUB_ACTION"'}
+      - uses: ./outer
+      - {id: own, uses: ./inner}
+"#,
+        )
+        .await;
+    story.expect_success();
+    for line in ["1 __run", "2 __run_2", "3 named", "own own"] {
+        story.expect_line(line);
+    }
+    // Those of the composite action within see the name of the job's step, too.
+    assert_eq!(story.log().matches("__self __self\n").count(), 2, "{}", story.log());
+}

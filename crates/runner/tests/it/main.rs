@@ -15,6 +15,5 @@ mod language;
 mod masks;
 mod packages;
 mod processes;
-mod real;
 mod remote;
 mod world;

@@ -290,22 +290,6 @@ pub(crate) fn has(program: &str) -> bool {
     found
 }
 
-/// Where a program is that [`has`] found.
-pub(crate) fn which(program: &str) -> PathBuf {
-    let mut found = std::env::split_paths(&host_path())
-        .map(|dir| dir.join(program))
-        .filter(|path| path.is_file())
-        .collect::<Vec<_>>();
-    found.swap_remove(0)
-}
-
-/// The version of the Node on the path, without its `v`.
-#[expect(clippy::disallowed_methods, reason = "tests run the programs of the machine they run on")]
-pub(crate) fn node_version() -> String {
-    let output = std::process::Command::new("node").arg("--version").output().expect("node");
-    String::from_utf8_lossy(&output.stdout).trim().trim_start_matches('v').to_owned()
-}
-
 #[expect(clippy::disallowed_methods, reason = "the repository of a test is made with git itself")]
 pub(crate) fn git(dir: &Path, arguments: &[&str]) -> String {
     let output = std::process::Command::new("git")

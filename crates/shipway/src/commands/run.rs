@@ -20,6 +20,7 @@ mod legs;
 mod lines;
 mod mirror;
 mod pairs;
+mod places;
 mod plain;
 pub(crate) mod plan;
 mod progress;

@@ -8,6 +8,7 @@ mod events;
 mod good;
 mod interrupt;
 mod isolated;
+mod official;
 mod output;
 mod services;
 

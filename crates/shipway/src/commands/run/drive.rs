@@ -12,6 +12,7 @@ use super::{
     lines::Style,
     mirror::Mirror,
     pairs::Given,
+    places::{Places, tools},
     plain::{How, Plain},
     progress::{self, Forecast},
     remember::Memory,
@@ -81,7 +82,12 @@ pub(super) async fn drive_all(
     let folder = RunFolder::create(&temp, planned.first().map_or(1, |planned| planned.id))?;
     let executor = HostExecutor::new(folder.work(), folder.work(), Patience::default());
     let cache_folder = cache::folder(environment, options, &folder);
-    let executor = executor.map_err(|error| broken(&error))?.with_tools(cache_folder.join("tools"));
+    let executor = executor.map_err(|error| broken(&error))?.with_tools(tools(&cache_folder));
+    let places = Places::of(&temp, &cache_folder);
+    let executor = match &places {
+        Some(places) => executor.with_places(places.path()).map_err(|error| broken(&error))?,
+        None => executor,
+    };
     let executor = match isolation::wanted(environment, options)? {
         Some(sandbox) => executor.isolated(sandbox),
         None => executor,
@@ -151,6 +157,10 @@ pub(super) async fn drive_all(
             Tally { cancelled: true, interrupted: true, ..Tally::default() }
         }
     };
+    drop(executor);
+    if let Some(places) = places {
+        places.finish();
+    }
     folder.finish().map_err(|error| Failure::new(Exit::Failed, format!("cannot clean up: {error}")))?;
     match tally {
         Tally { broken: Some(error), .. } => Err(broken(&error)),
