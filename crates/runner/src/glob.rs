@@ -1,14 +1,35 @@
-//! Path patterns of `hashFiles` and `actions/upload-artifact`, as `@actions/glob` reads them.
+//! Path patterns of `hashFiles`, `actions/upload-artifact` and `actions/cache`, as `@actions/glob` reads them.
 //!
-//! `*` and `?` stay within a segment, `**` spans segments, `[...]` is a class, a leading `!` takes away what earlier
-//! patterns found. A pattern that matches a folder matches everything below it.
+//! `*` and `?` stay within a segment, `**` spans segments, `[...]` is a class, `\` takes the next character as it is, a leading
+//! `!` takes away what earlier patterns found. A pattern with a slash at its end is for folders. Files are found in the order in
+//! which the toolkit finds them, which counts for the digest of `hashFiles`: search by search, each in the order of names.
 
-use crate::error::RunnerError;
+mod segment;
+
+use crate::error::{ErrorKind, RunnerError};
+use segment::Segment;
 use std::{
-    collections::BTreeMap,
-    fs,
+    fs, io,
     path::{Component, Path, PathBuf},
 };
+
+pub(crate) use segment::matches_name;
+
+/// More entries than this are not looked at. Links to folders can make endless many of few.
+const MOST_ENTRIES: usize = 5_000_000;
+
+/// What a search finds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Find {
+    /// What lies below a folder that a pattern matches.
+    pub(crate) descendants: bool,
+    /// Folders themselves.
+    pub(crate) folders: bool,
+    /// Files and folders whose name begins with a dot.
+    pub(crate) hidden: bool,
+    /// What lies behind links to folders. Links that lead nowhere are left out then.
+    pub(crate) through_links: bool,
+}
 
 /// Patterns in their order.
 #[derive(Clone, Debug)]
@@ -17,224 +38,182 @@ pub(crate) struct Patterns(Vec<Pattern>);
 #[derive(Clone, Debug)]
 struct Pattern {
     excludes: bool,
+    /// From the root of the file system on.
+    segments: Vec<Segment>,
+    /// Only folders match it.
+    for_folders: bool,
     /// The folder or file below which everything lies that can match.
     base: PathBuf,
-    /// What must follow the base; empty when the pattern is a plain path.
-    rest: Vec<String>,
+}
+
+/// Something that the search has come to.
+struct Found {
+    path: PathBuf,
+    level: usize,
 }
 
 impl Patterns {
     /// Reads patterns, one a line or one an item; empty lines and lines that begin with `#` are left out. Relative ones
-    /// begin at `root`, `~` at `home`.
-    pub(crate) fn parse<'a>(lines: impl IntoIterator<Item = &'a str>, root: &Path, home: &Path) -> Patterns {
+    /// begin at `root`, `~` at `home`. The error is a sentence.
+    pub(crate) fn parse<'a>(
+        lines: impl IntoIterator<Item = &'a str>,
+        root: &Path,
+        home: &Path,
+    ) -> Result<Patterns, String> {
         let lines = lines.into_iter().flat_map(str::lines).map(str::trim);
         let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-        Patterns(lines.map(|line| Pattern::parse(line, root, home)).collect())
+        lines.map(|line| Pattern::parse(line, root, home)).collect::<Result<_, _>>().map(Patterns)
     }
 
-    /// The paths where a search begins, for patterns that add.
+    /// The paths where a search begins: those of patterns that add, without those that lie below another.
     pub(crate) fn bases(&self) -> Vec<&Path> {
-        self.0.iter().filter(|pattern| !pattern.excludes).map(|pattern| pattern.base.as_path()).collect()
+        let adding =
+            || self.0.iter().filter(|pattern| !pattern.excludes).map(|pattern| pattern.base.as_path());
+        let mut bases: Vec<&Path> = Vec::new();
+        for base in adding() {
+            let covered = adding().any(|other| other != base && base.starts_with(other));
+            if !covered && !bases.contains(&base) {
+                bases.push(base);
+            }
+        }
+        bases
     }
 
     /// Whether a path is found, by the last pattern that has a say.
-    fn matches(&self, path: &Path) -> bool {
-        self.0.iter().rev().find(|pattern| pattern.matches(path)).is_some_and(|pattern| !pattern.excludes)
+    fn matches(&self, names: &[&str], is_folder: bool, find: Find) -> bool {
+        let said = self.0.iter().rev().find(|pattern| pattern.matches(names, is_folder, find.descendants));
+        said.is_some_and(|pattern| !pattern.excludes)
     }
 
-    /// All files that are found, in the order of their paths. Links are not followed into folders.
-    pub(crate) fn files(&self, hidden: bool) -> Result<Vec<PathBuf>, RunnerError> {
-        let mut found = BTreeMap::new();
-        for base in self.bases() {
-            let mut open = vec![base.to_owned()];
-            while let Some(next) = open.pop() {
-                let meta = match fs::symlink_metadata(&next) {
-                    Ok(meta) => meta,
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                    Err(error) => return Err(RunnerError::io("read", &next, error)),
-                };
-                // What is searched explicitly is never hidden.
-                let is_hidden = next != base
-                    && next.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-                if is_hidden && !hidden {
-                    continue;
-                }
-                if meta.is_dir() {
-                    for entry in fs::read_dir(&next).map_err(|error| RunnerError::io("read", &next, error))? {
-                        open.push(entry.map_err(|error| RunnerError::io("read", &next, error))?.path());
-                    }
-                } else if (meta.is_file() || meta.is_symlink()) && self.matches(&next) {
-                    found.insert(segments(&next), next);
-                }
+    /// Whether something below a path may be found.
+    fn may_match_below(&self, names: &[&str], find: Find) -> bool {
+        let adding = self.0.iter().filter(|pattern| !pattern.excludes);
+        adding.into_iter().any(|pattern| segment::may_match_below(&pattern.segments, names, find.descendants))
+    }
+
+    /// All that is found, in the order of the search.
+    pub(crate) fn search(&self, find: Find) -> Result<Vec<PathBuf>, RunnerError> {
+        let mut found = Vec::new();
+        let mut open: Vec<Found> =
+            self.bases().into_iter().rev().map(|base| Found::new(base.to_owned(), 1)).collect();
+        // The folders around, as they really are: what is one of them is a circle.
+        let mut around: Vec<PathBuf> = Vec::new();
+        let mut count = 0;
+        while let Some(next) = open.pop() {
+            count += 1;
+            if count > MOST_ENTRIES {
+                let text = format!("more than {MOST_ENTRIES} files and folders would have to be looked at");
+                return Err(RunnerError::new(ErrorKind::ActionInput, text).with_help(
+                    "name the folders that count, and take large ones away with a pattern that begins with !",
+                ));
+            }
+            let text = next.path.to_string_lossy().into_owned();
+            let names: Vec<&str> = text.split('/').filter(|name| !name.is_empty()).collect();
+            let below = self.may_match_below(&names, find);
+            if !below && !self.matches(&names, true, find) {
+                continue;
+            }
+            let Some(is_folder) = next.is_folder(find, &mut around)? else { continue };
+            if !find.hidden && names.last().is_some_and(|name| name.starts_with('.')) {
+                continue;
+            }
+            let matched = self.matches(&names, is_folder, find);
+            if is_folder && (matched || below) {
+                let read = |error| RunnerError::io("read", &next.path, error);
+                let entries: Result<Vec<_>, _> = fs::read_dir(&next.path).map_err(read)?.collect();
+                let mut names: Vec<_> =
+                    entries.map_err(read)?.into_iter().map(|entry| entry.file_name()).collect();
+                names.sort_unstable_by(|one, other| other.as_encoded_bytes().cmp(one.as_encoded_bytes()));
+                open.extend(names.into_iter().map(|name| Found::new(next.path.join(name), next.level + 1)));
+            }
+            if matched && (find.folders || !is_folder) {
+                found.push(next.path);
             }
         }
-        Ok(found.into_values().collect())
+        Ok(found)
     }
+}
+
+impl Found {
+    fn new(path: PathBuf, level: usize) -> Found {
+        Found { path, level }
+    }
+
+    /// Whether it is a folder; none when there is nothing to be found at this path.
+    fn is_folder(&self, find: Find, around: &mut Vec<PathBuf>) -> Result<Option<bool>, RunnerError> {
+        let about =
+            if find.through_links { fs::metadata(&self.path) } else { fs::symlink_metadata(&self.path) };
+        let about = match about {
+            Ok(about) => about,
+            // Gone meanwhile, or a link to nowhere or to itself.
+            Err(error) if error.kind() == io::ErrorKind::NotFound || is_circle(&error) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(RunnerError::io("read", &self.path, error)),
+        };
+        if about.is_dir() && find.through_links {
+            let real =
+                fs::canonicalize(&self.path).map_err(|error| RunnerError::io("read", &self.path, error))?;
+            around.truncate(self.level - 1);
+            if around.contains(&real) {
+                return Ok(None);
+            }
+            around.push(real);
+        }
+        Ok(Some(about.is_dir()))
+    }
+}
+
+/// Whether links lead round in a circle.
+fn is_circle(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
 impl Pattern {
-    fn parse(line: &str, root: &Path, home: &Path) -> Pattern {
-        let mut line = line;
+    fn parse(line: &str, root: &Path, home: &Path) -> Result<Pattern, String> {
+        let mut text = line;
         let mut excludes = false;
-        while let Some(rest) = line.strip_prefix('!') {
+        while let Some(rest) = text.strip_prefix('!') {
             excludes = !excludes;
-            line = rest.trim_start();
+            text = rest.trim_start();
         }
-        let (start, line) = match line.strip_prefix("~/") {
-            Some(rest) => (home, rest),
-            None => (root, line),
+        if text.is_empty() {
+            return Err(format!("the pattern {line:?} is empty"));
+        }
+        let (start, below) = match text.strip_prefix('~') {
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => (home, rest),
+            Some(_) | None if text.starts_with('/') => (Path::new("/"), text),
+            Some(_) | None => (root, text.strip_prefix("./").unwrap_or(if text == "." { "" } else { text })),
         };
-        let mut base = if line.starts_with('/') { PathBuf::from("/") } else { start.to_owned() };
-        let mut rest: Vec<String> = Vec::new();
-        for segment in line.split('/').filter(|segment| !segment.is_empty() && *segment != ".") {
-            match segment {
-                ".." if rest.is_empty() => {
-                    base.pop();
-                }
-                _ if rest.is_empty() && !segment.contains(['*', '?', '[']) => base.push(segment),
-                _ => rest.push(segment.to_owned()),
+        let mut segments: Vec<Segment> = start
+            .components()
+            .filter_map(|component| match component {
+                Component::Normal(name) => Some(Segment::Name(name.to_string_lossy().into_owned())),
+                Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::ParentDir => None,
+            })
+            .collect();
+        for segment in below.split('/').filter(|segment| !segment.is_empty()) {
+            let segment = Segment::parse(segment);
+            if matches!(&segment, Segment::Name(name) if name == "." || name == "..") {
+                return Err(format!("the pattern {line:?} holds a segment . or .., which is not allowed"));
             }
+            segments.push(segment);
         }
-        Pattern { excludes, base, rest }
+        let plain = segments.iter().map_while(|segment| match segment {
+            Segment::Name(name) => Some(name.as_str()),
+            Segment::Glob(_) | Segment::Any => None,
+        });
+        let base = Path::new("/").join(plain.collect::<PathBuf>());
+        Ok(Pattern { excludes, segments, for_folders: below.ends_with('/'), base })
     }
 
-    fn matches(&self, path: &Path) -> bool {
-        let Ok(below) = path.strip_prefix(&self.base) else { return false };
-        matches_prefix(&self.rest, &segments(below))
+    fn matches(&self, names: &[&str], is_folder: bool, descendants: bool) -> bool {
+        let itself = (is_folder || !self.for_folders) && segment::matches(&self.segments, names);
+        // What ends in `**` has its descendants already.
+        let below = descendants && (self.for_folders || !matches!(self.segments.last(), Some(Segment::Any)));
+        itself || below && segment::matches_above(&self.segments, names)
     }
-}
-
-/// Whether a single name, without slashes, matches a pattern.
-pub(crate) fn matches_name(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    matches_segment(&pattern, &name)
-}
-
-fn segments(path: &Path) -> Vec<String> {
-    path.components()
-        .filter_map(|component| match component {
-            Component::Normal(segment) => Some(segment.to_string_lossy().into_owned()),
-            Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::ParentDir => None,
-        })
-        .collect()
-}
-
-/// Whether the pattern matches the path or a folder above it.
-fn matches_prefix(pattern: &[String], path: &[String]) -> bool {
-    match pattern.split_first() {
-        None => true,
-        Some((first, rest)) if first == "**" => {
-            // A trailing `**` wants at least one segment below.
-            if rest.is_empty() {
-                !path.is_empty()
-            } else {
-                (0..=path.len()).any(|skip| matches_prefix(rest, &path[skip..]))
-            }
-        }
-        Some((first, rest)) => match path.split_first() {
-            Some((segment, below)) => {
-                let (pattern, text): (Vec<char>, Vec<char>) =
-                    (first.chars().collect(), segment.chars().collect());
-                matches_segment(&pattern, &text) && matches_prefix(rest, below)
-            }
-            None => false,
-        },
-    }
-}
-
-/// Backtracks to the last star only, so it is quadratic at worst.
-fn matches_segment(pattern: &[char], text: &[char]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        let step = match pattern.get(p) {
-            Some('*') => {
-                star = Some((p + 1, t));
-                p += 1;
-                continue;
-            }
-            Some('?') => Some(p + 1),
-            Some('[') => matches_class(&pattern[p..], text[t]).map(|length| p + length),
-            Some('\\') if p + 1 < pattern.len() => (pattern[p + 1] == text[t]).then_some(p + 2),
-            Some(&literal) => (literal == text[t]).then_some(p + 1),
-            None => None,
-        };
-        match (step, star) {
-            (Some(next), _) => {
-                p = next;
-                t += 1;
-            }
-            (None, Some((after, from))) => {
-                star = Some((after, from + 1));
-                p = after;
-                t = from + 1;
-            }
-            (None, None) => return false,
-        }
-    }
-    pattern[p..].iter().all(|&rest| rest == '*')
-}
-
-/// The length of the class when the character is in it. A bracket without an end is a plain character.
-fn matches_class(pattern: &[char], character: char) -> Option<usize> {
-    let Some(close) = pattern.iter().skip(2).position(|&c| c == ']').map(|at| at + 2) else {
-        return (character == '[').then_some(1);
-    };
-    let negated = matches!(pattern[1], '!' | '^');
-    let body = &pattern[if negated { 2 } else { 1 }..close];
-    let mut inside = false;
-    let mut i = 0;
-    while i < body.len() {
-        if i + 2 < body.len() && body[i + 1] == '-' {
-            inside |= body[i] <= character && character <= body[i + 2];
-            i += 3;
-        } else {
-            inside |= body[i] == character;
-            i += 1;
-        }
-    }
-    (inside != negated).then_some(close + 1)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn check(lines: &[&str], path: &str, expect: bool) {
-        let patterns = Patterns::parse(lines.iter().copied(), Path::new("/w"), Path::new("/home/me"));
-        assert_eq!(patterns.matches(Path::new(path)), expect, "{lines:?} {path}");
-    }
-
-    #[test]
-    fn matches_as_the_toolkit_does() {
-        check(&["*.txt"], "/w/a.txt", true);
-        check(&["*.txt"], "/w/sub/a.txt", false);
-        check(&["**/*.txt"], "/w/sub/deep/a.txt", true);
-        check(&["**/*.txt"], "/w/a.txt", true);
-        check(&["sub"], "/w/sub/deep/a.txt", true);
-        check(&["su?/[a-c].t[!a]t"], "/w/sub/b.txt", true);
-        check(&["su?/[a-c].t[!x]t"], "/w/sub/b.txt", false);
-        check(&["/abs/*"], "/abs/x/y", true);
-        check(&["~/x"], "/home/me/x", true);
-        check(&["../v/x"], "/v/x", true);
-        check(&["**", "!sub/**"], "/w/sub/a", false);
-        check(&["**", "!sub/**", "sub/a"], "/w/sub/a", true);
-        check(&["# no", "", "a\nb"], "/w/b", true);
-        check(&["a[b"], "/w/a[b", true);
-    }
-
-    proptest! {
-        #[test]
-        fn a_path_matches_itself_and_a_star(name in "[a-z][a-z.]{0,7}") {
-            check(&[&format!("x/{name}")], &format!("/w/x/{name}"), true);
-            check(&["x/*"], &format!("/w/x/{name}"), true);
-        }
-
-        #[test]
-        fn never_panics(pattern in "[\\[\\]!a*?/\\\\^-]{0,12}", text in "[a/\\[\\]-]{0,8}") {
-            let patterns = Patterns::parse([pattern.as_str()], Path::new("/w"), Path::new("/h"));
-            let _ = patterns.matches(&Path::new("/w").join(text.trim_start_matches('/')));
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! `hashFiles(...)`: one digest over files of the workspace.
 
-use crate::glob::Patterns;
+use crate::glob::{Find, Patterns};
 use sha2::{Digest as _, Sha256};
 use shipway_base::Digest;
 use std::{
@@ -9,8 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The SHA-256 over the binary SHA-256 digests of all files that the patterns find within the workspace, in the order of
-/// their paths; empty when there are none. The error is a sentence.
+/// The option that may come before the patterns, and lets the search go through links to folders.
+const FOLLOW: &str = "--follow-symbolic-links";
+
+/// The SHA-256 over the binary SHA-256 digests of all files that the patterns find within the workspace, in the order in
+/// which they are found; empty when there are none. The error is a sentence.
 pub(crate) fn hash_files(patterns: &[String], workspace: &Path, home: &Path) -> Result<String, String> {
     let mut all = Sha256::new();
     let files = files(patterns, workspace, home)?;
@@ -35,10 +38,19 @@ fn digest(path: &Path) -> io::Result<[u8; 32]> {
 }
 
 fn files(patterns: &[String], workspace: &Path, home: &Path) -> Result<Vec<PathBuf>, String> {
-    let patterns = Patterns::parse(patterns.iter().map(String::as_str), workspace, home);
-    let mut files = patterns.files(true).map_err(|error| format!("hashFiles fails: {}", error.message))?;
-    // Links to folders or to nowhere have no content of their own.
-    files.retain(|path| path.starts_with(workspace) && path.is_file());
+    let (through_links, patterns) = match patterns.split_first() {
+        Some((first, rest)) if first.eq_ignore_ascii_case(FOLLOW) => (true, rest),
+        Some((first, _)) if first.starts_with("--") => {
+            return Err(format!("hashFiles has no option {first:?}; there is {FOLLOW}"));
+        }
+        Some(_) | None => (false, patterns),
+    };
+    let patterns = Patterns::parse(patterns.iter().map(String::as_str), workspace, home)
+        .map_err(|why| format!("hashFiles fails: {why}"))?;
+    let find = Find { descendants: true, folders: false, hidden: true, through_links };
+    let mut files = patterns.search(find).map_err(|error| format!("hashFiles fails: {}", error.message))?;
+    // A link to a folder has no content of its own. One to nowhere cannot be read, which is said, as by GitHub's runner.
+    files.retain(|path| path.starts_with(workspace) && path != workspace && !path.is_dir());
     Ok(files)
 }
 
@@ -61,6 +73,37 @@ mod tests {
             let found = hash_files(&patterns, dir.path(), Path::new("/nowhere")).expect("a hash");
             Some(if expect["value"] == found { Ok(()) } else { Err(format!("{found} for {expression}")) })
         });
+    }
+
+    /// The digest of digests, as GitHub makes it.
+    fn of(contents: &[&str]) -> String {
+        let mut all = Sha256::new();
+        contents.iter().for_each(|content| all.update(Sha256::digest(content)));
+        Digest::from_bytes(all.finalize().into()).hex()
+    }
+
+    #[test]
+    fn the_order_of_patterns_and_links_count() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let root = dir.path().canonicalize().expect("a folder");
+        for name in ["a/one", "b/two"] {
+            fs::create_dir_all(root.join(name).parent().expect("a parent")).expect("a folder");
+            fs::write(root.join(name), name).expect("a file");
+        }
+        std::os::unix::fs::symlink("../b", root.join("a/link")).expect("a link");
+        let hash = |patterns: &[&str]| {
+            let patterns: Vec<String> = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
+            hash_files(&patterns, &root, Path::new("/nowhere"))
+        };
+        assert_eq!(hash(&["b/**", "a/**"]), Ok(of(&["b/two", "a/one"])));
+        assert_eq!(hash(&["a/**\nb/**"]), Ok(of(&["a/one", "b/two"])));
+        assert_eq!(hash(&["--Follow-Symbolic-Links", "a/**"]), Ok(of(&["b/two", "a/one"])));
+        assert_eq!(hash(&["a/**", "--follow-symbolic-links"]), Ok(of(&["a/one"])));
+        let error = hash(&["--follow", "a/**"]).expect_err("no such option");
+        assert!(error.contains("--follow-symbolic-links"), "{error}");
+        std::os::unix::fs::symlink("nowhere", root.join("a/broken")).expect("a link");
+        assert!(hash(&["a/**"]).expect_err("cannot be read").contains("a/broken"));
+        assert_eq!(hash(&["--follow-symbolic-links", "a/one"]), Ok(of(&["a/one"])));
     }
 
     #[test]

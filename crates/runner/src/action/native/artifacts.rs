@@ -4,7 +4,7 @@ use super::Inputs;
 use crate::{
     artifacts::{Artifact, ArtifactError, NewArtifact},
     error::{ErrorKind, RunnerError},
-    glob::{Patterns, matches_name},
+    glob::{Find, Patterns, matches_name},
     job::Job,
     pack::{self, Packed, UnpackLimits},
     report::{Annotation, Level},
@@ -36,8 +36,15 @@ impl Job<'_> {
         };
         let hidden = inputs.flag("include-hidden-files", false)?;
         let overwrite = inputs.flag("overwrite", false)?;
-        let patterns = Patterns::parse([path], &self.folders.workspace, &self.folders.home);
-        let found = patterns.files(hidden)?;
+        let patterns = Patterns::parse([path], &self.folders.workspace, &self.folders.home)
+            .map_err(|why| RunnerError::new(ErrorKind::ActionInput, why))?;
+        let find = Find {
+            descendants: true,
+            folders: false,
+            hidden,
+            through_links: self.executor.may_follow_links(&self.identity),
+        };
+        let found = patterns.search(find)?;
         if found.is_empty() {
             let text = format!("no files were found at {:?}; nothing is uploaded", path.trim());
             return match inputs.text("if-no-files-found").unwrap_or("warn") {
