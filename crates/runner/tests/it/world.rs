@@ -290,6 +290,15 @@ pub(crate) fn has(program: &str) -> bool {
     found
 }
 
+/// Where a program is that [`has`] found.
+pub(crate) fn which(program: &str) -> PathBuf {
+    let mut found = std::env::split_paths(&host_path())
+        .map(|dir| dir.join(program))
+        .filter(|path| path.is_file())
+        .collect::<Vec<_>>();
+    found.swap_remove(0)
+}
+
 #[expect(clippy::disallowed_methods, reason = "the repository of a test is made with git itself")]
 pub(crate) fn git(dir: &Path, arguments: &[&str]) -> String {
     let output = std::process::Command::new("git")
