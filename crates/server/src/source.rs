@@ -5,12 +5,6 @@ use serde_json::{Map, Value, json};
 use shipway_workflow::{event::Event, plan::RunPlan};
 use std::path::Path;
 
-/// Why a workflow of another repository cannot be called.
-pub const OTHER_REPOSITORY: &str = "it is in another repository, and those are not fetched yet";
-
-/// What can be done instead.
-pub const COPY_IT: &str = "copy the file into this repository and call it as ./.github/workflows/FILE.yml";
-
 /// Who a repository on this machine is, since it has no forge to say so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepositoryName {

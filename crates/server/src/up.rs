@@ -63,6 +63,8 @@ pub struct UpOptions {
     pub run_existing: bool,
     /// Jobs of one run that may run at once.
     pub max_jobs: usize,
+    /// The folder of git repositories that actions and called workflows of others come from, not the network.
+    pub action_mirror: Option<PathBuf>,
     /// The key of the secrets, when it is not to be kept in the data folder.
     pub secrets_key: Option<Secret>,
     /// Take away the secrets that cannot be opened, because their key is lost.
@@ -176,7 +178,7 @@ impl Up {
             executor: with_containers(executor, options.engine.clone(), Patience::default()),
             actions: Arc::new(ActionStore::new(
                 options.data.join("actions"),
-                None,
+                options.action_mirror.clone(),
                 "https://github.com",
                 &options.host_env,
             )),

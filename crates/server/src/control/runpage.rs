@@ -198,7 +198,13 @@ async fn failure(
         (Some(reason), _, _) => reason.clone(),
         (None, Some(step), Some(code)) => format!("{} ended with exit code {code}", step.name),
         (None, Some(step), None) => format!("{} failed", step.name),
-        (None, None, _) => format!("{} failed", first.name),
+        (None, None, _) => {
+            // It failed before or after its steps: what it complained of first is why.
+            let mut complaints = annotations
+                .iter()
+                .filter(|note| note.job.as_str() == first.key && note.level == api::AnnotationLevel::Error);
+            complaints.next().map_or_else(|| format!("{} failed", first.name), |note| note.message.clone())
+        }
     };
     Ok(api::JobKey::new(first.key.clone()).ok().map(|job| api::Failure {
         job,

@@ -44,6 +44,10 @@ pub(crate) struct Options {
     /// Jobs that may run at once
     #[arg(long, value_name = "N", default_value_t = 4)]
     jobs: usize,
+    /// Take actions and called workflows of other repositories from the git repositories <owner>/<repo> in this folder, not
+    /// from the network
+    #[arg(long, value_name = "DIR")]
+    action_mirror: Option<PathBuf>,
     /// Take away the secrets that cannot be opened, because their key is lost
     #[arg(long)]
     forget_secrets: bool,
@@ -67,6 +71,7 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
         run_existing: options.now,
         max_jobs: options.jobs.max(1),
         forget_secrets: options.forget_secrets,
+        action_mirror: options.action_mirror.map(|mirror| environment.folder.join(mirror)),
         ..defaults(environment)
     })
     .await?;
@@ -123,6 +128,7 @@ pub(crate) fn defaults(environment: &Environment) -> UpOptions {
         poll: Duration::from_millis(250),
         run_existing: false,
         max_jobs: 4,
+        action_mirror: None,
         secrets_key: environment.variable("SHIPWAY_SECRETS_KEY").map(Secret::new),
         forget_secrets: false,
     }

@@ -30,6 +30,8 @@ pub(crate) struct Plant {
     pub(crate) router: SocketAddr,
     /// Where this process finds the data folder; elsewhere when the server has a mount namespace of its own.
     pub(crate) data_as_seen: PathBuf,
+    /// Further arguments of every start.
+    pub(crate) extra: Vec<String>,
 }
 
 /// A started `shipway up`; killed when it is dropped.
@@ -49,7 +51,8 @@ impl Plant {
             make_executable(&folder.path().join("repository").join(path));
         }
         let data_as_seen = folder.path().join("data");
-        let plant = Plant { folder, listen: free_address(), router: free_address(), data_as_seen };
+        let plant =
+            Plant { folder, listen: free_address(), router: free_address(), data_as_seen, extra: Vec::new() };
         plant.git(&["init", "--quiet", "--initial-branch=main"]);
         plant
     }
@@ -82,7 +85,7 @@ impl Plant {
         self.git(&["rev-parse", "HEAD"]).trim().to_owned()
     }
 
-    fn git(&self, arguments: &[&str]) -> String {
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
         let output = command("git", &self.repository())
             .args(["-c", "user.name=T", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"])
             .args(arguments)
@@ -100,6 +103,7 @@ impl Plant {
             .into_iter()
             .chain(["--listen", &listen, "--router", &router])
             .map(str::to_owned)
+            .chain(self.extra.iter().cloned())
             .collect()
     }
 

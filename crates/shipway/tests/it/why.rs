@@ -1,6 +1,9 @@
 //! `shipway why`, and what runs leave for it.
 
-use crate::support::{Answer, Folder};
+use crate::{
+    plant::Plant,
+    support::{Answer, Folder, binary, command},
+};
 use serde_json::Value;
 
 const WORKFLOW: &str = "on: push\njobs:\n  test:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v4\n      - name: Check\n        run: |\n          echo \"took $RANDOM ms\"\n          test ! -e bad || { echo \"error: bad at $RANDOM with $TOKEN\"; exit 4; }\n        env:\n          TOKEN: ${{ secrets.TOKEN }}\n";
@@ -87,4 +90,84 @@ fn without_a_failed_run_it_says_so() {
     assert!(answer.stderr.contains("none of the last 1 runs failed"), "{}", answer.all());
     let answer = folder.shipway(&["why", "123"]);
     assert!(answer.stderr.contains("no run 123"), "{}", answer.all());
+}
+
+/// One job fails before its first step, one at a step.
+const BROKEN: &str = "\
+on: push
+jobs:
+  early:
+    runs-on: x
+    steps:
+      - uses: o/none@v1
+  late:
+    runs-on: x
+    steps:
+      - name: Check
+        run: |
+          echo it looks bad
+          exit 4
+";
+
+#[test]
+fn a_job_that_failed_before_its_steps_says_why() {
+    let folder = Folder::repository(&[(".github/workflows/ci.yml", BROKEN)]);
+    for _ in 0..2 {
+        let answer = folder.shipway(&["run", "--action-mirror", "mirror"]);
+        assert_eq!(answer.code, 1, "{}", answer.all());
+    }
+    let found = why(&folder, &[]);
+    let early = &found["jobs"][0];
+    assert!(early["reason"].as_str().is_some_and(|why| why.contains("no repository o/none")), "{found}");
+    assert_eq!(early["seen"].as_array().map(Vec::len), Some(1), "{found}");
+    let answer = folder.shipway(&["why"]);
+    assert!(!answer.stdout.contains("no step of it failed"), "{}", answer.all());
+}
+
+#[test]
+fn a_server_is_asked_for_the_same() {
+    let mut plant = Plant::new("");
+    let mirror = plant.folder.path().join("mirror").display().to_string();
+    plant.extra = vec!["--action-mirror".to_owned(), mirror];
+    plant.write(".github/workflows/deliver.yml", BROKEN);
+    let shas = [plant.commit_all("one"), {
+        plant.write("other", "");
+        plant.commit_all("two")
+    }];
+    let _up = plant.start_and_wait();
+    // The first start runs the newest commit of each branch, so the older one is pushed as a tag.
+    plant.git(&["tag", "v1", &shas[0]]);
+    let run = plant.finished_run(&shas[1]);
+    plant.finished_run(&shas[0]);
+    let data = plant.data().display().to_string();
+    let id = crate::plant::id(&run["summary"]["id"]);
+    let ask = |arguments: &[&str]| {
+        let mut why = command(binary(), plant.folder.path());
+        let output =
+            why.args(["why", "--server", "--data", &data]).args(arguments).output().expect("shipway");
+        Answer::from(output)
+    };
+    let answer = ask(&["--json", &id]);
+    assert_eq!(answer.code, 0, "{}", answer.all());
+    let found: Value = serde_json::from_str(&answer.stdout).expect("JSON");
+    let (early, late) = (&found["jobs"][0], &found["jobs"][1]);
+    assert!(early["reason"].as_str().is_some_and(|why| why.contains("no repository o/none")), "{found}");
+    let failure = &late["failures"][0];
+    assert_eq!(
+        (failure["step"].as_str(), failure["exit_code"].as_i64()),
+        (Some("Check"), Some(4)),
+        "{found}"
+    );
+    assert!(failure["lines"].as_array().expect("lines").iter().any(|line| line == "it looks bad"), "{found}");
+    assert!(failure["command"].as_str().is_some_and(|script| script.contains("exit 4")), "{found}");
+    for job in [early, late] {
+        assert_eq!(job["seen"].as_array().map(Vec::len), Some(1), "{found}");
+    }
+    assert_eq!(found["sha"], shas[1].as_str());
+    assert_eq!(ask(&[]).code, 0);
+    let none = ask(&["12345"]);
+    assert!(none.code == 3 && none.stderr.contains("SW0903"), "{}", none.all());
+    // The page says it as well.
+    let message = run["failure"]["message"].as_str().unwrap_or_default();
+    assert!(message.contains("o/none") || message.contains("exit code 4"), "{run}");
 }

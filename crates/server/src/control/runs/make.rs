@@ -172,12 +172,16 @@ impl Runs {
         Ok((!appended.repeated).then_some(appended.version))
     }
 
-    /// The documents that a workflow calls, as they are at the commit of the event.
+    /// The documents that a workflow calls: of this repository as they are at the commit of the event, of others as they are
+    /// now. They are kept with the run, so that it goes on with the same ones whatever becomes of them.
     async fn called(&self, workflow: &Workflow, event: &Event) -> Result<Called, RunError> {
         let mut called = Called::new();
         while let Some(wanted) = called.wanted(workflow) {
-            if wanted.file.repository.is_some() {
-                called.refuse(wanted.file, source::OTHER_REPOSITORY, Some(source::COPY_IT.to_owned()));
+            if let Some(repository) = &wanted.file.repository {
+                match self.settings.actions.document(repository, &wanted.file.path).await {
+                    Ok(text) => called.give(wanted.file, &text),
+                    Err(error) => called.refuse(wanted.file, error.message, error.help),
+                }
                 continue;
             }
             let (folder, _) = wanted.file.path.rsplit_once('/').unwrap_or((".", ""));

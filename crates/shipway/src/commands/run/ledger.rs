@@ -2,7 +2,7 @@
 
 use super::steplog::StepLog;
 use shipway_base::Timestamp;
-use shipway_runner::{BreakNews, Report, ReportKind};
+use shipway_runner::{BreakNews, Level, Report, ReportKind};
 use shipway_workflow::run::{Conclusion, JobKey};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -21,6 +21,8 @@ pub(super) struct JobEntry {
     pub(super) began: Timestamp,
     /// How long it took, once it is over.
     pub(super) took: Option<Duration>,
+    /// The first error that belongs to no step, such as an action that cannot be fetched.
+    pub(super) complaint: Option<String>,
     /// Its steps, by their numbers.
     pub(super) steps: BTreeMap<usize, StepEntry>,
 }
@@ -54,7 +56,9 @@ impl Ledger {
     pub(super) fn take(&mut self, run: usize, report: &Report) {
         let key = (run, report.job.clone());
         if let ReportKind::JobStarted { name } = &report.kind {
-            let entry = JobEntry { name: name.clone(), began: report.at, took: None, steps: BTreeMap::new() };
+            let name = name.clone();
+            let entry =
+                JobEntry { name, began: report.at, took: None, complaint: None, steps: BTreeMap::new() };
             self.jobs.insert(key, entry);
             return;
         }
@@ -70,11 +74,13 @@ impl Ledger {
                     let _shown = step.log.hear(text);
                 }
             }
-            ReportKind::Annotation(found) => {
-                if let Some(step) = found.step.and_then(|step| job.steps.get_mut(&step)) {
-                    step.log.note(found);
+            ReportKind::Annotation(found) => match found.step.and_then(|step| job.steps.get_mut(&step)) {
+                Some(step) => step.log.note(found),
+                None if found.step.is_none() && found.level == Level::Error => {
+                    job.complaint.get_or_insert_with(|| found.message.clone());
                 }
-            }
+                None => {}
+            },
             ReportKind::StepFinished { index, outcome, exit_code, duration, .. } => {
                 if let Some(step) = job.steps.get_mut(index) {
                     step.end = Some(StepEnd { outcome: *outcome, exit_code: *exit_code, took: *duration });

@@ -127,6 +127,10 @@ fn record(
             });
             record.failures = failed.take(FAILURES).collect();
             failed_jobs += usize::from(!record.failures.is_empty());
+            if record.failures.is_empty() && record.conclusion == Conclusion::Failure.as_str() {
+                // It failed before or after its steps.
+                record.reason = record.reason.or_else(|| entry.complaint.clone());
+            }
         }
         record
     });

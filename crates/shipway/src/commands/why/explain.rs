@@ -124,9 +124,14 @@ pub(super) fn explain(run: Facts, all: &[Facts]) -> Explained {
 fn why(run: &Facts, job: &JobFacts, all: &[Facts]) -> Why {
     let own = |other: &&Facts| other.workflow == run.workflow && other.id != run.id;
     let prints: Vec<&str> = job.failures.iter().map(|failed| failed.fingerprint.as_str()).collect();
+    // A job whose steps did not fail is known by its reason.
+    let early = |other: &JobFacts| {
+        let stepless = job.failures.is_empty() && other.failures.is_empty() && job.reason.is_some();
+        stepless && other.name == job.name && other.conclusion == "failure" && other.reason == job.reason
+    };
     let same = |other: &&Facts| {
         let mut failures = other.jobs.iter().flat_map(|job| &job.failures);
-        failures.any(|failed| prints.contains(&failed.fingerprint.as_str()))
+        failures.any(|failed| prints.contains(&failed.fingerprint.as_str())) || other.jobs.iter().any(early)
     };
     let seen = all.iter().filter(own).filter(same).take(SEEN).map(|other| Seen {
         run: other.id.clone(),

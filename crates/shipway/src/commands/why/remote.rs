@@ -136,6 +136,11 @@ async fn fill(connection: &Connection, run: &Run, job: &Job, facts: &mut Facts) 
         });
     }
     if let Some(found) = facts.jobs.iter_mut().find(|found| found.name == job.name) {
+        if failures.is_empty() && found.reason.is_none() {
+            // It failed before or after its steps: what it complained of first is why.
+            let first = notes.first().map(|note| note.trim_start_matches("error: ").to_owned());
+            found.reason = first;
+        }
         found.failures = failures;
     }
     Ok(())
