@@ -7,6 +7,10 @@ use shipway_router::{Options, Router};
 use shipway_traffic::{AffinityKey, Arm, Client, Instance, InstanceState, Route, Split, Table};
 use std::{error::Error, net::SocketAddr, time::Duration};
 
+/// As in the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let usage = "usage: proxy <listen> <workers> <instance>...";

@@ -13,6 +13,9 @@ mod stop;
 
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Before any thread is started: the kernel lets only a program without threads change its namespaces.
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -5,6 +5,7 @@ use crate::process::{command, exists, output, run, say};
 use anyhow::{Context as _, Result, bail};
 use std::{
     fs,
+    io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Stdio},
@@ -22,11 +23,20 @@ struct Proxy {
     name: &'static str,
     address: SocketAddr,
     child: Child,
+    /// With clients that come for the first time with every request, and with ones that bring the cookie they were given.
+    strangers: Figures,
+    known: Figures,
+}
+
+/// What each pass came to.
+#[derive(Default)]
+struct Figures {
     cpu_us: Vec<f64>,
     rate: Vec<f64>,
 }
 
-/// Starts two backends and the three proxies on loopback, loads each in turn, prints the table.
+/// Starts a backend and the proxies on loopback, loads each in turn, prints the tables. Sticky HAProxy does what the router
+/// does: it splits by weight and keeps each client where it is by a cookie.
 pub(super) fn measure(root: &Path) -> Result<()> {
     for (program, package) in [("nginx", "nginx-light"), ("haproxy", "haproxy"), ("wrk", "wrk")] {
         if !exists(program) {
@@ -46,25 +56,42 @@ pub(super) fn measure(root: &Path) -> Result<()> {
 }
 
 fn measure_all(root: &Path, folder: &Path, upstream: SocketAddr) -> Result<()> {
-    let mut proxies =
-        vec![start_nginx(folder, upstream)?, start_haproxy(folder, upstream)?, start_router(root, upstream)?];
+    let sticky = format!(
+        "  cookie arm insert indirect nocache\n  server one {upstream} cookie one weight 90\n  server two {upstream} cookie two weight 10\n"
+    );
+    let mut proxies = vec![
+        start_nginx(folder, upstream)?,
+        start_haproxy(folder, "HAProxy", &format!("  server one {upstream}\n"))?,
+        start_haproxy(folder, "HAProxy, sticky", &sticky)?,
+        start_router(root, upstream)?,
+    ];
     let outcome = load(&mut proxies);
     for proxy in &mut proxies {
         stop(&mut proxy.child)?;
     }
     outcome?;
-    say(&format!("{:<10} {:>14} {:>14}   passes of CPU us/request", "", "CPU us/request", "requests/s"));
-    let reference = best(&proxies[1].cpu_us);
-    for proxy in &proxies {
-        let passes: Vec<String> = proxy.cpu_us.iter().map(|us| format!("{us:.1}")).collect();
-        let rate = proxy.rate.iter().copied().fold(0.0, f64::max);
+    let kinds: [(&str, fn(&Proxy) -> &Figures); 2] = [
+        ("every request of a new client", |proxy| &proxy.strangers),
+        ("clients that come back", |proxy| &proxy.known),
+    ];
+    for (kind, figures) in kinds {
         say(&format!(
-            "{:<10} {:>14.1} {rate:>14.0}   {} ({:.2}x HAProxy's CPU)",
-            proxy.name,
-            best(&proxy.cpu_us),
-            passes.join(", "),
-            best(&proxy.cpu_us) / reference
+            "{kind}\n  {:<16} {:>14} {:>12}   passes of CPU us/request",
+            "", "CPU us/request", "requests/s"
         ));
+        let [plain, sticky] = [1, 2].map(|place| best(&figures(&proxies[place]).cpu_us));
+        for proxy in &proxies {
+            let Figures { cpu_us, rate } = figures(proxy);
+            let passes: Vec<String> = cpu_us.iter().map(|us| format!("{us:.1}")).collect();
+            let (us, rate) = (best(cpu_us), rate.iter().copied().fold(0.0, f64::max));
+            say(&format!(
+                "  {:<16} {us:>14.1} {rate:>12.0}   {} ({:.2}x HAProxy's CPU, {:.2}x that of the sticky one)",
+                proxy.name,
+                passes.join(", "),
+                us / plain,
+                us / sticky
+            ));
+        }
     }
     Ok(())
 }
@@ -77,23 +104,50 @@ fn best(passes: &[f64]) -> f64 {
 fn load(proxies: &mut [Proxy]) -> Result<()> {
     for _ in 0..PASSES {
         for proxy in proxies.iter_mut() {
-            let before = tree_cpu_ms(proxy.child.id())?;
-            let url = format!("http://{}/", proxy.address);
-            let folder = Path::new("/");
-            let text = output(command(folder, "wrk").args(["-t1", "-c64", &format!("-d{SECONDS}s"), &url]))?;
-            let used = tree_cpu_ms(proxy.child.id())? - before;
-            let requests: f64 = text
-                .lines()
-                .find_map(|line| line.trim().split_once(" requests in ")?.0.parse().ok())
-                .with_context(|| format!("wrk said: {text}"))?;
-            if text.contains("Non-2xx") {
-                bail!("{} answered with errors: {text}", proxy.name);
-            }
-            proxy.cpu_us.push(used * 1_000.0 / requests);
-            proxy.rate.push(requests / f64::from(SECONDS));
+            let pid = proxy.child.id();
+            pass(proxy.name, pid, proxy.address, None, &mut proxy.strangers)?;
+        }
+        for proxy in proxies.iter_mut() {
+            let (pid, cookie) = (proxy.child.id(), cookie(proxy.address)?);
+            pass(proxy.name, pid, proxy.address, cookie, &mut proxy.known)?;
         }
     }
     Ok(())
+}
+
+fn pass(name: &str, pid: u32, address: SocketAddr, cookie: Option<String>, to: &mut Figures) -> Result<()> {
+    let before = tree_cpu_ms(pid)?;
+    let mut wrk = command(Path::new("/"), "wrk");
+    wrk.args(["-t1", "-c64", &format!("-d{SECONDS}s")]);
+    if let Some(cookie) = cookie {
+        wrk.args(["-H", &format!("Cookie: {cookie}")]);
+    }
+    let text = output(wrk.arg(format!("http://{address}/")))?;
+    let used = tree_cpu_ms(pid)? - before;
+    let requests: f64 = text
+        .lines()
+        .find_map(|line| line.trim().split_once(" requests in ")?.0.parse().ok())
+        .with_context(|| format!("wrk said: {text}"))?;
+    if text.contains("Non-2xx") {
+        bail!("{name} answered with errors: {text}");
+    }
+    to.cpu_us.push(used * 1_000.0 / requests);
+    to.rate.push(requests / f64::from(SECONDS));
+    Ok(())
+}
+
+/// The cookie that a proxy gives to a client that has none, `name=value`.
+fn cookie(address: SocketAddr) -> Result<Option<String>> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    write!(stream, "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let line = answer.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("set-cookie").then_some(value)
+    });
+    Ok(line.and_then(|line| line.split(';').next()).map(str::to_owned))
 }
 
 /// CPU time of a process and its living children (nginx and HAProxy have workers).
@@ -142,17 +196,18 @@ fn nginx(
     start(name, address, &mut process)
 }
 
-fn start_haproxy(folder: &Path, upstream: SocketAddr) -> Result<Proxy> {
+fn start_haproxy(folder: &Path, name: &'static str, servers: &str) -> Result<Proxy> {
     let address = free()?;
     let text = format!(
         "global\n  nbthread 2\n  maxconn 4096\ndefaults\n  mode http\n  timeout connect 2s\n  timeout client 30s\n  \
          timeout server 30s\n  http-reuse always\nfrontend in\n  bind {address}\n  default_backend out\n\
-         backend out\n  server one {upstream}\n"
+         backend out\n{servers}"
     );
-    fs::write(folder.join("haproxy.cfg"), text)?;
+    let file = format!("{}.cfg", address.port());
+    fs::write(folder.join(&file), text)?;
     let mut process = command(folder, "/usr/sbin/haproxy");
-    process.args(["-f", "haproxy.cfg", "-q"]);
-    start("HAProxy", address, &mut process)
+    process.args(["-f", &file, "-q"]);
+    start(name, address, &mut process)
 }
 
 fn start_router(root: &Path, upstream: SocketAddr) -> Result<Proxy> {
@@ -170,7 +225,13 @@ fn start(name: &'static str, address: SocketAddr, process: &mut std::process::Co
         .with_context(|| format!("cannot start {name}"))?;
     for _ in 0..500 {
         if TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok() {
-            return Ok(Proxy { name, address, child, cpu_us: Vec::new(), rate: Vec::new() });
+            return Ok(Proxy {
+                name,
+                address,
+                child,
+                strangers: Figures::default(),
+                known: Figures::default(),
+            });
         }
         if let Some(status) = child.try_wait()? {
             bail!("{name} ended at once with {status}");
