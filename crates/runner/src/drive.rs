@@ -1,5 +1,7 @@
 //! Carries a whole run: what the state machine asks for is done, and what comes of it is told to the machine.
 
+mod calls;
+
 use crate::{
     context::JobContext,
     error::RunnerError,
@@ -9,6 +11,7 @@ use crate::{
     report::{Annotation, Level, Report, ReportKind},
     stop::Cancel,
 };
+use calls::{Admitted, Calls, News, Wanted, is_of};
 use shipway_workflow::run::{Conclusion, Effect, Input, JobKey, JobRequest, Run};
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -43,6 +46,7 @@ pub async fn drive(
         executor,
         journal,
         reports,
+        calls: Calls::new(context.groups.clone()),
         waiting: VecDeque::new(),
         running: JoinSet::new(),
         known: BTreeMap::new(),
@@ -74,6 +78,7 @@ pub async fn drive(
                 driver.take(Input::Cancel { reason: cancel.reason() }).await?;
             }
             Some(ended) = driver.running.join_next_with_id() => driver.ended(ended).await?,
+            Some(news) = driver.calls.next() => driver.heard(news).await?,
             permit = slots.acquire_owned(), if wants_slot => {
                 if let Ok(permit) = permit {
                     driver.start_next(permit).await?;
@@ -95,6 +100,8 @@ struct Driver<'a> {
     executor: Arc<dyn Executor>,
     journal: &'a mut dyn Journal,
     reports: mpsc::Sender<Report>,
+    /// Holds jobs back whose calls wait for their turns.
+    calls: Calls,
     /// Asked for, without a slot yet.
     waiting: VecDeque<Box<JobRequest>>,
     running: JoinSet<JobOutcome>,
@@ -125,9 +132,56 @@ impl Driver<'_> {
             self.journal.commit(&input, now).await?;
             for effect in self.run.apply(&input, now) {
                 match effect {
-                    Effect::StartJob(request) => self.waiting.push_back(request),
+                    Effect::StartJob(request) => inputs.extend(self.queue(request).await),
                     Effect::CancelJob { job, attempt } => inputs.extend(self.cancel(job, attempt)),
                     Effect::Finish { conclusion } => self.conclusion = Some(conclusion),
+                }
+            }
+        }
+        self.calls.release(&self.run);
+        Ok(())
+    }
+
+    /// Lets a job wait for a slot, or for the turns of the calls around it; ends it when one of them lost its place.
+    async fn queue(&mut self, request: Box<JobRequest>) -> Option<Input> {
+        match self.calls.admit(request) {
+            Admitted::Yes(request) => self.waiting.push_back(request),
+            Admitted::Later => {}
+            Admitted::Never(request, why) => {
+                let JobOutcome { conclusion, outputs, .. } =
+                    displaced(&request, self.context, why, &self.reports).await;
+                let JobRequest { key: job, attempt, .. } = *request;
+                return Some(Input::JobFinished { job, attempt, conclusion, outputs });
+            }
+        }
+        None
+    }
+
+    /// A call has its turn, lost its place, or is to end.
+    async fn heard(&mut self, news: News) -> Result<(), RunnerError> {
+        match self.calls.take(news) {
+            Wanted::Again(jobs) => {
+                for request in jobs {
+                    if let Some(input) = self.queue(request).await {
+                        self.take(input).await?;
+                    }
+                }
+            }
+            Wanted::Stop(call, why) => {
+                for ((job, _), cancel) in &self.known {
+                    if is_of(job, &call) {
+                        cancel.ask_because(why.clone());
+                    }
+                }
+                let mut never_begun = self.calls.withdraw(|request| is_of(&request.key, &call));
+                let (gone, stay) = self.waiting.drain(..).partition(|request| is_of(&request.key, &call));
+                self.waiting = stay;
+                never_begun.extend::<VecDeque<_>>(gone);
+                for request in never_begun {
+                    let JobOutcome { conclusion, outputs, .. } =
+                        displaced(&request, self.context, why.clone(), &self.reports).await;
+                    let JobRequest { key: job, attempt, .. } = *request;
+                    self.take(Input::JobFinished { job, attempt, conclusion, outputs }).await?;
                 }
             }
         }
@@ -136,9 +190,11 @@ impl Driver<'_> {
 
     /// Stops a job; one that has not begun ends here and now.
     fn cancel(&mut self, job: JobKey, attempt: u32) -> Option<Input> {
-        let place = self.waiting.iter().position(|request| request.key == job && request.attempt == attempt);
-        if let Some(place) = place {
-            self.waiting.remove(place);
+        let is_it = |request: &JobRequest| request.key == job && request.attempt == attempt;
+        let place = self.waiting.iter().position(|request| is_it(request));
+        if place.and_then(|place| self.waiting.remove(place)).is_some()
+            || !self.calls.withdraw(is_it).is_empty()
+        {
             let outputs = BTreeMap::new();
             return Some(Input::JobFinished { job, attempt, conclusion: Conclusion::Cancelled, outputs });
         }
@@ -174,7 +230,11 @@ impl Driver<'_> {
             };
             let outcome = match member.transpose() {
                 Ok(_member) => run_job(&request, &context, &*executor, reports, cancel).await,
-                Err(group) => displaced(&request, &context, group, &reports).await,
+                Err(group) => {
+                    let why =
+                        format!("the job was cancelled while it waited in the concurrency group {group:?}");
+                    displaced(&request, &context, why, &reports).await
+                }
             };
             drop(permit);
             outcome
@@ -200,15 +260,14 @@ impl Driver<'_> {
     }
 }
 
-/// A job that never ran, since its place in its concurrency group was taken.
+/// A job that never ran, since the place in its concurrency group, or in that of its call, was taken.
 async fn displaced(
     request: &JobRequest,
     context: &JobContext,
-    group: &str,
+    reason: String,
     reports: &mpsc::Sender<Report>,
 ) -> JobOutcome {
     let conclusion = Conclusion::Cancelled;
-    let reason = format!("the job was cancelled while it waited in the concurrency group {group:?}");
     for kind in [
         ReportKind::Annotation(Annotation::new(Level::Notice, reason.clone())),
         ReportKind::JobFinished { conclusion, duration: Duration::ZERO },

@@ -147,11 +147,16 @@ impl RunPlan {
     /// # Errors
     /// An expression of `concurrency` that cannot be evaluated (SW02xx, SW0117).
     pub fn concurrency(&self, context: &RunContext) -> Result<Option<ConcurrencyGroup>, Diagnostic> {
-        self.tree.workflow.concurrency.as_ref().map_or(Ok(None), |written| written.eval(&RunScope(context)))
+        self.tree.workflow.concurrency.as_ref().map_or(Ok(None), |written| written.of_workflow(context))
     }
 }
 
 impl Concurrency {
+    /// The group of a whole workflow, which sees what is known before any of its jobs is.
+    pub(crate) fn of_workflow(&self, context: &RunContext) -> Result<Option<ConcurrencyGroup>, Diagnostic> {
+        self.eval(&RunScope(context))
+    }
+
     /// The group; none when its name turns out empty, which on GitHub means no group.
     pub(crate) fn eval(&self, scope: &dyn Scope) -> Result<Option<ConcurrencyGroup>, Diagnostic> {
         let group = self.group.eval_string(scope)?.to_lowercase();

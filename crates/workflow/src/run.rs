@@ -35,7 +35,7 @@ use std::{
 
 pub use secrets::{GivenSecrets, SecretScope};
 pub use types::{
-    Conclusion, Effect, Effects, Input, JobKey, JobRequest, JobState, JobView, MOST_ATTEMPTS,
+    CallGroup, Conclusion, Effect, Effects, Input, JobKey, JobRequest, JobState, JobView, MOST_ATTEMPTS,
     MOST_INTERRUPTIONS, RunContext,
 };
 
@@ -77,6 +77,10 @@ struct Place {
     granted: Granted,
     /// `cache-mode` of the call.
     caller_cache: Option<CacheMode>,
+    /// The concurrency groups of the call and of those around it, the outermost first.
+    groups: Vec<CallGroup>,
+    /// The name of the group of the run.
+    run_group: Option<String>,
 }
 
 /// That a workflow is being cancelled.
@@ -173,6 +177,8 @@ impl Run {
     /// A run that has not begun.
     pub fn new(plan: Arc<RunPlan>, context: RunContext) -> Run {
         let node = plan.tree().clone();
+        // Whoever drives the run enters its group, and is told there what is wrong with it.
+        let run_group = plan.concurrency(&context).ok().flatten().map(|group| group.group);
         let place = Place {
             plan: plan.clone(),
             context,
@@ -182,6 +188,8 @@ impl Run {
             secrets: SecretScope::All,
             granted: Granted::of_run(&node.workflow),
             caller_cache: None,
+            groups: Vec::new(),
+            run_group,
             node,
         };
         let jobs = Jobs::new(place, None);

@@ -2,7 +2,7 @@
 
 use crate::{
     processes::{alive, appears, until},
-    world::{World, host},
+    world::{Story, World, host},
 };
 use shipway_base::Timestamp;
 use shipway_runner::{BoxFuture, ErrorKind, Journal, MemoryJournal, ReportKind, RunnerError, drive};
@@ -145,6 +145,99 @@ async fn jobs_of_one_concurrency_group_never_run_at_once() {
         .iter()
         .filter(|(_, input)| matches!(input, Input::JobFinished { conclusion: Conclusion::Cancelled, .. }));
     assert!(cancelled.count() <= 1, "{:?}", story.inputs);
+}
+
+/// A workflow of two jobs that takes a moment, for calls.
+const TWO_JOBS: &str = "on: workflow_call\njobs:\n  one:\n    runs-on: host\n    steps: [{run: x, env: {SHIPWAY_DUMMY_SLEEP: 20ms}}]\n  two:\n    needs: one\n    runs-on: host\n    steps: [{run: x, env: {SHIPWAY_DUMMY_SLEEP: 20ms}}]\n";
+
+/// The calls whose steps began, in that order, each told once for all its steps that follow one another.
+fn turns(story: &Story) -> Vec<String> {
+    let begun = story.reports.iter().filter(|report| matches!(report.kind, ReportKind::StepStarted { .. }));
+    let mut turns: Vec<String> =
+        begun.filter_map(|report| Some(report.job.0.split_once('/')?.0.to_owned())).collect();
+    turns.dedup();
+    turns
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_of_one_group_take_turns_as_wholes_even_with_one_slot() {
+    for slots in [1, 4] {
+        let mut world = World::dummy();
+        world.context.slots = Arc::new(Semaphore::new(slots));
+        world.file("inner.yml", TWO_JOBS);
+        // The group of the calling job, and that of the called workflow, are the same kind of thing.
+        world.file("named.yml", &TWO_JOBS.replace("jobs:", "concurrency: G-main\njobs:"));
+        let call = |id: &str| {
+            format!(
+                "  {id}:\n    uses: ./inner.yml\n    concurrency: {{group: 'g-${{{{ github.ref_name }}}}', queue: max}}\n"
+            )
+        };
+        let workflow = format!(
+            "on: push\njobs:\n{}{}{}  d:\n    needs: [a, b, c]\n    uses: ./named.yml\n",
+            call("a"),
+            call("b"),
+            call("c")
+        );
+        let story = world.run(&workflow).await;
+        story.expect_success();
+        let mut turns = turns(&story);
+        assert_eq!(turns.len(), 4, "{slots} slots: {turns:?}");
+        turns.sort_unstable();
+        assert_eq!(turns, ["a", "b", "c", "d"], "{slots} slots");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_call_ends_the_one_in_progress() {
+    let world = World::dummy();
+    world.file("long.yml", "on: workflow_call\njobs:\n  work:\n    runs-on: host\n    steps: [{run: x, env: {SHIPWAY_DUMMY_SLEEP: 100h}}]\n  never: {needs: work, runs-on: host, steps: [{run: x}]}\n  cleanup: {needs: work, if: always(), runs-on: host, steps: [{run: x}]}\n");
+    world.file("inner.yml", TWO_JOBS);
+    let workflow = "on: push\njobs:\n  old: {uses: ./long.yml, concurrency: g}\n  gate:\n    runs-on: host\n    steps: [{run: x, env: {SHIPWAY_DUMMY_SLEEP: 200ms}}]\n  new: {needs: gate, uses: ./inner.yml, concurrency: {group: G, cancel-in-progress: true}}\n";
+    let story = world.run(workflow).await;
+    assert_eq!(story.conclusion, Conclusion::Cancelled);
+    let ended: std::collections::BTreeMap<&str, Conclusion> = story
+        .inputs
+        .iter()
+        .filter_map(|(_, input)| match input {
+            Input::JobFinished { job, conclusion, .. } => Some((job.0.as_str(), *conclusion)),
+            Input::Start
+            | Input::JobStarted { .. }
+            | Input::JobLost { .. }
+            | Input::JobInterrupted { .. }
+            | Input::Cancel { .. } => None,
+        })
+        .collect();
+    let expected = [
+        ("gate", Conclusion::Success),
+        ("new/one", Conclusion::Success),
+        ("new/two", Conclusion::Success),
+        ("old/cleanup", Conclusion::Success),
+        ("old/work", Conclusion::Cancelled),
+    ];
+    assert_eq!(ended.into_iter().collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_is_displaced_runs_none_of_its_jobs_and_gives_its_place_back() {
+    let world = World::dummy();
+    let always = TWO_JOBS.replace("    needs: one\n", "    needs: one\n    if: always()\n");
+    world.file("inner.yml", &always);
+    // The first has its turn for long; of the two that come after it the older one is displaced.
+    world.file("long.yml", &always.replace("20ms", "300ms"));
+    let gate = |id: &str, needs: &str| {
+        format!(
+            "  {id}:\n    runs-on: host\n    needs: [{needs}]\n    steps: [{{run: x, env: {{SHIPWAY_DUMMY_SLEEP: 60ms}}}}]\n"
+        )
+    };
+    let workflow = format!(
+        "on: push\njobs:\n  first: {{uses: ./long.yml, concurrency: g}}\n{}{}  older: {{needs: g1, uses: ./inner.yml, concurrency: g}}\n  newer: {{needs: g2, uses: ./inner.yml, concurrency: g}}\n",
+        gate("g1", ""),
+        gate("g2", "g1"),
+    );
+    let story = world.run(&workflow).await;
+    assert_eq!(story.conclusion, Conclusion::Cancelled);
+    assert_eq!(turns(&story).iter().filter(|turn| *turn == "older").count(), 0, "{:?}", turns(&story));
+    assert_eq!(turns(&story).last().map(String::as_str), Some("newer"));
 }
 
 /// A journal whose disk is full after some inputs.

@@ -9,7 +9,7 @@ use shipway_workflow::{
     document::Workflow,
     event::Event,
     expr::Value,
-    plan::RunPlan,
+    plan::{Called, RunPlan},
     run::{Conclusion, Input, Run, RunContext},
 };
 use std::{
@@ -136,7 +136,13 @@ impl World {
             "event_name": "push", "ref": "refs/heads/main", "ref_name": "main", "sha": sha,
             "repository": "me/it", "run_id": "7", "event": event.payload,
         }));
-        let plan = RunPlan::new(parsed, event, &BTreeMap::new()).unwrap_or_else(|found| panic!("{found}"));
+        let mut called = Called::new();
+        while let Some(wanted) = called.wanted(&parsed) {
+            let text = fs::read_to_string(self.repository().join(&wanted.file.path)).expect("a called file");
+            called.give(wanted.file, &text);
+        }
+        let plan = RunPlan::calling(parsed, event, &BTreeMap::new(), &called);
+        let plan = plan.unwrap_or_else(|found| panic!("{found}"));
         let context = RunContext { github, vars: Value::Null, inputs: plan.inputs().clone() };
         Run::new(Arc::new(plan), context)
     }

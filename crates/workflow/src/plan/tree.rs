@@ -135,12 +135,6 @@ impl Builder<'_> {
             self.found.push(error.with_help("add workflow_call to its `on`"));
             return None;
         };
-        if let Some(concurrency) = &workflow.concurrency {
-            self.found.push(group_of_call(&workflow.source, concurrency.group.span()));
-        }
-        if let Some(concurrency) = &job.concurrency {
-            self.found.push(group_of_call(source, concurrency.group.span()));
-        }
         fit::check(source, call, interface, self.found);
         let granted = granted.to_job(job);
         granted.check(source, job, &file, &workflow, self.found);
@@ -150,11 +144,4 @@ impl Builder<'_> {
         self.chain.pop();
         Some(node)
     }
-}
-
-/// A group that would hold all jobs of a called workflow.
-fn group_of_call(source: &Source, span: shipway_base::Span) -> Diagnostic {
-    let message = "concurrency of a called workflow as a whole is not supported yet";
-    Diagnostic::error("SW0105", source, span, message)
-        .with_help("give the group to the jobs of the called workflow, or to the workflow that calls it")
 }

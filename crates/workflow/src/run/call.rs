@@ -1,12 +1,13 @@
 //! A job that calls a workflow: what it hands over when it is ready, and what it gets back.
 
 use super::{
-    Cancelled, Conclusion, GivenSecrets, Group, JobKey, Jobs, Place, RunContext, SecretScope, scope::JobScope,
+    CallGroup, Cancelled, Conclusion, GivenSecrets, Group, JobKey, Jobs, Place, RunContext, SecretScope,
+    scope::JobScope,
 };
 use crate::{
-    document::{CacheMode, CallJob, CallSecrets, Job},
+    document::{CacheMode, CallJob, CallSecrets, Concurrency, Job},
     expr::{Scope, Value},
-    plan::{RemoteRepository, call_inputs},
+    plan::{ConcurrencyGroup, RemoteRepository, call_inputs},
 };
 use shipway_base::Diagnostic;
 use std::{collections::BTreeMap, sync::Arc};
@@ -47,11 +48,27 @@ impl Jobs {
                 }))
             }
         };
+        let context = RunContext { inputs: inputs.into(), ..place.context.clone() };
+        let mut groups = place.groups.clone();
+        let own = (&job.concurrency, job.concurrency.as_ref().map(|written| written.eval(scope)));
+        let all = &node.workflow.concurrency;
+        let all = (all, all.as_ref().map(|written| written.of_workflow(&context)));
+        for (written, group) in [own, all] {
+            if let (Some(written), Some(group)) = (written, group.transpose()?.flatten()) {
+                place.may_enter(&group, written)?;
+                // The calling job and the called workflow may name the same group: they are one.
+                if !groups.iter().any(|held| held.group.group == group.group) {
+                    groups.push(CallGroup { call: key.clone(), group });
+                }
+            }
+        }
         Ok(Call {
             place: Place {
                 plan: place.plan.clone(),
                 node: node.clone(),
-                context: RunContext { inputs: inputs.into(), ..place.context.clone() },
+                context,
+                groups,
+                run_group: place.run_group.clone(),
                 key: format!("{key}/"),
                 name: format!("{name} / "),
                 needs: self.need_ids(group),
@@ -115,6 +132,29 @@ impl Jobs {
             Ok((output.name.value.clone(), output.value.eval_string(&scope)?.as_ref().to_owned()))
         });
         values.collect()
+    }
+}
+
+impl Place {
+    /// Whether jobs of this workflow may enter a group: one in which the run or a call around them has its turn already
+    /// would wait for itself.
+    pub(super) fn may_enter(
+        &self,
+        group: &ConcurrencyGroup,
+        written: &Concurrency,
+    ) -> Result<(), Diagnostic> {
+        let name = &group.group;
+        let holder = if self.run_group.as_ref() == Some(name) {
+            "the run itself".to_owned()
+        } else if let Some(held) = self.groups.iter().find(|held| held.group.group == *name) {
+            format!("the call {}", held.call)
+        } else {
+            return Ok(());
+        };
+        let message =
+            format!("{holder} is in the concurrency group {name:?} already, so this would wait for itself");
+        Err(Diagnostic::error("SW0124", written.group.source(), written.group.span(), message)
+            .with_help("give one of them a group of another name, for example with the job's id in it"))
     }
 }
 

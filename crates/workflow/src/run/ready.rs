@@ -209,6 +209,9 @@ impl Jobs {
         };
         let (runs_on, runner_group) = runner(&body.runs_on, source, scope)?;
         let concurrency = job.concurrency.as_ref().map_or(Ok(None), |written| written.eval(scope))?;
+        if let (Some(group), Some(written)) = (&concurrency, &job.concurrency) {
+            place.may_enter(group, written)?;
+        }
         Ok(JobRequest {
             key,
             attempt: 0,
@@ -238,6 +241,7 @@ impl Jobs {
             environment: environment.filter(|name| !name.is_empty()),
             deployment,
             concurrency,
+            calls: place.groups.clone(),
         })
     }
 }

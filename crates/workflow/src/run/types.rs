@@ -194,6 +194,18 @@ pub struct JobRequest {
     pub deployment: bool,
     /// The job's own `concurrency`, to be obeyed by whoever starts jobs.
     pub concurrency: Option<ConcurrencyGroup>,
+    /// The groups of the calls that it belongs to, the outermost first. No job of a call starts before the call has its
+    /// turn, and the turn ends when [`Run::has_call_ended`](super::Run::has_call_ended).
+    pub calls: Vec<CallGroup>,
+}
+
+/// The concurrency group of a call as a whole: that of the calling job, or of the called workflow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallGroup {
+    /// The leg that calls.
+    pub call: JobKey,
+    /// The group.
+    pub group: ConcurrencyGroup,
 }
 
 /// The contexts that are the same for all jobs of a run.

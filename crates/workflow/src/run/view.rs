@@ -11,6 +11,11 @@ impl Run {
         views
     }
 
+    /// Whether a call has ended with all its jobs, or never began.
+    pub fn has_call_ended(&self, call: &JobKey) -> bool {
+        !self.jobs.is_under_way(call)
+    }
+
     /// What was asked for and has not ended: after a restart, these are lost unless their runner still has them.
     pub fn in_flight(&self) -> Vec<(JobKey, u32)> {
         let mut found = Vec::new();
@@ -20,6 +25,15 @@ impl Run {
 }
 
 impl Jobs {
+    /// Whether a call with this key has begun and has not ended.
+    fn is_under_way(&self, call: &JobKey) -> bool {
+        self.groups.iter().flat_map(Group::legs).any(|leg| match &leg.called {
+            Some(_) if leg.key == *call => leg.state.is_busy(),
+            Some(jobs) => call.0.starts_with(&jobs.place.key) && jobs.is_under_way(call),
+            None => false,
+        })
+    }
+
     fn in_flight(&self, found: &mut Vec<(JobKey, u32)>) {
         for leg in self.groups.iter().flat_map(Group::legs).filter(|leg| leg.state.is_busy()) {
             match &leg.called {

@@ -54,6 +54,28 @@ fn refused(text: &str, files: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn a_group_inside_itself_fails_at_once() {
+    let text = "
+on: push
+concurrency: 'X-${{ github.event_name }}'
+jobs:
+  own: {runs-on: here, concurrency: x-push, steps: [{run: make}]}
+  call: {uses: ./plain.yml, concurrency: x-PUSH}
+  callee: {uses: ./grouped.yml}
+  inner: {uses: ./outer.yml, concurrency: z}
+  fine: {uses: ./plain.yml, concurrency: y}
+  same: {uses: ./zed.yml, concurrency: Z}
+";
+    let plain = "on: workflow_call\njobs:\n  a: {runs-on: here, steps: [{run: make}]}\n";
+    let grouped = plain.replace("jobs:", "concurrency: x-${{ github.event_name }}\njobs:");
+    let zed = plain.replace("jobs:", "concurrency: z\njobs:");
+    let outer = "on: workflow_call\njobs:\n  b: {uses: ./zed.yml}\n";
+    let files = [("plain.yml", plain), ("grouped.yml", &*grouped), ("outer.yml", outer), ("zed.yml", &*zed)];
+    let run = run_calling(text, &files);
+    insta::assert_snapshot!(play(run, "start"));
+}
+
+#[test]
 fn a_call_runs_the_jobs_of_the_called_workflow() {
     let text = "
 on: push
