@@ -162,7 +162,7 @@ impl Driver<'_> {
         match self.calls.take(news) {
             Wanted::Again(jobs) => {
                 for request in jobs {
-                    if let Some(input) = self.queue(request).await {
+                    if let Some(input) = self.queue(Box::new(request)).await {
                         self.take(input).await?;
                     }
                 }
@@ -176,11 +176,12 @@ impl Driver<'_> {
                 let mut never_begun = self.calls.withdraw(|request| is_of(&request.key, &call));
                 let (gone, stay) = self.waiting.drain(..).partition(|request| is_of(&request.key, &call));
                 self.waiting = stay;
-                never_begun.extend::<VecDeque<_>>(gone);
+                let gone: VecDeque<Box<JobRequest>> = gone;
+                never_begun.extend(gone.into_iter().map(|request| *request));
                 for request in never_begun {
                     let JobOutcome { conclusion, outputs, .. } =
                         displaced(&request, self.context, why.clone(), &self.reports).await;
-                    let JobRequest { key: job, attempt, .. } = *request;
+                    let JobRequest { key: job, attempt, .. } = request;
                     self.take(Input::JobFinished { job, attempt, conclusion, outputs }).await?;
                 }
             }

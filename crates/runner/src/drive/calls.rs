@@ -32,7 +32,7 @@ struct Held {
 #[derive(Debug)]
 enum Turn {
     /// Not yet; these jobs wait for it.
-    Waits(Vec<Box<JobRequest>>),
+    Waits(Vec<JobRequest>),
     /// The call has its turn until this is dropped.
     Has(#[expect(dead_code, reason = "held for what its end does")] Membership),
     /// It lost its place, and why.
@@ -52,7 +52,7 @@ pub(super) enum News {
 #[derive(Debug)]
 pub(super) enum Wanted {
     /// These jobs are to be looked at again.
-    Again(Vec<Box<JobRequest>>),
+    Again(Vec<JobRequest>),
     /// All jobs of this call are to be stopped.
     Stop(JobKey, String),
 }
@@ -84,7 +84,7 @@ impl Calls {
                     return Admitted::Never(request, why);
                 }
                 Some(Turn::Waits(jobs)) => {
-                    jobs.push(request);
+                    jobs.push(*request);
                     return Admitted::Later;
                 }
                 None => {
@@ -94,7 +94,7 @@ impl Calls {
                         let turn = groups.enter(&group, &cancel).await;
                         News::Turn(of, turn, cancel)
                     });
-                    self.held.insert(place, Held { turn: Turn::Waits(vec![request]), task });
+                    self.held.insert(place, Held { turn: Turn::Waits(vec![*request]), task });
                     return Admitted::Later;
                 }
             }
@@ -105,10 +105,9 @@ impl Calls {
     /// The next news; `None` when no call waits or has a turn.
     pub(super) async fn next(&mut self) -> Option<News> {
         loop {
-            match self.tasks.join_next().await? {
-                Ok(news) => return Some(news),
-                // Its call has ended, or the program is ending.
-                Err(_) => {}
+            // Tasks of calls that have ended are aborted.
+            if let Ok(news) = self.tasks.join_next().await? {
+                return Some(news);
             }
         }
     }
@@ -143,7 +142,7 @@ impl Calls {
     }
 
     /// Takes out the jobs that wait for a turn and that `wanted` names.
-    pub(super) fn withdraw(&mut self, wanted: impl Fn(&JobRequest) -> bool) -> Vec<Box<JobRequest>> {
+    pub(super) fn withdraw(&mut self, wanted: impl Fn(&JobRequest) -> bool) -> Vec<JobRequest> {
         let mut out = Vec::new();
         for held in self.held.values_mut() {
             if let Turn::Waits(jobs) = &mut held.turn {
