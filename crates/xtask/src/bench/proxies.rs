@@ -28,6 +28,9 @@ struct Proxy {
     known: Figures,
 }
 
+/// One of a proxy's tables.
+type Which = fn(&Proxy) -> &Figures;
+
 /// What each pass came to.
 #[derive(Default)]
 struct Figures {
@@ -70,7 +73,7 @@ fn measure_all(root: &Path, folder: &Path, upstream: SocketAddr) -> Result<()> {
         stop(&mut proxy.child)?;
     }
     outcome?;
-    let kinds: [(&str, fn(&Proxy) -> &Figures); 2] = [
+    let kinds: [(&str, Which); 2] = [
         ("every request of a new client", |proxy| &proxy.strangers),
         ("clients that come back", |proxy| &proxy.known),
     ];
