@@ -86,11 +86,9 @@ impl Job<'_> {
     fn native(&self, uses: &Uses) -> Option<Native> {
         match uses {
             Uses::Repository { owner, repo, path, .. }
-                if self.context.native_actions
-                    && owner.eq_ignore_ascii_case("actions")
-                    && path.is_empty() =>
+                if self.context.native_actions && owner.eq_ignore_ascii_case("actions") =>
             {
-                Native::named(repo)
+                Native::named(repo, path).filter(|native| !native.is_cache() || self.may_cache())
             }
             Uses::Local { .. }
             | Uses::Repository { .. }

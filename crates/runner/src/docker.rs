@@ -385,7 +385,7 @@ fn make_folders(folders: &Folders) -> Result<(), RunnerError> {
     fs::set_permissions(&folders.root, private)
         .map_err(|error| RunnerError::io("close", &folders.root, error))?;
     let files = prepare::files_folder(folders);
-    for folder in [&folders.workspace, &folders.home, &folders.temp, &folders.actions(), &files] {
+    for folder in [&folders.workspace, &folders.home, &folders.temp, &folders.actions, &files] {
         make_open_folder(folder)?;
     }
     Ok(())

@@ -41,6 +41,7 @@ impl Executor for DummyExecutor {
             temp: root.join("temp"),
             tools: PathBuf::from("/dummy/_tools"),
             workflow: root.clone(),
+            actions: root.join("actions"),
             root,
         }
     }

@@ -190,13 +190,9 @@ pub struct Folders {
     pub workflow: PathBuf,
     /// `RUNNER_TOOL_CACHE`; outlives the job unless it is isolated, and is its own meanwhile.
     pub tools: PathBuf,
-}
-
-impl Folders {
-    /// Where the actions of other repositories lie.
-    pub fn actions(&self) -> PathBuf {
-        self.root.join("actions")
-    }
+    /// Where the actions of other repositories lie. An isolated job can only read it, so that it cannot put a link in the
+    /// way of an action that is fetched late.
+    pub actions: PathBuf,
 }
 
 /// A program to run.

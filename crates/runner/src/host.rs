@@ -168,7 +168,12 @@ impl Executor for HostExecutor {
             (None, _) | (_, None) => self.work.join(&job.folder),
         };
         let leased = leased.map(|(path, _)| path);
+        let actions = match &self.sandbox {
+            None => root.join("actions"),
+            Some(_) => self.work.join(format!("{}.actions", job.folder)),
+        };
         Folders {
+            actions,
             workspace: root.join("workspace"),
             home: root.join("home"),
             temp: root.join("temp"),
@@ -198,11 +203,15 @@ impl Executor for HostExecutor {
             let folders = self.folders(job);
             // What a killed server left of an earlier attempt of the same name.
             remove_tree(&folders.root)?;
+            remove_tree(&folders.actions)?;
             for dir in [&folders.workspace, &folders.home, &folders.temp, &folders.tools] {
                 fs::create_dir_all(dir).map_err(|error| RunnerError::io("make", dir, error))?;
             }
             OrphanRecord::create(&self.records, job)?;
             if let Some(sandbox) = &self.sandbox {
+                // What it is shown is there before it begins.
+                let made = fs::create_dir_all(&folders.actions);
+                made.map_err(|error| RunnerError::io("make", &folders.actions, error))?;
                 let session = Session::start(sandbox, &folders).await?;
                 let inside = Arc::new(Inside { session, touched: AtomicBool::new(false) });
                 self.sessions().insert(job.folder.clone(), inside);
@@ -312,8 +321,9 @@ impl Executor for HostExecutor {
             if let Some(inside) = inside.and_then(Arc::into_inner) {
                 inside.session.end().await?;
             }
-            let root = folders.root.clone();
-            tokio::task::spawn_blocking(move || remove_tree(&root)).await.map_err(|error| {
+            let (root, actions) = (folders.root.clone(), folders.actions.clone());
+            let removed = tokio::task::spawn_blocking(move || remove_tree(&root).and(remove_tree(&actions)));
+            removed.await.map_err(|error| {
                 RunnerError::new(ErrorKind::Folder, format!("removing stopped: {error}"))
             })??;
             record.remove()

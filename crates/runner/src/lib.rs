@@ -77,5 +77,5 @@ pub use platform::{Platform, Platforms};
 pub use process::reap_orphans;
 pub use remote::ActionStore;
 pub use report::{Annotation, BreakNews, Level, Report, ReportKind};
-pub use services::{JobServices, ServiceAccess};
+pub use services::{CachePlace, CacheRefusal, FoundCache, JobServices, ServiceAccess};
 pub use stop::Cancel;

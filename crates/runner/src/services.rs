@@ -8,7 +8,7 @@ use crate::{
 };
 use shipway_base::Secret;
 use shipway_workflow::run::JobRequest;
-use std::{collections::BTreeMap, fmt};
+use std::{any::Any, collections::BTreeMap, fmt, path::PathBuf};
 
 /// Lets jobs use caches, artifacts and identity tokens.
 pub trait JobServices: Send + Sync + fmt::Debug {
@@ -26,8 +26,61 @@ pub trait JobServices: Send + Sync + fmt::Debug {
         network: ContainerNetwork,
     ) -> BoxFuture<'a, Result<ServiceAccess, RunnerError>>;
 
+    /// Looks for a cache that the job may read, for the built-in actions: the first key as it is, then all as prefixes.
+    fn find_cache<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        keys: &'a [String],
+        version: &'a str,
+    ) -> BoxFuture<'a, Result<Option<FoundCache>, CacheRefusal>>;
+
+    /// Reserves a key and says where the content is to be written.
+    fn begin_cache<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        key: &'a str,
+        version: &'a str,
+    ) -> BoxFuture<'a, Result<CachePlace, CacheRefusal>>;
+
+    /// Makes what was written a cache; with `whole` false the key is free again.
+    fn end_cache<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        place: CachePlace,
+        whole: bool,
+    ) -> BoxFuture<'a, Result<(), CacheRefusal>>;
+
     /// Ends what the job may do. Called once for each job that was let in.
     fn close<'a>(&'a self, job: &'a JobIdentity) -> BoxFuture<'a, ()>;
+}
+
+/// A cache that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundCache {
+    /// Its key.
+    pub key: String,
+    /// The files whose bytes, one after the other, are its archive.
+    pub parts: Vec<PathBuf>,
+    /// How many bytes these are.
+    pub size: u64,
+}
+
+/// Where the archive of a new cache is to be written.
+#[derive(Debug)]
+pub struct CachePlace {
+    /// The file, which is not there yet.
+    pub file: PathBuf,
+    /// What whoever gave it knows it by.
+    pub handle: Box<dyn Any + Send + Sync>,
+}
+
+/// Why a cache cannot be had or kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheRefusal {
+    /// A sentence.
+    pub message: String,
+    /// Whether what was asked for can never be had, such as a key that is too long.
+    pub is_the_askers: bool,
 }
 
 /// How a job reaches the services.

@@ -5,12 +5,12 @@
 
 use serde_json::{Map, Value as Json};
 use shipway_runner::{
-    Artifact, ArtifactError, Artifacts, BoxFuture, ContainerNetwork, ErrorKind, JobIdentity, JobServices,
-    NewArtifact, RunnerError, ServiceAccess,
+    Artifact, ArtifactError, Artifacts, BoxFuture, CachePlace, CacheRefusal, ContainerNetwork, ErrorKind,
+    FoundCache, JobIdentity, JobServices, NewArtifact, RunnerError, ServiceAccess,
 };
 use shipway_services::{
-    Access, ArtifactInfo, ArtifactStore, CacheAccess, CacheMode, Grant, Identity, KeepError, Options, Origin,
-    ServiceError, Services,
+    Access, ArtifactInfo, ArtifactStore, CacheAccess, CacheMode, Grant, Identity, KeepError, LocalCache,
+    LocalRefusal, LocalUpload, Options, Origin, ServiceError, Services,
 };
 use shipway_workflow::{
     document::{CacheMode as Asked, Step, StepKind},
@@ -104,6 +104,49 @@ impl JobServices for RunServices {
         })
     }
 
+    fn find_cache<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        keys: &'a [String],
+        version: &'a str,
+    ) -> BoxFuture<'a, Result<Option<FoundCache>, CacheRefusal>> {
+        Box::pin(async move {
+            let services = self.services.get().await.map_err(|error| broken(&error))?;
+            let found = services.find_cache(&job.tracking, keys, version).await.map_err(refused)?;
+            Ok(found.map(|LocalCache { key, parts, size }| FoundCache { key, parts, size }))
+        })
+    }
+
+    fn begin_cache<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        key: &'a str,
+        version: &'a str,
+    ) -> BoxFuture<'a, Result<CachePlace, CacheRefusal>> {
+        Box::pin(async move {
+            let services = self.services.get().await.map_err(|error| broken(&error))?;
+            let upload = services.begin_cache(&job.tracking, key, version).await.map_err(refused)?;
+            Ok(CachePlace { file: upload.file.clone(), handle: Box::new(upload) })
+        })
+    }
+
+    fn end_cache<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        place: CachePlace,
+        whole: bool,
+    ) -> BoxFuture<'a, Result<(), CacheRefusal>> {
+        Box::pin(async move {
+            let services = self.services.get().await.map_err(|error| broken(&error))?;
+            let CachePlace { handle, .. } = place;
+            let upload = handle.downcast::<LocalUpload>().map_err(|_| CacheRefusal {
+                message: "the place of the cache comes from elsewhere".to_owned(),
+                is_the_askers: false,
+            })?;
+            services.end_cache(&job.tracking, *upload, whole).await.map_err(refused)
+        })
+    }
+
     fn close<'a>(&'a self, job: &'a JobIdentity) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             if let Some(services) = self.services.started.get() {
@@ -111,6 +154,14 @@ impl JobServices for RunServices {
             }
         })
     }
+}
+
+fn broken(error: &ServiceError) -> CacheRefusal {
+    CacheRefusal { message: error.to_string(), is_the_askers: false }
+}
+
+fn refused(refusal: LocalRefusal) -> CacheRefusal {
+    CacheRefusal { message: refusal.message, is_the_askers: refusal.is_the_askers }
 }
 
 fn shown(access: Access) -> ServiceAccess {

@@ -3,7 +3,7 @@
 mod answer;
 mod artifacts;
 mod blobs;
-mod caches;
+pub(crate) mod caches;
 mod caches_v1;
 mod identity;
 
@@ -108,7 +108,7 @@ async fn read(body: Body, most: usize) -> Result<bytes::Bytes, Refusal> {
 }
 
 /// Runs what touches many files where it may block.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
     let done = tokio::task::spawn_blocking(work).await;

@@ -188,6 +188,10 @@ impl Services {
         Ok(access)
     }
 
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.0
+    }
+
     /// The address, without a slash at the end.
     pub fn url(&self) -> &str {
         &self.0.url

@@ -207,6 +207,31 @@ impl Upload {
         Ok(())
     }
 
+    /// A file for content that somebody of this process writes: its number and its path.
+    pub(crate) fn place(&self) -> (u64, PathBuf) {
+        let mut state = self.state();
+        state.next += 1;
+        (state.next, self.path(state.next))
+    }
+
+    /// Takes what was written to the file of that number as the whole content.
+    pub(crate) fn adopt(&self, number: u64) -> Result<(), Refusal> {
+        let writing = self.begin()?;
+        let path = self.path(number);
+        let about = fs::symlink_metadata(&path);
+        let about = about.map_err(|error| Refusal::io("keep what was written", &path, &error))?;
+        if !about.is_file() {
+            return Err(Refusal::invalid("what was written is no file"));
+        }
+        if about.len() > self.limit {
+            return Err(self.too_large());
+        }
+        self.held.fetch_add(about.len(), Ordering::Relaxed);
+        self.replace(vec![(String::new(), Piece { file: number, length: about.len() })]);
+        drop(writing);
+        Ok(())
+    }
+
     /// Closes the upload and gives its content, which has `size` bytes if that is known. Nothing more is taken after that.
     pub(crate) fn finish(&self, size: Option<u64>) -> Result<Content, Refusal> {
         let mut state = self.state();

@@ -1,6 +1,7 @@
 //! Actions of GitHub's that are carried out here, without Node and without a network.
 
 mod artifacts;
+mod cache;
 mod checkout;
 
 use super::unexpected;
@@ -13,6 +14,7 @@ use crate::{
 use shipway_workflow::document::Uses;
 use std::{collections::BTreeMap, fmt};
 
+pub(super) use cache::SaveCache;
 pub(crate) use checkout::copy_files;
 
 /// Such an action.
@@ -24,16 +26,33 @@ pub(super) enum Native {
     UploadArtifact,
     /// `actions/download-artifact`.
     DownloadArtifact,
+    /// `actions/cache`, which saves at the end of the job.
+    Cache,
+    /// `actions/cache/restore`.
+    RestoreCache,
+    /// `actions/cache/save`.
+    SaveCache,
 }
 
 impl Native {
-    /// The action of that name under `actions/`.
-    pub(super) fn named(repo: &str) -> Option<Native> {
-        match repo.to_ascii_lowercase().as_str() {
-            "checkout" => Some(Native::Checkout),
-            "upload-artifact" => Some(Native::UploadArtifact),
-            "download-artifact" => Some(Native::DownloadArtifact),
+    /// The action of that name under `actions/`, in that folder of its repository.
+    pub(super) fn named(repo: &str, path: &str) -> Option<Native> {
+        match (repo.to_ascii_lowercase().as_str(), path.trim_matches('/')) {
+            ("checkout", "") => Some(Native::Checkout),
+            ("upload-artifact", "") => Some(Native::UploadArtifact),
+            ("download-artifact", "") => Some(Native::DownloadArtifact),
+            ("cache", "") => Some(Native::Cache),
+            ("cache", "restore") => Some(Native::RestoreCache),
+            ("cache", "save") => Some(Native::SaveCache),
             _ => None,
+        }
+    }
+
+    /// Whether it is about caches, which need more of the machine than the others.
+    pub(super) fn is_cache(self) -> bool {
+        match self {
+            Native::Cache | Native::RestoreCache | Native::SaveCache => true,
+            Native::Checkout | Native::UploadArtifact | Native::DownloadArtifact => false,
         }
     }
 
@@ -65,6 +84,19 @@ impl Native {
                 "archive",
             ],
             Native::DownloadArtifact => &["name", "artifact-ids", "path", "pattern", "merge-multiple"],
+            Native::Cache => &[
+                "path",
+                "key",
+                "restore-keys",
+                "upload-chunk-size",
+                "enablecrossosarchive",
+                "fail-on-cache-miss",
+                "lookup-only",
+            ],
+            Native::RestoreCache => {
+                &["path", "key", "restore-keys", "enablecrossosarchive", "fail-on-cache-miss", "lookup-only"]
+            }
+            Native::SaveCache => &["path", "key", "upload-chunk-size", "enablecrossosarchive"],
         }
     }
 
@@ -83,6 +115,8 @@ impl Native {
             ],
             Native::UploadArtifact => &[],
             Native::DownloadArtifact => &["github-token", "repository", "run-id"],
+            Native::Cache => &["save-always"],
+            Native::RestoreCache | Native::SaveCache => &[],
         }
     }
 }
@@ -93,6 +127,9 @@ impl fmt::Display for Native {
             Native::Checkout => "checkout",
             Native::UploadArtifact => "upload-artifact",
             Native::DownloadArtifact => "download-artifact",
+            Native::Cache => "cache",
+            Native::RestoreCache => "cache/restore",
+            Native::SaveCache => "cache/save",
         })
     }
 }
@@ -154,6 +191,10 @@ impl Job<'_> {
             Native::Checkout => self.checkout(&inputs, current).await,
             Native::UploadArtifact => self.upload_artifact(&inputs, current).await,
             Native::DownloadArtifact => self.download_artifact(&inputs, current).await,
+            Native::Cache | Native::RestoreCache => {
+                self.restore_cache(native, &uses.to_string(), &inputs, current).await
+            }
+            Native::SaveCache => self.save_cache_now(&inputs, current).await,
         };
         self.executor.after_own_work(&self.identity, &self.folders)?;
         came

@@ -1,6 +1,6 @@
 //! The parts of an action: what runs before the first step of the job, as its step, and after the last one.
 
-use super::{Loaded, docker::DockerPart, node::NodePart};
+use super::{Loaded, docker::DockerPart, native::SaveCache, node::NodePart};
 use crate::{
     error::RunnerError,
     job::Job,
@@ -19,6 +19,8 @@ pub(crate) enum Part {
     Node(NodePart),
     /// A container with an entrypoint.
     Docker(Box<DockerPart>),
+    /// What a built-in action saves.
+    SaveCache(SaveCache),
 }
 
 impl Part {
@@ -27,6 +29,7 @@ impl Part {
         match self {
             Part::Node(part) => part.scope(scope),
             Part::Docker(part) => part.scope(scope),
+            Part::SaveCache(_) => scope.clone(),
         }
     }
 }
@@ -37,6 +40,7 @@ impl Job<'_> {
         match part {
             Part::Node(part) => self.run_node_part(part, current).await,
             Part::Docker(part) => Box::pin(self.run_docker_part(part, current)).await,
+            Part::SaveCache(save) => Box::pin(self.save_cache(save, current)).await,
         }
     }
 

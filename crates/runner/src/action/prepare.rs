@@ -105,7 +105,7 @@ impl Job<'_> {
             Some(commit) => commit,
             None => store.resolve(wanted).await?,
         };
-        let above = self.folders.actions().join(owner).join(repo);
+        let above = self.folders.actions.join(owner).join(repo);
         let named = is_plain(reference).then(|| above.join(reference));
         // A branch `v1/next` would lie among the files of a tag `v1`.
         let taken =
@@ -148,7 +148,7 @@ impl Job<'_> {
         if let Some(placed) = self.placed.get(&name) {
             return Ok(placed.clone());
         }
-        let folder = self.folders.actions().join("_self");
+        let folder = self.folders.actions.join("_self");
         self.context.actions.place_own(&self.context.repository, &folder).await?;
         self.placed.insert(name, folder.clone());
         Ok(folder)

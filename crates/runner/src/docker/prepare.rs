@@ -36,7 +36,7 @@ pub(super) fn job_container(
     draft.body.working_dir = Some(map.inside_text(&folders.workspace));
     draft.env.insert("HOME".to_owned(), map.inside_text(&folders.home));
     let own = [&folders.workspace, &folders.temp, &folders.tools, &folders.home, &folders.workflow];
-    for folder in own.into_iter().chain([&folders.actions()]) {
+    for folder in own.into_iter().chain([&folders.actions]) {
         draft.mount(folder, &map.inside(folder), false);
     }
     draft.mount(&files_folder(folders), Path::new(FILES), false);
@@ -71,7 +71,7 @@ pub(super) fn paths(folders: &Folders, wants: &Wants) -> PathMap {
             (folders.root.clone(), above.clone()),
             (folders.workspace.clone(), above.join(name)),
             (folders.temp.clone(), PathBuf::from(WORK).join("_temp")),
-            (folders.actions(), PathBuf::from(WORK).join("_actions")),
+            (folders.actions.clone(), PathBuf::from(WORK).join("_actions")),
             (files_folder(folders), PathBuf::from(FILES)),
             (folders.tools.clone(), PathBuf::from(TOOLS)),
             (folders.home.clone(), PathBuf::from("/github/home")),
@@ -125,6 +125,7 @@ mod tests {
             temp: "/job/temp".into(),
             workflow: "/job/workflow".into(),
             tools: "/tools".into(),
+            actions: "/job/actions".into(),
         }
     }
 

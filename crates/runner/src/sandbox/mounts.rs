@@ -20,6 +20,8 @@ const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 pub(super) struct Wanted {
     /// The job's own folder, the one it may write to.
     pub(super) own: PathBuf,
+    /// A further folder of the runner's for this job, for reading. It is there, whoever may look.
+    pub(super) shown: Option<PathBuf>,
     /// Further folders and files, for reading.
     pub(super) read: Vec<PathBuf>,
 }
@@ -47,6 +49,7 @@ impl Wanted {
     /// The arguments of the roles that stand for it.
     pub(super) fn arguments(&self) -> Option<Vec<String>> {
         let own = [("--own", &self.own)].into_iter();
+        let own = own.chain(self.shown.iter().map(|path| ("--shown", path)));
         let all = own.chain(self.read.iter().map(|path| ("--read", path)));
         all.map(|(mark, path)| Some([mark.to_owned(), path.to_str()?.to_owned()]))
             .collect::<Option<Vec<_>>>()
@@ -59,6 +62,7 @@ impl Wanted {
         for pair in arguments.chunks(2) {
             match pair {
                 [mark, path] if mark == "--own" => wanted.own = PathBuf::from(path),
+                [mark, path] if mark == "--shown" => wanted.shown = Some(PathBuf::from(path)),
                 [mark, path] if mark == "--read" => wanted.read.push(PathBuf::from(path)),
                 _ => return Err(Refusal::new("understand its arguments", format!("{pair:?}"))),
             }
@@ -94,6 +98,8 @@ impl Wanted {
                 entries.push(Entry::Bind { path: path.clone(), writable: false });
             }
         }
+        let shown = self.shown.iter().map(|path| Entry::Bind { path: path.clone(), writable: false });
+        entries.extend(shown);
         entries.push(Entry::Bind { path: self.own.clone(), writable: true });
         entries
     }
@@ -137,7 +143,8 @@ mod tests {
     use super::*;
 
     fn wanted(own: &str, read: &[&str]) -> Wanted {
-        Wanted { own: PathBuf::from(own), read: read.iter().map(PathBuf::from).collect() }
+        let shown = Some(PathBuf::from(format!("{own}.actions")));
+        Wanted { own: PathBuf::from(own), shown, read: read.iter().map(PathBuf::from).collect() }
     }
 
     #[test]
@@ -162,7 +169,14 @@ mod tests {
         let bin = Entry::Link { path: PathBuf::from("/bin"), to: PathBuf::from("usr/bin") };
         assert_eq!(
             found,
-            [bind("/usr", false), bin, bind("/etc", false), bind("/cache/a", false), bind("/tmp/job", true)]
+            [
+                bind("/usr", false),
+                bin,
+                bind("/etc", false),
+                bind("/cache/a", false),
+                bind("/tmp/job.actions", false),
+                bind("/tmp/job", true)
+            ]
         );
     }
 }

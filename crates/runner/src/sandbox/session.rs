@@ -90,7 +90,9 @@ impl Session {
         for folder in [&folders.workspace, &folders.home, &folders.temp, &folders.tools] {
             give(sandbox, folder)?;
         }
-        let wanted = Wanted { own: folders.root.clone(), read: sandbox.read.clone() };
+        // Whatever the job does, it cannot write where the runner unpacks.
+        let shown = Some(folders.actions.clone());
+        let wanted = Wanted { own: folders.root.clone(), shown, read: sandbox.read.clone() };
         let wanted = wanted.arguments().ok_or_else(|| unavailable("the path of a folder is not Unicode"))?;
         let mut space = spawn(sandbox, &wanted)?;
         let (Some(mut hold), Some(out)) = (space.stdin.take(), space.stdout.take()) else {

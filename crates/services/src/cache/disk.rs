@@ -96,6 +96,11 @@ impl CacheFolder {
         self.root.join("entries")
     }
 
+    /// The folder of the entry at a place that [`CacheFolder::find`] gave.
+    pub(crate) fn folder_of(&self, place: &str) -> PathBuf {
+        self.entries().join(place)
+    }
+
     fn place(name: &EntryName) -> String {
         let EntryName { namespace, scope, version, key } = name;
         format!("{}/{}/{}/{}", file_name(namespace), file_name(scope), file_name(version), file_name(key))

@@ -30,7 +30,7 @@ pub(super) async fn create(inner: &Arc<Inner>, grant: &Arc<Grant>, body: &Value)
 }
 
 /// Reserves a key in the scope that the job may write.
-pub(super) async fn reserve(
+pub(crate) async fn reserve(
     inner: &Arc<Inner>,
     grant: &Arc<Grant>,
     key: &str,
@@ -93,7 +93,7 @@ pub(super) async fn finalize(inner: &Arc<Inner>, grant: &Arc<Grant>, body: &Valu
 }
 
 /// Finishes an upload of this job. One that cannot be finished is given up: its key is free again.
-pub(super) async fn finish(
+pub(crate) async fn finish(
     inner: &Arc<Inner>,
     grant: &Arc<Grant>,
     id: u64,
@@ -129,7 +129,7 @@ pub(super) async fn find(inner: &Arc<Inner>, grant: &Arc<Grant>, body: &Value) -
 }
 
 /// Looks for an entry in the scopes that the job may read; where it may read none there is none.
-pub(super) async fn lookup(
+pub(crate) async fn lookup(
     inner: &Arc<Inner>,
     grant: &Arc<Grant>,
     keys: Vec<String>,

@@ -1,6 +1,7 @@
 //! `shipway run --isolate`: what an isolated job sees, what it cannot do, and that nothing of it is left.
 
 use super::{contains, events, expect, log, on_push, repository, run};
+use crate::support::Folder;
 use serde_json::Value;
 
 /// The lines that one script prints in an isolated job, without those of the runner.
@@ -92,6 +93,39 @@ fn the_repository_is_checked_out_first_and_not_later() {
     expect(&folder, &["--isolate"], 0);
     let folder = repository(&jobs(&format!("      - run: ln -s /etc planted\n{check_out}")));
     contains(&expect(&folder, &["--isolate"], 1), &["SW0516", "ci.yml:7", "move this step before"]);
+}
+
+#[test]
+fn a_job_cannot_touch_the_actions_that_are_fetched_late() {
+    let action = |run: &str| format!("name: x\nruns:\n  using: composite\n  steps:\n  - {run}\n");
+    let fetched = action("{shell: bash, run: 'echo \"late $(cat \"$GITHUB_ACTION_PATH/file\")\"'}");
+    let greet = Folder::repository(&[("action.yml", &fetched), ("file", "as it was fetched\n")]);
+    greet.git(&["tag", "v1"]);
+    let mirror = Folder::new();
+    std::fs::create_dir(mirror.path().join("me")).expect("a folder");
+    std::os::unix::fs::symlink(greet.path(), mirror.path().join("me/greet")).expect("a link");
+    let jobs = r#"  a:
+    runs-on: x
+    steps:
+      - uses: actions/checkout@v4
+      - run: |
+          place="${GITHUB_WORKSPACE%/workspace}.actions"
+          test -d "$place" && echo "there"
+          for try in "ln -s /tmp $place/me" "mkdir $place/me" "mv $place $place.old" "rm -r $place"; do
+            $try 2>/dev/null && echo "did: $try"
+          done
+          true
+      - uses: ./late
+"#;
+    let folder = repository(&on_push(jobs));
+    folder.write("late/action.yml", &action("uses: me/greet@v1"));
+    folder.commit("late");
+    let mirror = mirror.path().to_str().expect("Unicode");
+    let answer = expect(&folder, &["--isolate", "--json", "--action-mirror", mirror], 0);
+    let events = events(&answer);
+    let lines = log(&events);
+    assert!(lines.contains(&"there") && lines.contains(&"late as it was fetched"), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.starts_with("did: ")), "{lines:?}");
 }
 
 #[test]
