@@ -27,7 +27,6 @@ fn cases(name: &str) -> Option<Vec<Value>> {
 /// JavaScript actions and those in containers get the same variables, so the kind of the action makes no difference here. The
 /// address and the token are ours, and the second version of the cache service is always spoken.
 #[tokio::test]
-#[expect(clippy::print_stdout, reason = "the counts are printed")]
 async fn conformance_of_the_environment_of_actions() {
     let Some(cases) = cases("action-runtime-env.json") else { return };
     let world = World::new().await;
