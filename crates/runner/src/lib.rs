@@ -26,6 +26,8 @@ mod groups;
 mod hash_files;
 mod hooks;
 mod host;
+#[doc(hidden)]
+pub mod hostile;
 mod job;
 mod journal;
 mod lines;

@@ -10,6 +10,8 @@ mod git;
 mod lock;
 mod unpack;
 
+pub(crate) use unpack::unpack_within;
+
 use crate::{
     action::copy_files,
     context::{Repository, Revision},

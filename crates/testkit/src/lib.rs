@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod clock;
+pub mod mutate;
 
 /// The product's own load generator, which tests use as the demo does.
 pub use shipway_router::load;

@@ -15,6 +15,16 @@ const MAX_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// Unpacks a tar file into a folder that is not there yet. Entries that would leave the folder, also by way of a link,
 /// are refused.
 pub(super) fn unpack(tar: &Path, into: &Path) -> Result<(), RunnerError> {
+    unpack_within(tar, into, MAX_ENTRIES, MAX_BYTES)
+}
+
+/// The same, of at most so many entries and bytes.
+pub(crate) fn unpack_within(
+    tar: &Path,
+    into: &Path,
+    most_entries: usize,
+    most_bytes: u64,
+) -> Result<(), RunnerError> {
     let broken = |error: io::Error| {
         let message = format!("the kept action {} cannot be used: {error}", tar.display());
         RunnerError::new(ErrorKind::ActionFetch, message).with_source(error)
@@ -29,7 +39,7 @@ pub(super) fn unpack(tar: &Path, into: &Path) -> Result<(), RunnerError> {
     let file = fs::File::open(tar).map_err(|error| RunnerError::io("open", tar, error))?;
     let mut archive = tar::Archive::new(BufReader::with_capacity(256 * 1024, file));
     archive.set_preserve_mtime(false);
-    let (mut entries, mut bytes) = (0, 0_u64);
+    let (mut entries, mut bytes) = (0_usize, 0_u64);
     for entry in archive.entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
         if matches!(entry.header().entry_type(), tar::EntryType::XGlobalHeader | tar::EntryType::XHeader) {
@@ -37,7 +47,7 @@ pub(super) fn unpack(tar: &Path, into: &Path) -> Result<(), RunnerError> {
         }
         entries += 1;
         bytes = bytes.saturating_add(entry.size());
-        if entries > MAX_ENTRIES || bytes > MAX_BYTES {
+        if entries > most_entries || bytes > most_bytes {
             return Err(refused("it is larger than an action may be".to_owned()));
         }
         let name = entry.path().map_err(broken)?.into_owned();

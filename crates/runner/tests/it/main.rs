@@ -11,6 +11,7 @@ mod driving;
 mod engine;
 mod failures;
 mod hooks;
+mod hostile;
 mod language;
 mod masks;
 mod packages;
