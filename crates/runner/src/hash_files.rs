@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_as_github_does() {
+    fn conformance_hashes_as_github_does() {
         crate::conformance::run_file("hash-files.json", |input, expect| {
             let dir = tempfile::tempdir().expect("a folder");
             for (name, content) in input["files"].as_object().expect("files") {

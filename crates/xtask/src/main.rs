@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod compatibility;
 mod conformance;
 mod engine;
 mod mirror;
@@ -31,10 +32,12 @@ enum Task {
     Check,
     /// Every test, after setting up what they need
     Test(test::Options),
-    /// The field's own test suites, as passed/total
+    /// The field's own test suites, as passed/total, into docs/conformance.txt
     Conformance,
     /// Clone GitHub's own actions for the tests that run them as they are published
     ActionsMirror(mirror::Options),
+    /// Write the compatibility table from the product, the suites and what others document
+    Compatibility,
     /// Speed beside the tools of the field, as ratios
     Bench(bench::Options),
 }
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run_task(&root, &options),
         Task::Conformance => conformance::run(&root),
         Task::ActionsMirror(options) => mirror::make(&options),
+        Task::Compatibility => compatibility::run(&root),
         Task::Bench(options) => bench::run_task(&root, &options),
     };
     match outcome {

@@ -1,7 +1,7 @@
 //! Every test, with the set-up they need, and one line that counts them.
 
 use crate::{
-    check,
+    check, conformance,
     engine::{Engine, MARK, VARIABLE},
     mirror,
     process::{command, exists, run, run_lines, say},
@@ -35,6 +35,7 @@ pub(crate) fn run_task(root: &Path, options: &Options) -> Result<()> {
     action_packages(root)?;
     mirror::tell();
     let mut counts = Counts::default();
+    let (mut suites, mut unread) = (conformance::Results::default(), Ok(()));
     let engine = Engine::start(root);
     let cargo = ["test", "--workspace", "--all-targets", "--locked", "--no-fail-fast"];
     let mut rust = run_lines(command(root, "cargo").args(cargo), |line| {
@@ -43,6 +44,9 @@ pub(crate) fn run_task(root: &Path, options: &Options) -> Result<()> {
             counts.skipped = counts.skipped.saturating_sub(1);
         }
         counts.add(cargo_line(line));
+        if let Err(error) = suites.hear(line) {
+            unread = Err(error);
+        }
     });
     if let Some(engine) = &engine {
         let cargo = [
@@ -66,6 +70,8 @@ pub(crate) fn run_task(root: &Path, options: &Options) -> Result<()> {
     say(&format!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped));
     rust?;
     web?;
+    unread?;
+    conformance::compare(root, &suites)?;
     if counts.failed > 0 || counts.passed == 0 {
         bail!("{} tests failed, {} passed", counts.failed, counts.passed);
     }

@@ -58,6 +58,9 @@ pub(crate) fn check(root: &Path) -> Result<Vec<Finding>> {
     manifest::check(&crates, &mut findings);
     files::check(&crates, &mut findings);
     errors::check(root, &crates, &mut findings)?;
+    for message in crate::compatibility::check(root)? {
+        findings.push(Finding { place: "compatibility".to_owned(), message });
+    }
     findings.sort();
     Ok(findings)
 }

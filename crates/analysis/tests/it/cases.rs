@@ -10,7 +10,8 @@ use std::{
 
 /// Written past the test harness, which would keep the words of a passing test to itself.
 pub(crate) fn say(line: &str) {
-    writeln!(std::io::stdout(), "{line}").expect("standard output is open");
+    // The harness may stand in the middle of a line of dots.
+    writeln!(std::io::stdout(), "\n{line}").expect("standard output is open");
 }
 
 /// A file of the conformance data; none, said loudly, where the data is not there.
@@ -75,8 +76,11 @@ impl Tally {
         let total = self.passed + self.failures.len() + left_out;
         let names: Vec<String> =
             self.left_out.iter().map(|(what, count)| format!("{count} {what}")).collect();
-        let rest = if names.is_empty() { String::new() } else { format!("; left out: {}", names.join(", ")) };
-        say(&format!("conformance: analysis {}: {}/{total} passed{rest}", self.suite, self.passed));
+        let rest = match left_out {
+            0 => String::new(),
+            _ => format!(" (left out: {left_out}, {})", names.join("; ")),
+        };
+        say(&format!("conformance: analysis {}: {}/{total}{rest}", self.suite, self.passed));
         assert!(self.failures.is_empty(), "{} failed:\n{}", self.failures.len(), self.failures.join("\n"));
         assert!(self.passed >= at_least, "only {} passed, {at_least} did before", self.passed);
     }

@@ -36,7 +36,8 @@ fn folder() -> Option<PathBuf> {
 
 /// Written past the test harness, which would keep the words of a passing test to itself.
 fn say(line: &str) {
-    writeln!(std::io::stdout(), "{line}").expect("standard output is open");
+    // The harness may stand in the middle of a line of dots.
+    writeln!(std::io::stdout(), "\n{line}").expect("standard output is open");
 }
 
 fn cases(name: &str) -> Vec<Json> {
@@ -68,10 +69,14 @@ impl Tally {
     }
 
     fn report(self, suite: &str) {
-        let total = self.passed + self.failures.len();
+        let left_out: usize = self.left_out.values().sum();
+        let total = self.passed + self.failures.len() + left_out;
         let left: Vec<String> = self.left_out.iter().map(|(what, count)| format!("{count} {what}")).collect();
-        let left = if left.is_empty() { String::new() } else { format!("; left out: {}", left.join(", ")) };
-        if total + self.left_out.len() > 0 {
+        let left = match left_out {
+            0 => String::new(),
+            _ => format!(" (left out: {left_out}, {})", left.join("; ")),
+        };
+        if total > 0 {
             say(&format!("conformance: argo-rollouts {suite}: {}/{total}{left}", self.passed));
         }
         assert!(self.failures.is_empty(), "{}", self.failures.join("\n"));
@@ -294,9 +299,11 @@ fn conformance_examples() {
             lines.extend(found.iter().map(ToString::to_string));
         }
     }
-    say(&format!(
-        "conformance: argo-rollouts examples: {read}/{total} canary blocks; the others name what is not supported yet"
-    ));
+    let left_out = match total - read {
+        0 => String::new(),
+        others => format!(" (left out: {others}, canary blocks that name what is not supported yet)"),
+    };
+    say(&format!("conformance: argo-rollouts examples: {read}/{total}{left_out}"));
     for line in &lines {
         say(line);
     }

@@ -22,7 +22,7 @@ fn nowhere() -> Places {
 }
 
 #[test]
-fn configurations() {
+fn conformance_configurations() {
     run_file("problem-matcher-config.json", |input, expect| {
         let text_of = match input["text"].as_str() {
             Some(text) => text.to_owned(),
@@ -37,7 +37,7 @@ fn configurations() {
 }
 
 #[test]
-fn matches_line_by_line() {
+fn conformance_matches_line_by_line() {
     run_file("problem-matcher-lines.json", |input, expect| {
         let config = config::matcher(&input["matcher"]).expect("a matcher");
         let mut running = Running::new(Arc::new(config));
@@ -59,7 +59,7 @@ fn matches_line_by_line() {
 }
 
 #[test]
-fn finds_files_in_the_repository() {
+fn conformance_finds_files_in_the_repository() {
     run_file("problem-matcher-files.json", |input, expect| {
         let dir = TempDir::new().expect("a folder");
         let workspace = text(input, "workspace");
@@ -98,7 +98,7 @@ fn finds_files_in_the_repository() {
 }
 
 #[test]
-fn a_whole_stream() {
+fn conformance_a_whole_stream() {
     run_file("output-stream.json", |input, expect| {
         let shared = Matchers::default();
         let mut watch = Watch::new(&shared, nowhere());

@@ -63,7 +63,7 @@ fn languageservices(case: &Json) -> Result<(), String> {
 }
 
 #[test]
-fn github_expression_cases() {
+fn conformance_github_expression_cases() {
     let Some(folder) = folder("github-actions/expressions/testdata") else { return };
     let mut tally = Tally::new("GitHub's expression cases");
     let mut files: Vec<_> = std::fs::read_dir(folder)
@@ -87,7 +87,7 @@ fn github_expression_cases() {
 }
 
 #[test]
-fn act_functions() {
+fn conformance_act_functions() {
     let Some(file) = folder("act-tables/functions.json") else { return };
     let mut tally = Tally::new("act's table of functions");
     for case in json(&file)["cases"].as_array().expect("a list of cases") {
@@ -106,7 +106,7 @@ fn act_functions() {
 }
 
 #[test]
-fn runner_status_functions() {
+fn conformance_runner_status_functions() {
     let Some(file) = folder("actions-runner/status-functions.json") else { return };
     let mut tally = Tally::new("the runner's status functions");
     for case in json(&file)["cases"].as_array().expect("a list of cases") {
@@ -125,7 +125,7 @@ fn runner_status_functions() {
 }
 
 #[test]
-fn runner_manifest_expressions() {
+fn conformance_runner_manifest_expressions() {
     let Some(file) = folder("actions-runner/manifest-expressions.json") else { return };
     let mut tally = Tally::new("the runner's manifest expressions");
     for case in json(&file)["cases"].as_array().expect("a list of cases") {
