@@ -21,6 +21,8 @@ pub(super) struct Engine {
     pub(super) api: Docker,
     /// Its address.
     pub(super) address: String,
+    /// Whether it is Podman, which differs in places.
+    pub(super) podman: bool,
 }
 
 impl Engine {
@@ -69,8 +71,14 @@ impl Engine {
             }
             request
         });
-        match timeout(HELLO, api.negotiate_version()).await {
-            Ok(Ok(api)) => Ok(Engine { api, address: address.to_owned() }),
+        let hello = async {
+            let api = api.negotiate_version().await?;
+            let parts = api.version().await?.components.unwrap_or_default();
+            let podman = parts.iter().any(|part| part.name.starts_with("Podman"));
+            Ok(Engine { api, address: address.to_owned(), podman })
+        };
+        match timeout(HELLO, hello).await {
+            Ok(Ok(engine)) => Ok(engine),
             Ok(Err(error)) => Err(words(&error)),
             Err(_) => Err(format!("it does not answer within {} s", HELLO.as_secs())),
         }

@@ -1,7 +1,7 @@
 //! A program of a step in the container of its job.
 
 use super::{
-    engine::{Engine, failed, words},
+    engine::{Engine, failed, is_missing, words},
     inside::{Answer, ask, end_step},
     started::{container_error, inspect, running},
 };
@@ -9,9 +9,17 @@ use crate::{
     error::{ErrorKind, RunnerError},
     executor::{Chunk, Ending, Patience},
 };
-use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
+use bollard::{
+    exec::{CreateExecOptions, StartExecOptions, StartExecResults},
+    query_parameters::ContainerArchiveInfoOptions,
+};
 use futures_util::StreamExt as _;
-use std::{collections::BTreeMap, path::Path, pin::pin, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    pin::pin,
+    time::Duration,
+};
 use tokio::{
     sync::mpsc,
     time::{Instant, interval, sleep_until},
@@ -89,7 +97,14 @@ impl Exec<'_> {
         let seen = self.engine.api.inspect_exec(&made.id).await.map_err(&doing)?;
         match seen.exit_code.filter(|_| seen.running != Some(true)) {
             Some(code @ (126 | 127)) if !refusal.is_empty() => Err(self.refused(&refusal, code).await),
-            Some(code) => Ok(Ending::Exited(i32::try_from(code).unwrap_or(-1))),
+            Some(code) => {
+                // Podman only says that the connection is gone.
+                let missing = self.engine.podman && matches!(code, 126 | 127);
+                match if missing { self.missing().await } else { None } {
+                    Some(error) => Err(error),
+                    None => Ok(Ending::Exited(i32::try_from(code).unwrap_or(-1))),
+                }
+            }
             None => Err(self.gone().await.unwrap_or_else(|| {
                 container_error("the engine does not know how the program in the container ended")
             })),
@@ -150,16 +165,45 @@ impl Exec<'_> {
     /// Why the engine could not start the program.
     async fn refused(self, text: &[u8], code: i64) -> RunnerError {
         let text = String::from_utf8_lossy(text).trim().to_owned();
-        let name = self.argv.first().map(String::as_str).unwrap_or_default();
         if text.contains("chdir to cwd") {
-            let message =
-                format!("the working directory {} does not exist in the container", self.directory.display());
-            return RunnerError::new(ErrorKind::ProgramMissing, message).with_help(
-                "check working-directory, or check out the repository first with uses: actions/checkout@v4",
-            );
+            return self.no_directory();
         }
+        self.not_started(&format!(" (exit code {code}): {text}"))
+    }
+
+    /// What is not there of a program that did not start: its directory, or itself.
+    async fn missing(self) -> Option<RunnerError> {
+        let is_there = |path: PathBuf| async move {
+            let options = ContainerArchiveInfoOptions { path: path.to_string_lossy().into_owned() };
+            let found = self.engine.api.get_container_archive_info(self.container, Some(options)).await;
+            !found.is_err_and(|error| is_missing(&error))
+        };
+        if !is_there(self.directory.to_owned()).await {
+            return Some(self.no_directory());
+        }
+        let name = self.argv.first()?;
+        let path = self.env.get("PATH").map(String::as_str).unwrap_or_default();
+        let folders: Vec<&str> = if name.contains('/') { vec![""] } else { path.split(':').collect() };
+        for folder in folders {
+            if is_there(self.directory.join(folder).join(name)).await {
+                return None;
+            }
+        }
+        Some(self.not_started(": it is in no folder of its PATH"))
+    }
+
+    fn no_directory(self) -> RunnerError {
+        let message =
+            format!("the working directory {} does not exist in the container", self.directory.display());
+        RunnerError::new(ErrorKind::ProgramMissing, message).with_help(
+            "check working-directory, or check out the repository first with uses: actions/checkout@v4",
+        )
+    }
+
+    fn not_started(self, why: &str) -> RunnerError {
+        let name = self.argv.first().map(String::as_str).unwrap_or_default();
         let kind = if self.is_script { ErrorKind::ShellMissing } else { ErrorKind::ProgramMissing };
-        let message = format!("{name:?} cannot be started in the container (exit code {code}): {text}");
+        let message = format!("{name:?} cannot be started in the container{why}");
         RunnerError::new(kind, message)
             .with_help("use an image that has it, or choose another program with shell:")
     }

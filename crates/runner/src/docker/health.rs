@@ -1,6 +1,7 @@
 //! Waiting until the services of a job are healthy.
 
 use super::{
+    check::{Check, Verdict},
     engine::Engine,
     started::{Started, inspect, last_lines, running, say},
 };
@@ -68,9 +69,24 @@ async fn wait_for(
 ) -> Result<(), RunnerError> {
     let name = name(service);
     let mut next_word = Instant::now() + PATIENCE;
+    let mut own: Option<Check> = None;
     loop {
         let seen = inspect(engine, &service.id).await?;
-        let (why, check) = match standing(&seen) {
+        let mut stands = standing(&seen);
+        if engine.podman && stands == Standing::Waiting {
+            let config = seen.config.as_ref().and_then(|config| config.healthcheck.as_ref());
+            if own.is_none() {
+                own = config.and_then(|config| Check::of(config, Instant::now()));
+            }
+            if let Some(own) = &mut own {
+                stands = match own.look(engine, &service.id).await {
+                    Verdict::Healthy => Standing::Ready,
+                    Verdict::Open => Standing::Waiting,
+                    Verdict::Unhealthy(said) => Standing::Unhealthy(said),
+                };
+            }
+        }
+        let (why, check) = match stands {
             Standing::Ready => {
                 match running(&seen) {
                     Ok(()) => say(output, &format!("{name} is ready")).await,

@@ -15,9 +15,17 @@ use bollard::{
 };
 use futures_util::StreamExt as _;
 use shipway_base::Secret;
-use std::{collections::BTreeMap, path::Path};
-use tokio::sync::mpsc;
+use std::{collections::BTreeMap, path::Path, time::Duration};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
+
+/// How long an engine may take to tidy up behind a container.
+const TIDYING: Duration = Duration::from_secs(10);
+/// From one look to the next.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A container that runs, or did.
 #[derive(Clone, Debug)]
@@ -105,7 +113,16 @@ impl Start<'_> {
 
 /// What the engine knows of a container.
 pub(super) async fn inspect(engine: &Engine, id: &str) -> Result<ContainerInspectResponse, RunnerError> {
-    engine.api.inspect_container(id, None).await.map_err(failed("cannot look at the container"))
+    let began = Instant::now();
+    loop {
+        match engine.api.inspect_container(id, None).await {
+            // Podman has a word of its own until it has tidied up behind a container, which the client does not know.
+            Err(error) if words(&error).contains("`stopped`") && began.elapsed() < TIDYING => {
+                sleep(LOOK).await
+            }
+            seen => return seen.map_err(failed("cannot look at the container")),
+        }
+    }
 }
 
 /// Whether a container runs; its exit code when it does not.

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use tokio::sync::OnceCell;
 
 /// Its name.
-pub(crate) const NAME: &str = "shipway-test/box:2";
+pub(crate) const NAME: &str = "shipway-test/box:3";
 
 const PROGRAMS: [&str; 35] = [
     "sh", "tail", "cat", "ls", "grep", "tr", "sleep", "kill", "echo", "env", "id", "chown", "chmod", "mkdir",
@@ -19,7 +19,7 @@ pub(crate) async fn ensure(engine: &Docker) {
     static MADE: OnceCell<()> = OnceCell::const_new();
     MADE.get_or_init(|| async {
         if engine.inspect_image(NAME).await.is_err() {
-            import(engine, NAME, &busybox(), &["ENV FROM_IMAGE=yes", "ENV PATH=/bin:/usr/bin"]).await;
+            import(engine, NAME, &busybox(), &["ENV FROM_IMAGE=yes PATH=/bin:/usr/bin"]).await;
         }
     })
     .await;
@@ -56,11 +56,10 @@ pub(crate) fn busybox() -> Vec<u8> {
 
 /// Makes an image of a root folder.
 pub(crate) async fn import(engine: &Docker, name: &str, tar: &[u8], changes: &[&str]) {
-    let (repo, tag) = name.split_once(':').expect("a tag");
+    // The whole name in one, as clients of Docker send it: Podman reads no tag beside it.
     let options = CreateImageOptions {
         from_src: Some("-".to_owned()),
-        repo: Some(repo.to_owned()),
-        tag: Some(tag.to_owned()),
+        repo: Some(name.to_owned()),
         changes: changes.iter().map(|change| (*change).to_owned()).collect(),
         ..CreateImageOptions::default()
     };

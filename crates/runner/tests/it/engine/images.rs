@@ -47,7 +47,7 @@ async fn volumes_and_options_reach_the_container() {
     );
     let text = job(&container).replace(
         "echo never",
-        "|\n          cat /shared/file; cat /etc/hostname; id -u; echo \"$A\"; touch ours; ls /again; echo x=1 >> \"$GITHUB_OUTPUT\"; touch /shared/x || echo read only",
+        "|\n          cat /shared/file; cat /etc/hostname; echo; id -u; echo \"$A\"; touch ours; ls /again; echo x=1 >> \"$GITHUB_OUTPUT\"; touch /shared/x || echo read only",
     );
     let story = world.run(&text).await;
     story.expect_success();
