@@ -49,6 +49,16 @@ const REFUSED: &[(&[&str], &str)] = &[
     (&["--disable-content-trust"], "signatures of images are not checked by the engine's API"),
     (&["--use-api-socket"], "the engine's socket is only mounted by volumes"),
     (&["--cpu-count", "--cpu-percent", "--io-maxbandwidth", "--io-maxiops"], "it is for Windows"),
+    (
+        &[
+            "--blkio-weight-device",
+            "--device-read-bps",
+            "--device-read-iops",
+            "--device-write-bps",
+            "--device-write-iops",
+        ],
+        "the disks of this machine have no names that a workflow could know",
+    ),
     (&["--volume-driver"], "name the volume and make it beforehand"),
 ];
 
