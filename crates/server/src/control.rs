@@ -13,6 +13,7 @@ mod progress;
 mod run_artifacts;
 mod runpage;
 pub(crate) mod runs;
+pub(crate) mod trust;
 mod unpack;
 pub(crate) mod values;
 pub(crate) mod watch;

@@ -9,3 +9,5 @@ pub mod source;
 pub mod up;
 mod vault;
 pub mod web;
+
+pub use control::trust::{Isolate, Isolation};

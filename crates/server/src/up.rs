@@ -5,6 +5,7 @@ use crate::{
     control::{
         plane::Plane,
         runs::{RunSettings, Runs},
+        trust::Isolation,
         values::{self, Values},
         watch,
         world::World,
@@ -18,7 +19,8 @@ use crate::{
 use shipway_base::{Clock, Secret};
 use shipway_router::{Router, RouterError};
 use shipway_runner::{
-    ActionStore, EngineSettings, ErrorKind, Hooks, HostExecutor, Patience, reap_orphans, with_containers,
+    ActionStore, EngineSettings, ErrorKind, Hooks, HostExecutor, Patience, RunnerError, reap_orphans,
+    sandbox::Sandbox, with_containers,
 };
 use shipway_store::{
     Store, StoreError,
@@ -65,6 +67,8 @@ pub struct UpOptions {
     pub max_jobs: usize,
     /// The folder of git repositories that actions and called workflows of others come from, not the network.
     pub action_mirror: Option<PathBuf>,
+    /// Which jobs are isolated from this machine.
+    pub isolation: Isolation,
     /// The key of the secrets, when it is not to be kept in the data folder.
     pub secrets_key: Option<Secret>,
     /// Take away the secrets that cannot be opened, because their key is lost.
@@ -152,6 +156,7 @@ impl Up {
         let executor = HostExecutor::new(&work, &records, Patience::default())
             .and_then(|executor| executor.with_places(&work))
             .map_err(|error| UpError::other(error.to_string()))?;
+        let isolated = isolated(&options).await?;
         let mut instances =
             shipway_target::process::Options::new(options.data.join("instances"), options.clock.clone());
         instances.env = options.host_env.clone();
@@ -176,6 +181,8 @@ impl Up {
         let settings = RunSettings {
             repository: RepositoryName::of(git.origin().await.as_deref(), git.folder()),
             executor: with_containers(executor, options.engine.clone(), Patience::default()),
+            isolated: with_containers(isolated, options.engine.clone(), Patience::default()),
+            isolation: options.isolation.clone(),
             actions: Arc::new(ActionStore::new(
                 options.data.join("actions"),
                 options.action_mirror.clone(),
@@ -268,6 +275,21 @@ impl Up {
         self.services.stop();
         self.target.stop_all(GRACE).await;
     }
+}
+
+/// What runs jobs that are isolated, with folders of its own.
+async fn isolated(options: &UpOptions) -> Result<HostExecutor, UpError> {
+    let failed = |error: RunnerError| UpError::other(error.to_string());
+    let records = options.data.join("jobs-isolated");
+    reap_orphans(&records, &Patience::default()).await.map_err(failed)?;
+    let executor = HostExecutor::new(&options.data.join("work-isolated"), &records, Patience::default());
+    let sandbox = Sandbox {
+        program: options.executable.clone(),
+        network: options.isolation.network,
+        read: options.isolation.read.clone(),
+        user: Sandbox::USER,
+    };
+    Ok(executor.map_err(failed)?.isolated(sandbox))
 }
 
 /// The vault of the secrets that are stored, which must open all of them.

@@ -8,6 +8,7 @@ use super::{
     journal::StoreJournal,
     progress,
     run_artifacts::RunArtifacts,
+    trust::Isolation,
     values::{RunValues, Values, ValuesError},
     world::{World, lock, unavailable},
 };
@@ -57,6 +58,10 @@ pub(crate) struct RunSettings {
     pub(crate) repository: RepositoryName,
     /// Where jobs run.
     pub(crate) executor: Arc<dyn Executor>,
+    /// Where jobs of runs run that are to be isolated.
+    pub(crate) isolated: Arc<dyn Executor>,
+    /// Which those are.
+    pub(crate) isolation: Isolation,
     /// Where actions of other repositories come from.
     pub(crate) actions: Arc<ActionStore>,
     /// The variables that jobs inherit.
@@ -316,7 +321,9 @@ impl Runs {
         let recorder = self.world.tasks.spawn_blocking(move || progress::record(&world, id, receiver));
         let this = self.clone();
         self.world.tasks.spawn(async move {
-            let executor = this.settings.executor.clone();
+            let isolated = this.settings.isolation.holds(run.plan().event());
+            let executor =
+                if isolated { this.settings.isolated.clone() } else { this.settings.executor.clone() };
             let member = match &group {
                 None => None,
                 Some(group) => {

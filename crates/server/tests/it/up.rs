@@ -93,6 +93,7 @@ impl Yard {
             poll: Duration::from_millis(20),
             run_existing: false,
             max_jobs: 2,
+            isolation: Default::default(),
             action_mirror: Some(self.folder.path().join("mirror")),
             secrets_key: self.key.clone(),
             forget_secrets,

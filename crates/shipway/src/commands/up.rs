@@ -9,7 +9,12 @@ use crate::{
 };
 use clap::Args;
 use shipway_base::Secret;
-use shipway_server::up::{Listen, Up, UpError, UpErrorKind, UpOptions};
+use shipway_runner::sandbox::Network;
+use shipway_server::{
+    Isolate, Isolation,
+    up::{Listen, Up, UpError, UpErrorKind, UpOptions},
+};
+use shipway_workflow::event::Pattern;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -44,6 +49,19 @@ pub(crate) struct Options {
     /// Jobs that may run at once
     #[arg(long, value_name = "N", default_value_t = 4)]
     jobs: usize,
+    /// Isolate jobs from this machine: always, those of runs that are not trusted (pull requests, and every branch and tag but
+    /// the default branch and those of --protected), or never
+    #[arg(long, value_name = "WHEN", default_value = "never", value_parser = ["always", "untrusted", "never"])]
+    isolate: String,
+    /// Trust the runs of branches and tags with this name too; a pattern as under `on.push.branches`
+    #[arg(long, value_name = "PATTERN", value_parser = pattern)]
+    protected: Vec<Pattern>,
+    /// Let isolated jobs use the network of this machine
+    #[arg(long)]
+    isolate_network: bool,
+    /// Let isolated jobs read a folder beside those of the system, such as one with a toolchain
+    #[arg(long, value_name = "DIR")]
+    isolate_read: Vec<PathBuf>,
     /// Take actions and called workflows of other repositories from the git repositories <owner>/<repo> in this folder, not
     /// from the network
     #[arg(long, value_name = "DIR")]
@@ -63,6 +81,23 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
         Some(data) => environment.folder.join(data).components().collect(),
         None => repository.join(DATA_FOLDER),
     };
+    let read = options.isolate_read.iter().map(|path| {
+        let path = environment.folder.join(path);
+        std::fs::canonicalize(&path).map_err(|error| {
+            Failure::new(Exit::Usage, format!("isolated jobs cannot read {}: {error}", path.display()))
+                .with_help("name a folder that is there with --isolate-read")
+        })
+    });
+    let isolation = Isolation {
+        when: match options.isolate.as_str() {
+            "always" => Isolate::Always,
+            "untrusted" => Isolate::Untrusted,
+            _ => Isolate::Never,
+        },
+        protected: options.protected,
+        network: if options.isolate_network { Network::Host } else { Network::None },
+        read: read.collect::<Result<_, _>>()?,
+    };
     let up = start(UpOptions {
         repository,
         data,
@@ -71,6 +106,7 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
         run_existing: options.now,
         max_jobs: options.jobs.max(1),
         forget_secrets: options.forget_secrets,
+        isolation,
         action_mirror: options.action_mirror.map(|mirror| environment.folder.join(mirror)),
         ..defaults(environment)
     })
@@ -128,10 +164,15 @@ pub(crate) fn defaults(environment: &Environment) -> UpOptions {
         poll: Duration::from_millis(250),
         run_existing: false,
         max_jobs: 4,
+        isolation: Isolation::default(),
         action_mirror: None,
         secrets_key: environment.variable("SHIPWAY_SECRETS_KEY").map(Secret::new),
         forget_secrets: false,
     }
+}
+
+fn pattern(text: &str) -> Result<Pattern, String> {
+    Pattern::parse(text).map_err(str::to_owned)
 }
 
 fn listen(asked: Option<SocketAddr>, port: u16) -> Listen {

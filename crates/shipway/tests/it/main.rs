@@ -10,4 +10,5 @@ mod plant;
 mod run;
 mod story;
 mod support;
+mod trust;
 mod why;
