@@ -9,7 +9,7 @@ use rustix::fs::OFlags;
 use std::{
     fs,
     io::{self, Read as _, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -65,7 +65,7 @@ impl StepFiles {
     pub(crate) fn open_to_all(&self) -> Result<(), RunnerError> {
         let all = self.command_files().chain(self.script.clone());
         for path in all {
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o777))
+            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o777))
                 .map_err(|error| RunnerError::io("open", &path, error))?;
         }
         Ok(())

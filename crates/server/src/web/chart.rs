@@ -35,10 +35,11 @@ pub(super) fn evidence(signal: &SignalReport) -> Markup {
                 line class="grid" x1=(LEFT) x2=(WIDTH - RIGHT) y1=(round(frame.y(tick))) y2=(round(frame.y(tick))) {}
                 text x=(LEFT - 6.0) y=(round(frame.y(tick) + 4.0)) text-anchor="end" { (tick_label(tick)) }
             }
-            (bound(&frame, signal.log10_bound, "bound", ("start", LEFT + 4.0, -4.0), "roll back"))
-            @if let Some((_, bar)) = signal.promote {
-                @if (bar - signal.log10_bound).abs() > 0.2 { (bound(&frame, bar, "bound good", ("end", WIDTH - RIGHT - 4.0, 11.0), "promote")) }
-            }
+            // Evidence begins low, so that words at the beginning of the bounds stand clear of it, one above and one below.
+            @let bar = signal.promote.map(|(_, bar)| bar).filter(|bar| (bar - signal.log10_bound).abs() > 0.2);
+            @let [above, below] = [-4.0, 11.0];
+            (bound(&frame, signal.log10_bound, "bound", if bar.is_some_and(|bar| bar > signal.log10_bound) { below } else { above }, "roll back"))
+            @if let Some(bar) = bar { (bound(&frame, bar, "bound good", if bar > signal.log10_bound { above } else { below }, "promote")) }
             @if !promotion.is_empty() { path class="line good" d=(frame.path(promotion.into_iter())) {} }
             @if signal.history.is_empty() {
                 text x=(WIDTH / 2.0) y=(HEIGHT / 2.0) text-anchor="middle" { "No events yet" }
@@ -70,11 +71,11 @@ pub(super) fn sparkline(values: &[f64]) -> Markup {
     }
 }
 
-fn bound(frame: &Frame, at: f64, class: &str, (anchor, x, above): (&str, f64, f64), word: &str) -> Markup {
+fn bound(frame: &Frame, at: f64, class: &str, offset: f64, word: &str) -> Markup {
     let y = frame.y(at);
     html! {
         line class=(class) x1=(LEFT) x2=(WIDTH - RIGHT) y1=(round(y)) y2=(round(y)) {}
-        text class=(class) x=(x) y=(round(y + above)) text-anchor=(anchor) { (word) }
+        text class=(class) x=(LEFT + 4.0) y=(round(y + offset)) text-anchor="start" { (word) }
     }
 }
 

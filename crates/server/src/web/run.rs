@@ -2,7 +2,7 @@
 
 use super::{View, ansi, graph, job, jobs, layout::heading, marks::of_status, parts, rollouts};
 use maud::{Markup, html};
-use shipway_api::{AnnotationLevel, Failure, Run, RunAction, request::percent_encode};
+use shipway_api::{Annotation, AnnotationLevel, Failure, Run, RunAction, request::percent_encode};
 use shipway_base::Timestamp;
 
 /// The page.
@@ -128,13 +128,21 @@ fn annotations(run: &Run) -> Markup {
                         @if let Some(file) = &note.file {
                             code { (file) @if let Some(line) = note.line { ":" (line) } }
                         }
-                        span { (ansi::plain(&note.message)) }
+                        span { (ansi::plain(without_place(note))) }
                         " " a class="dim" href=(job::path(run.summary.id, &note.job)) { (note.job) }
                     }
                 }
             }
         }
     }
+}
+
+/// The message; the place that diagnostics begin with stands before it already.
+fn without_place(note: &Annotation) -> &str {
+    let (Some(file), Some(line)) = (&note.file, note.line) else { return &note.message };
+    let after =
+        note.message.strip_prefix(file.as_str()).and_then(|rest| rest.strip_prefix(&format!(":{line}:")));
+    after.and_then(|rest| rest.split_once(": ")).map_or(&*note.message, |(_, words)| words)
 }
 
 fn side(run: &Run, now: Timestamp) -> Markup {
@@ -171,5 +179,28 @@ fn level_class(level: AnnotationLevel) -> &'static str {
         AnnotationLevel::Error => "bad",
         AnnotationLevel::Warning => "wait",
         AnnotationLevel::Notice => "quiet",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_told_once() {
+        let check = |message: &str, expect: &str| {
+            let note = Annotation {
+                level: AnnotationLevel::Error,
+                job: shipway_api::JobKey::new("job".to_owned()).expect("a key"),
+                title: None,
+                message: message.to_owned(),
+                file: Some("ci.yml".to_owned()),
+                line: Some(3),
+            };
+            assert_eq!(without_place(&note), expect);
+        };
+        check("ci.yml:3:5: error[SW0101]: a job has no key: x", "error[SW0101]: a job has no key: x");
+        check("ci.yml:4:5: error: another place", "ci.yml:4:5: error: another place");
+        check("it went wrong: here", "it went wrong: here");
     }
 }
