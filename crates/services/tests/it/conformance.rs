@@ -3,7 +3,7 @@
 use crate::client::World;
 use serde_json::Value;
 use shipway_services::{CacheMode, Origin};
-use std::{fs, path::PathBuf};
+use std::{fs, io::Write as _, path::PathBuf};
 
 #[expect(
     clippy::disallowed_methods,
@@ -57,8 +57,11 @@ async fn conformance_of_the_environment_of_actions() {
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
-    println!(
-        "conformance: action-runtime-env: {0}/{0}, {ours} variable that is always there here (ACTIONS_CACHE_SERVICE_V2)",
+    // Written past the test harness, which would keep the words of a passing test to itself.
+    let line = format!(
+        "\nconformance: the runner's action-runtime-env, as served: {}/{} (left out: {ours}, ACTIONS_CACHE_SERVICE_V2 is always there here)\n",
+        cases.len() - ours,
         cases.len()
     );
+    std::io::stdout().write_all(line.as_bytes()).expect("standard output is open");
 }

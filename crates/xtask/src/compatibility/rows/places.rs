@@ -46,7 +46,7 @@ pub(super) fn services() -> Vec<Row> {
     let works = |feature| works(Area::Services, feature, Probe::Run);
     vec![
         works("caches, version 2 and version 1")
-            .suites(&["the runner's action-runtime-env"])
+            .suites(&["the runner's action-runtime-env", "the runner's action-runtime-env, as served"])
             .tests(&[
                 Test("services/tests/it/caches.rs", "a_cache_is_saved_in_blocks_and_restored_in_ranges"),
                 Test("services/tests/it/caches_v1.rs", "a_cache_goes_round_in_chunks"),
