@@ -91,8 +91,8 @@ pub(crate) struct Runs {
     settings: RunSettings,
     groups: Groups,
     active: Mutex<BTreeMap<Id<RunRow>, Cancel>>,
-    /// When the schedules of the default branch come next, by their keys.
-    schedules: Mutex<BTreeMap<String, Option<Timestamp>>>,
+    /// When the schedules of the default branch come next.
+    schedules: Mutex<schedule::Coming>,
 }
 
 /// Why a run could not be made or resumed.

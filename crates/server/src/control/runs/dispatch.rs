@@ -42,7 +42,7 @@ impl Runs {
             return Err(no_such_ref(context, &refs, named.unwrap_or_default()));
         };
         let scheduled = match git_ref.strip_prefix("refs/heads/") {
-            Some(branch) if branch == default_branch => lock(&self.schedules).clone(),
+            Some(branch) if branch == default_branch => lock(&self.schedules).of(sha),
             // Schedules of other branches are never run.
             Some(_) | None => BTreeMap::new(),
         };

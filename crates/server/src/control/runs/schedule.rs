@@ -47,6 +47,21 @@ pub(crate) struct Schedules {
     handled: BTreeMap<String, Timestamp>,
 }
 
+/// When schedules come next, as of a commit of the default branch.
+#[derive(Debug, Default)]
+pub(super) struct Coming {
+    sha: String,
+    /// By their keys.
+    next: BTreeMap<String, Option<Timestamp>>,
+}
+
+impl Coming {
+    /// What is known of a commit; nothing until the one who watches the clock has seen it.
+    pub(super) fn of(&self, sha: &str) -> BTreeMap<String, Option<Timestamp>> {
+        if self.sha == sha { self.next.clone() } else { BTreeMap::new() }
+    }
+}
+
 /// One line of a workflow's `on.schedule`.
 #[derive(Debug)]
 struct Entry {
@@ -77,12 +92,13 @@ impl Schedules {
     ) -> Result<(), RunError> {
         let now = world.clock.now();
         let mut changed = false;
+        let before = self.head.clone();
         if moved || self.asked.is_none_or(|asked| now.since(asked) >= REFRESH) {
             changed = self.read(runs, refs, now).await?;
         }
         let mut failed = None;
         let shown: Vec<Option<Timestamp>> = self.entries.iter().map(|entry| entry.next).collect();
-        let read = changed;
+        let read = changed || self.head != before;
         for entry in &mut self.entries {
             if entry.next.is_none_or(|next| next > now) {
                 continue;
@@ -99,8 +115,9 @@ impl Schedules {
             entry.next = entry.schedule.next_after(now);
         }
         if read || self.entries.iter().map(|entry| entry.next).ne(shown) {
-            *lock(&runs.schedules) =
-                self.entries.iter().map(|entry| (entry.key.clone(), entry.next)).collect();
+            let sha = self.head.as_ref().map(|(_, sha)| sha.clone()).unwrap_or_default();
+            let next = self.entries.iter().map(|entry| (entry.key.clone(), entry.next)).collect();
+            *lock(&runs.schedules) = Coming { sha, next };
             world.changed(Change::Workflows);
         }
         if changed {

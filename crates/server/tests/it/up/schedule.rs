@@ -86,11 +86,13 @@ async fn only_the_default_branch_has_schedules_and_they_count_from_when_they_are
     yard.all_over(1).await;
     // Taken away and put back, it counts anew.
     yard.git(&["rm", "--quiet", ".github/workflows/nightly.yml"]);
-    yard.commit("gone", &[]);
-    yard.seen_schedules(0).await;
+    // Another schedule, far away, tells that the commit without the first was seen.
+    let yearly = sentinel.replace("workflow_dispatch", "{schedule: [{cron: 0 0 1 1 *}]}");
+    yard.commit("gone", &[(".github/workflows/yearly.yml", &*yearly)]);
+    yard.seen_schedules(1).await;
     yard.clock.advance(30 * MINUTE);
     yard.commit("back", &[(".github/workflows/nightly.yml", NIGHTLY)]);
-    yard.seen_schedules(2).await;
+    yard.seen_schedules(3).await;
     assert_eq!(yard.runs().await.len(), 1);
     let listed = yard.backend().workflows(None).await.expect("workflows");
     let nightly = listed.items.iter().find(|workflow| workflow.file == "nightly.yml").expect("it is listed");
