@@ -112,6 +112,8 @@ export const pages = {
   'rollout paused': rolloutPath(4),
   'rollout failed': rolloutPath(5),
   'rollout superseded': rolloutPath(6),
+  'workflows': '/workflows',
+  'settings': '/settings',
   'not found': '/nowhere',
   'bad request': '/runs?status=done',
 };
