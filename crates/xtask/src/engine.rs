@@ -71,16 +71,11 @@ fn try_start(root: &Path) -> Result<Engine> {
         if Path::new("/usr/sbin/dockerd").is_file() { "/usr/sbin/dockerd" } else { "dockerd" },
     );
     // Overlays do not work within the overlays that tests often run in; plain copies work everywhere.
-    dockerd.args([
-        "--storage-driver",
-        "vfs",
-        "--data-root",
-        "data",
-        "--exec-root",
-        "exec",
-        "--pidfile",
-        "pid",
-    ]);
+    dockerd.args(["--storage-driver", "vfs"]);
+    // As a whole: containerd does not find its own socket by a relative path.
+    for (option, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
+        dockerd.arg(option).arg(folder.join(name));
+    }
     dockerd.arg("-H").arg(format!("unix://{}", folder.join("docker.sock").display()));
     let daemon =
         dockerd.stdout(log.try_clone()?).stderr(Stdio::from(log)).spawn().context("cannot start dockerd")?;
