@@ -148,13 +148,18 @@ impl Driver<'_> {
             Admitted::Yes(request) => self.waiting.push_back(request),
             Admitted::Later => {}
             Admitted::Never(request, why) => {
-                let JobOutcome { conclusion, outputs, .. } =
-                    displaced(&request, self.context, why, &self.reports).await;
-                let JobRequest { key: job, attempt, .. } = *request;
-                return Some(Input::JobFinished { job, attempt, conclusion, outputs });
+                return Some(self.never_ran(*request, why).await);
             }
         }
         None
+    }
+
+    /// Tells that a job lost its place before it ran. By `&mut`, since a journal need not be shared between threads.
+    async fn never_ran(&mut self, request: JobRequest, why: String) -> Input {
+        let JobOutcome { conclusion, outputs, .. } =
+            displaced(&request, self.context, why, &self.reports).await;
+        let JobRequest { key: job, attempt, .. } = request;
+        Input::JobFinished { job, attempt, conclusion, outputs }
     }
 
     /// A call has its turn, lost its place, or is to end.
@@ -179,10 +184,8 @@ impl Driver<'_> {
                 let gone: VecDeque<Box<JobRequest>> = gone;
                 never_begun.extend(gone.into_iter().map(|request| *request));
                 for request in never_begun {
-                    let JobOutcome { conclusion, outputs, .. } =
-                        displaced(&request, self.context, why.clone(), &self.reports).await;
-                    let JobRequest { key: job, attempt, .. } = request;
-                    self.take(Input::JobFinished { job, attempt, conclusion, outputs }).await?;
+                    let input = self.never_ran(request, why.clone()).await;
+                    self.take(input).await?;
                 }
             }
         }
