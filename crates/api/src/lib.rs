@@ -46,7 +46,7 @@ pub use sarif::{
     SarifLog, SarifPhysicalLocation, SarifRegion, SarifReplacement, SarifResult, SarifRule, SarifRun,
     SarifText, SarifTool,
 };
-pub use system::{Health, SignInLink, Version};
+pub use system::{Health, HookOutcome, SignInLink, Version};
 pub use value::{NamedValue, NamedValues, SetValue, ValueKind};
 pub use workflow::{
     DispatchRequest, Workflow, WorkflowInput, WorkflowInputKind, WorkflowSchedule, Workflows,

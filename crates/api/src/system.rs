@@ -1,5 +1,6 @@
 //! About the server itself.
 
+use crate::RunId;
 use serde::{Deserialize, Serialize};
 use shipway_base::Timestamp;
 
@@ -30,4 +31,14 @@ pub struct SignInLink {
     /// When it stops working, used or not.
     #[serde(with = "crate::time")]
     pub expires_at: Timestamp,
+}
+
+/// The answer to a webhook.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookOutcome {
+    /// The runs that it made.
+    pub runs: Vec<RunId>,
+    /// Why it, or a part of it, made none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignored: Option<String>,
 }

@@ -33,6 +33,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         version: "0.1.0",
         sign_in_command: "shipway sign-in",
         services: None,
+        webhook_secret: None,
         stopping: stopping.clone(),
     };
     let ticker = tokio::spawn(tick(fake));

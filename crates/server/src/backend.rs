@@ -6,10 +6,10 @@
 use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use shipway_api::{
-    CommandRequest, DeployRequest, Deployed, DispatchRequest, Health, JobKey, LogMatches, LogSearch,
-    NamedValue, NamedValues, Page, PageQuery, RawLine, Release, RerunRequest, Rollout, RolloutCommand,
-    RolloutEvent, RolloutId, RolloutQuery, RolloutSummary, Run, RunId, RunQuery, RunSummary, ValueKind,
-    Workflows,
+    CommandRequest, DeployRequest, Deployed, DispatchRequest, Health, HookOutcome, JobKey, LogMatches,
+    LogSearch, NamedValue, NamedValues, Page, PageQuery, RawLine, Release, RerunRequest, Rollout,
+    RolloutCommand, RolloutEvent, RolloutId, RolloutQuery, RolloutSummary, Run, RunId, RunQuery, RunSummary,
+    ValueKind, Workflows,
 };
 use shipway_base::Secret;
 use std::{fmt, io};
@@ -48,6 +48,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Takes a secret or a variable away.
     fn remove_value(&self, place: ValuePlace, by: Actor) -> Answer<'_, ()>;
+
+    /// Does what an event of a forge asks for, once for each delivery.
+    fn hook(&self, hook: Hook) -> Answer<'_, HookOutcome>;
 
     /// Lines of a job's log.
     fn log(&self, run: RunId, job: JobKey, range: LogRange) -> Answer<'_, LogSlice>;
@@ -117,6 +120,17 @@ pub struct ValuePlace {
     pub environment: Option<String>,
     /// The name.
     pub name: String,
+}
+
+/// What a forge says that happened; whoever hands it on knows that the forge said it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hook {
+    /// The name of the event, `X-GitHub-Event`.
+    pub event: String,
+    /// The id of the delivery, which stays the same when it is sent again.
+    pub delivery: Option<String>,
+    /// The body.
+    pub payload: serde_json::Value,
 }
 
 /// Who asks for a change.

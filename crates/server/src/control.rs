@@ -10,6 +10,7 @@ mod judged;
 pub(crate) mod plane;
 mod present;
 mod progress;
+mod pushes;
 mod run_artifacts;
 mod runpage;
 pub(crate) mod runs;

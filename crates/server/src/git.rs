@@ -2,6 +2,7 @@
 //!
 //! Only ever reads; the repository is somebody else's.
 
+mod fetch;
 mod plain;
 
 use std::{
@@ -60,8 +61,18 @@ enum GitErrorKind {
     Start(#[source] std::io::Error),
     #[error("{0}")]
     Refused(String),
-    #[error("no answer within a minute")]
-    Silent,
+    #[error("no answer within {0} s")]
+    Silent(u64),
+}
+
+impl GitError {
+    /// Whether git was given up, rather than refused.
+    fn is_silence(&self) -> bool {
+        match self.kind {
+            GitErrorKind::Silent(_) | GitErrorKind::Start(_) => true,
+            GitErrorKind::Refused(_) => false,
+        }
+    }
 }
 
 /// A question about a local repository is answered in milliseconds; a minute means a hanging disk.
@@ -279,18 +290,50 @@ impl Git {
     /// # Errors
     /// When git does not answer.
     pub async fn changed(&self, before: &str, after: &str) -> Result<Option<Vec<String>>, GitError> {
-        if before.bytes().all(|byte| byte == b'0') || self.ask(&["cat-file", "-e", before]).await.is_err() {
+        if before.bytes().all(|byte| byte == b'0') || !self.has(before).await {
             return Ok(None);
         }
         let text = self.ask(&["diff", "--name-only", "-z", before, after]).await?;
         Ok(Some(text.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect()))
     }
 
+    /// The paths that differ between `head` and where it left `base`; `None` when one of them is unknown, or when they have no
+    /// commit in common.
+    ///
+    /// # Errors
+    /// When git does not answer.
+    pub async fn changed_since(&self, base: &str, head: &str) -> Result<Option<Vec<String>>, GitError> {
+        match self.ask(&["merge-base", base, head]).await {
+            Ok(fork) => self.changed(fork.trim(), head).await,
+            Err(error) if error.is_silence() => Err(error),
+            // It says the same by its exit code for strangers and for commits that are not here.
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The parents of a commit, in their order.
+    ///
+    /// # Errors
+    /// When there is no such commit.
+    pub async fn parents(&self, sha: &str) -> Result<Vec<String>, GitError> {
+        let text = self.ask(&["show", "--no-patch", "--format=%P", sha]).await?;
+        Ok(text.split_whitespace().map(str::to_owned).collect())
+    }
+
+    /// Whether an object is here.
+    pub async fn has(&self, sha: &str) -> bool {
+        self.ask(&["cat-file", "-e", sha]).await.is_ok()
+    }
+
+    async fn ask(&self, arguments: &[&str]) -> Result<String, GitError> {
+        self.ask_within(PATIENCE, arguments).await
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "git is asked here and nowhere else in this crate; it ends by itself or is killed on drop"
     )]
-    async fn ask(&self, arguments: &[&str]) -> Result<String, GitError> {
+    async fn ask_within(&self, patience: Duration, arguments: &[&str]) -> Result<String, GitError> {
         let fail = |kind| GitError { question: arguments.join(" "), folder: self.folder.clone(), kind };
         let answer = Command::new("git")
             .args(["-c", "core.quotepath=off", "-c", "core.fsmonitor=false"])
@@ -298,12 +341,14 @@ impl Git {
             .current_dir(&self.folder)
             .env("GIT_OPTIONAL_LOCKS", "0")
             .env("LC_ALL", "C")
+            // Who could answer is not here.
+            .env("GIT_TERMINAL_PROMPT", "0")
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output();
-        let output = tokio::time::timeout(PATIENCE, answer)
+        let output = tokio::time::timeout(patience, answer)
             .await
-            .map_err(|_| fail(GitErrorKind::Silent))?
+            .map_err(|_| fail(GitErrorKind::Silent(patience.as_secs())))?
             .map_err(|error| fail(GitErrorKind::Start(error)))?;
         if !output.status.success() {
             return Err(fail(GitErrorKind::Refused(

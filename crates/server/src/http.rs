@@ -9,6 +9,7 @@ mod assets;
 pub mod auth;
 mod error;
 mod forms;
+mod hooks;
 mod identity;
 mod live;
 mod pages;
@@ -27,7 +28,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use shipway_base::Clock;
+use shipway_base::{Clock, Secret};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
@@ -49,6 +50,8 @@ pub struct Context {
     pub sign_in_command: &'static str,
     /// What signs identity tokens of jobs; their keys are published here.
     pub services: Option<Arc<LazyServices>>,
+    /// What webhooks are signed with; none are taken without it.
+    pub webhook_secret: Option<Secret>,
     /// Ends live updates when the server stops.
     pub stopping: CancellationToken,
 }
@@ -76,6 +79,7 @@ pub fn router(context: Context) -> Router {
         .route("/api/v1/health", get(api::health))
         .route("/metrics", get(api::metrics))
         .merge(identity::routes())
+        .merge(hooks::routes())
         .merge(pages::open_routes())
         .merge(assets::routes());
     Router::new()

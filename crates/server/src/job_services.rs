@@ -3,6 +3,7 @@
 //! The runner and the services do not know each other. This is where a job request becomes a grant, and where the artifacts of a run
 //! look like what the services want to see.
 
+use crate::source;
 use serde_json::{Map, Value as Json};
 use shipway_runner::{
     Artifact, ArtifactError, Artifacts, BoxFuture, CachePlace, CacheRefusal, ContainerNetwork, ErrorKind,
@@ -16,7 +17,7 @@ use shipway_workflow::{
     document::{CacheMode as Asked, Step, StepKind},
     run::JobRequest,
 };
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
 
 /// Tokens outlive their job by so much: its post steps, and the waiting for processes that do not want to end.
@@ -187,7 +188,10 @@ fn grant(request: &JobRequest, job: &JobIdentity, run: &RunServices) -> Grant {
         Asked::None => CacheMode::None,
     });
     // Only when the workflow says so, and no caller of it says otherwise.
-    let may_identify = request.permissions.get("id-token").is_some_and(|level| level == "write");
+    let event_payload = github.get("event").unwrap_or(&Json::Null);
+    let fork = source::comes_from_fork(&event, event_payload);
+    let permissions = if fork { reading(&request.permissions) } else { request.permissions.clone() };
+    let may_identify = permissions.get("id-token").is_some_and(|level| level == "write");
     let identity = may_identify.then(|| Identity {
         environment: request.environment.clone(),
         github: github.clone(),
@@ -200,11 +204,21 @@ fn grant(request: &JobRequest, job: &JobIdentity, run: &RunServices) -> Grant {
         repository: text("repository"),
         namespace: run.namespace.clone(),
         caches: CacheAccess::new(origin, mode),
-        permissions: request.permissions.clone(),
+        permissions,
         identity,
         artifacts: Arc::new(Shared(run.artifacts.clone())),
         lifetime: request.timeout + MARGIN,
     }
+}
+
+/// What is left of permissions for a fork's changes: reading, and no identity.
+fn reading(permissions: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let kept = permissions.iter().filter(|(name, _)| *name != "id-token");
+    kept.map(|(name, level)| {
+        let level = if level == "write" { "read" } else { level.as_str() };
+        (name.clone(), level.to_owned())
+    })
+    .collect()
 }
 
 /// Whether a step is, or holds, an action.

@@ -151,13 +151,16 @@ pub fn complete_inputs(github: &mut Value, plan: &RunPlan) {
 ///
 /// `pull_request_target` and what follows a run take the files of the base repository, so that they are its own.
 pub fn is_from_fork(event: &Event) -> bool {
-    if !["pull_request", "pull_request_review", "pull_request_review_comment"].contains(&event.name.as_str())
-    {
+    comes_from_fork(&event.name, &event.payload)
+}
+
+/// The same by the event's name and body.
+pub fn comes_from_fork(name: &str, payload: &Value) -> bool {
+    if !["pull_request", "pull_request_review", "pull_request_review_comment"].contains(&name) {
         return false;
     }
-    let repository = |side: &str| {
-        event.payload.pointer(&format!("/pull_request/{side}/repo/full_name")).and_then(Value::as_str)
-    };
+    let repository =
+        |side: &str| payload.pointer(&format!("/pull_request/{side}/repo/full_name")).and_then(Value::as_str);
     match (repository("head"), repository("base")) {
         (Some(head), Some(base)) => !head.eq_ignore_ascii_case(base),
         (None, _) | (_, None) => true,

@@ -69,6 +69,8 @@ pub struct UpOptions {
     pub action_mirror: Option<PathBuf>,
     /// Which jobs are isolated from this machine.
     pub isolation: Isolation,
+    /// What the webhooks of a forge are signed with; none are taken without it.
+    pub webhook_secret: Option<Secret>,
     /// The key of the secrets, when it is not to be kept in the data folder.
     pub secrets_key: Option<Secret>,
     /// Take away the secrets that cannot be opened, because their key is lost.
@@ -200,6 +202,7 @@ impl Up {
                 auth.run_token(run.into(), clock.now() + Duration::from_secs(24 * 3_600))
             }),
             hooks: Arc::new(options.hooks.clone()),
+            merge_wait: options.poll * 4,
             slots: Arc::new(Semaphore::new(options.max_jobs)),
         };
         let runs = Runs::new(world.clone(), git, settings);
@@ -212,6 +215,7 @@ impl Up {
             version: env!("CARGO_PKG_VERSION"),
             sign_in_command: "shipway sign-in",
             stopping: world.stopping.clone(),
+            webhook_secret: options.webhook_secret.clone(),
             services: Some(services.clone()),
         };
         let troubled = world.clone();

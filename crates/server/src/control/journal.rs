@@ -1,6 +1,9 @@
 //! A run's memory: every input of its machine is an event, committed with the rows that pages read.
 
-use super::{progress::conclusion_row, world::World};
+use super::{
+    progress::{Written, conclusion_row},
+    world::World,
+};
 use crate::backend::Change;
 use shipway_base::{Id, Timestamp};
 use shipway_runner::{BoxFuture, ErrorKind, Journal, RunnerError};
@@ -10,7 +13,11 @@ use shipway_store::{
     rows::run::{RunEvent, encode, stream},
 };
 use shipway_workflow::run::{Effect, Effects, Input, JobState, JobView, Run};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use tokio::sync::watch;
 
 /// Writes down one run.
 pub(super) struct StoreJournal {
@@ -20,12 +27,40 @@ pub(super) struct StoreJournal {
     mirror: Run,
     known: BTreeMap<String, JobView>,
     failed: Option<String>,
+    /// The attempts that began here and have not ended.
+    begun: BTreeSet<(String, u32)>,
+    written: watch::Receiver<Written>,
 }
 
 impl StoreJournal {
-    /// A journal for a run whose stream is at `version`; `mirror` is the run in the state that its events say.
-    pub(super) fn new(world: Arc<World>, id: Id<RunRow>, version: u64, mirror: Run) -> StoreJournal {
-        StoreJournal { world, id, version, mirror, known: BTreeMap::new(), failed: None }
+    /// A journal for a run whose stream is at `version`; `mirror` is the run in the state that its events say. `written` tells
+    /// which attempts have their logs written down.
+    pub(super) fn new(
+        world: Arc<World>,
+        id: Id<RunRow>,
+        version: u64,
+        mirror: Run,
+        written: watch::Receiver<Written>,
+    ) -> StoreJournal {
+        let (known, begun) = (BTreeMap::new(), BTreeSet::new());
+        StoreJournal { world, id, version, mirror, known, failed: None, begun, written }
+    }
+
+    /// Waits until all that a job said is written down, so that whoever sees its end sees its log whole.
+    async fn last_lines(&mut self, input: &Input) {
+        match input {
+            Input::JobStarted { job, attempt } => {
+                self.begun.insert((job.0.clone(), *attempt));
+            }
+            Input::JobFinished { job, attempt, .. } => {
+                let ended = (job.0.clone(), *attempt);
+                if self.begun.remove(&ended) {
+                    // Who writes them is gone when there will be no more of them.
+                    let _gone = self.written.wait_for(|written| written.contains(&ended)).await;
+                }
+            }
+            Input::Start | Input::JobLost { .. } | Input::JobInterrupted { .. } | Input::Cancel { .. } => {}
+        }
     }
 
     async fn write(&mut self, input: &Input, now: Timestamp) -> Result<(), StoreError> {
@@ -105,6 +140,7 @@ impl Journal for StoreJournal {
     fn commit<'a>(&'a mut self, input: &'a Input, at: Timestamp) -> BoxFuture<'a, Result<(), RunnerError>> {
         Box::pin(async move {
             let place = format!("run {}", self.id);
+            self.last_lines(input).await;
             self.write(input, at).await.map_err(|error| {
                 self.world.trouble(&place, &error);
                 RunnerError::new(ErrorKind::Journal, error.to_string()).with_source(error)

@@ -8,7 +8,7 @@ use super::{
     world::{World, unavailable},
 };
 use crate::backend::{
-    Actor, Answer, ArtifactBody, Backend, BackendError, BackendErrorKind, Change, LogRange, LogSlice,
+    Actor, Answer, ArtifactBody, Backend, BackendError, BackendErrorKind, Change, Hook, LogRange, LogSlice,
     ValuePlace,
 };
 use futures_util::StreamExt as _;
@@ -315,6 +315,10 @@ impl Backend for Plane {
             let ValuePlace { kind, environment, name } = place;
             self.values.remove(kind, environment.as_deref(), &name, &by).await
         })
+    }
+
+    fn hook(&self, hook: Hook) -> Answer<'_, api::HookOutcome> {
+        Box::pin(async move { self.runs.hook(&hook).await })
     }
 
     fn log(&self, run: api::RunId, job: api::JobKey, range: LogRange) -> Answer<'_, LogSlice> {

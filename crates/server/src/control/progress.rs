@@ -13,11 +13,20 @@ use shipway_store::{
         runs::RunRow,
     },
 };
-use std::{collections::BTreeMap, sync::Arc};
-use tokio::{runtime::Handle, sync::mpsc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, watch},
+};
 
 /// Reports handled in one go; one transaction and one wake-up for all of them.
 const BATCH: usize = 512;
+
+/// The attempts of jobs whose last report is written down.
+pub(super) type Written = BTreeSet<(String, u32)>;
 
 /// What is known of one attempt of a job while it runs.
 struct Attempt {
@@ -26,12 +35,19 @@ struct Attempt {
     steps: BTreeMap<usize, StepRow>,
 }
 
-/// Writes down what a run's jobs report, until the last sender is gone. Blocks: logs are files.
-pub(super) fn record(world: &Arc<World>, run: Id<RunRow>, mut reports: mpsc::Receiver<Report>) {
+/// Writes down what a run's jobs report, until the last sender is gone, and tells of each attempt when all of it is written.
+/// Blocks: logs are files.
+pub(super) fn record(
+    world: &Arc<World>,
+    run: Id<RunRow>,
+    mut reports: mpsc::Receiver<Report>,
+    written: &watch::Sender<Written>,
+) {
     let runtime = Handle::current();
     let mut attempts: BTreeMap<(String, u32), Attempt> = BTreeMap::new();
     let mut batch = Vec::with_capacity(BATCH);
     while runtime.block_on(reports.recv_many(&mut batch, BATCH)) > 0 {
+        let ended: Vec<_> = batch.iter().filter(|report| is_last(report)).map(attempt_of).collect();
         let outcome = handle(world, run, &mut attempts, batch.drain(..)).and_then(|statements| {
             if statements.is_empty() { Ok(()) } else { runtime.block_on(world.store.batch(statements)) }
         });
@@ -41,7 +57,18 @@ pub(super) fn record(world: &Arc<World>, run: Id<RunRow>, mut reports: mpsc::Rec
             // The job goes on: its conclusion matters more than its log, and the log says where it was cut.
             Err(error) => world.trouble(&place, error),
         }
+        if !ended.is_empty() {
+            written.send_modify(|written| written.extend(ended));
+        }
     }
+}
+
+fn attempt_of(report: &Report) -> (String, u32) {
+    (report.job.0.clone(), report.attempt)
+}
+
+fn is_last(report: &Report) -> bool {
+    matches!(report.kind, ReportKind::JobFinished { .. })
 }
 
 fn handle(
@@ -53,7 +80,7 @@ fn handle(
     let mut statements = Vec::new();
     let mut touched = BTreeMap::new();
     for report in reports {
-        let key = (report.job.0.clone(), report.attempt);
+        let key = attempt_of(&report);
         if !attempts.contains_key(&key) {
             let log = world.store.logs().writer(&LogName::job(run.number(), &key.0, key.1)?)?;
             statements.push(models::jobs::clear_steps(run, &key.0));
@@ -61,7 +88,7 @@ fn handle(
         }
         let Some(attempt) = attempts.get_mut(&key) else { continue };
         attempt.take(run, &key.0, &report, &mut statements)?;
-        let finished = matches!(report.kind, ReportKind::JobFinished { .. });
+        let finished = is_last(&report);
         touched.insert(key.clone(), ());
         if finished && let Some(mut attempt) = attempts.remove(&key) {
             attempt.trace.log_lines = attempt.log.lines();

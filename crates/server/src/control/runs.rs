@@ -1,6 +1,7 @@
 //! Runs: made from events, driven by the runner, written down so that a crash loses none.
 
 mod dispatch;
+mod hook;
 mod make;
 pub(crate) mod schedule;
 
@@ -41,7 +42,7 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 /// The folder of workflow files within a repository.
 const FOLDER: &str = ".github/workflows";
@@ -80,6 +81,8 @@ pub(crate) struct RunSettings {
     pub(crate) token: Box<dyn Fn(Id<RunRow>) -> Secret + Send + Sync>,
     /// Scripts of the operator around each job.
     pub(crate) hooks: Arc<Hooks>,
+    /// How long to wait before a forge is asked again for what it has not made yet.
+    pub(crate) merge_wait: Duration,
     /// Jobs of all runs that may run at once take one of these each.
     pub(crate) slots: Arc<Semaphore>,
 }
@@ -93,6 +96,10 @@ pub(crate) struct Runs {
     active: Mutex<BTreeMap<Id<RunRow>, Cancel>>,
     /// When the schedules of the default branch come next.
     schedules: Mutex<schedule::Coming>,
+    /// Held while the runs of pushes are made, so that one that is seen twice makes them once.
+    pushes: tokio::sync::Mutex<()>,
+    /// Held while the refs of the repository are moved by a fetch.
+    fetching: tokio::sync::Mutex<()>,
 }
 
 /// Why a run could not be made or resumed.
@@ -130,12 +137,19 @@ impl Runs {
             groups: Groups::new(),
             active: Mutex::default(),
             schedules: Mutex::default(),
+            pushes: tokio::sync::Mutex::default(),
+            fetching: tokio::sync::Mutex::default(),
         })
     }
 
     /// The watched repository.
     pub(crate) fn git(&self) -> &Git {
         &self.git
+    }
+
+    /// Held while the runs of pushes are made.
+    pub(super) fn pushes(&self) -> &tokio::sync::Mutex<()> {
+        &self.pushes
     }
 
     /// Makes and starts the runs that a branch or tag at a new commit asks for. Asked again for the same commit of the
@@ -315,10 +329,12 @@ impl Runs {
         };
         lock(&self.active).insert(id, cancel.clone());
         let context = self.context(id, sha, values);
-        let mut journal = StoreJournal::new(self.world.clone(), id, version, run.clone());
+        let (tell_written, written) = watch::channel(progress::Written::new());
+        let mut journal = StoreJournal::new(self.world.clone(), id, version, run.clone(), written);
         let (sender, receiver) = mpsc::channel(REPORTS);
         let world = self.world.clone();
-        let recorder = self.world.tasks.spawn_blocking(move || progress::record(&world, id, receiver));
+        let recorder =
+            self.world.tasks.spawn_blocking(move || progress::record(&world, id, receiver, &tell_written));
         let this = self.clone();
         self.world.tasks.spawn(async move {
             let isolated = this.settings.isolation.holds(run.plan().event());
@@ -384,7 +400,9 @@ impl Runs {
     fn context(&self, id: Id<RunRow>, sha: &str, values: RunValues) -> JobContext {
         let token = (self.settings.token)(id);
         let extra = BTreeMap::from([("SHIPWAY_URL".to_owned(), self.settings.url.clone())]);
-        let secret = BTreeMap::from([("SHIPWAY_TOKEN".to_owned(), token)]);
+        // With it a step could deploy, and a fork's changes are nobody's release.
+        let own = (!values.fork).then(|| ("SHIPWAY_TOKEN".to_owned(), token));
+        let secret: BTreeMap<String, Secret> = own.into_iter().collect();
         let artifacts: Arc<dyn Artifacts> = Arc::new(RunArtifacts::new(self.world.clone(), id));
         let namespace = self.settings.repository.full();
         let services = RunServices::new(self.settings.services.clone(), artifacts.clone(), namespace);

@@ -32,6 +32,8 @@ pub(crate) struct Values {
 /// What one run gets.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RunValues {
+    /// Whether the run is of a fork's changes, and so gets nothing.
+    pub(crate) fork: bool,
     /// Secrets of the repository.
     pub(crate) secrets: BTreeMap<String, Secret>,
     /// Variables of the repository.
@@ -161,8 +163,8 @@ impl Values {
     /// What a run of this event gets, as it is now. A run of a fork's changes gets nothing: whoever may open a pull request
     /// could read it.
     pub(crate) async fn for_run(&self, event: &Event) -> Result<RunValues, ValuesError> {
-        let mut found = RunValues::default();
-        if source::is_from_fork(event) {
+        let mut found = RunValues { fork: source::is_from_fork(event), ..RunValues::default() };
+        if found.fork {
             return Ok(found);
         }
         for row in self.world.store.values(ValueKind::Variable).await? {

@@ -1,14 +1,12 @@
 //! The watched repository: which branch or tag has a new commit, and which schedule is due.
 
 use super::{
+    pushes::{self, Refs},
     runs::{Runs, schedule::Schedules},
     world::World,
 };
 use shipway_store::StoreError;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
-
-/// The setting that holds the refs as they were last seen.
-const SEEN: &str = "watch.refs";
+use std::{sync::Arc, time::Duration};
 
 /// A name of no commit, for refs that are new.
 const NOTHING: &str = "0000000000000000000000000000000000000000";
@@ -62,16 +60,12 @@ enum WatchError {
 
 /// The refs as they were last seen; at the very first start those that are there now, so that old commits are not run,
 /// unless that is wanted.
-async fn seen(
-    world: &World,
-    runs: &Runs,
-    run_existing: bool,
-) -> Result<BTreeMap<String, String>, WatchError> {
-    if let Some(stored) = world.store.setting(SEEN).await? {
-        return Ok(parse(&String::from_utf8_lossy(&stored)));
+async fn seen(world: &World, runs: &Runs, run_existing: bool) -> Result<Refs, WatchError> {
+    if let Some(seen) = pushes::seen(&world.store).await? {
+        return Ok(seen);
     }
-    let refs = if run_existing { BTreeMap::new() } else { runs.git().refs().await? };
-    world.store.put_setting(SEEN, text(&refs).into_bytes()).await?;
+    let refs = if run_existing { Refs::new() } else { runs.git().refs().await? };
+    pushes::put_seen(&world.store, &refs, &[]).await?;
     Ok(refs)
 }
 
@@ -80,7 +74,7 @@ async fn on_time(
     world: &World,
     runs: &Arc<Runs>,
     schedules: &mut Option<Schedules>,
-    refs: &BTreeMap<String, String>,
+    refs: &Refs,
     moved: bool,
 ) -> Result<(), WatchError> {
     let schedules = match schedules {
@@ -90,23 +84,23 @@ async fn on_time(
     Ok(schedules.look(world, runs, refs, moved).await?)
 }
 
-/// Makes the runs of branches and tags that moved. Gives whether one did.
-async fn look(
-    world: &World,
-    runs: &Arc<Runs>,
-    seen: &mut BTreeMap<String, String>,
-) -> Result<bool, WatchError> {
+/// Makes the runs of branches and tags that moved, but for those that a forge told of before. Gives whether one did.
+async fn look(world: &World, runs: &Arc<Runs>, seen: &mut Refs) -> Result<bool, WatchError> {
     let refs = runs.git().refs().await?;
     if refs == *seen {
         return Ok(false);
     }
+    let _turn = runs.pushes().lock().await;
+    let told = pushes::told(&world.store).await?;
     for (name, sha) in &refs {
         let before = seen.get(name).map_or(NOTHING, String::as_str);
-        if before != sha {
+        if before != sha && !told.has(name, sha) {
             runs.push(name, before, sha).await?;
         }
     }
-    world.store.put_setting(SEEN, text(&refs).into_bytes()).await?;
+    let moved: Vec<&str> = seen.keys().chain(refs.keys()).map(String::as_str).collect();
+    let moved: Vec<&str> = moved.into_iter().filter(|name| seen.get(*name) != refs.get(*name)).collect();
+    pushes::put_seen(&world.store, &refs, &moved).await?;
     *seen = refs;
     Ok(true)
 }
@@ -116,31 +110,5 @@ async fn pause(world: &World, time: Duration) -> bool {
     tokio::select! {
         () = world.stopping.cancelled() => true,
         () = tokio::time::sleep(time) => false,
-    }
-}
-
-fn text(refs: &BTreeMap<String, String>) -> String {
-    refs.iter().map(|(name, sha)| format!("{name} {sha}\n")).collect()
-}
-
-fn parse(text: &str) -> BTreeMap<String, String> {
-    text.lines()
-        .filter_map(|line| line.split_once(' '))
-        .map(|(name, sha)| (name.into(), sha.into()))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn refs_are_kept_as_text() {
-        let refs = BTreeMap::from([
-            ("refs/heads/main".to_owned(), "a".repeat(40)),
-            ("refs/tags/v1".to_owned(), "b".repeat(40)),
-        ]);
-        assert_eq!(parse(&text(&refs)), refs);
-        assert_eq!(parse(""), BTreeMap::new());
     }
 }

@@ -44,6 +44,11 @@ pub(crate) enum As<'a> {
 
 impl Client {
     pub(crate) fn new(fake: Fake) -> Client {
+        Client::with_hooks(fake, Some(Secret::new("the secret of the tests")))
+    }
+
+    /// A router that takes webhooks signed so.
+    pub(crate) fn with_hooks(fake: Fake, webhook_secret: Option<Secret>) -> Client {
         let fake = Arc::new(fake);
         let auth = Arc::new(Auth::new(Secret::new("a key of the tests")));
         let stopping = CancellationToken::new();
@@ -57,6 +62,7 @@ impl Client {
             version: "0.0.0",
             sign_in_command: "shipway sign-in",
             services: None,
+            webhook_secret,
             stopping: stopping.clone(),
         };
         Client { fake, auth, stopping, router: router(context), session: session.expose().to_owned() }

@@ -4,6 +4,7 @@ mod access;
 mod api;
 mod client;
 mod fake;
+mod hooks;
 mod hostile;
 mod live;
 mod pages;

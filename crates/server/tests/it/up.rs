@@ -1,6 +1,7 @@
 //! The control plane as a whole, in this process: a repository, a data folder, and a clock that the test moves.
 
 mod dispatch;
+mod hooks;
 mod schedule;
 mod secrets;
 
@@ -93,6 +94,7 @@ impl Yard {
             poll: Duration::from_millis(20),
             run_existing: false,
             max_jobs: 2,
+            webhook_secret: None,
             isolation: Default::default(),
             action_mirror: Some(self.folder.path().join("mirror")),
             secrets_key: self.key.clone(),
@@ -102,9 +104,10 @@ impl Yard {
         Ok(())
     }
 
-    /// Stops it in good order.
+    /// Stops it in good order. A moment passes, so that ids of the next start come after those of this one.
     pub(crate) async fn stop(&mut self) {
         self.up.take().expect("it runs").shutdown().await;
+        self.clock.advance(Duration::from_millis(1));
     }
 
     /// The running control plane.

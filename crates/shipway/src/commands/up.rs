@@ -25,6 +25,9 @@ use std::{
 /// The folder within the repository that holds the state of its control plane.
 pub(crate) const DATA_FOLDER: &str = ".shipway";
 
+/// What webhooks are signed with.
+const WEBHOOK_SECRET: &str = "SHIPWAY_WEBHOOK_SECRET";
+
 /// How to serve.
 #[derive(Args, Debug)]
 #[command(
@@ -98,6 +101,7 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
         network: if options.isolate_network { Network::Host } else { Network::None },
         read: read.collect::<Result<_, _>>()?,
     };
+    let open_to_forks = isolation.when == Isolate::Never;
     let up = start(UpOptions {
         repository,
         data,
@@ -114,6 +118,14 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
     say(&format!("pages   {}", up.url()));
     say(&format!("router  {}", up.router_url()));
     say(&format!("sign in {}", up.sign_in_url().map_err(|error| failure(&error))?));
+    if environment.variable(WEBHOOK_SECRET).is_some() {
+        say(&format!("hooks   {}/hooks/github", up.url()));
+        if open_to_forks {
+            talk(
+                "Jobs of pull requests run as you and see what you see; --isolate untrusted keeps them apart.",
+            );
+        }
+    }
     talk("Watching for commits. Ctrl-C stops; what is under way goes on at the next start.");
     let narrator = tokio::spawn(Narrator::new(up.backend()).tell(|line| say(&line)));
     stop.told().await;
@@ -166,6 +178,7 @@ pub(crate) fn defaults(environment: &Environment) -> UpOptions {
         max_jobs: 4,
         isolation: Isolation::default(),
         action_mirror: None,
+        webhook_secret: environment.variable(WEBHOOK_SECRET).map(Secret::new),
         secrets_key: environment.variable("SHIPWAY_SECRETS_KEY").map(Secret::new),
         forget_secrets: false,
     }

@@ -32,6 +32,8 @@ pub(crate) struct Plant {
     pub(crate) data_as_seen: PathBuf,
     /// Further arguments of every start.
     pub(crate) extra: Vec<String>,
+    /// Further variables of every start.
+    pub(crate) env: Vec<(String, String)>,
 }
 
 /// A started `shipway up`; killed when it is dropped.
@@ -51,8 +53,8 @@ impl Plant {
             make_executable(&folder.path().join("repository").join(path));
         }
         let data_as_seen = folder.path().join("data");
-        let plant =
-            Plant { folder, listen: free_address(), router: free_address(), data_as_seen, extra: Vec::new() };
+        let (listen, router) = (free_address(), free_address());
+        let plant = Plant { folder, listen, router, data_as_seen, extra: Vec::new(), env: Vec::new() };
         plant.git(&["init", "--quiet", "--initial-branch=main"]);
         plant
     }
@@ -110,7 +112,7 @@ impl Plant {
     /// Starts `shipway up` and does not wait for anything.
     pub(crate) fn start(&self) -> Up {
         let mut up = command(binary(), self.folder.path());
-        up.args(self.arguments());
+        up.args(self.arguments()).envs(self.env.iter().map(|(name, value)| (name, value)));
         Up::start(up)
     }
 
@@ -128,11 +130,27 @@ impl Plant {
 
     /// The JSON behind a path of the API; `None` when nobody answers, or not with success.
     pub(crate) fn get(&self, path: &str) -> Option<Value> {
+        let (status, body) = ask(self.listen, path, &self.authorization()?)?;
+        (status == 200).then(|| serde_json::from_str(&body).ok()).flatten()
+    }
+
+    /// The header that signs in whoever owns the data folder; none while there is no server.
+    pub(crate) fn authorization(&self) -> Option<String> {
         let file: Value =
             serde_json::from_slice(&fs::read(self.data_as_seen.join("server.json")).ok()?).ok()?;
-        let token = file["token"].as_str()?.to_owned();
-        let (status, body) = ask(self.listen, path, &format!("authorization: Bearer {token}\r\n"))?;
-        (status == 200).then(|| serde_json::from_str(&body).ok()).flatten()
+        Some(format!("authorization: Bearer {}\r\n", file["token"].as_str()?))
+    }
+
+    /// Sends a body to a path: the status, and the JSON that came back.
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, Value) {
+        let stream = TcpStream::connect_timeout(&self.listen, Duration::from_secs(5)).expect("a connection");
+        let headers = format!(
+            "host: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{headers}",
+            self.listen,
+            body.len()
+        );
+        let (status, _, body) = exchange(stream, method, path, &headers, body).expect("an answer");
+        (status, serde_json::from_str(&body).unwrap_or_default())
     }
 
     /// What the server says of itself, which is no success while something is wrong.
@@ -181,7 +199,7 @@ impl Plant {
     /// The same for another path.
     pub(crate) fn visit_path(&self, path: &str) -> Option<(u16, Option<String>)> {
         let stream = TcpStream::connect_timeout(&self.router, Duration::from_secs(5)).ok()?;
-        let (status, head, _) = exchange(stream, path, "host: web.localhost\r\n")?;
+        let (status, head, _) = exchange(stream, "GET", path, "host: web.localhost\r\n", "")?;
         let version = head.lines().find_map(|line| line.strip_prefix("x-version: ")).map(str::to_owned);
         Some((status, version))
     }
@@ -323,13 +341,19 @@ pub(crate) fn id(value: &Value) -> String {
 /// Asks for a path in HTTP/1.0, so that the answer ends with the connection.
 fn ask(address: SocketAddr, path: &str, headers: &str) -> Option<(u16, String)> {
     let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok()?;
-    let (status, _, body) = exchange(stream, path, &format!("host: {address}\r\n{headers}"))?;
+    let (status, _, body) = exchange(stream, "GET", path, &format!("host: {address}\r\n{headers}"), "")?;
     Some((status, body))
 }
 
-fn exchange(mut stream: TcpStream, path: &str, headers: &str) -> Option<(u16, String, String)> {
-    stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
-    write!(stream, "GET {path} HTTP/1.0\r\n{headers}\r\n").ok()?;
+fn exchange(
+    mut stream: TcpStream,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> Option<(u16, String, String)> {
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    write!(stream, "{method} {path} HTTP/1.0\r\n{headers}\r\n{body}").ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
     let answer = String::from_utf8_lossy(&answer).into_owned();

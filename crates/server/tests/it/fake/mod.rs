@@ -12,13 +12,14 @@ mod workflows;
 
 use futures_util::{FutureExt, StreamExt, future, stream};
 use shipway_api::{
-    CommandRequest, DeployRequest, Deployed, DispatchRequest, Health, JobKey, LogMatches, LogSearch,
-    NamedValue, NamedValues, Page, PageQuery, Release, RerunRequest, Rollout, RolloutCommand, RolloutEvent,
-    RolloutId, RolloutQuery, RolloutSummary, Run, RunId, RunQuery, RunSummary, ValueKind, Workflows,
+    CommandRequest, DeployRequest, Deployed, DispatchRequest, Health, HookOutcome, JobKey, LogMatches,
+    LogSearch, NamedValue, NamedValues, Page, PageQuery, Release, RerunRequest, Rollout, RolloutCommand,
+    RolloutEvent, RolloutId, RolloutQuery, RolloutSummary, Run, RunId, RunQuery, RunSummary, ValueKind,
+    Workflows,
 };
 use shipway_base::{Secret, Timestamp};
 use shipway_server::backend::{
-    Actor, Answer, ArtifactBody, Backend, BackendError, Change, LogRange, LogSlice, ValuePlace,
+    Actor, Answer, ArtifactBody, Backend, BackendError, Change, Hook, LogRange, LogSlice, ValuePlace,
 };
 use std::{
     collections::BTreeMap,
@@ -153,6 +154,11 @@ impl Backend for Fake {
     fn remove_value(&self, place: ValuePlace, by: Actor) -> Answer<'_, ()> {
         self.ask(format!("remove {} {} of {:?}", place.kind.word(), place.name, place.environment), &by);
         answer(values::remove(&mut self.state().values, &place))
+    }
+
+    fn hook(&self, hook: Hook) -> Answer<'_, HookOutcome> {
+        let heard = format!("heard {} {}", hook.event, hook.delivery.unwrap_or_default());
+        answer(Ok(HookOutcome { runs: Vec::new(), ignored: Some(heard) }))
     }
 
     fn log(&self, run: RunId, job: JobKey, range: LogRange) -> Answer<'_, LogSlice> {

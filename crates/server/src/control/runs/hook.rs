@@ -1,0 +1,233 @@
+//! What a forge says that happened: runs for its events, after the commits are here.
+
+mod request;
+
+use super::{
+    FOLDER, RunError, Runs,
+    dispatch::is_workflow,
+    make::{Errors, Order},
+};
+use crate::{
+    backend::{BackendError, BackendErrorKind, Hook},
+    control::{pushes, world::unavailable},
+    git::GitError,
+};
+use request::Request;
+use serde_json::Value as Json;
+use shipway_api as api;
+use shipway_base::{Digest, Id};
+use shipway_store::{StoreError, models::runs::RunRow};
+use shipway_workflow::event::Event;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What is wrong while the repository cannot follow its origin.
+const FETCHING: &str = "fetching from origin";
+
+impl Runs {
+    /// Makes the runs that an event of the forge asks for. The same delivery makes them once.
+    pub(crate) async fn hook(self: &Arc<Self>, hook: &Hook) -> Result<api::HookOutcome, BackendError> {
+        let context = format!("answering the webhook {}", hook.event);
+        let told = text(&hook.payload, "/repository/full_name").unwrap_or_default();
+        let own = &self.settings.repository;
+        // A repository whose origin is a folder has no name that a forge could know.
+        if hook.event != "ping" && own.owner != "local" && !own.full().eq_ignore_ascii_case(told) {
+            let why = format!("it is about the repository {told:?}, and this server watches {}", own.full());
+            return Err(BackendError { context, kind: BackendErrorKind::Invalid(why) });
+        }
+        let made = match hook.event.as_str() {
+            "push" => self.hook_push(hook).await,
+            "pull_request" => self.hook_pull_request(hook).await,
+            "ping" => Ok(ignored("a ping starts nothing")),
+            other => Ok(ignored(&format!("the event {other} starts nothing here; push and pull_request do"))),
+        };
+        made.map_err(|error| match error {
+            HookError::Payload(why) => BackendError { context, kind: BackendErrorKind::Invalid(why) },
+            HookError::Run(RunError::Store(error)) => unavailable(&context, error),
+            HookError::Run(error) => BackendError::internal(context, error),
+        })
+    }
+
+    async fn hook_push(self: &Arc<Self>, hook: &Hook) -> Result<api::HookOutcome, HookError> {
+        let reference = wanted(&hook.payload, "/ref")?;
+        let (before, after) = (wanted(&hook.payload, "/before")?, wanted(&hook.payload, "/after")?);
+        if !is_ref(reference) || !is_object(before) || !is_object(after) {
+            return Err(HookError::Payload(format!(
+                "{reference:?}, {before:?} or {after:?} is none of git's names"
+            )));
+        }
+        if after.bytes().all(|byte| byte == b'0') {
+            let _turn = self.pushes.lock().await;
+            pushes::forget(&self.world.store, reference).await?;
+            return Ok(ignored(&format!("{reference} was removed")));
+        }
+        if !self.brought(reference, after).await? {
+            return Ok(ignored(&format!("{after} is at the origin no more; {reference} was pushed anew")));
+        }
+        let sha = self.git.resolve(after).await?;
+        let changed = self.git.changed(before, &sha).await?;
+        let event = event(hook, "push", reference, &sha, changed);
+        let runs = {
+            let _turn = self.pushes.lock().await;
+            if pushes::is_known(&self.world.store, reference, &sha).await? {
+                return Ok(ignored(&format!("the push of {sha} to {reference} was seen already")));
+            }
+            // By the key that watching the branch has too, so that one push makes its runs once.
+            let runs = self.runs_of(&event, &format!("push {reference} {before} {sha}")).await?;
+            pushes::tell(&self.world.store, reference, &sha).await?;
+            runs
+        };
+        // The runs are made. That the repository does not follow is somebody's trouble, and no reason to be told again.
+        let _turn = self.fetching.lock().await;
+        match self.git.fetch().await {
+            Ok(()) => self.world.well(FETCHING),
+            Err(error) => self.world.trouble(FETCHING, error),
+        }
+        Ok(api::HookOutcome { runs, ignored: None })
+    }
+
+    /// Brings a pushed object here; false when nobody has it any more.
+    async fn brought(&self, reference: &str, object: &str) -> Result<bool, GitError> {
+        if self.git.has(object).await {
+            return Ok(true);
+        }
+        let there = self.git.remote_refs(&[reference]).await?;
+        if there.contains_key(reference) {
+            self.git.fetch_objects(&[reference]).await?;
+        }
+        // A branch that was moved elsewhere meanwhile does not lead to it; many forges still give it by its name.
+        Ok(self.git.has(object).await || self.git.fetch_objects(&[object]).await.is_ok())
+    }
+
+    /// The runs of `pull_request`, of the merge that the forge has made, and of `pull_request_target`, of the default branch.
+    async fn hook_pull_request(self: &Arc<Self>, hook: &Hook) -> Result<api::HookOutcome, HookError> {
+        let request = Request::of(&hook.payload)?;
+        let found = self.pull_request(&request).await?;
+        // What was sent again has the same body. Its id is not signed, so that anybody could make it another one.
+        let key = Digest::of(hook.payload.to_string().as_bytes()).hex();
+        let mut outcome = api::HookOutcome::default();
+        for (name, commit) in [("pull_request", found.merge), ("pull_request_target", found.target)] {
+            match commit {
+                Ok((reference, sha)) => {
+                    let event = event(hook, name, &reference, &sha, found.changed.clone());
+                    outcome.runs.extend(self.runs_of(&event, &format!("hook {key} {name}")).await?);
+                }
+                Err(why) => outcome.ignored = Some(why),
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Makes the runs of all workflow files of an event's commit; `key` makes them once.
+    async fn runs_of(self: &Arc<Self>, event: &Event, key: &str) -> Result<Vec<api::RunId>, RunError> {
+        let commit = self.git.commit(&event.sha).await?;
+        let actor = text(&event.payload, "/sender/login").unwrap_or(&commit.author).to_owned();
+        let mut made: Vec<Id<RunRow>> = Vec::new();
+        for path in self.git.files(&event.sha, FOLDER).await? {
+            if !is_workflow(&path) {
+                continue;
+            }
+            let text = self.git.text(&event.sha, &path).await?;
+            let order = Order {
+                event,
+                commit: &commit,
+                path: &path,
+                text: &text,
+                inputs: &BTreeMap::new(),
+                actor: &actor,
+                rerun_of: None,
+                once: Some(format!("{key} {path}")),
+                errors: Errors::FailedRun,
+            };
+            made.extend(self.create(order).await?);
+        }
+        Ok(made.into_iter().map(Into::into).collect())
+    }
+}
+
+/// Why a webhook comes to nothing.
+#[derive(Debug, thiserror::Error)]
+enum HookError {
+    /// The payload is not what the event has.
+    #[error("{0}")]
+    Payload(String),
+    /// A run could not be made.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+impl From<GitError> for HookError {
+    fn from(error: GitError) -> HookError {
+        HookError::Run(error.into())
+    }
+}
+
+impl From<StoreError> for HookError {
+    fn from(error: StoreError) -> HookError {
+        HookError::Run(error.into())
+    }
+}
+
+fn event(hook: &Hook, name: &str, reference: &str, sha: &str, changed: Option<Vec<String>>) -> Event {
+    Event {
+        name: name.to_owned(),
+        payload: hook.payload.clone(),
+        reference: reference.to_owned(),
+        sha: sha.to_owned(),
+        changed,
+    }
+}
+
+fn ignored(why: &str) -> api::HookOutcome {
+    api::HookOutcome { runs: Vec::new(), ignored: Some(why.to_owned()) }
+}
+
+fn text<'p>(payload: &'p Json, pointer: &str) -> Option<&'p str> {
+    payload.pointer(pointer)?.as_str()
+}
+
+fn wanted<'p>(payload: &'p Json, pointer: &str) -> Result<&'p str, HookError> {
+    let name = || pointer.trim_start_matches('/').replace('/', ".");
+    text(payload, pointer).ok_or_else(|| HookError::Payload(format!("it has no {}", name())))
+}
+
+/// Whether a text is a full ref of a branch or tag, and nothing that git would read as more than that.
+fn is_ref(text: &str) -> bool {
+    let short = text.strip_prefix("refs/heads/").or_else(|| text.strip_prefix("refs/tags/"));
+    let plain = |c: char| !c.is_control() && !" ~^:?*[\\".contains(c);
+    short.is_some_and(|short| !short.is_empty() && !short.contains("..") && short.chars().all(plain))
+}
+
+/// Whether a text is the full name of an object.
+fn is_object(text: &str) -> bool {
+    [40, 64].contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_names_reach_git() {
+        for text in ["refs/heads/main", "refs/heads/a/b-c", "refs/tags/v1.0", "refs/heads/ä"] {
+            assert!(is_ref(text), "{text}");
+        }
+        for text in [
+            "main",
+            "refs/heads/",
+            "refs/heads/a:refs/heads/main",
+            "refs/heads/*",
+            "--upload-pack=x",
+            "refs/pull/1/head",
+            "refs/heads/a..b",
+            "refs/heads/a\nb",
+        ] {
+            assert!(!is_ref(text), "{text}");
+        }
+        assert!(
+            is_object(&"a".repeat(40))
+                && !is_object("HEAD")
+                && !is_object(&"g".repeat(40))
+                && !is_object("-")
+        );
+    }
+}

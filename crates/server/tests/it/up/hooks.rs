@@ -1,0 +1,341 @@
+//! Webhooks: what a forge tells makes runs, of commits that are fetched for it.
+
+use super::Yard;
+use serde_json::{Value, json};
+use shipway_api::{Conclusion, HookOutcome, ValueKind};
+use shipway_base::Secret;
+use shipway_server::backend::{Actor, BackendError, BackendErrorKind, Hook, ValuePlace};
+use std::{os::unix::fs::PermissionsExt as _, path::PathBuf};
+
+const CI: &str = "\
+on: [push, pull_request, pull_request_target]
+permissions: {contents: write, id-token: write}
+jobs:
+  a:
+    runs-on: x
+    steps:
+      - uses: actions/checkout@v4
+      - run: |
+          echo \"${{ github.event_name }} $GITHUB_REF by $GITHUB_ACTOR: $(cat word)\"
+          echo \"secret [${{ secrets.TOKEN }}] token [${SHIPWAY_TOKEN:+given}] variable [${{ vars.PLACE }}]\"
+          echo \"identity [${ACTIONS_ID_TOKEN_REQUEST_URL:+given}]\"
+";
+
+const NOTHING: &str = "0000000000000000000000000000000000000000";
+
+/// A watched clone, and the repository of the developers, both of one origin.
+struct Forge {
+    yard: Yard,
+    outside: tempfile::TempDir,
+}
+
+impl Forge {
+    async fn new(files: &[(&str, &str)]) -> Forge {
+        let forge = Forge { yard: Yard::new(files).await, outside: tempfile::tempdir().expect("a folder") };
+        let (origin, dev) = (forge.path("origin"), forge.path("dev"));
+        forge.yard.git(&["clone", "--quiet", "--bare", ".", &origin]);
+        forge.yard.git(&["remote", "add", "origin", &origin]);
+        forge.yard.git(&["clone", "--quiet", &origin, &dev]);
+        forge
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.outside.path().join(name).display().to_string()
+    }
+
+    /// Git in the repository of the developers.
+    fn dev(&self, arguments: &[&str]) -> String {
+        let dev = self.path("dev");
+        self.yard.git(&[&["-C", &dev], arguments].concat()).trim().to_owned()
+    }
+
+    /// A commit of the developers with this file, pushed to a ref; gives the commit.
+    fn push(&self, path: &str, text: &str, to: &str) -> String {
+        let file = PathBuf::from(self.path("dev")).join(path);
+        std::fs::create_dir_all(file.parent().expect("a parent")).expect("folders");
+        std::fs::write(file, text).expect("a file");
+        self.dev(&["add", "--all"]);
+        self.dev(&["commit", "--quiet", "--message", text]);
+        self.dev(&["push", "--quiet", "--force", "origin", &format!("HEAD:{to}")]);
+        self.dev(&["rev-parse", "HEAD"])
+    }
+
+    /// The merge that a forge makes of the developers' commit and the base, pushed to a ref; gives the commit.
+    fn merge(&self, base: &str, to: &str) -> String {
+        let made = self.dev(&["commit-tree", "-m", "merge", "-p", base, "-p", "HEAD", "HEAD^{tree}"]);
+        self.dev(&["push", "--quiet", "--force", "origin", &format!("{made}:{to}")]);
+        made
+    }
+
+    fn first(&self) -> String {
+        self.yard.git(&["rev-parse", "HEAD"]).trim().to_owned()
+    }
+
+    async fn hear(&self, event: &str, payload: Value) -> Result<HookOutcome, BackendError> {
+        let hook = Hook { event: event.to_owned(), delivery: Some("d".to_owned()), payload };
+        self.yard.backend().hook(hook).await
+    }
+
+    /// Tells of a push; gives how many runs it made.
+    async fn pushed(&self, reference: &str, before: &str, after: &str) -> usize {
+        self.hear("push", push(reference, before, after)).await.expect("an answer").runs.len()
+    }
+
+    /// Runs of a pull request, each by its event, with what its job said.
+    async fn said(&self, payload: Value) -> Vec<(String, String)> {
+        let made = self.hear("pull_request", payload).await.expect("runs");
+        assert_eq!(made.ignored, None);
+        let mut logs = Vec::new();
+        for id in made.runs {
+            let run = self.yard.over(id).await;
+            let log = self.yard.log(id, "a").await;
+            assert_eq!(run.summary.conclusion, Some(Conclusion::Success), "{log}");
+            logs.push((run.summary.event, log));
+        }
+        logs
+    }
+}
+
+fn repository() -> Value {
+    json!({ "full_name": "acme/web", "default_branch": "main" })
+}
+
+fn push(reference: &str, before: &str, after: &str) -> Value {
+    json!({
+        "ref": reference, "before": before, "after": after, "deleted": after == NOTHING,
+        "repository": repository(), "sender": { "login": "ada" }, "head_commit": { "id": after },
+    })
+}
+
+fn request(action: &str, head: &str, base_sha: &str) -> Value {
+    json!({
+        "action": action, "number": 7,
+        "pull_request": {
+            "number": 7, "mergeable": null, "merged": false, "merge_commit_sha": null,
+            "head": { "ref": "work", "repo": { "full_name": head } },
+            "base": { "ref": "main", "sha": base_sha, "repo": { "full_name": "acme/web" } },
+        },
+        "repository": repository(), "sender": { "login": "eve" },
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_to_the_forge_is_fetched_and_run_once() {
+    let mut forge = Forge::new(&[(".github/workflows/ci.yml", CI), ("word", "one")]).await;
+    let first = forge.first();
+    let second = forge.push("word", "two", "refs/heads/main");
+    let told = push("refs/heads/main", &first, &second);
+    let made = forge.hear("push", told.clone()).await.expect("runs");
+    assert_eq!((made.runs.len(), made.ignored.clone()), (1, None));
+    let run = forge.yard.over(made.runs[0]).await;
+    assert_eq!((run.summary.commit.sha.as_str(), run.summary.actor.as_str()), (second.as_str(), "ada"));
+    let log = forge.yard.log(made.runs[0], "a").await;
+    assert!(log.contains("push refs/heads/main by ada: two"), "{log}");
+
+    // Told again, also after a restart, and seen by the one who watches the branch once it is here: still one run.
+    assert_eq!(forge.pushed("refs/heads/main", &first, &second).await, 0);
+    forge.yard.stop().await;
+    forge.yard.start().await;
+    assert_eq!(forge.pushed("refs/heads/main", &first, &second).await, 0);
+    forge.yard.git(&["merge", "--quiet", "--ff-only", "origin/main"]);
+    forge.yard.commit("third", &[("word", "three")]);
+    let runs = forge.yard.all_over(2).await;
+    assert_eq!(runs[1].commit.subject, "third");
+
+    let removed = push("refs/heads/main", &second, NOTHING);
+    for (event, payload, part) in [
+        ("push", removed, "was removed"),
+        ("push", push("refs/heads/main", &second, &"1".repeat(40)), "is at the origin no more"),
+        ("ping", json!({ "zen": "x" }), "ping"),
+        ("star", json!({}), "the event star starts nothing"),
+    ] {
+        let outcome = forge.hear(event, payload).await.expect("an answer");
+        assert!(outcome.runs.is_empty() && outcome.ignored.is_some_and(|why| why.contains(part)), "{part}");
+    }
+    for (pointer, value) in [("ref", "refs/heads/a:refs/heads/main"), ("after", "HEAD"), ("before", "--all")]
+    {
+        let mut bad = told.clone();
+        bad[pointer] = json!(value);
+        let refused = forge.hear("push", bad).await.expect_err("a refusal");
+        assert!(matches!(refused.kind, BackendErrorKind::Invalid(_)), "{refused}");
+    }
+    forge.yard.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_quick_pushes_are_two_runs_however_they_are_seen() {
+    let mut forge = Forge::new(&[(".github/workflows/ci.yml", CI), ("word", "one")]).await;
+    let work = "refs/heads/work";
+    // The repository follows only later, and then at once: both were told.
+    let one = forge.push("word", "a", work);
+    let two = forge.push("word", "b", work);
+    assert_eq!((forge.pushed(work, NOTHING, &one).await, forge.pushed(work, &one, &two).await), (1, 1));
+    forge.yard.git(&["fetch", "--quiet", "origin", "work:work"]);
+    forge.yard.commit("here", &[("here", "x")]);
+    forge.yard.all_over(3).await;
+    // It follows with the first of two, and has found the second before that is told.
+    forge.yard.git(&["config", "remote.origin.fetch", "+refs/heads/w*:refs/heads/w*"]);
+    let three = forge.push("word", "c", work);
+    let four = forge.push("word", "d", work);
+    assert_eq!(forge.pushed(work, &two, &three).await, 1);
+    forge.yard.all_over(5).await;
+    let known = forge.hear("push", push(work, &three, &four)).await.expect("an answer");
+    assert!(known.runs.is_empty() && known.ignored.is_some_and(|why| why.contains("was seen already")));
+    // Told the wrong way round.
+    let five = forge.push("word", "e", work);
+    let six = forge.push("word", "f", work);
+    assert_eq!((forge.pushed(work, &five, &six).await, forge.pushed(work, &four, &five).await), (1, 1));
+    // Back to where it was: a push as any other.
+    forge.dev(&["push", "--quiet", "--force", "origin", &format!("{five}:{work}")]);
+    assert_eq!(forge.pushed(work, &six, &five).await, 1);
+    forge.yard.commit("again", &[("here", "y")]);
+    let runs = forge.yard.all_over(9).await;
+    let mut of_work: Vec<_> =
+        runs.iter().filter(|run| run.branch == "work").map(|run| &run.commit.sha).collect();
+    of_work.sort();
+    let mut expect = vec![&one, &two, &three, &four, &five, &five, &six];
+    expect.sort();
+    assert_eq!(of_work, expect);
+    forge.yard.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_request_of_a_fork_runs_its_merge_without_secrets() {
+    let mut forge = Forge::new(&[(".github/workflows/ci.yml", CI), ("word", "one")]).await;
+    for (kind, name, value) in
+        [(ValueKind::Secret, "TOKEN", "hunter-two"), (ValueKind::Variable, "PLACE", "eu")]
+    {
+        let place = ValuePlace { kind, environment: None, name: name.to_owned() };
+        let backend = forge.yard.backend();
+        backend.set_value(place, Secret::new(value), Actor::Operator).await.expect("it is set");
+    }
+    let base = forge.first();
+    let mut conflict = request("opened", "eve/web", &base);
+    conflict["pull_request"]["mergeable"] = json!(false);
+    let none = forge.hear("pull_request", conflict).await.expect("an answer");
+    assert!(none.ignored.is_some_and(|why| why.contains("there is no refs/pull/7/merge")));
+    assert_eq!(none.runs.len(), 1, "the default branch is there");
+    forge.yard.over(none.runs[0]).await;
+
+    forge.push("word", "forked", "refs/pull/7/head");
+    forge.merge(&base, "refs/pull/7/merge");
+    let of_fork = forge.said(request("opened", "eve/web", &base)).await;
+    let [(event, own), (target_event, target)] = of_fork.as_slice() else { panic!("{of_fork:?}") };
+    assert_eq!((event.as_str(), target_event.as_str()), ("pull_request", "pull_request_target"));
+    assert!(own.contains("pull_request refs/pull/7/merge by eve: forked"), "{own}");
+    assert!(own.contains("secret [] token [] variable []"), "{own}");
+    assert!(own.contains("identity []"), "{own}");
+    // What the default branch says may have secrets, and is not what the fork says.
+    assert!(target.contains("pull_request_target refs/heads/main by eve: one"), "{target}");
+    assert!(target.contains("secret [***] token [given] variable [eu]"), "{target}");
+    assert!(target.contains("identity [given]"), "{target}");
+    // The same request, of a branch of the repository itself.
+    let of_branch = forge.said(request("opened", "Acme/web", &base)).await;
+    assert!(of_branch[0].1.contains("secret [***] token [given] variable [eu]"), "{of_branch:?}");
+    assert!(of_branch[0].1.contains("identity [given]"), "{of_branch:?}");
+    let again = forge.said(request("opened", "Acme/web", &base)).await;
+    assert!(again.is_empty(), "what comes again makes nothing");
+    // A run of a fork that is run again is one of a fork still.
+    let runs = forge.yard.runs().await;
+    let forked = runs.iter().find(|run| run.event == "pull_request").expect("the run of the fork");
+    let rerun =
+        forge.yard.backend().rerun(forked.id, Default::default(), Actor::Operator).await.expect("a run");
+    forge.yard.over(rerun).await;
+    assert!(forge.yard.log(rerun, "a").await.contains("secret [] token [] variable []"));
+    forge.yard.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_merge_of_the_last_commit_is_waited_for() {
+    let mut forge = Forge::new(&[(".github/workflows/ci.yml", CI), ("word", "one")]).await;
+    let base = forge.first();
+    forge.push("word", "early", "refs/pull/7/head");
+    let stale = forge.merge(&base, "refs/made/stale");
+    forge.push("word", "late", "refs/pull/7/head");
+    let fresh = forge.merge(&base, "refs/made/fresh");
+    // The forge makes a merge, and the right one after that, while it is asked again: each look asks it twice.
+    let (script, origin, count) = (forge.path("upload-pack"), forge.path("origin"), forge.path("count"));
+    let text = format!(
+        "#!/bin/sh\necho x >> '{count}'\ncase $(wc -l < '{count}') in\n\
+         3) git -C '{origin}' update-ref refs/pull/7/merge {stale} ;;\n\
+         5) git -C '{origin}' update-ref refs/pull/7/merge {fresh} ;;\nesac\nexec git upload-pack \"$@\"\n"
+    );
+    std::fs::write(&script, text).expect("a script");
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("it may run");
+    forge.yard.git(&["config", "remote.origin.uploadpack", &script]);
+    let said = forge.said(request("synchronize", "eve/web", &base)).await;
+    assert!(said[0].1.contains("refs/pull/7/merge by eve: late"), "{said:?}");
+    let runs = forge.yard.runs().await;
+    assert!(runs.iter().any(|run| run.commit.sha == fresh) && runs.iter().all(|run| run.commit.sha != stale));
+    forge.yard.stop().await;
+}
+
+/// A workflow with this name that does nothing.
+fn filtered(on: &str) -> String {
+    format!("on:\n{on}\njobs: {{a: {{runs-on: x, steps: [{{run: 'true'}}]}}}}\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_decide_what_starts() {
+    let workflows = [
+        ("main.yml", filtered("  push: {branches: [main]}")),
+        ("src.yml", filtered("  push: {paths: ['src/**']}")),
+        ("tags.yml", filtered("  push: {tags: ['v*']}")),
+        ("labels.yml", filtered("  pull_request: {types: [labeled]}")),
+        ("release.yml", filtered("  pull_request: {branches: ['release/**']}")),
+        ("changes.yml", filtered("  pull_request: {paths: ['src/**']}")),
+        ("target.yml", filtered("  pull_request_target: {paths: ['docs/**']}")),
+        ("closed.yml", filtered("  pull_request: {types: [closed]}")),
+    ];
+    let files: Vec<(String, &str)> =
+        workflows.iter().map(|(name, text)| (format!(".github/workflows/{name}"), text.as_str())).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+    let mut forge = Forge::new(&files).await;
+    let started = async |event: &str, payload: Value| {
+        let mut paths = Vec::new();
+        for id in forge.hear(event, payload).await.expect("an answer").runs {
+            let path = forge.yard.over(id).await.summary.workflow;
+            paths.push(path.rsplit('/').next().unwrap_or_default().to_owned());
+        }
+        paths.join(" ")
+    };
+    let base = forge.first();
+    let one = forge.push("src/a", "a", "refs/heads/work");
+    assert_eq!(started("push", push("refs/heads/work", &base, &one)).await, "src.yml");
+    let two = forge.push("docs/a", "b", "refs/heads/main");
+    assert_eq!(started("push", push("refs/heads/main", &one, &two)).await, "main.yml");
+    // The paths of a pushed tag are not looked at.
+    forge.dev(&["tag", "-m", "v1", "v1"]);
+    forge.dev(&["push", "--quiet", "origin", "v1"]);
+    let tag = forge.dev(&["rev-parse", "v1"]);
+    assert_eq!(started("push", push("refs/tags/v1", NOTHING, &tag)).await, "src.yml tags.yml");
+
+    // The base has gone on meanwhile; what the request changes is what counts.
+    forge.dev(&["checkout", "--quiet", "-b", "topic", &base]);
+    forge.push("docs/b", "c", "refs/pull/7/head");
+    forge.merge(&two, "refs/pull/7/merge");
+    let ask = |action: &str| request(action, "acme/web", &base);
+    assert_eq!(started("pull_request", ask("opened")).await, "target.yml");
+    assert_eq!(started("pull_request", ask("labeled")).await, "labels.yml");
+    forge.push("src/b", "d", "refs/pull/7/head");
+    forge.merge(&two, "refs/pull/7/merge");
+    let mut release = ask("reopened");
+    release["pull_request"]["base"]["ref"] = json!("release/1");
+    assert_eq!(started("pull_request", release).await, "changes.yml release.yml target.yml");
+    // One that was merged runs on its base; one that was only closed where it was.
+    let mut merged = ask("closed");
+    merged["pull_request"]["merged"] = json!(true);
+    merged["pull_request"]["merge_commit_sha"] = json!(two);
+    assert_eq!(started("pull_request", merged).await, "closed.yml");
+    assert_eq!(started("pull_request", ask("closed")).await, "closed.yml");
+    let closed: Vec<_> =
+        forge.yard.runs().await.into_iter().filter(|run| run.workflow.ends_with("closed.yml")).collect();
+    assert_eq!((closed[0].branch.as_str(), closed[0].commit.sha.as_str()), ("main", two.as_str()));
+    assert_eq!(closed[1].branch, "7/merge");
+    for bad in ["/number", "/base/ref"] {
+        let mut payload = ask("opened");
+        *payload["pull_request"].pointer_mut(bad).expect("a field") = json!({});
+        assert!(forge.hear("pull_request", payload).await.is_err(), "{bad}");
+    }
+    forge.yard.stop().await;
+}
