@@ -67,6 +67,8 @@ pub struct UpOptions {
     pub max_jobs: usize,
     /// The folder of git repositories that actions and called workflows of others come from, not the network.
     pub action_mirror: Option<PathBuf>,
+    /// How long fetching the workflows of others that a run calls may take.
+    pub fetch_patience: Duration,
     /// Which jobs are isolated from this machine.
     pub isolation: Isolation,
     /// What the webhooks of a forge are signed with; none are taken without it.
@@ -202,6 +204,7 @@ impl Up {
                 auth.run_token(run.into(), clock.now() + Duration::from_secs(24 * 3_600))
             }),
             hooks: Arc::new(options.hooks.clone()),
+            fetch_patience: options.fetch_patience,
             merge_wait: options.poll * 4,
             slots: Arc::new(Semaphore::new(options.max_jobs)),
         };

@@ -147,7 +147,17 @@ impl RunPlan {
     /// # Errors
     /// An expression of `concurrency` that cannot be evaluated (SW02xx, SW0117).
     pub fn concurrency(&self, context: &RunContext) -> Result<Option<ConcurrencyGroup>, Diagnostic> {
-        self.tree.workflow.concurrency.as_ref().map_or(Ok(None), |written| written.of_workflow(context))
+        self.tree.workflow.group(context)
+    }
+}
+
+impl Workflow {
+    /// The group that a whole run of it belongs to, which is known before the workflows that it calls are.
+    ///
+    /// # Errors
+    /// As [`RunPlan::concurrency`].
+    pub fn group(&self, context: &RunContext) -> Result<Option<ConcurrencyGroup>, Diagnostic> {
+        self.concurrency.as_ref().map_or(Ok(None), |written| written.of_workflow(context))
     }
 }
 

@@ -4,26 +4,22 @@ mod dispatch;
 mod hook;
 mod make;
 pub(crate) mod schedule;
+mod start;
 
 use super::{
-    journal::StoreJournal,
-    progress,
-    run_artifacts::RunArtifacts,
     trust::Isolation,
-    values::{RunValues, Values, ValuesError},
+    values::{Values, ValuesError},
     world::{World, lock, unavailable},
 };
 use crate::{
     backend::{Actor, BackendError, Change},
     git::{Git, GitError},
-    job_services::{LazyServices, RunServices},
+    job_services::LazyServices,
     source::{self, RepositoryName},
 };
-use make::{Errors, Order};
+use make::{Errors, Fetch, Order};
 use shipway_base::{Diagnostics, Id, Secret, Source, Timestamp};
-use shipway_runner::{
-    ActionStore, Artifacts, Cancel, Executor, Groups, Hooks, JobContext, Repository, Revision, drive,
-};
+use shipway_runner::{ActionStore, Cancel, Executor, Groups, Hooks};
 use shipway_store::{
     StoreError,
     models::{self, Conclusion, runs::RunRow},
@@ -36,16 +32,20 @@ use shipway_workflow::{
     plan::{Called, RunPlan, WorkflowFile},
     run::{Input, Run, RunContext},
 };
+use start::{Calling, Made, Start};
 use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
 };
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::Semaphore;
 
 /// The folder of workflow files within a repository.
 const FOLDER: &str = ".github/workflows";
+
+/// Documents of other repositories that are fetched at once. Many, since one that does not answer holds its place for long.
+const FETCHES: usize = 32;
 
 /// Reports that may wait to be written down before a step has to.
 const REPORTS: usize = 4_096;
@@ -81,6 +81,8 @@ pub(crate) struct RunSettings {
     pub(crate) token: Box<dyn Fn(Id<RunRow>) -> Secret + Send + Sync>,
     /// Scripts of the operator around each job.
     pub(crate) hooks: Arc<Hooks>,
+    /// How long fetching the workflows that a run calls may take.
+    pub(crate) fetch_patience: Duration,
     /// How long to wait before a forge is asked again for what it has not made yet.
     pub(crate) merge_wait: Duration,
     /// Jobs of all runs that may run at once take one of these each.
@@ -98,6 +100,10 @@ pub(crate) struct Runs {
     schedules: Mutex<schedule::Coming>,
     /// Held while the runs of pushes are made, so that one that is seen twice makes them once.
     pushes: tokio::sync::Mutex<()>,
+    /// Held from when a run has its number until it is written down.
+    numbering: tokio::sync::Mutex<()>,
+    /// Documents of other repositories that may be fetched at once take one of these each.
+    fetches: Semaphore,
     /// Held while the refs of the repository are moved by a fetch.
     fetching: tokio::sync::Mutex<()>,
 }
@@ -138,6 +144,8 @@ impl Runs {
             active: Mutex::default(),
             schedules: Mutex::default(),
             pushes: tokio::sync::Mutex::default(),
+            numbering: tokio::sync::Mutex::default(),
+            fetches: Semaphore::new(FETCHES),
             fetching: tokio::sync::Mutex::default(),
         })
     }
@@ -177,6 +185,7 @@ impl Runs {
                 rerun_of: None,
                 once: Some(format!("push {reference} {before} {after} {path}")),
                 errors: Errors::FailedRun,
+                fetch: Fetch::Later,
             };
             self.create(order).await?;
         }
@@ -229,8 +238,8 @@ impl Runs {
         let Some(row) = self.world.store.run(id).await.map_err(stored)? else {
             return Err(BackendError::not_found(context, format!("run {id}")));
         };
-        let created = match self.created(id).await {
-            Ok((created, _)) => created,
+        let created = match self.stored(id).await {
+            Ok(stored) => stored.created,
             Err(error) => return Err(BackendError::internal(context, error)),
         };
         let commit = self
@@ -250,6 +259,7 @@ impl Runs {
             rerun_of: Some(id),
             once: None,
             errors: Errors::FailedRun,
+            fetch: Fetch::First,
         };
         match self.create(order).await {
             Ok(Some(run)) => Ok(run),
@@ -264,172 +274,68 @@ impl Runs {
     /// them; the machine decides whether they are tried again.
     async fn load(self: &Arc<Self>, id: Id<RunRow>) -> Result<(), RunError> {
         let stale = |why: String| RunError::Stale { run: id, why };
-        let (created, inputs) = self.created(id).await?;
+        let Stored { created, called: fetched, inputs } = self.stored(id).await?;
         let (workflow, found) =
             Workflow::parse(&Source::new(created.path.as_str(), created.workflow.as_str()));
         let workflow =
             workflow.filter(|_| !found.has_errors()).ok_or_else(|| stale(first_finding(&found)))?;
+        let workflow = Arc::new(workflow);
         let mut called = Called::new();
-        for (name, text) in &created.called {
+        for (name, text) in fetched.as_ref().unwrap_or(&created.called) {
             let file = WorkflowFile::parse(name)
                 .ok_or_else(|| stale(format!("{name:?} is not the name of a workflow")))?;
             called.give(file, text);
         }
-        let inputs_given = text_inputs(&created.inputs);
-        let plan = RunPlan::calling(Arc::new(workflow), event_of(&created), &inputs_given, &called)
-            .map_err(|found| stale(first_finding(&found)))?;
-        let context = RunContext {
+        let event = event_of(&created);
+        let values = self.settings.values.for_run(&event).await?;
+        let context = |inputs| RunContext {
             github: Value::from_json(&created.github),
             vars: Value::from_json(&created.vars),
-            inputs: plan.inputs().clone(),
+            inputs,
         };
-        let mut run = Run::new(Arc::new(plan), context.clone());
-        let version = inputs.len() as u64 + 1;
+        let sha = created.sha.clone();
+        if created.fetching && fetched.is_none() {
+            let shared = context(make::no_inputs());
+            let made = Made::Calling(Box::new(Calling { workflow, event, called }));
+            self.start(id, Start { made, shared, sha, values });
+            return Ok(());
+        }
+        let plan = RunPlan::calling(workflow, event, &text_inputs(&created.inputs), &called)
+            .map_err(|found| stale(first_finding(&found)))?;
+        let shared = context(plan.inputs().clone());
+        let mut run = Run::new(Arc::new(plan), shared.clone());
+        let version = inputs.len() as u64 + 1 + u64::from(fetched.is_some());
         for (input, at) in inputs {
             // Effects of the past were carried out, or are asked for again by what follows.
             let _past = run.apply(&input, at);
         }
-        let values = self.settings.values.for_run(run.plan().event()).await?;
-        self.start(id, run, &context, version, &created.sha, values);
+        let made = Made::Whole { run: Box::new(run), version };
+        self.start(id, Start { made, shared, sha, values });
         Ok(())
     }
 
-    async fn created(&self, id: Id<RunRow>) -> Result<(Created, Vec<(Input, Timestamp)>), RunError> {
-        let mut created = None;
+    async fn stored(&self, id: Id<RunRow>) -> Result<Stored, RunError> {
+        let (mut created, mut called) = (None, None);
         let mut inputs = Vec::new();
         for event in self.world.store.read(&rows::run::stream(id), 1).await? {
             match rows::run::decode(&event.kind, &event.data)? {
                 rows::run::RunEvent::Created(first) => created = Some(*first),
+                rows::run::RunEvent::Called(documents) => called = Some(documents),
                 rows::run::RunEvent::Input(input) => inputs.push((input, event.at)),
             }
         }
         let created =
             created.ok_or(RunError::Stale { run: id, why: "its first event is missing".to_owned() })?;
-        Ok((created, inputs))
+        Ok(Stored { created, called, inputs })
     }
+}
 
-    /// Drives a run in a task of its own until it ends or the process stops.
-    fn start(
-        self: &Arc<Self>,
-        id: Id<RunRow>,
-        run: Run,
-        shared: &RunContext,
-        version: u64,
-        sha: &str,
-        values: RunValues,
-    ) {
-        let cancel = Cancel::new();
-        let group = match run.plan().concurrency(shared) {
-            Ok(group) => group,
-            Err(found) => {
-                // A group that cannot be named is the workflow's fault: the run ends with it as its reason.
-                cancel.ask_because(found.to_string());
-                None
-            }
-        };
-        lock(&self.active).insert(id, cancel.clone());
-        let context = self.context(id, sha, values);
-        let (tell_written, written) = watch::channel(progress::Written::new());
-        let mut journal = StoreJournal::new(self.world.clone(), id, version, run.clone(), written);
-        let (sender, receiver) = mpsc::channel(REPORTS);
-        let world = self.world.clone();
-        let recorder =
-            self.world.tasks.spawn_blocking(move || progress::record(&world, id, receiver, &tell_written));
-        let this = self.clone();
-        self.world.tasks.spawn(async move {
-            let isolated = this.settings.isolation.holds(run.plan().event());
-            let executor =
-                if isolated { this.settings.isolated.clone() } else { this.settings.executor.clone() };
-            let member = match &group {
-                None => None,
-                Some(group) => {
-                    let entered = this.groups.enter(group, &cancel).await;
-                    if entered.is_none() {
-                        cancel.ask_because(format!(
-                            "another run took its place in the group {:?}",
-                            group.group
-                        ));
-                    }
-                    entered
-                }
-            };
-            let driven = drive(run, &context, executor, &mut journal, sender, &cancel);
-            // A run that is dropped here ends its processes and is taken up again at the next start.
-            let outcome = tokio::select! {
-                outcome = driven => outcome.map(drop),
-                () = this.world.stopping.cancelled() => Ok(()),
-            };
-            drop(member);
-            // The last lines are written before anyone is told that the run is over.
-            let _panicked = recorder.await;
-            lock(&this.active).remove(&id);
-            this.world.changed(Change::Run(id.into()));
-            if let Err(error) = outcome {
-                this.world.trouble(&format!("run {id}"), &error);
-                this.again(id);
-            }
-        });
-    }
-
-    /// Goes on, after a while, with a run that could not be written down: from what was, as after a crash. A full disk
-    /// holds runs up and loses none.
-    fn again(self: &Arc<Self>, id: Id<RunRow>) {
-        let this = self.clone();
-        self.world.tasks.spawn(async move {
-            let place = format!("run {id}");
-            loop {
-                tokio::select! {
-                    () = this.world.stopping.cancelled() => return,
-                    () = tokio::time::sleep(AGAIN) => {}
-                }
-                let outcome = match this.load(id).await {
-                    Ok(()) => return this.world.well(&place),
-                    Err(error @ RunError::Stale { .. }) => {
-                        this.lost(id, &error).await.map_err(RunError::from)
-                    }
-                    Err(error) => Err(error),
-                };
-                match outcome {
-                    Ok(()) => return,
-                    Err(error) => this.world.trouble(&place, error),
-                }
-            }
-        });
-    }
-
-    fn context(&self, id: Id<RunRow>, sha: &str, values: RunValues) -> JobContext {
-        let token = (self.settings.token)(id);
-        let extra = BTreeMap::from([("SHIPWAY_URL".to_owned(), self.settings.url.clone())]);
-        // With it a step could deploy, and a fork's changes are nobody's release.
-        let own = (!values.fork).then(|| ("SHIPWAY_TOKEN".to_owned(), token));
-        let secret: BTreeMap<String, Secret> = own.into_iter().collect();
-        let artifacts: Arc<dyn Artifacts> = Arc::new(RunArtifacts::new(self.world.clone(), id));
-        let namespace = self.settings.repository.full();
-        let services = RunServices::new(self.settings.services.clone(), artifacts.clone(), namespace);
-        JobContext {
-            clock: self.world.clock.clone(),
-            secrets: Arc::new(values.secrets),
-            environments: Arc::new(values.environments),
-            repository: Repository {
-                path: self.git.folder().to_path_buf(),
-                revision: Revision::Commit(sha.to_owned()),
-            },
-            services: Some(Arc::new(services)),
-            artifacts,
-            actions: self.settings.actions.clone(),
-            native_actions: true,
-            host_env: self.settings.host_env.clone(),
-            path_prefix: self.settings.path_prefix.clone(),
-            extra_env: Arc::new(extra),
-            secret_env: Arc::new(secret),
-            debug: false,
-            groups: self.groups.clone(),
-            platforms: Arc::default(),
-            slots: self.settings.slots.clone(),
-            hooks: self.settings.hooks.clone(),
-            breaks: None,
-        }
-    }
+/// What the stream of a run holds.
+struct Stored {
+    created: Created,
+    /// The documents that were fetched after it was made.
+    called: Option<BTreeMap<String, String>>,
+    inputs: Vec<(Input, Timestamp)>,
 }
 
 fn event_of(created: &Created) -> Event {

@@ -1,6 +1,7 @@
 //! The control plane as a whole, in this process: a repository, a data folder, and a clock that the test moves.
 
 mod dispatch;
+mod far;
 mod hooks;
 mod schedule;
 mod secrets;
@@ -30,6 +31,10 @@ pub(crate) struct Yard {
     folder: TempDir,
     pub(crate) clock: VirtualClock,
     pub(crate) key: Option<Secret>,
+    /// Where other repositories are looked for at the next start; a folder without one when there is none.
+    pub(crate) proxy: Option<SocketAddr>,
+    /// How long that may take.
+    pub(crate) fetch_patience: Duration,
     up: Option<Up>,
 }
 
@@ -37,7 +42,8 @@ impl Yard {
     /// A repository with these files in one commit on `main`, watched from then on.
     pub(crate) async fn new(files: &[(&str, &str)]) -> Yard {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut yard = Yard { folder, clock: VirtualClock::new(START), key: None, up: None };
+        let (clock, fetch_patience) = (VirtualClock::new(START), PATIENCE * 10);
+        let mut yard = Yard { folder, clock, key: None, proxy: None, fetch_patience, up: None };
         std::fs::create_dir_all(yard.repository()).expect("a folder");
         yard.git(&["init", "--quiet", "--initial-branch=main"]);
         yard.commit("first", files);
@@ -80,6 +86,8 @@ impl Yard {
 
     /// Starts it, or says why not.
     pub(crate) async fn try_start(&mut self, forget_secrets: bool) -> Result<(), UpError> {
+        let mut host_env = BTreeMap::from([("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())]);
+        host_env.extend(self.proxy.map(|proxy| ("https_proxy".to_owned(), format!("http://{proxy}"))));
         let any = Listen::Fixed(SocketAddr::from(([127, 0, 0, 1], 0)));
         let options = UpOptions {
             repository: self.repository(),
@@ -88,15 +96,16 @@ impl Yard {
             router: any,
             clock: self.clock.clock(),
             executable: PathBuf::from("/bin/true"),
-            host_env: BTreeMap::from([("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())]),
+            host_env,
             engine: EngineSettings::default(),
             hooks: Hooks::default(),
             poll: Duration::from_millis(20),
             run_existing: false,
             max_jobs: 2,
             webhook_secret: None,
+            fetch_patience: self.fetch_patience,
             isolation: Default::default(),
-            action_mirror: Some(self.folder.path().join("mirror")),
+            action_mirror: self.proxy.is_none().then(|| self.mirror()),
             secrets_key: self.key.clone(),
             forget_secrets,
         };
@@ -175,6 +184,11 @@ impl Yard {
             (schedules.filter(|schedule| schedule.next_at.is_some()).count() == count).then_some(())
         })
         .await;
+    }
+
+    /// Where other repositories are looked for.
+    pub(crate) fn mirror(&self) -> PathBuf {
+        self.folder.path().join("mirror")
     }
 
     /// The data folder.

@@ -178,6 +178,7 @@ pub(crate) fn defaults(environment: &Environment) -> UpOptions {
         max_jobs: 4,
         isolation: Isolation::default(),
         action_mirror: None,
+        fetch_patience: Duration::from_secs(300),
         webhook_secret: environment.variable(WEBHOOK_SECRET).map(Secret::new),
         secrets_key: environment.variable("SHIPWAY_SECRETS_KEY").map(Secret::new),
         forget_secrets: false,

@@ -98,6 +98,7 @@ statements! {
     INSERT = concat!("INSERT INTO runs (", columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
         ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)");
     START = "UPDATE runs SET status = 'in_progress', started_at = coalesce(started_at, ?2) WHERE id = ?1";
+    RETITLE = "UPDATE runs SET title = ?2 WHERE id = ?1";
     FINISH = "UPDATE runs SET status = 'completed', conclusion = ?2, finished_at = ?3, failed = ?4 WHERE id = ?1";
     RUN = concat!("SELECT ", columns!(), " FROM runs WHERE id = ?1");
     UNFINISHED = concat!("SELECT ", columns!(), " FROM runs WHERE status <> 'completed' ORDER BY id");
@@ -138,6 +139,11 @@ pub fn insert(run: &RunRow) -> Statement {
 /// The run has begun.
 pub fn start(id: RunId, at: Timestamp) -> Statement {
     START.with([id.into(), at.into()]).expect(1)
+}
+
+/// The run is called something else from now on.
+pub fn retitle(id: RunId, title: String) -> Statement {
+    RETITLE.with([id.into(), title.into()]).expect(1)
 }
 
 /// The run has ended; `failed` names the job and step that failed first.

@@ -31,6 +31,14 @@ pub struct Created {
     /// before workflows could be called have none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub called: BTreeMap<String, String>,
+    /// Whether documents of other repositories were still to be fetched; then [`RunEvent::Called`] follows when they are there.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub fetching: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it down so")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// What the stream of a run holds.
@@ -38,6 +46,8 @@ pub struct Created {
 pub enum RunEvent {
     /// The run was made.
     Created(Box<Created>),
+    /// The documents of called workflows are there: all of them, named as in [`Created::called`].
+    Called(BTreeMap<String, String>),
     /// Its state machine was fed.
     Input(Input),
 }
@@ -46,6 +56,7 @@ pub enum RunEvent {
 #[serde(rename_all = "snake_case")]
 enum Row {
     Created(Box<Created>),
+    Called(BTreeMap<String, String>),
     Input(InputRow),
 }
 
@@ -58,6 +69,7 @@ pub fn stream(run: crate::models::runs::RunId) -> String {
 pub fn encode(event: &RunEvent) -> Result<NewEvent> {
     let (kind, row) = match event {
         RunEvent::Created(created) => ("run.created".to_owned(), Row::Created(created.clone())),
+        RunEvent::Called(called) => ("run.called".to_owned(), Row::Called(called.clone())),
         RunEvent::Input(input) => {
             let row = input.store();
             (format!("run.{}", row.word()), Row::Input(row))
@@ -71,6 +83,7 @@ pub fn encode(event: &RunEvent) -> Result<NewEvent> {
 pub fn decode(kind: &str, data: &[u8]) -> Result<RunEvent> {
     Ok(match super::decode(kind, data)? {
         Row::Created(created) => RunEvent::Created(created),
+        Row::Called(called) => RunEvent::Called(called),
         Row::Input(row) => RunEvent::Input(Input::restore(row, &mut Specs::new())?),
     })
 }

@@ -279,9 +279,11 @@ fn run_event() -> impl Strategy<Value = RunEvent> {
             } else {
                 BTreeMap::new()
             },
+            fetching: yes && number % 2 == 0,
         }))
     });
-    prop_oneof![4 => input.prop_map(RunEvent::Input), 1 => created]
+    let called = proptest::collection::btree_map(text(), text(), 0..3).prop_map(RunEvent::Called);
+    prop_oneof![4 => input.prop_map(RunEvent::Input), 1 => created, 1 => called]
 }
 
 proptest! {
@@ -332,7 +334,7 @@ fn stored_bytes_never_change() {
         assert_eq!((again.kind.as_str(), String::from_utf8(again.data).unwrap().as_str()), (kind, data));
         kinds.insert(kind);
     }
-    assert_eq!(kinds.len(), 6 + 16 + 4, "every kind of event is pinned: {kinds:?}");
+    assert_eq!(kinds.len(), 6 + 16 + 4 + 1, "every kind of event is pinned: {kinds:?}");
 }
 
 #[test]

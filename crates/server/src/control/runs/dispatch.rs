@@ -2,7 +2,7 @@
 
 use super::{
     FOLDER, RunError, Runs,
-    make::{Errors, Order},
+    make::{Errors, Fetch, Order},
 };
 use crate::{
     backend::{Actor, BackendError, BackendErrorKind},
@@ -105,6 +105,7 @@ impl Runs {
             rerun_of: None,
             once: None,
             errors: Errors::Refuse,
+            fetch: Fetch::First,
         };
         match self.create(order).await {
             Ok(Some(run)) => Ok(run),

@@ -5,7 +5,7 @@ mod request;
 use super::{
     FOLDER, RunError, Runs,
     dispatch::is_workflow,
-    make::{Errors, Order},
+    make::{Errors, Fetch, Order},
 };
 use crate::{
     backend::{BackendError, BackendErrorKind, Hook},
@@ -137,6 +137,7 @@ impl Runs {
                 rerun_of: None,
                 once: Some(format!("{key} {path}")),
                 errors: Errors::FailedRun,
+                fetch: Fetch::Later,
             };
             made.extend(self.create(order).await?);
         }

@@ -1,6 +1,12 @@
 //! Making a run of a workflow for an event: planned, written down with everything it is rebuilt from, and started.
+//!
+//! Who makes runs for others, such as the one that watches the repository, waits for no network: a run that calls workflows of other
+//! repositories is written down without them, and they are fetched after it is started.
 
-use super::{RunError, Runs, first_finding};
+use super::{
+    RunError, Runs, first_finding,
+    start::{Calling, Made, Start},
+};
 use crate::{
     backend::Change,
     git::Commit,
@@ -16,10 +22,10 @@ use shipway_workflow::{
     document::Workflow,
     event::Event,
     expr::Value,
-    plan::{Called, RunPlan},
+    plan::{Called, RunPlan, WorkflowFile},
     run::{Run, RunContext},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// What a run is made of.
 pub(super) struct Order<'a> {
@@ -34,6 +40,24 @@ pub(super) struct Order<'a> {
     pub(super) once: Option<String>,
     /// What becomes of a document with errors.
     pub(super) errors: Errors,
+    /// When documents of other repositories are fetched.
+    pub(super) fetch: Fetch,
+}
+
+/// When documents of other repositories are fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fetch {
+    /// Before the run is made: somebody waits for just this one.
+    First,
+    /// After it is made: others would have to wait too.
+    Later,
+}
+
+/// What a workflow came to.
+enum Planned {
+    Ready(RunPlan),
+    Calling(Arc<Workflow>),
+    Refused(Diagnostics),
 }
 
 /// What becomes of a document with errors.
@@ -58,20 +82,30 @@ impl Runs {
         }
         let name = workflow.as_ref().and_then(|workflow| workflow.name.as_ref());
         let name = name.map_or_else(|| order.path.to_owned(), |name| name.value.clone());
-        let called = match &workflow {
-            Some(workflow) => self.called(workflow, order.event).await?,
-            None => Called::new(),
-        };
-        let planned = match (workflow, found.has_errors()) {
-            (Some(workflow), false) => {
-                RunPlan::calling(Arc::new(workflow), order.event.clone(), order.inputs, &called)
+        let mut called = Called::new();
+        let mut missing = false;
+        if let Some(workflow) = &workflow {
+            missing = !self.call_own(workflow, &order.event.sha, &mut called).await?;
+            if missing && order.fetch == Fetch::First {
+                self.call_all(workflow, &order.event.sha, &mut called).await?;
+                missing = false;
             }
-            (Some(_) | None, _) => Err(found),
+        }
+        let planned = match (workflow, found.has_errors()) {
+            (Some(workflow), false) if missing => Planned::Calling(Arc::new(workflow)),
+            (Some(workflow), false) => {
+                let event = order.event.clone();
+                RunPlan::calling(Arc::new(workflow), event, order.inputs, &called)
+                    .map_or_else(Planned::Refused, Planned::Ready)
+            }
+            (Some(_) | None, _) => Planned::Refused(found),
         };
         let planned = match (planned, order.errors) {
-            (Err(found), Errors::Refuse) => return Err(RunError::Refused(found)),
+            (Planned::Refused(found), Errors::Refuse) => return Err(RunError::Refused(found)),
             (planned, Errors::Refuse | Errors::FailedRun) => planned,
         };
+        // A number is taken by the row that has it.
+        let _turn = self.numbering.lock().await;
         let number = self.world.store.next_run_number(&self.settings.repository.full(), order.path).await?;
         let values = self.settings.values.for_run(order.event).await?;
         let facts = ContextFacts {
@@ -85,25 +119,30 @@ impl Runs {
             token: "",
         };
         let mut github = source::github_context(order.event, &facts);
-        if let Ok(plan) = &planned {
+        if let Planned::Ready(plan) = &planned {
             source::complete_inputs(&mut github, plan);
         }
         let context = RunContext {
             github: Value::from_json(&github),
             vars: Value::from_json(&serde_json::json!(values.vars)),
             inputs: match &planned {
-                Ok(plan) => plan.inputs().clone(),
-                Err(_) => Value::Null,
+                Planned::Ready(plan) => plan.inputs().clone(),
+                Planned::Calling(_) => no_inputs(),
+                Planned::Refused(_) => Value::Null,
             },
         };
         let subject = order.commit.message.lines().next().unwrap_or_default().to_owned();
         let title = match &planned {
-            Ok(plan) => plan.run_name(&context).ok().flatten(),
-            Err(_) => None,
+            Planned::Ready(plan) => plan.run_name(&context).ok().flatten(),
+            Planned::Calling(_) | Planned::Refused(_) => None,
         };
         let (branch, _) = source::ref_name(&order.event.reference);
         let now = self.world.clock.now();
-        let failed = planned.as_ref().err().map(first_finding);
+        let refused = match &planned {
+            Planned::Refused(found) => Some(found),
+            Planned::Ready(_) | Planned::Calling(_) => None,
+        };
+        let failed = refused.map(first_finding);
         let row = RunRow {
             id,
             number,
@@ -137,16 +176,22 @@ impl Runs {
             github,
             vars: serde_json::json!(values.vars),
             inputs: serde_json::json!(order.inputs),
-            called: called.texts().map(|(name, text)| (name, text.to_owned())).collect(),
+            called: texts(&called),
+            fetching: matches!(planned, Planned::Calling(_)),
         };
-        self.commit(&row, created, planned.as_ref().err(), order.once).await?.map_or(Ok(None), |version| {
-            self.world.changed(Change::Run(id.into()));
-            if let Ok(plan) = planned {
-                let run = Run::new(Arc::new(plan), context.clone());
-                self.start(id, run, &context, version, &row.sha, values);
+        let Some(version) = self.commit(&row, created, refused, order.once).await? else { return Ok(None) };
+        self.world.changed(Change::Run(id.into()));
+        let made = match planned {
+            Planned::Ready(plan) => {
+                Made::Whole { run: Box::new(Run::new(Arc::new(plan), context.clone())), version }
             }
-            Ok(Some(id))
-        })
+            Planned::Calling(workflow) => {
+                Made::Calling(Box::new(Calling { workflow, event: order.event.clone(), called }))
+            }
+            Planned::Refused(_) => return Ok(Some(id)),
+        };
+        self.start(id, Start { made, shared: context, sha: row.sha, values });
+        Ok(Some(id))
     }
 
     /// Writes a run down with what pages show of it; gives the version of its stream, and nothing when the same order was
@@ -172,28 +217,87 @@ impl Runs {
         Ok((!appended.repeated).then_some(appended.version))
     }
 
-    /// The documents that a workflow calls: of this repository as they are at the commit of the event, of others as they are
-    /// now. They are kept with the run, so that it goes on with the same ones whatever becomes of them.
-    async fn called(&self, workflow: &Workflow, event: &Event) -> Result<Called, RunError> {
-        let mut called = Called::new();
+    /// Gives the documents of this repository that a workflow calls, as they are at the commit of the event. Says whether these
+    /// are all.
+    async fn call_own(&self, workflow: &Workflow, sha: &str, called: &mut Called) -> Result<bool, RunError> {
         while let Some(wanted) = called.wanted(workflow) {
-            if let Some(repository) = &wanted.file.repository {
-                match self.settings.actions.document(repository, &wanted.file.path).await {
+            if wanted.file.repository.is_some() {
+                return Ok(false);
+            }
+            self.call_here(wanted.file, sha, called).await?;
+        }
+        Ok(true)
+    }
+
+    /// Gives all documents that a workflow calls, those of other repositories as they are now. They are kept with the run, so
+    /// that it goes on with the same ones whatever becomes of them.
+    pub(super) async fn call_all(
+        &self,
+        workflow: &Workflow,
+        sha: &str,
+        called: &mut Called,
+    ) -> Result<(), RunError> {
+        let patience = self.settings.fetch_patience;
+        let over = tokio::time::sleep(patience);
+        tokio::pin!(over);
+        while let Some(wanted) = called.wanted(workflow) {
+            let Some(repository) = wanted.file.repository.clone() else {
+                self.call_here(wanted.file, sha, called).await?;
+                continue;
+            };
+            let fetched = async {
+                let _turn = self.fetches.acquire().await;
+                self.settings.actions.document(&repository, &wanted.file.path).await
+            };
+            tokio::select! {
+                biased;
+                () = over.as_mut() => {
+                    called.refuse(wanted.file, unanswered(patience), Some(UNANSWERED.to_owned()));
+                }
+                fetched = fetched => match fetched {
                     Ok(text) => called.give(wanted.file, &text),
                     Err(error) => called.refuse(wanted.file, error.message, error.help),
                 }
-                continue;
             }
-            let (folder, _) = wanted.file.path.rsplit_once('/').unwrap_or((".", ""));
-            if !self.git.files(&event.sha, folder).await?.contains(&wanted.file.path) {
-                called.refuse(wanted.file, "there is no such file at this commit", None);
-                continue;
-            }
-            let text = self.git.text(&event.sha, &wanted.file.path).await?;
-            called.give(wanted.file, &text);
         }
-        Ok(called)
+        Ok(())
     }
+
+    async fn call_here(&self, file: WorkflowFile, sha: &str, called: &mut Called) -> Result<(), RunError> {
+        let (folder, _) = file.path.rsplit_once('/').unwrap_or((".", ""));
+        if self.git.files(sha, folder).await?.contains(&file.path) {
+            let text = self.git.text(sha, &file.path).await?;
+            called.give(file, &text);
+        } else {
+            called.refuse(file, "there is no such file at this commit", None);
+        }
+        Ok(())
+    }
+
+    /// Ends a run whose called workflows show that it cannot be run.
+    pub(super) async fn refuse(&self, id: Id<RunRow>, found: &Diagnostics) -> Result<(), RunError> {
+        let mut models: Vec<_> =
+            found.iter().map(|found| models::jobs::annotate(&annotation(id, found))).collect();
+        let now = self.world.clock.now();
+        models.push(models::runs::finish(id, Conclusion::Failure, Some(first_finding(found)), now));
+        Ok(self.world.store.batch(models).await?)
+    }
+}
+
+const UNANSWERED: &str = "check the network and the server, and run it again; --action-mirror DIR takes git repositories of a folder instead";
+
+fn unanswered(patience: Duration) -> String {
+    format!("its repository did not answer within {}", shipway_base::human_duration(patience))
+}
+
+/// The texts of called workflows by what they are called, to be kept.
+pub(super) fn texts(called: &Called) -> BTreeMap<String, String> {
+    called.texts().map(|(name, text)| (name, text.to_owned())).collect()
+}
+
+/// The `inputs` of a run that nobody started by hand.
+pub(super) fn no_inputs() -> Value {
+    Value::from_json(&serde_json::json!({}))
 }
 
 fn annotation(run: Id<RunRow>, found: &shipway_base::Diagnostic) -> models::jobs::AnnotationRow {

@@ -8,7 +8,7 @@
 use super::{
     FOLDER, RunError, Runs,
     dispatch::is_workflow,
-    make::{Errors, Order},
+    make::{Errors, Fetch, Order},
 };
 use crate::{
     backend::Change,
@@ -195,6 +195,7 @@ impl Runs {
             rerun_of: None,
             once: Some(format!("schedule {} {}", entry.key, at.as_micros())),
             errors: Errors::FailedRun,
+            fetch: Fetch::Later,
         };
         self.create(order).await.map(drop)
     }
