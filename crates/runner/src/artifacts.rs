@@ -5,6 +5,7 @@ use shipway_base::{Clock, Digest, Timestamp};
 use std::{
     collections::BTreeMap,
     fmt, fs, io,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -123,7 +124,8 @@ impl Artifacts for ArtifactFolder {
             let NewArtifact { name, file, size, digest, mime_type } = artifact;
             let to = self.file(&name, &mime_type);
             let io = |source| ArtifactError::Io { what: "keep an artifact at", path: to.clone(), source };
-            fs::create_dir_all(&self.dir).map_err(io)?;
+            // For the owner alone: it may lie in a folder that everybody reads.
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).map_err(io)?;
             // Held while the file is moved: of two jobs that use one name, one is first.
             let mut known = self.known();
             let before = known.get(&name);

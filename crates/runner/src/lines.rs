@@ -35,7 +35,7 @@ impl LineSplitter {
                 continue;
             }
             let room = MAX_PIECE - self.held.len();
-            match bytes.iter().take(room).position(|&byte| byte == b'\n' || byte == b'\r') {
+            match memchr::memchr2(b'\n', b'\r', &bytes[..room.min(bytes.len())]) {
                 Some(at) => {
                     self.after_return = bytes[at] == b'\r';
                     self.held.extend_from_slice(&bytes[..at]);

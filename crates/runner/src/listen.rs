@@ -90,8 +90,9 @@ pub(crate) async fn listen(
             let whole = line_start && piece.ends;
             line_start = piece.ends;
             let text = if whole && hearing == Hearing::Step {
-                let line = String::from_utf8_lossy(&piece.bytes).into_owned();
-                if let Some(shown) = command(log, step, &mut ears, &mut heard, &line).await {
+                let line = String::from_utf8(piece.bytes)
+                    .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+                if let Some(shown) = command(log, step, &mut ears, &mut heard, line).await {
                     Some(shown)
                 } else {
                     continue;
@@ -118,9 +119,9 @@ async fn command(
     step: Option<usize>,
     ears: &mut Ears,
     heard: &mut HeardAll,
-    line: &str,
+    line: String,
 ) -> Option<String> {
-    let (action, echo, warning) = match ears.session.hear(line) {
+    let (action, echo, warning) = match ears.session.hear(&line) {
         Heard::Plain => return problem(log, step, ears, line).await,
         Heard::Command { action, echo, warning } => (action, echo, warning),
     };
@@ -132,7 +133,7 @@ async fn command(
         log.masker.add(value);
     }
     if echo {
-        log.line(step, line).await;
+        log.line(step, &line).await;
     }
     match action {
         Action::Nothing | Action::Mask(_) => {}
@@ -166,8 +167,8 @@ async fn command(
 }
 
 /// Shows a plain line to the problem matchers; gives it masked when it is still plain.
-async fn problem(log: &mut Log, step: Option<usize>, ears: &mut Ears, line: &str) -> Option<String> {
-    let found = ears.watch.take(line);
+async fn problem(log: &mut Log, step: Option<usize>, ears: &mut Ears, line: String) -> Option<String> {
+    let found = ears.watch.take(&line);
     for text in found.debug {
         debug(log, step, ears, &text).await;
     }
@@ -175,7 +176,7 @@ async fn problem(log: &mut Log, step: Option<usize>, ears: &mut Ears, line: &str
         log.annotate(Annotation { step, ..Annotation::new(Level::Warning, text) }).await;
     }
     match found.problem {
-        None => Some(log.masker.mask(&disarm(line))),
+        None => Some(log.masker.masked(disarm(line))),
         Some((annotation, shown)) => {
             log.annotate_as(Annotation { step, ..annotation }, &shown).await;
             None

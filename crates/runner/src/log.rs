@@ -7,7 +7,7 @@ use crate::{
 use shipway_base::Clock;
 use shipway_workflow::run::JobKey;
 use std::collections::BTreeMap;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 /// The log of one attempt of one job. A clone knows the same masks, also those that are added later.
 #[derive(Clone, Debug)]
@@ -71,7 +71,12 @@ impl Log {
     /// Sends what holds no text of the job, or only masked text.
     pub(crate) async fn send(&mut self, kind: ReportKind) {
         let report = Report { job: self.job.clone(), attempt: self.attempt, at: self.clock.now(), kind };
-        // Nobody listens any more; the job goes on, since its outcome still counts.
-        let _ = self.reports.send(report).await;
+        // A million lines find room at once, without the cost of waiting for it.
+        let full = match self.reports.try_send(report) {
+            Err(TrySendError::Full(report)) => report,
+            // When nobody listens any more, the job goes on, since its outcome still counts.
+            Ok(()) | Err(TrySendError::Closed(_)) => return,
+        };
+        let _nobody_listens = self.reports.send(full).await;
     }
 }

@@ -22,12 +22,14 @@ pub(crate) struct Masker(Arc<RwLock<Known>>);
 struct Known {
     /// Patterns by their first byte, longest first.
     by_first: Vec<Vec<Box<[u8]>>>,
+    /// Which bytes a pattern begins with.
+    begins: [bool; 256],
     longest: usize,
 }
 
 impl Default for Known {
     fn default() -> Known {
-        Known { by_first: vec![Vec::new(); 256], longest: 0 }
+        Known { by_first: vec![Vec::new(); 256], begins: [false; 256], longest: 0 }
     }
 }
 
@@ -59,7 +61,12 @@ impl Masker {
 
     /// The text with every secret replaced; overlapping and touching ones by one mask.
     pub(crate) fn mask(&self, text: &str) -> String {
-        self.known().mask(text)
+        self.masked(text.to_owned())
+    }
+
+    /// The same for a text that is not needed any more.
+    pub(crate) fn masked(&self, text: String) -> String {
+        self.known().masked(text)
     }
 }
 
@@ -76,31 +83,27 @@ impl Known {
         }
     }
 
-    fn mask(&self, text: &str) -> String {
+    fn masked(&self, text: String) -> String {
         if self.longest == 0 {
-            return text.to_owned();
+            return text;
         }
         if text.contains('\x1b') {
             // Whoever shows the line without its colours would put a secret together that they cut in two.
-            let plain = without_escapes(text);
-            let masked = self.mask_bytes(plain.as_bytes());
-            if masked != plain.as_bytes() {
-                return String::from_utf8_lossy(&masked).into_owned();
+            let plain = without_escapes(&text);
+            let places = self.places(plain.as_bytes());
+            if !places.is_empty() {
+                return String::from_utf8_lossy(&replaced(plain.as_bytes(), &places)).into_owned();
             }
         }
-        String::from_utf8_lossy(&self.mask_bytes(text.as_bytes())).into_owned()
+        let places = self.places(text.as_bytes());
+        if places.is_empty() {
+            return text;
+        }
+        String::from_utf8_lossy(&replaced(text.as_bytes(), &places)).into_owned()
     }
 
     fn mask_bytes(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(bytes.len());
-        let mut from = 0;
-        for (start, end) in self.places(bytes) {
-            out.extend_from_slice(&bytes[from..start]);
-            out.extend_from_slice(MASK.as_bytes());
-            from = end;
-        }
-        out.extend_from_slice(&bytes[from..]);
-        out
+        replaced(bytes, &self.places(bytes))
     }
 
     fn add_forms(&mut self, text: &str) {
@@ -117,6 +120,7 @@ impl Known {
         let bucket = &mut self.by_first[usize::from(first)];
         if bucket.iter().all(|known| **known != *pattern) {
             bucket.push(pattern.into());
+            self.begins[usize::from(first)] = true;
             bucket.sort_by_key(|known| std::cmp::Reverse(known.len()));
             self.longest = self.longest.max(pattern.len());
         }
@@ -129,6 +133,9 @@ impl Known {
             return places;
         }
         for (start, &first) in bytes.iter().enumerate() {
+            if !self.begins[usize::from(first)] {
+                continue;
+            }
             let Some(pattern) =
                 self.by_first[usize::from(first)].iter().find(|known| bytes[start..].starts_with(known))
             else {
@@ -186,6 +193,19 @@ impl PieceMasker {
         let shown = std::mem::replace(&mut self.held, rest);
         Some(String::from_utf8_lossy(&masker.mask_bytes(&shown)).into_owned())
     }
+}
+
+/// The bytes with a mask in place of each of the ranges.
+fn replaced(bytes: &[u8], places: &[(usize, usize)]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut from = 0;
+    for &(start, end) in places {
+        out.extend_from_slice(&bytes[from..start]);
+        out.extend_from_slice(MASK.as_bytes());
+        from = end;
+    }
+    out.extend_from_slice(&bytes[from..]);
+    out
 }
 
 /// The text without ANSI escape sequences: `ESC [ ... letter`, `ESC ] ... BEL`, and `ESC` with one character.

@@ -215,9 +215,9 @@ impl Session {
 }
 
 /// The line with marks that only the runner itself may write made harmless.
-pub(crate) fn disarm(line: &str) -> String {
+pub(crate) fn disarm(line: String) -> String {
     if !line.contains("##[") {
-        return line.to_owned();
+        return line;
     }
     line.replace("##[start-action", "##[\\start-action").replace("##[end-action", "##[\\end-action")
 }

@@ -3,6 +3,7 @@
 mod artifacts;
 mod cache;
 mod checkout;
+mod copies;
 
 use super::unexpected;
 use crate::{
@@ -15,7 +16,7 @@ use shipway_workflow::document::Uses;
 use std::{collections::BTreeMap, fmt};
 
 pub(super) use cache::SaveCache;
-pub(crate) use checkout::copy_files;
+pub(crate) use copies::copy_files;
 
 /// Such an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -127,7 +127,7 @@ fn conformance_a_whole_stream() {
                 let found = watch.take(line);
                 debug.extend(found.debug.into_iter().map(Value::from));
                 match found.problem {
-                    None => output.push(Value::from(disarm(line))),
+                    None => output.push(Value::from(disarm(line.to_owned()))),
                     Some((annotation, logged)) => {
                         let mut issue =
                             json!({"type": annotation.level.word(), "message": annotation.message});

@@ -1,6 +1,6 @@
 //! `actions/checkout` of the run's own repository: its commit, or the files of the work tree as they lie there.
 
-use super::Inputs;
+use super::{Inputs, copies::copy_files};
 use crate::{
     context::Revision,
     error::{ErrorKind, RunnerError},
@@ -12,9 +12,7 @@ use crate::{
 use shipway_workflow::run::Conclusion;
 use std::{
     collections::BTreeMap,
-    ffi::OsStr,
     fs, io,
-    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
 
@@ -81,7 +79,9 @@ impl Job<'_> {
             }
             None => {
                 if !target.is_empty() {
-                    self.git(current, &to, &["reset", "--quiet", "--mixed", &target]).await?;
+                    // What a reset does, but for a look at every file, none of which is there yet.
+                    self.git(current, &to, &["update-ref", "HEAD", &target]).await?;
+                    self.git(current, &to, &["read-tree", &target]).await?;
                 }
                 let count = self.copy_work_tree(current, &from, &to).await?;
                 let line = format!("{count} files of the work tree, committed or not, are in the workspace");
@@ -267,46 +267,4 @@ fn empty(dir: &Path) -> Result<(), RunnerError> {
         removed.map_err(|error| RunnerError::io("remove", &path, error))?;
     }
     Ok(())
-}
-
-/// Copies the files of a list whose entries end with a zero byte. Files that are tracked but deleted are left out.
-pub(crate) fn copy_files(list: &[u8], from: &Path, to: &Path) -> Result<usize, RunnerError> {
-    let mut count = 0;
-    let mut last_parent = PathBuf::new();
-    for name in list.split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
-        let name = OsStr::from_bytes(name);
-        let (source, goal) = (from.join(name), to.join(name));
-        let meta = match fs::symlink_metadata(&source) {
-            Ok(meta) => meta,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                continue;
-            }
-            Err(error) => return Err(RunnerError::io("read", &source, error)),
-        };
-        if let Some(parent) = goal.parent().filter(|parent| *parent != last_parent) {
-            fs::create_dir_all(parent).map_err(|error| RunnerError::io("make", parent, error))?;
-            last_parent = parent.to_owned();
-        }
-        if meta.is_symlink() {
-            let target = fs::read_link(&source).map_err(|error| RunnerError::io("read", &source, error))?;
-            remove_if_there(&goal)?;
-            std::os::unix::fs::symlink(target, &goal)
-                .map_err(|error| RunnerError::io("write", &goal, error))?;
-        } else if meta.is_file() {
-            remove_if_there(&goal)?;
-            fs::copy(&source, &goal).map_err(|error| RunnerError::io("write", &goal, error))?;
-        } else {
-            // A submodule's folder, or something that git does not track either.
-            continue;
-        }
-        count += 1;
-    }
-    Ok(count)
-}
-
-fn remove_if_there(path: &Path) -> Result<(), RunnerError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(RunnerError::io("remove", path, error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
 }

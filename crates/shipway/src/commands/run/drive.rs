@@ -44,8 +44,10 @@ use tokio::{
     task::JoinSet,
 };
 
-/// News that may wait to be shown before jobs have to.
-const NEWS: usize = 4_096;
+/// News that may wait to be shown before jobs have to; each may be a batch of reports.
+const NEWS: usize = 16;
+/// Reports that are handed on at once.
+const BATCH: usize = 256;
 
 /// What jobs inherit from the caller beside what flags give.
 const INHERITED: [&str; 7] = ["PATH", "LANG", "LC_ALL", "TERM", "TZ", "USER", "LOGNAME"];
@@ -56,7 +58,7 @@ const TOOL_HOMES: [(&str, &str); 2] = [("RUSTUP_HOME", ".rustup"), ("CARGO_HOME"
 
 /// What the runs say.
 enum News {
-    Happened(usize, Box<Report>),
+    Happened(usize, Vec<Report>),
     Ended(usize, Box<Mirror>, Result<Conclusion, RunnerError>),
 }
 
@@ -201,7 +203,7 @@ async fn watch(
     let mut interrupts = Interrupts::new()?;
     let mut times = 0;
     let mut tally = Tally::default();
-    let mut batch = Vec::with_capacity(256);
+    let mut batch = Vec::with_capacity(NEWS);
     loop {
         tokio::select! {
             biased;
@@ -224,22 +226,24 @@ async fn watch(
                     _ => return Ok(Watched::Killed),
                 }
             }
-            count = news.recv_many(&mut batch, 256) => {
+            count = news.recv_many(&mut batch, NEWS) => {
                 if count == 0 {
                     return Ok(Watched::Over(tally));
                 }
                 for news in batch.drain(..) {
                     match news {
-                        News::Happened(run, report) => {
-                            ledger.take(run, &report);
-                            show.report(run, &report);
-                            if let (true, ReportKind::JobStarted { name }) = (watched, &report.kind)
-                                && let Some(usual) = forecast.job(run, name)
-                            {
-                                show.tell(&format!("{name}: {}", progress::about(usual, "by its last runs")));
-                            }
-                            if let ReportKind::Break { index, news } = &report.kind {
-                                desk.report(run, &report, *index, news, &ledger, show);
+                        News::Happened(run, reports) => {
+                            for report in &reports {
+                                ledger.take(run, report);
+                                show.report(run, report);
+                                if let (true, ReportKind::JobStarted { name }) = (watched, &report.kind)
+                                    && let Some(usual) = forecast.job(run, name)
+                                {
+                                    show.tell(&format!("{name}: {}", progress::about(usual, "by its last runs")));
+                                }
+                                if let ReportKind::Break { index, news } = &report.kind {
+                                    desk.report(run, report, *index, news, &ledger, show);
+                                }
                             }
                         }
                         News::Ended(run, mirror, conclusion) => {
@@ -324,12 +328,16 @@ impl OneRun {
         };
         let run = Run::new(planned.plan, planned.context);
         let mut mirror = Mirror(run.clone());
-        let (sender, mut reports) = mpsc::channel(NEWS);
+        let (sender, mut reports) = mpsc::channel(BATCH);
         let drive = drive(run, &context, executor, &mut mirror, sender, &cancel);
         let forward = async {
-            while let Some(report) = reports.recv().await {
+            loop {
+                let mut batch = Vec::new();
+                if reports.recv_many(&mut batch, BATCH).await == 0 {
+                    return;
+                }
                 // Whoever listens is gone only when everything is about to be killed.
-                let _nobody_listens = news.send(News::Happened(place, Box::new(report))).await;
+                let _nobody_listens = news.send(News::Happened(place, batch)).await;
             }
         };
         let (conclusion, ()) = tokio::join!(Box::pin(drive), forward);
@@ -365,7 +373,7 @@ fn context(
         secrets: Arc::new(given.secrets),
         environments: Arc::default(),
         repository: Repository { path: here.root.clone(), revision: Revision::WorkingTree },
-        artifacts: Arc::new(ArtifactFolder::new(folder.artifacts(), environment.clock.clone())),
+        artifacts: Arc::new(ArtifactFolder::new(folder.artifacts().to_owned(), environment.clock.clone())),
         services: None,
         actions: Arc::new(actions(environment, options)),
         native_actions: !options.no_native_actions,

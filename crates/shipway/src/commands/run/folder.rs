@@ -1,9 +1,9 @@
 //! The folder that a run works in, and what a killed run left behind.
 //!
 //! A folder belongs to the process that holds the lock on it. It gets its name only once it is locked, so that a folder
-//! with that name whose lock is free is one whose owner is gone: the next run ends what still runs of it and removes it,
-//! but for artifacts. Jobs, records of jobs and the lock share one folder, since on a busy disk every folder made and
-//! removed costs as much as starting a shell.
+//! with that name whose lock is free is one whose owner is gone: the next run ends what still runs of it and removes it.
+//! Jobs, records of jobs and the lock share one folder, since on a busy disk every folder made and removed costs as much
+//! as starting a shell. Artifacts stay, so they have a folder beside it, which no later run looks at.
 
 use crate::exit::{Exit, Failure};
 use shipway_runner::{Patience, reap_orphans};
@@ -16,7 +16,7 @@ use std::{
 };
 
 const PREFIX: &str = "shipway-run-";
-const ARTIFACTS: &str = "artifacts";
+const ARTIFACTS: &str = "shipway-artifacts-";
 
 /// What is left by a killed run is ended like a cancelled job, but sooner: nobody waits for it.
 const PATIENCE: Patience = Patience {
@@ -29,6 +29,7 @@ const PATIENCE: Patience = Patience {
 #[derive(Debug)]
 pub(super) struct RunFolder {
     path: PathBuf,
+    artifacts: PathBuf,
     lock: File,
 }
 
@@ -37,6 +38,7 @@ impl RunFolder {
     pub(super) fn create(parent: &Path, id: i64) -> Result<RunFolder, Failure> {
         let name = format!("{PREFIX}{id}-{}", std::process::id());
         let (hidden, path) = (parent.join(format!(".{name}")), parent.join(&name));
+        let artifacts = parent.join(format!("{ARTIFACTS}{id}-{}", std::process::id()));
         let make = || {
             fs::DirBuilder::new().mode(0o700).create(&hidden)?;
             let lock = File::open(&hidden)?;
@@ -52,7 +54,7 @@ impl RunFolder {
                 .with_code("SW1015")
                 .with_help(format!("{first}, or set TMPDIR to another folder"))
         })?;
-        Ok(RunFolder { path, lock })
+        Ok(RunFolder { path, artifacts, lock })
     }
 
     /// Where jobs work and where those that run are recorded.
@@ -60,15 +62,15 @@ impl RunFolder {
         &self.path
     }
 
-    /// Where artifacts go: a folder in it for each workflow.
-    pub(super) fn artifacts(&self) -> PathBuf {
-        self.path.join(ARTIFACTS)
+    /// Where artifacts go: a folder in it for each workflow. It is made with the first of them, and stays.
+    pub(super) fn artifacts(&self) -> &Path {
+        &self.artifacts
     }
 
     /// Removes everything but artifacts.
     pub(super) fn finish(self) -> io::Result<()> {
-        let RunFolder { path, lock } = self;
-        remove(&path)?;
+        let RunFolder { path, artifacts: _, lock } = self;
+        fs::remove_dir_all(&path)?;
         drop(lock);
         Ok(())
     }
@@ -94,26 +96,10 @@ pub(super) async fn sweep(parent: &Path) {
         }
         if let Err(error) = reap_orphans(&path, &PATIENCE).await {
             tracing::warn!(%error, folder = %path.display(), "what a killed run left cannot be ended");
-        } else if let Err(error) = remove(&path) {
+        } else if let Err(error) = fs::remove_dir_all(&path) {
             tracing::warn!(%error, folder = %path.display(), "what a killed run left cannot be removed");
         }
     }
-}
-
-/// Removes a run's folder, but for its artifacts.
-fn remove(path: &Path) -> io::Result<()> {
-    let mut keeps = false;
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        if entry.file_name() == ARTIFACTS {
-            keeps = true;
-        } else if entry.file_type()?.is_dir() {
-            fs::remove_dir_all(entry.path())?;
-        } else {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    if keeps { Ok(()) } else { fs::remove_dir(path) }
 }
 
 #[cfg(test)]
@@ -125,8 +111,8 @@ mod tests {
         entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
     }
 
-    #[test]
-    fn only_artifacts_stay() {
+    #[tokio::test]
+    async fn only_artifacts_stay() {
         let parent = tempfile::tempdir().expect("a folder");
         let folder = RunFolder::create(parent.path(), 7).expect("a run's folder");
         fs::create_dir_all(folder.work().join("job")).expect("work");
@@ -136,6 +122,8 @@ mod tests {
         fs::create_dir_all(folder.artifacts()).expect("artifacts");
         folder.finish().expect("removed");
         assert_eq!(names(parent.path()).len(), 1);
+        sweep(parent.path()).await;
+        assert_eq!(names(parent.path()).len(), 1);
     }
 
     #[tokio::test]
@@ -144,12 +132,11 @@ mod tests {
         let held = RunFolder::create(parent.path(), 1).expect("a run's folder");
         let left = RunFolder::create(parent.path(), 2).expect("a run's folder");
         fs::create_dir_all(left.work().join("job")).expect("work");
-        let RunFolder { path, lock } = left;
+        let RunFolder { path, lock, .. } = left;
         drop(lock);
-        fs::create_dir_all(parent.path().join("shipway-run-0").join(ARTIFACTS)).expect("a folder");
         sweep(parent.path()).await;
         assert!(held.path.exists());
         assert!(!path.exists());
-        assert_eq!(names(parent.path()).len(), 2);
+        assert_eq!(names(parent.path()).len(), 1);
     }
 }

@@ -95,7 +95,7 @@ impl<W: Write + Send> Plain<W> {
         };
         if let Some(shown) = shown.filter(|_| verbose) {
             let prefix = told.prefix.clone();
-            self.line(&prefix, &format!("    {}", style.clean(&shown)));
+            self.line(&prefix, &format!("    {}", style.clean(&shown.to_string())));
         }
     }
 

@@ -1,7 +1,10 @@
 //! The log of one step as people read it: its groups kept, its last lines remembered.
 
 use shipway_runner::{Annotation, Level};
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    fmt::{self, Write as _},
+};
 
 /// How many of its last lines a failed step shows.
 pub(super) const TAIL: usize = 20;
@@ -9,7 +12,7 @@ pub(super) const TAIL: usize = 20;
 /// How many are remembered.
 const KEPT: usize = 30;
 
-/// A longer line is remembered with its beginning only.
+/// Of a longer line, in bytes, the beginning is remembered.
 const LONGEST: usize = 2_000;
 
 /// Beyond so many, a step's annotations are counted only.
@@ -41,6 +44,26 @@ enum Head {
     Over,
 }
 
+/// A line as it is shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown<'t> {
+    indent: usize,
+    word: &'static str,
+    colon: &'static str,
+    text: &'t str,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for _ in 0..self.indent {
+            f.write_str("  ")?;
+        }
+        f.write_str(self.word)?;
+        f.write_str(self.colon)?;
+        f.write_str(self.text)
+    }
+}
+
 impl StepLog {
     /// The log of a step that begins.
     pub(super) fn new(name: &str) -> StepLog {
@@ -48,7 +71,7 @@ impl StepLog {
     }
 
     /// Takes a line; gives it as it is shown, with its group's indent, unless it is a mark that shows nothing.
-    pub(super) fn hear(&mut self, text: &str) -> Option<String> {
+    pub(super) fn hear<'t>(&mut self, text: &'t str) -> Option<Shown<'t>> {
         let is_head = match (self.head, text) {
             (Head::Expected, _) if text.starts_with("##[group]Run ") => {
                 self.head = Head::Inside;
@@ -66,13 +89,14 @@ impl StepLog {
         };
         if is_head && self.command.len() < SCRIPT {
             let line = text.strip_prefix("##[group]Run ").unwrap_or(text);
-            self.command.push(line.chars().take(LONGEST).collect());
+            self.command.push(start(line).to_owned());
         }
-        let indent = "  ".repeat(self.depth.min(8));
+        let indent = self.depth.min(8);
+        let shown = |word, colon, text| Some(Shown { indent, word, colon, text });
         let shown = match mark(text) {
             Some(("group", title)) => {
                 self.depth += 1;
-                format!("{indent}> {title}")
+                shown("> ", "", title)
             }
             Some(("endgroup", _)) => {
                 self.depth = self.depth.saturating_sub(1);
@@ -80,18 +104,24 @@ impl StepLog {
             }
             // They come a second time, as annotations with their places.
             Some(("error" | "warning" | "notice", _)) => return None,
-            Some(("command", command)) => format!("{indent}$ {command}"),
-            Some((word, rest)) => format!("{indent}{word}: {rest}"),
-            None => format!("{indent}{text}"),
+            Some(("command", command)) => shown("$ ", "", command),
+            Some((word, rest)) => shown(word, ": ", rest),
+            None => shown("", "", text),
         };
-        if !is_head {
+        if let Some(shown) = shown.filter(|_| !is_head) {
             self.lines += 1;
-            self.tail.push_back(shown.chars().take(LONGEST).collect());
-            if self.tail.len() > KEPT {
-                self.tail.pop_front();
-            }
+            self.remember(shown);
         }
-        Some(shown)
+        shown
+    }
+
+    /// Keeps a line with the last ones, in the memory of the one that is forgotten for it.
+    fn remember(&mut self, shown: Shown<'_>) {
+        let mut line = if self.tail.len() < KEPT { None } else { self.tail.pop_front() }.unwrap_or_default();
+        line.clear();
+        // A String never refuses.
+        let _infallible = write!(line, "{}", Shown { text: start(shown.text), ..shown });
+        self.tail.push_back(line);
     }
 
     /// The script or the action that the log began with.
@@ -163,6 +193,11 @@ pub(super) fn words(annotation: &Annotation) -> String {
     format!("{level}: {place}{title}{}", annotation.message)
 }
 
+/// The beginning of a line, as much as is remembered of it.
+fn start(line: &str) -> &str {
+    &line[..line.floor_char_boundary(LONGEST)]
+}
+
 /// A mark of the runner: `##[word]rest`.
 fn mark(text: &str) -> Option<(&'static str, &str)> {
     let (word, rest) = text.strip_prefix("##[")?.split_once(']')?;
@@ -189,7 +224,8 @@ mod tests {
             "##[endgroup]",
             "##[unknown]stays",
         ];
-        let shown: Vec<String> = lines.into_iter().filter_map(|line| log.hear(line)).collect();
+        let shown: Vec<String> =
+            lines.into_iter().filter_map(|line| Some(log.hear(line)?.to_string())).collect();
         let body = ["one", "> Compile", "  cc a.c", "##[unknown]stays"];
         assert_eq!(shown[..3], ["> Run make", "  make", "  shell: bash -e {0}"]);
         assert_eq!(shown[3..], body);
@@ -201,7 +237,7 @@ mod tests {
     fn remembers_the_last_lines_only() {
         let mut log = StepLog::new("x");
         for number in 0..TAIL + 5 {
-            log.hear(&number.to_string());
+            let _shown = log.hear(&number.to_string());
         }
         let lines = log.last_lines();
         assert_eq!(lines[0], "... 5 lines before these; --verbose shows all");
