@@ -73,7 +73,21 @@ impl Job<'_> {
             return self.pretend(current).await;
         }
         if let Some(native) = self.native(&uses.uses.value) {
-            return self.run_native(native, &uses.uses.value, &given, current).await;
+            let own = self.request.github.get("repository").map(|name| name.to_text().to_string());
+            let Some(lacks) = native.cannot(&given, &own.unwrap_or_default()) else {
+                return self.run_native(native, &uses.uses.value, &given, current).await;
+            };
+            let name = written(&uses.uses.value);
+            let line = format!("The built-in {native} {lacks}: {name} itself is used");
+            self.log.line(step, &line).await;
+            let loaded = self.loaded_late(frame, &uses.uses.value, current).await.map_err(|error| {
+                let message = format!(
+                    "the built-in {native} {lacks}, and {name} itself cannot be had: {}",
+                    error.message
+                );
+                error.with_message(message)
+            })?;
+            return self.run_loaded(frame, &loaded, &given, current).await;
         }
         if let Uses::Docker { image } = &uses.uses.value {
             return Box::pin(self.run_image_step(image, &given, current)).await;
@@ -95,6 +109,26 @@ impl Job<'_> {
             | Uses::SelfRepository { .. }
             | Uses::Docker { .. } => None,
         }
+    }
+
+    /// The same for an action that a built-in one was thought to stand for when the job was set up.
+    async fn loaded_late(
+        &mut self,
+        frame: &Frame,
+        uses: &Uses,
+        current: &Current,
+    ) -> Result<Loaded, RunnerError> {
+        let key = prepare::key(uses, frame.root.as_deref());
+        if let Some(loaded) = self.loaded.get(&key) {
+            return Ok(loaded.clone());
+        }
+        let fetched = self.fetch_action(uses, frame.root.as_deref(), Some(current.index)).await?;
+        let Some(loaded) = fetched else {
+            let message = format!("uses: {} is no action of a repository", written(uses));
+            return Err(RunnerError::new(ErrorKind::ActionMissing, message));
+        };
+        self.loaded.insert(key, loaded.clone());
+        Ok(loaded)
     }
 
     /// The manifest of an action: of one that was fetched when the job was set up, or of one of the workspace.

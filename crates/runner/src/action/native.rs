@@ -101,6 +101,33 @@ impl Native {
         }
     }
 
+    /// What these inputs ask for that only the real action does; none when there is nothing. `own` is the name of the
+    /// run's own repository.
+    pub(super) fn cannot(self, given: &BTreeMap<String, String>, own: &str) -> Option<String> {
+        let inputs = Inputs::of(given);
+        if let Some(name) = self.unsupported().iter().find(|name| inputs.text(name).is_some()) {
+            return Some(format!("has no input {name}"));
+        }
+        match self {
+            Native::Checkout => {
+                if let Some(other) = inputs.text("repository").filter(|name| !name.eq_ignore_ascii_case(own))
+                {
+                    return Some(format!("does not check out {other}"));
+                }
+                let asked = |name: &&str| inputs.text(name).is_some_and(|value| !is_false(value));
+                ["submodules", "lfs"]
+                    .iter()
+                    .find(|name| asked(name))
+                    .map(|name| format!("does not do {name}"))
+            }
+            Native::UploadArtifact
+            | Native::DownloadArtifact
+            | Native::Cache
+            | Native::RestoreCache
+            | Native::SaveCache => None,
+        }
+    }
+
     /// Inputs that the real action has and this one cannot honour.
     fn unsupported(self) -> &'static [&'static str] {
         match self {
@@ -140,6 +167,10 @@ impl fmt::Display for Native {
 struct Inputs(BTreeMap<String, String>);
 
 impl Inputs {
+    fn of(given: &BTreeMap<String, String>) -> Inputs {
+        Inputs(given.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect())
+    }
+
     /// A text; empty counts as absent.
     fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
@@ -150,13 +181,17 @@ impl Inputs {
         match self.text(name) {
             None => Ok(default),
             Some("true" | "True" | "TRUE") => Ok(true),
-            Some("false" | "False" | "FALSE") => Ok(false),
+            Some(text) if is_false(text) => Ok(false),
             Some(other) => Err(RunnerError::new(
                 ErrorKind::ActionInput,
                 format!("the input {name} must be true or false, and is {other:?}"),
             )),
         }
     }
+}
+
+fn is_false(text: &str) -> bool {
+    matches!(text, "false" | "False" | "FALSE")
 }
 
 impl Job<'_> {
@@ -172,16 +207,10 @@ impl Job<'_> {
             "The built-in {native} is used in place of {uses} (--no-native-actions runs the real one)"
         );
         self.log.line(step, &line).await;
-        let inputs = Inputs(given.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect());
-        for name in inputs.0.keys() {
-            if native.unsupported().contains(&name.as_str()) && inputs.text(name).is_some() {
-                return Err(RunnerError::new(
-                    ErrorKind::ActionInput,
-                    format!("the input {name} is not supported yet"),
-                )
-                .with_help("remove it, or do that part in a run step"));
-            }
-            if !native.inputs().contains(&name.as_str()) {
+        let inputs = Inputs::of(given);
+        for name in inputs.0.keys().map(String::as_str) {
+            // Without a value it asks for nothing.
+            if !native.inputs().contains(&name) && !native.unsupported().contains(&name) {
                 let warning = unexpected(name, native.inputs());
                 let step = Some(current.index);
                 self.log.annotate(Annotation { step, ..Annotation::new(Level::Warning, warning) }).await;

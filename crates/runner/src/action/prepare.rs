@@ -63,7 +63,7 @@ impl Job<'_> {
     }
 
     /// Fetches one action; `None` when it is none that is fetched.
-    async fn fetch_action(
+    pub(super) async fn fetch_action(
         &mut self,
         uses: &Uses,
         root: Option<&Path>,

@@ -76,7 +76,5 @@ async fn says_why_it_cannot() {
         assert!(errors[0].starts_with(".github/workflows/test.yml:6:"), "{errors:?}");
     };
     check("ref: nowhere", "[SW0506] there is no commit, branch or tag \"nowhere\"").await;
-    check("repository: you/other", "[SW0504] checking out you/other is not supported yet").await;
-    check("submodules: true", "[SW0511] the input submodules is not supported yet").await;
     check("path: ../up", "[SW0511] ../up leads out of the workspace").await;
 }

@@ -2,6 +2,7 @@
 
 mod bad;
 mod breaks;
+mod builtin;
 mod caches;
 mod calls;
 mod engine;

@@ -34,7 +34,6 @@ const SETTINGS: [&str; 12] = [
 
 impl Job<'_> {
     pub(super) async fn checkout(&mut self, inputs: &Inputs, current: &Current) -> Result<Came, RunnerError> {
-        self.refuse_others(inputs, current)?;
         let to = match inputs.text("path") {
             Some(path) => super::super::normal(&self.folders.workspace, path)?,
             None => self.folders.workspace.clone(),
@@ -95,29 +94,6 @@ impl Job<'_> {
         ]
         .into();
         Ok(Came { outcome: Conclusion::Success, exit_code: None, outputs })
-    }
-
-    fn refuse_others(&self, inputs: &Inputs, current: &Current) -> Result<(), RunnerError> {
-        let own = github_text(current, "repository");
-        if let Some(repository) = inputs.text("repository").filter(|name| !name.eq_ignore_ascii_case(&own)) {
-            return Err(RunnerError::new(
-                ErrorKind::ActionUnsupported,
-                format!(
-                    "checking out {repository} is not supported yet; only the repository of the run itself is"
-                ),
-            )
-            .with_help("remove repository:, or fetch it in a run step with git"));
-        }
-        for name in ["submodules", "lfs"] {
-            if inputs.text(name).is_some_and(|value| value != "false") {
-                return Err(RunnerError::new(
-                    ErrorKind::ActionInput,
-                    format!("the input {name} is not supported yet"),
-                )
-                .with_help("remove it, or do that part in a run step"));
-            }
-        }
-        Ok(())
     }
 
     /// The local branch to stand on: that of the run, when its own commit is checked out.
