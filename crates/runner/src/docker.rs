@@ -53,10 +53,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::Path,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -69,7 +66,6 @@ pub struct DockerExecutor {
     patience: Patience,
     engine: OnceCell<Engine>,
     places: Mutex<BTreeMap<String, Arc<Place>>>,
-    steps: AtomicU64,
     externals: Externals,
 }
 
@@ -83,7 +79,6 @@ impl DockerExecutor {
             patience,
             engine: OnceCell::new(),
             places: Mutex::default(),
-            steps: AtomicU64::new(0),
         }
     }
 
@@ -162,10 +157,29 @@ impl DockerExecutor {
 
     /// The files of a program of a step, which every user of its container may use.
     fn step_files(&self, folders: &Folders, script: Option<&Script>) -> Result<StepFiles, RunnerError> {
-        let number = self.steps.fetch_add(1, Ordering::Relaxed);
-        let files = StepFiles::create(&prepare::files_folder(folders), number, script)?;
+        let files = self.host.step_files(&prepare::files_folder(folders), script)?;
         files.open_to_all()?;
         Ok(files)
+    }
+
+    /// Runs a program in the container of its job, or on the machine where the job has none or the program belongs there.
+    async fn start(
+        &self,
+        program: &Program,
+        ends: Ends,
+        stop: &CancellationToken,
+    ) -> Result<Finished, RunnerError> {
+        let place = self.place(&program.job).filter(|_| program.place == ProgramPlace::Job);
+        let inside = place.as_ref().and_then(|place| Some((place, place.container.as_ref()?)));
+        let Some((place, container)) = inside else {
+            return match ends {
+                Ends::Pipe(output) => self.host.run(program, output, stop).await,
+                Ends::Terminal(terminal) => self.host.interact(program, terminal, stop).await,
+            };
+        };
+        let files = self.step_files(&program.folders, program.script.as_ref())?;
+        let run = place.exec(container, program, &files, &self.patience, ends, stop);
+        files.around(Box::pin(run)).await
     }
 
     /// Removes containers first, then folders. What cannot be removed from the engine keeps its record.
@@ -186,6 +200,13 @@ impl DockerExecutor {
         }
         swept.and(closed)
     }
+}
+
+/// What the far ends of a program are: of its output, or of its terminal.
+#[derive(Debug)]
+enum Ends {
+    Pipe(mpsc::Sender<Chunk>),
+    Terminal(Terminal),
 }
 
 impl Executor for DockerExecutor {
@@ -262,18 +283,7 @@ impl Executor for DockerExecutor {
         output: mpsc::Sender<Chunk>,
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<Finished, RunnerError>> {
-        Box::pin(async move {
-            let place = self.place(&program.job).filter(|_| program.place == ProgramPlace::Job);
-            let Some((place, container)) =
-                place.as_ref().and_then(|place| Some((place, place.container.as_ref()?)))
-            else {
-                return self.host.run(program, output, stop).await;
-            };
-            let files = self.step_files(&program.folders, program.script.as_ref())?;
-            let run = place.exec(container, program, &files, &self.patience, output, stop);
-            let ending = Box::pin(run).await?;
-            Ok(Finished { ending, files: files.collect()? })
-        })
+        Box::pin(self.start(program, Ends::Pipe(output), stop))
     }
 
     fn network<'a>(
@@ -327,8 +337,7 @@ impl Executor for DockerExecutor {
             make_open_folder(&prepare::files_folder(&container.folders))?;
             let files = self.step_files(&container.folders, None)?;
             let run = own::run(&place, container, &files, &self.patience, output, stop);
-            let ending = Box::pin(run).await?;
-            Ok(Finished { ending, files: files.collect()? })
+            files.around(Box::pin(run)).await
         })
     }
 
@@ -338,18 +347,7 @@ impl Executor for DockerExecutor {
         terminal: Terminal,
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<Finished, RunnerError>> {
-        Box::pin(async move {
-            let place = self.place(&program.job).filter(|_| program.place == ProgramPlace::Job);
-            let Some((place, container)) =
-                place.as_ref().and_then(|place| Some((place, place.container.as_ref()?)))
-            else {
-                return self.host.interact(program, terminal, stop).await;
-            };
-            let files = self.step_files(&program.folders, program.script.as_ref())?;
-            let run = place.interact(container, program, &files, &self.patience, terminal, stop);
-            let ending = Box::pin(run).await?;
-            Ok(Finished { ending, files: files.collect()? })
-        })
+        Box::pin(self.start(program, Ends::Terminal(terminal), stop))
     }
 
     fn may_follow_links(&self, job: &JobIdentity) -> bool {

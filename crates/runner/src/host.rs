@@ -2,39 +2,35 @@
 
 mod files;
 mod output;
+mod program;
+mod remove;
 mod terminal;
 mod tools;
 
 use crate::{
     error::{ErrorKind, RunnerError},
     executor::{
-        BoxFuture, Chunk, Ending, Executor, Finished, Folders, JobIdentity, Patience, Program, ProgramPlace,
+        BoxFuture, Chunk, Executor, Finished, Folders, JobIdentity, Patience, Program, ProgramPlace, Script,
         Terminal, no_containers,
     },
     place::{Opened, Wants},
-    process::{OrphanRecord, Scope, TRACKING_ENV, end_tree, forks, kill_now},
+    process::{OrphanRecord, Scope, end_tree, forks},
     sandbox::{Sandbox, Session},
 };
 pub(crate) use files::StepFiles;
+pub(crate) use program::find_program;
+use remove::remove_tree;
 use rustix::process::{Pid, Signal};
 use std::{
     collections::BTreeMap,
-    fs, io,
-    os::{
-        fd::OwnedFd,
-        unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
-    },
+    fs,
     path::{Path, PathBuf},
-    process::Stdio,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
-use tokio::{
-    process::{Child, Command},
-    sync::mpsc,
-};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tools::Lease;
 
@@ -239,8 +235,7 @@ impl Executor for HostExecutor {
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<Finished, RunnerError>> {
         Box::pin(async move {
-            let number = self.steps.fetch_add(1, Ordering::Relaxed);
-            let files = StepFiles::create(&program.folders.root, number, program.script.as_ref())?;
+            let files = self.step_files(&program.folders.root, program.script.as_ref())?;
             let inside = self.inside(&program.job).filter(|_| program.place == ProgramPlace::Job);
             if let Some(inside) = &inside {
                 inside.touched.store(true, Ordering::Relaxed);
@@ -249,8 +244,7 @@ impl Executor for HostExecutor {
                 }
             }
             let session = inside.as_ref().map(|inside| &inside.session);
-            let ending = self.run_process(program, &files, session, output, stop).await?;
-            Ok(Finished { ending, files: files.collect()? })
+            files.around(self.run_process(program, &files, session, output, stop)).await
         })
     }
 
@@ -268,10 +262,8 @@ impl Executor for HostExecutor {
                 )
                 .with_help("stop at failed steps in a run without --isolate"));
             }
-            let number = self.steps.fetch_add(1, Ordering::Relaxed);
-            let files = StepFiles::create(&program.folders.root, number, program.script.as_ref())?;
-            let ending = self.run_on_terminal(program, &files, terminal, stop).await?;
-            Ok(Finished { ending, files: files.collect()? })
+            let files = self.step_files(&program.folders.root, program.script.as_ref())?;
+            files.around(self.run_on_terminal(program, &files, terminal, stop)).await
         })
     }
 
@@ -350,6 +342,11 @@ impl HostExecutor {
         OrphanRecord::note_engine(&self.records, job, address)
     }
 
+    /// The files of a program of a step, beside those of others in this folder.
+    pub(crate) fn step_files(&self, dir: &Path, script: Option<&Script>) -> Result<StepFiles, RunnerError> {
+        StepFiles::create(dir, self.steps.fetch_add(1, Ordering::Relaxed), script)
+    }
+
     /// The tool cache of a job and its number, taken when it is first asked for.
     fn lease(&self, job: &JobIdentity) -> Result<Option<(PathBuf, u32)>, RunnerError> {
         if self.sandbox.is_some() {
@@ -380,186 +377,5 @@ impl HostExecutor {
 
     fn inside(&self, job: &JobIdentity) -> Option<Arc<Inside>> {
         self.sessions().get(&job.folder).cloned()
-    }
-
-    /// Writes down the leader of a program's processes, and holds them until they are let go.
-    fn guard(&self, program: &Program, leader: Option<u32>) -> Result<KillOnDrop, RunnerError> {
-        let leader = leader.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        let record = OrphanRecord::of(&self.records, &program.job);
-        let mut guard = KillOnDrop {
-            scope: Scope { tracking: program.job.tracking.clone(), ..Scope::default() },
-            armed: true,
-        };
-        if let Some(leader) = leader.map(|pid| record.leader(pid)).transpose()?.flatten() {
-            guard.scope.not_before = leader.start;
-            guard.scope.leaders.push(leader);
-        }
-        Ok(guard)
-    }
-
-    async fn run_process(
-        &self,
-        program: &Program,
-        files: &StepFiles,
-        session: Option<&Session>,
-        output: mpsc::Sender<Chunk>,
-        stop: &CancellationToken,
-    ) -> Result<Ending, RunnerError> {
-        let (reader, writer) = io::pipe().map_err(|error| pipe_error(&error))?;
-        let mut child = spawn(program, files, session, writer)?;
-        // When this future is dropped half-way, or fails, nothing may go on by itself.
-        let mut guard = self.guard(program, child.id())?;
-        let exited = CancellationToken::new();
-        let pump = output::pump(OwnedFd::from(reader), output, exited.clone(), self.patience.drain)
-            .map_err(|error| pipe_error(&error))?;
-        let ending = tokio::select! {
-            // A program that has ended has ended, whatever is asked at the same moment.
-            biased;
-            status = child.wait() => {
-                let status = status.map_err(|error| RunnerError::new(
-                    ErrorKind::ProgramMissing,
-                    format!("cannot wait for {:?}: {error}", program.argv[0]),
-                ))?;
-                ending_of(status)
-            }
-            () = stop.cancelled() => {
-                let reap = async { child.wait().await };
-                let (stuck, _status) = tokio::join!(end_tree(&guard.scope, Signal::INT, &self.patience), reap);
-                if !stuck.is_empty() {
-                    tracing::warn!(job = program.job.folder, ?stuck, "processes of the step cannot be killed");
-                }
-                Ending::Stopped
-            }
-        };
-        // What it started in the background may live until the job ends.
-        guard.armed = false;
-        exited.cancel();
-        // The task only ends early when it panicked, and then the output is incomplete.
-        pump.await.map_err(|error| pipe_error(&io::Error::other(error)))?;
-        Ok(ending)
-    }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place where a step's process is started, in a group of its own"
-)]
-fn spawn(
-    program: &Program,
-    files: &StepFiles,
-    session: Option<&Session>,
-    writer: io::PipeWriter,
-) -> Result<Child, RunnerError> {
-    let name = program.argv.first().map(String::as_str).unwrap_or_default();
-    let path = program.env.get("PATH").map(String::as_str).unwrap_or_default();
-    if !program.directory.is_dir() {
-        return Err(RunnerError::new(
-            ErrorKind::ProgramMissing,
-            format!("the working directory {} does not exist", program.directory.display()),
-        )
-        .with_help(
-            "check working-directory, or check out the repository first with uses: actions/checkout@v4",
-        ));
-    }
-    let found = find_program(name, path, &program.directory).ok_or_else(|| {
-        let kind = if program.script.is_some() { ErrorKind::ShellMissing } else { ErrorKind::ProgramMissing };
-        RunnerError::new(kind, format!("{name:?} is not installed: it is in no folder of PATH={path}"))
-            .with_help(format!("install {name}, or choose another with shell: (bash, sh, python or a command line with {{0}})"))
-    })?;
-    let both = writer.try_clone().map_err(|error| pipe_error(&error))?;
-    let arguments = program.argv.iter().skip(1).map(|argument| match &files.script {
-        Some(script) => argument.replace("{0}", &script.to_string_lossy()),
-        None => argument.clone(),
-    });
-    let mut command = match session {
-        None => {
-            let mut command = Command::new(&found);
-            command.args(arguments).current_dir(&program.directory);
-            command
-        }
-        Some(session) => {
-            // Looked for again inside, where `PATH` may lead elsewhere.
-            let argv = std::iter::once(name.to_owned()).chain(arguments).collect();
-            let argv = session.enter(&program.directory, argv)?;
-            let mut command = Command::new(&argv[0]);
-            command.args(&argv[1..]).current_dir("/");
-            command
-        }
-    };
-    command
-        .env_clear()
-        .envs(&program.env)
-        .envs(files.env())
-        .env(TRACKING_ENV, &program.job.tracking)
-        .stdin(Stdio::null())
-        .stdout(writer)
-        .stderr(both)
-        .process_group(0);
-    command.spawn().map_err(|error| {
-        let failed = RunnerError::io("start", &found, error);
-        if failed.kind == ErrorKind::DiskFull { failed } else { failed.of_kind(ErrorKind::ProgramMissing) }
-    })
-}
-
-/// The first executable file of that name in the folders of `path`; a name with a slash is taken as it is.
-pub(crate) fn find_program(name: &str, path: &str, directory: &Path) -> Option<PathBuf> {
-    let is_program = |candidate: &PathBuf| {
-        fs::metadata(candidate).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-    };
-    if name.contains('/') {
-        return Some(directory.join(name)).filter(is_program);
-    }
-    path.split(':')
-        .filter(|dir| !dir.is_empty() && !name.is_empty())
-        .map(|dir| directory.join(dir).join(name))
-        .find(is_program)
-}
-
-/// How a process ended that nobody told to.
-fn ending_of(status: std::process::ExitStatus) -> Ending {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => Ending::Exited(code),
-        (None, signal) => Ending::Signalled(signal.unwrap_or_default()),
-    }
-}
-
-/// Kills what a program started when it is dropped while it is armed.
-struct KillOnDrop {
-    scope: Scope,
-    armed: bool,
-}
-
-impl Drop for KillOnDrop {
-    fn drop(&mut self) {
-        if self.armed {
-            kill_now(&self.scope);
-        }
-    }
-}
-
-fn pipe_error(error: &io::Error) -> RunnerError {
-    RunnerError::new(ErrorKind::Folder, format!("cannot read the output of a step: {error}"))
-}
-
-/// Removes a folder with everything in it, also where a step took the right to write from its own folders.
-fn remove_tree(root: &Path) -> Result<(), RunnerError> {
-    match fs::remove_dir_all(root) {
-        Ok(()) => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        // Tried again below.
-        Err(_) => {}
-    }
-    make_writable(root);
-    fs::remove_dir_all(root).map_err(|error| RunnerError::io("remove", root, error))
-}
-
-fn make_writable(dir: &Path) {
-    // Whatever cannot be changed here makes the removal fail, which is reported.
-    let _ = fs::set_permissions(dir, fs::Permissions::from_mode(0o700));
-    let Ok(entries) = fs::read_dir(dir) else { return };
-    for entry in entries.flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            make_writable(&entry.path());
-        }
     }
 }

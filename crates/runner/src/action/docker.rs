@@ -80,12 +80,9 @@ impl Job<'_> {
         if docker.pre_entrypoint.is_some() {
             self.warn_of_pre(loaded, current).await;
         }
-        let image = self.image_of(loaded, docker, current).await?;
         let input = || inputs.get("entrypoint").map(|value| value.to_text().to_string());
         let entrypoint = docker.entrypoint.as_ref().map(|entrypoint| entrypoint.value.clone());
-        let main = DockerPart::new(loaded, docker, &image, entrypoint.or_else(input), inputs);
-        self.add_docker_post(loaded, docker, &image, inputs, current);
-        self.run_docker_part(&main, current).await
+        self.begin_docker(loaded, docker, entrypoint.or_else(input), inputs, current).await
     }
 
     /// Runs what a Docker action wants to run before the first step.
@@ -100,35 +97,27 @@ impl Job<'_> {
         if !docker.pre_if.eval(&scope).map_err(|found| expression(&found))? {
             return Ok(Came::of(Conclusion::Skipped));
         }
-        let image = self.image_of(loaded, docker, current).await?;
         let entrypoint = docker.pre_entrypoint.as_ref().map(|entrypoint| entrypoint.value.clone());
-        let pre = DockerPart::new(loaded, docker, &image, entrypoint, inputs);
-        self.add_docker_post(loaded, docker, &image, inputs, current);
-        self.run_docker_part(&pre, current).await
+        self.begin_docker(loaded, docker, entrypoint, inputs, current).await
     }
 
-    fn add_docker_post(
+    /// Makes the image of an action ready, remembers its post part if it has one, and runs the part with this entrypoint.
+    async fn begin_docker(
         &mut self,
         loaded: &Loaded,
         docker: &Docker,
-        image: &str,
+        entrypoint: Option<String>,
         inputs: &Object,
         current: &Current,
-    ) {
+    ) -> Result<Came, RunnerError> {
+        let image = ImageSource::of_action(&docker.image.value, &loaded.dir, &self.folders.temp)?;
+        let image = self.prepare_image(&image, current).await?;
         if let Some(post) = &docker.post_entrypoint {
-            let part = DockerPart::new(loaded, docker, image, Some(post.value.clone()), inputs);
+            let part = DockerPart::new(loaded, docker, &image, Some(post.value.clone()), inputs);
             self.add_post(&loaded.uses, Part::Docker(Box::new(part)), &docker.post_if, current);
         }
-    }
-
-    async fn image_of(
-        &mut self,
-        loaded: &Loaded,
-        docker: &Docker,
-        current: &Current,
-    ) -> Result<String, RunnerError> {
-        let image = ImageSource::of_action(&docker.image.value, &loaded.dir, &self.folders.temp)?;
-        self.prepare_image(&image, current).await
+        let part = DockerPart::new(loaded, docker, &image, entrypoint, inputs);
+        self.run_docker_part(&part, current).await
     }
 
     /// Runs a part of a Docker action. The state that earlier parts saved is handed to it, and what it saves is kept.

@@ -1,6 +1,7 @@
 //! The place of one job that has containers: its network, its services, its own container.
 
 use super::{
+    Ends,
     engine::Engine,
     exec::{Exec, give_back},
     health,
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Part, RunnerError},
-    executor::{Chunk, Ending, Folders, JobIdentity, Patience, Program, SCRIPT_ENV, Terminal},
+    executor::{Chunk, Ending, Folders, JobIdentity, Patience, Program, SCRIPT_ENV},
     host::StepFiles,
     nodes::PlacedNode,
     place::{PathMap, Wants},
@@ -156,50 +157,33 @@ impl Place {
         program: &Program,
         files: &StepFiles,
         patience: &Patience,
-        output: mpsc::Sender<Chunk>,
+        ends: Ends,
         stop: &CancellationToken,
     ) -> Result<Ending, RunnerError> {
-        let (step, env, script) = self.surroundings(program, files);
-        let argv = program.argv.iter().map(|argument| match &script {
-            Some(script) => argument.replace("{0}", script),
-            None => argument.clone(),
-        });
+        let (step, mut env, script) = self.surroundings(program, files);
+        let argv = match (&ends, &script) {
+            (Ends::Pipe(_), Some(script)) => {
+                program.argv.iter().map(|argument| argument.replace("{0}", script)).collect()
+            }
+            (Ends::Pipe(_) | Ends::Terminal(_), _) => program.argv.clone(),
+        };
+        if let (Ends::Terminal(_), Some(script)) = (&ends, &script) {
+            env.insert(SCRIPT_ENV.to_owned(), script.clone());
+        }
         let exec = Exec {
             engine: &self.engine,
             container: &container.id,
-            argv: &argv.collect::<Vec<_>>(),
+            argv: &argv,
             directory: &program.directory,
             env: &env,
             step: &step,
             patience,
             is_script: script.is_some(),
         };
-        exec.run(output, stop).await
-    }
-
-    /// Runs a program with a terminal in the job's container.
-    pub(super) async fn interact(
-        &self,
-        container: &Started,
-        program: &Program,
-        files: &StepFiles,
-        patience: &Patience,
-        terminal: Terminal,
-        stop: &CancellationToken,
-    ) -> Result<Ending, RunnerError> {
-        let (step, mut env, script) = self.surroundings(program, files);
-        env.extend(script.map(|script| (SCRIPT_ENV.to_owned(), script)));
-        let exec = Exec {
-            engine: &self.engine,
-            container: &container.id,
-            argv: &program.argv,
-            directory: &program.directory,
-            env: &env,
-            step: &step,
-            patience,
-            is_script: false,
-        };
-        exec.interact(terminal, stop).await
+        match ends {
+            Ends::Pipe(output) => exec.run(output, stop).await,
+            Ends::Terminal(terminal) => exec.interact(terminal, stop).await,
+        }
     }
 
     /// The text that the processes of a program carry, its environment, and the path of its script, all as it sees them.

@@ -2,7 +2,7 @@
 
 use crate::{
     error::RunnerError,
-    executor::Script,
+    executor::{Ending, Finished, Script},
     filecommand::{CommandFiles, MAX_SUMMARY},
 };
 use rustix::fs::OFlags;
@@ -76,8 +76,17 @@ impl StepFiles {
         FILES.into_iter().map(|(_, name)| self.path(name))
     }
 
+    /// Waits for the program that they are for, and takes in what it left in them.
+    pub(crate) async fn around(
+        &self,
+        program: impl Future<Output = Result<Ending, RunnerError>>,
+    ) -> Result<Finished, RunnerError> {
+        let ending = program.await?;
+        Ok(Finished { ending, files: self.collect()? })
+    }
+
     /// What the step left in them; they are removed.
-    pub(crate) fn collect(&self) -> Result<CommandFiles, RunnerError> {
+    fn collect(&self) -> Result<CommandFiles, RunnerError> {
         let read = |name: &str, limit: usize| {
             let path = self.path(name);
             let bytes = read_at_most(&path, limit).map_err(|error| RunnerError::io("read", &path, error))?;

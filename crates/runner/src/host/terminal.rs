@@ -3,8 +3,8 @@
 use crate::{
     error::{ErrorKind, RunnerError},
     executor::{Chunk, Ending, Program, SCRIPT_ENV, Terminal},
-    host::{HostExecutor, ending_of, files::StepFiles, find_program},
-    process::{TRACKING_ENV, end_tree},
+    host::{HostExecutor, files::StepFiles, find_program},
+    process::TRACKING_ENV,
 };
 use pty_process::{Command, OwnedReadPty, OwnedWritePty, Size};
 use rustix::process::Signal;
@@ -44,22 +44,7 @@ impl HostExecutor {
         let (reader, writer) = pty.into_split();
         let mut shown = tokio::spawn(show(reader, output));
         let typed = tokio::spawn(type_in(writer, input, size));
-        let ending = tokio::select! {
-            biased;
-            status = child.wait() => {
-                let status = status.map_err(|error| no_terminal(&error.into()))?;
-                ending_of(status)
-            }
-            () = stop.cancelled() => {
-                let reap = async { child.wait().await };
-                let (stuck, _status) = tokio::join!(end_tree(&guard.scope, Signal::HUP, &self.patience), reap);
-                if !stuck.is_empty() {
-                    tracing::warn!(job = program.job.folder, ?stuck, "processes of the shell cannot be killed");
-                }
-                Ending::Stopped
-            }
-        };
-        guard.armed = false;
+        let ending = self.end_of(&mut child, program, &mut guard, Signal::HUP, stop).await?;
         typed.abort();
         // The rest comes at once, unless something that was left running keeps the terminal open.
         if tokio::time::timeout(self.patience.drain, &mut shown).await.is_err() {
