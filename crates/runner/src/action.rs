@@ -10,7 +10,7 @@ mod prepare;
 
 use crate::{
     error::{ErrorKind, RunnerError},
-    executor::{Program, ProgramPlace},
+    executor::{Program, ProgramPlace, Streams},
     job::{Frame, Job},
     listen::Hearing,
     report::{Annotation, Level},
@@ -173,6 +173,7 @@ impl Job<'_> {
             directory: self.folders.workspace.clone(),
             env: self.environment(&current.scope),
             place: ProgramPlace::Job,
+            streams: Streams::default(),
         };
         Ok(self.run_program(&program, current, Hearing::Step).await?.0)
     }

@@ -36,8 +36,8 @@ use crate::{
     containers::EngineSettings,
     error::RunnerError,
     executor::{
-        BoxFuture, Chunk, ContainerNetwork, Executor, Finished, Folders, JobIdentity, Patience, Program,
-        ProgramPlace, Script, Terminal,
+        BoxFuture, Chunk, ContainerNetwork, Executor, Finished, Folders, Hands, JobIdentity, Patience,
+        Program, ProgramPlace, Script, Terminal,
     },
     host::{HostExecutor, StepFiles},
     nodes::{MachineNode, PlacedNode},
@@ -51,6 +51,7 @@ use pull::Wanted;
 use std::{
     collections::BTreeMap,
     fs,
+    net::TcpListener,
     os::unix::fs::PermissionsExt as _,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -350,8 +351,12 @@ impl Executor for DockerExecutor {
         Box::pin(self.start(program, Ends::Terminal(terminal), stop))
     }
 
-    fn may_follow_links(&self, job: &JobIdentity) -> bool {
-        self.host.may_follow_links(job)
+    fn hands(&self, job: &JobIdentity) -> Hands {
+        self.host.hands(job)
+    }
+
+    fn door<'a>(&'a self, job: &'a JobIdentity) -> BoxFuture<'a, Result<Option<TcpListener>, RunnerError>> {
+        self.host.door(job)
     }
 
     fn before_own_work(&self, job: &JobIdentity) -> Result<(), RunnerError> {

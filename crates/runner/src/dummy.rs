@@ -41,6 +41,7 @@ impl Executor for DummyExecutor {
             temp: root.join("temp"),
             tools: PathBuf::from("/dummy/_tools"),
             workflow: root.clone(),
+            scratch: root.join("scratch"),
             actions: root.join("actions"),
             root,
         }

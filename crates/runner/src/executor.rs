@@ -8,10 +8,12 @@ use crate::{
 };
 use std::{
     collections::BTreeMap,
+    fs::File,
     future::Future,
-    net::IpAddr,
+    net::{IpAddr, TcpListener},
     path::{Path, PathBuf},
     pin::Pin,
+    sync::Arc,
     time::Duration,
 };
 use tokio::sync::{mpsc, watch};
@@ -130,13 +132,12 @@ pub trait Executor: Send + Sync {
         })
     }
 
-    /// Whether the runner's own work on the files of a job may go through links to folders, which may lead anywhere.
-    fn may_follow_links(&self, _job: &JobIdentity) -> bool {
-        true
+    /// Who does the runner's own work on the files of a job, which is what most built-in actions are.
+    fn hands(&self, _job: &JobIdentity) -> Hands {
+        Hands::Runner
     }
 
-    /// Asks whether the runner itself may read and write the folders of a job, as the actions that it carries out by
-    /// itself do.
+    /// Asks whether the runner itself may write to the workspace of a job, as its checkout does.
     fn before_own_work(&self, _job: &JobIdentity) -> Result<(), RunnerError> {
         Ok(())
     }
@@ -144,6 +145,12 @@ pub trait Executor: Send + Sync {
     /// Makes what the runner itself has put into the workspace the job's.
     fn after_own_work(&self, _job: &JobIdentity, _folders: &Folders) -> Result<(), RunnerError> {
         Ok(())
+    }
+
+    /// A listener of this machine's that the programs of a job reach on their loopback device; `None` where that is the one
+    /// of this machine, or where they reach this machine by their [`network`](Executor::network).
+    fn door<'a>(&'a self, _job: &'a JobIdentity) -> BoxFuture<'a, Result<Option<TcpListener>, RunnerError>> {
+        Box::pin(async { Ok(None) })
     }
 
     /// Ends what the job left running and removes its folders and containers. What is to be told goes to `output`.
@@ -190,6 +197,8 @@ pub struct Folders {
     pub workflow: PathBuf,
     /// `RUNNER_TOOL_CACHE`; outlives the job unless it is isolated, and is its own meanwhile.
     pub tools: PathBuf,
+    /// Where the runner puts files of its own meanwhile, which an isolated job does not see. It is not made before it is used.
+    pub scratch: PathBuf,
     /// Where the actions of other repositories lie. An isolated job can only read it, so that it cannot put a link in the
     /// way of an action that is fetched late.
     pub actions: PathBuf,
@@ -212,6 +221,41 @@ pub struct Program {
     pub env: BTreeMap<String, String>,
     /// Where it runs.
     pub place: ProgramPlace,
+    /// What its standard input and output are.
+    pub streams: Streams,
+}
+
+/// Files for the standard input and output of a program of the runner's. Without them the one is empty, and the other goes
+/// where the errors go.
+#[derive(Clone, Debug, Default)]
+pub struct Streams {
+    /// What it reads.
+    pub input: Option<Arc<File>>,
+    /// Where it writes.
+    pub output: Option<Arc<File>>,
+}
+
+impl PartialEq for Streams {
+    /// Whether they are the very same open files.
+    fn eq(&self, other: &Streams) -> bool {
+        let same = |one: &Option<Arc<File>>, other: &Option<Arc<File>>| match (one, other) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        same(&self.input, &other.input) && same(&self.output, &other.output)
+    }
+}
+
+impl Eq for Streams {}
+
+/// Who does the runner's own work on the files of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hands {
+    /// The runner. Steps have the same rights on this machine.
+    Runner,
+    /// A helper at [`ProgramPlace::Helper`], since the job has other rights than the runner.
+    Helper,
 }
 
 /// Where a program of a job runs.
@@ -223,6 +267,9 @@ pub enum ProgramPlace {
     /// On this machine in any case, even where jobs are isolated from it: helpers of the runner, such as git for a
     /// checkout, with paths of this machine.
     Machine,
+    /// In the file system of the job, with the job's rights: a helper of the runner for the files there. Its arguments are those
+    /// of the work, without a program.
+    Helper,
 }
 
 /// A script file.

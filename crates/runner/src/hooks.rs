@@ -9,7 +9,7 @@ use crate::{
     context::Hooks,
     env::{self, Base},
     error::{ErrorKind, RunnerError},
-    executor::{Ending, Program, ProgramPlace},
+    executor::{Ending, Program, ProgramPlace, Streams},
     host::find_program,
     job::{Frame, Job},
     listen::{Hearing, take_files},
@@ -105,6 +105,7 @@ impl Job<'_> {
             directory: self.folders.workspace.clone(),
             env,
             place: ProgramPlace::Machine,
+            streams: Streams::default(),
         };
         let current = Current {
             index,

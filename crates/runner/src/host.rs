@@ -10,8 +10,8 @@ mod tools;
 use crate::{
     error::{ErrorKind, RunnerError},
     executor::{
-        BoxFuture, Chunk, Executor, Finished, Folders, JobIdentity, Patience, Program, ProgramPlace, Script,
-        Terminal, no_containers,
+        BoxFuture, Chunk, Executor, Finished, Folders, Hands, JobIdentity, Patience, Program, ProgramPlace,
+        Script, Terminal, no_containers,
     },
     place::{Opened, Wants},
     process::{OrphanRecord, Scope, end_tree, forks},
@@ -19,11 +19,12 @@ use crate::{
 };
 pub(crate) use files::StepFiles;
 pub(crate) use program::find_program;
-use remove::remove_tree;
+use remove::{remove_folders, remove_tree};
 use rustix::process::{Pid, Signal};
 use std::{
     collections::BTreeMap,
     fs,
+    net::TcpListener,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -52,7 +53,8 @@ pub struct HostExecutor {
     tools: PathBuf,
     /// The folder of the folders of jobs that have the same paths in later runs.
     places: Option<PathBuf>,
-    /// The tool caches that jobs have, which nobody else has meanwhile. An isolated job has one in its own folder.
+    /// The tool caches that jobs have, which nobody else has meanwhile. An isolated job has one in its own folder, and of these
+    /// only the number.
     leases: Mutex<BTreeMap<String, Lease>>,
     /// What is known of each open job.
     opened: Mutex<BTreeMap<String, OpenJob>>,
@@ -115,7 +117,7 @@ impl HostExecutor {
         self.tools.with_file_name(if name.starts_with('_') { "_externals" } else { "externals" })
     }
 
-    /// Lets jobs that are not isolated work in `places/0`, `places/1` and so on, the first that is free, so that a later run
+    /// Lets jobs work in `places/0`, `places/1` and so on, the first that is free, so that a later run
     /// has the same paths. The folder is for those alone who share the folder of tool caches, which is to be set before. What
     /// killed ones left in it is removed; their processes must be gone.
     ///
@@ -163,17 +165,22 @@ impl Executor for HostExecutor {
             (Some(places), Some((_, number))) => places.join(number.to_string()),
             (None, _) | (_, None) => self.work.join(&job.folder),
         };
-        let leased = leased.map(|(path, _)| path);
-        let actions = match &self.sandbox {
-            None => root.join("actions"),
-            Some(_) => self.work.join(format!("{}.actions", job.folder)),
+        let (tools, beside) = match &self.sandbox {
+            None => (leased.map(|(path, _)| path), None),
+            // A tool cache that other jobs use would let an isolated job change what they run.
+            Some(_) => (None, Some(&root)),
+        };
+        let place = |name: &str| match beside {
+            None => root.join(name),
+            Some(root) => tools::beside(root, name),
         };
         Folders {
-            actions,
+            actions: place("actions"),
+            scratch: place("scratch"),
             workspace: root.join("workspace"),
             home: root.join("home"),
             temp: root.join("temp"),
-            tools: leased.unwrap_or_else(|| root.join("tools")),
+            tools: tools.unwrap_or_else(|| root.join("tools")),
             workflow: root.clone(),
             root,
         }
@@ -198,8 +205,7 @@ impl Executor for HostExecutor {
             self.lease(job)?;
             let folders = self.folders(job);
             // What a killed server left of an earlier attempt of the same name.
-            remove_tree(&folders.root)?;
-            remove_tree(&folders.actions)?;
+            remove_folders(&folders)?;
             for dir in [&folders.workspace, &folders.home, &folders.temp, &folders.tools] {
                 fs::create_dir_all(dir).map_err(|error| RunnerError::io("make", dir, error))?;
             }
@@ -236,8 +242,8 @@ impl Executor for HostExecutor {
     ) -> BoxFuture<'a, Result<Finished, RunnerError>> {
         Box::pin(async move {
             let files = self.step_files(&program.folders.root, program.script.as_ref())?;
-            let inside = self.inside(&program.job).filter(|_| program.place == ProgramPlace::Job);
-            if let Some(inside) = &inside {
+            let inside = self.inside(&program.job).filter(|_| program.place != ProgramPlace::Machine);
+            if let Some(inside) = inside.as_ref().filter(|_| program.place == ProgramPlace::Job) {
                 inside.touched.store(true, Ordering::Relaxed);
                 for file in files.command_files() {
                     inside.session.give(&file)?;
@@ -267,17 +273,26 @@ impl Executor for HostExecutor {
         })
     }
 
-    fn may_follow_links(&self, job: &JobIdentity) -> bool {
-        // The repository that an isolated job has checked out may hold a link to what only the runner may read.
-        self.inside(job).is_none()
+    fn hands(&self, job: &JobIdentity) -> Hands {
+        // An isolated job may have put a link in the way to what only the runner may read or write.
+        self.inside(job).map_or(Hands::Runner, |_| Hands::Helper)
+    }
+
+    fn door<'a>(&'a self, job: &'a JobIdentity) -> BoxFuture<'a, Result<Option<TcpListener>, RunnerError>> {
+        Box::pin(async move {
+            match self.inside(job) {
+                Some(inside) => inside.session.door().await,
+                None => Ok(None),
+            }
+        })
     }
 
     fn before_own_work(&self, job: &JobIdentity) -> Result<(), RunnerError> {
         match self.inside(job) {
             Some(inside) if inside.touched.load(Ordering::Relaxed) => Err(RunnerError::new(
                 ErrorKind::Isolation,
-                "in an isolated job the runner touches no files once a step has run a program, since that program may \
-                 have put links in its way",
+                "the repository cannot be checked out once a step of an isolated job has run a program, since that program \
+                 may have put links in the runner's way",
             )
             .with_help("move this step before the first one with `run`, or do its work in a `run` step")),
             Some(_) | None => Ok(()),
@@ -313,8 +328,8 @@ impl Executor for HostExecutor {
             if let Some(inside) = inside.and_then(Arc::into_inner) {
                 inside.session.end().await?;
             }
-            let (root, actions) = (folders.root.clone(), folders.actions.clone());
-            let removed = tokio::task::spawn_blocking(move || remove_tree(&root).and(remove_tree(&actions)));
+            let folders = folders.clone();
+            let removed = tokio::task::spawn_blocking(move || remove_folders(&folders));
             removed.await.map_err(|error| {
                 RunnerError::new(ErrorKind::Folder, format!("removing stopped: {error}"))
             })??;
@@ -349,8 +364,8 @@ impl HostExecutor {
 
     /// The tool cache of a job and its number, taken when it is first asked for.
     fn lease(&self, job: &JobIdentity) -> Result<Option<(PathBuf, u32)>, RunnerError> {
-        if self.sandbox.is_some() {
-            // One that other jobs use would let an isolated job change what they run.
+        if self.sandbox.is_some() && self.places.is_none() {
+            // It is only wanted for the number of its place.
             return Ok(None);
         }
         let mut leases = self.leases();

@@ -142,8 +142,8 @@ pub(crate) struct Job<'a> {
     /// What is looked for in the output of steps.
     pub(crate) matchers: Matchers,
     pub(crate) stop: Stop,
-    /// How many artifacts it has packed.
-    pub(crate) uploads: usize,
+    /// How many files the runner has made for itself, by all copies of the job.
+    pub(crate) scratch: Arc<AtomicU64>,
     /// How its actions reach the services.
     pub(crate) services: ServiceAccess,
     /// How its containers do, once somebody has asked.
@@ -233,7 +233,7 @@ impl<'a> Job<'a> {
             told_of_node: false,
             stop,
             matchers: Matchers::default(),
-            uploads: 0,
+            scratch: Arc::default(),
             services: ServiceAccess::default(),
             services_inside: None,
             next_step: 0,
@@ -269,7 +269,7 @@ impl<'a> Job<'a> {
             told_of_node: self.told_of_node,
             stop: self.stop.of_step(token),
             matchers: self.matchers.clone(),
-            uploads: self.uploads,
+            scratch: self.scratch.clone(),
             services: self.services.clone(),
             services_inside: self.services_inside.clone(),
             next_step: self.next_step,

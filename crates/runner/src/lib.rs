@@ -54,6 +54,7 @@ mod shell;
 mod steps;
 mod stop;
 mod wants;
+mod work;
 
 pub use artifacts::{Artifact, ArtifactError, ArtifactFolder, Artifacts, NewArtifact};
 pub use breakpoint::{Break, Breaks, Broken, Decision, Request};
@@ -65,8 +66,8 @@ pub use drive::drive;
 pub use dummy::DummyExecutor;
 pub use error::{ErrorKind, Part, RunnerError};
 pub use executor::{
-    BoxFuture, Chunk, ContainerNetwork, Ending, Executor, Finished, Folders, JobIdentity, Patience, Program,
-    ProgramPlace, SCRIPT_ENV, Script, Terminal,
+    BoxFuture, Chunk, ContainerNetwork, Ending, Executor, Finished, Folders, Hands, JobIdentity, Patience,
+    Program, ProgramPlace, SCRIPT_ENV, Script, Streams, Terminal,
 };
 pub use filecommand::CommandFiles;
 pub use groups::{Groups, Membership};
@@ -79,5 +80,5 @@ pub use platform::{Platform, Platforms};
 pub use process::reap_orphans;
 pub use remote::ActionStore;
 pub use report::{Annotation, BreakNews, Level, Report, ReportKind};
-pub use services::{CachePlace, CacheRefusal, FoundCache, JobServices, ServiceAccess};
+pub use services::{CachePlace, CacheRefusal, Door, FoundCache, JobServices, ServiceAccess};
 pub use stop::Cancel;

@@ -5,6 +5,7 @@
 
 mod unpack;
 
+pub(crate) use unpack::unpack_file;
 pub use unpack::{UnpackLimits, unpack};
 
 use crate::error::{ErrorKind, RunnerError};
@@ -39,8 +40,20 @@ pub struct Packed {
 /// Writes an archive with `files` (path in the archive, path on disk) to `to`: sorted, with permissions 755 or 644, no
 /// owner and no times. Symbolic links stay links. `level` is 0 for no compression, to 9.
 pub fn pack(files: &BTreeMap<String, PathBuf>, to: &Path, level: u8) -> Result<Packed, RunnerError> {
+    let file = fs::File::create(to).map_err(|error| RunnerError::io("write", to, error))?;
+    write(files, file, to, level)?;
+    let (digest, size) = hash(to)?;
+    Ok(Packed { digest, size, files: files.len() })
+}
+
+/// [`pack`] into an open file, which goes by the name `to` in what is said.
+pub(crate) fn write(
+    files: &BTreeMap<String, PathBuf>,
+    file: fs::File,
+    to: &Path,
+    level: u8,
+) -> Result<(), RunnerError> {
     let write_error = |error: io::Error| RunnerError::io("write", to, root(error));
-    let file = fs::File::create(to).map_err(write_error)?;
     let mut archive = ZipWriter::new(BufWriter::with_capacity(1 << 18, file));
     let method = if level == 0 { CompressionMethod::Stored } else { CompressionMethod::Deflated };
     let options = SimpleFileOptions::default()
@@ -70,9 +83,7 @@ pub fn pack(files: &BTreeMap<String, PathBuf>, to: &Path, level: u8) -> Result<P
     let mut out = archive.finish().map_err(|error| write_error(error.into()))?;
     out.flush().map_err(write_error)?;
     let file = out.into_inner().map_err(|error| write_error(error.into_error()))?;
-    file.sync_all().or_else(ignore_unsyncable).map_err(write_error)?;
-    let (digest, size) = hash(to)?;
-    Ok(Packed { digest, size, files: files.len() })
+    file.sync_all().or_else(ignore_unsyncable).map_err(write_error)
 }
 
 /// The digest and the size of a file. Sizes are written into the head of an archive afterwards, so it is read once more.

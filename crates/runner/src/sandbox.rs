@@ -5,11 +5,14 @@
 //! own. Each step is held by Landlock and a system call filter as well, and can gain no privilege. When the runner is root,
 //! the job runs as a user that owns nothing else on the machine.
 //!
-//! Three roles of the binary do it, each a short program without threads, since the kernel lets only such ones change
+//! Roles of the binary do it, each a short program without threads, since the kernel lets only such ones change
 //! namespaces. [`space`] makes the namespaces. [`init`] is the first process in them: it builds the file system and then
 //! waits until the runner lets go of it, and the kernel ends everything inside when it ends, so that nothing survives the
 //! runner, however that ended. [`enter`] is what a step starts as: it enters, gives up what it may, and starts the step.
+//! [`work`] enters in the same way and does the runner's own work on the files of the job. [`door`] makes a listener on the
+//! job's loopback device for the runner.
 
+mod door;
 mod enter;
 mod filter;
 mod init;
@@ -18,9 +21,11 @@ mod mounts;
 mod rules;
 mod session;
 mod space;
+mod work;
 
 pub(crate) use session::Session;
 pub use session::{Network, Sandbox};
+pub(crate) use work::heard;
 
 use std::io::Write as _;
 
@@ -44,7 +49,9 @@ pub fn play(arguments: &[String]) -> u8 {
         Some((role, rest)) if role == "space" => space::play(rest),
         Some((role, rest)) if role == "init" => init::play(rest),
         Some((role, rest)) if role == "enter" => enter::play(rest),
-        Some(_) | None => Err(Refusal::new("play a role", "it is none of space, init and enter")),
+        Some((role, rest)) if role == "work" => work::play(rest),
+        Some((role, rest)) if role == "door" => door::play(rest),
+        Some(_) | None => Err(Refusal::new("play a role", "there is no such role")),
     };
     outcome.unwrap_or_else(|refusal| {
         // The one who started this process reads it there.

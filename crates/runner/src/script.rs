@@ -2,7 +2,7 @@
 
 use crate::{
     error::{ErrorKind, RunnerError},
-    executor::{Program, ProgramPlace, Script},
+    executor::{Program, ProgramPlace, Script, Streams},
     job::Job,
     listen::Hearing,
     shell::Shell,
@@ -59,6 +59,7 @@ impl Job<'_> {
             directory,
             env,
             place: ProgramPlace::Job,
+            streams: Streams::default(),
         };
         Ok(self.run_program(&program, current, Hearing::Step).await?.0)
     }

@@ -8,7 +8,7 @@ use crate::{
 };
 use shipway_base::Secret;
 use shipway_workflow::run::JobRequest;
-use std::{any::Any, collections::BTreeMap, fmt, path::PathBuf};
+use std::{any::Any, collections::BTreeMap, fmt, net::TcpListener, path::PathBuf};
 
 /// Lets jobs use caches, artifacts and identity tokens.
 pub trait JobServices: Send + Sync + fmt::Debug {
@@ -19,11 +19,11 @@ pub trait JobServices: Send + Sync + fmt::Debug {
         job: &'a JobIdentity,
     ) -> BoxFuture<'a, Result<ServiceAccess, RunnerError>>;
 
-    /// Lets the containers of a job that was let in reach the services, through a network of theirs.
+    /// Lets what runs in a job that was let in reach the services by a further door.
     fn reach<'a>(
         &'a self,
         job: &'a JobIdentity,
-        network: ContainerNetwork,
+        door: Door,
     ) -> BoxFuture<'a, Result<ServiceAccess, RunnerError>>;
 
     /// Looks for a cache that the job may read, for the built-in actions: the first key as it is, then all as prefixes.
@@ -54,6 +54,15 @@ pub trait JobServices: Send + Sync + fmt::Debug {
     fn close<'a>(&'a self, job: &'a JobIdentity) -> BoxFuture<'a, ()>;
 }
 
+/// A way by which the programs of one job alone reach this machine, where they do not reach its loopback device.
+#[derive(Debug)]
+pub enum Door {
+    /// The network that its containers are in.
+    Network(ContainerNetwork),
+    /// A listener on the loopback device of the job.
+    Listener(TcpListener),
+}
+
 /// A cache that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundCache {
@@ -70,6 +79,8 @@ pub struct FoundCache {
 pub struct CachePlace {
     /// The file, which is not there yet.
     pub file: PathBuf,
+    /// How many bytes it may have.
+    pub most: u64,
     /// What whoever gave it knows it by.
     pub handle: Box<dyn Any + Send + Sync>,
 }
@@ -94,6 +105,13 @@ pub struct ServiceAccess {
     pub masks: Vec<Secret>,
 }
 
+impl ServiceAccess {
+    /// Whether anything of the job has a use for the services.
+    fn is_needed(&self) -> bool {
+        !self.actions.is_empty() || !self.scripts.is_empty()
+    }
+}
+
 impl Job<'_> {
     /// Opens the services for this job and masks its tokens.
     pub(crate) async fn enter_services(&mut self) -> Result<(), RunnerError> {
@@ -103,6 +121,15 @@ impl Job<'_> {
         self.services = services.open(self.request, &self.identity).await?;
         for mask in &self.services.masks {
             self.log.masker.add(mask.expose());
+        }
+        if !self.services.is_needed() {
+            return Ok(());
+        }
+        if let Some(listener) = self.executor.door(&self.identity).await? {
+            self.services = services.reach(&self.identity, Door::Listener(listener)).await?;
+            for mask in &self.services.masks {
+                self.log.masker.add(mask.expose());
+            }
         }
         if self.base.is_some() {
             // Its actions and scripts are in a container themselves.
@@ -118,9 +145,7 @@ impl Job<'_> {
             return known.clone();
         }
         let reached = match self.context.services.clone() {
-            Some(services) if !self.services.actions.is_empty() || !self.services.scripts.is_empty() => {
-                self.reach(services.as_ref()).await
-            }
+            Some(services) if self.services.is_needed() => self.reach(services.as_ref()).await,
             Some(_) | None => Ok(ServiceAccess::default()),
         };
         let access = match reached {
@@ -144,7 +169,7 @@ impl Job<'_> {
 
     async fn reach(&self, services: &dyn JobServices) -> Result<ServiceAccess, RunnerError> {
         match self.executor.network(&self.identity).await? {
-            Some(network) => services.reach(&self.identity, network).await,
+            Some(network) => services.reach(&self.identity, Door::Network(network)).await,
             None => Err(RunnerError::new(
                 ErrorKind::ServicesUnreachable,
                 "their engine names no address of this machine in their network",

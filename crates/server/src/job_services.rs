@@ -6,8 +6,8 @@
 use crate::source;
 use serde_json::{Map, Value as Json};
 use shipway_runner::{
-    Artifact, ArtifactError, Artifacts, BoxFuture, CachePlace, CacheRefusal, ContainerNetwork, ErrorKind,
-    FoundCache, JobIdentity, JobServices, NewArtifact, RunnerError, ServiceAccess,
+    Artifact, ArtifactError, Artifacts, BoxFuture, CachePlace, CacheRefusal, ContainerNetwork, Door,
+    ErrorKind, FoundCache, JobIdentity, JobServices, NewArtifact, RunnerError, ServiceAccess,
 };
 use shipway_services::{
     Access, ArtifactInfo, ArtifactStore, CacheAccess, CacheMode, Grant, Identity, KeepError, LocalCache,
@@ -93,15 +93,20 @@ impl JobServices for RunServices {
     fn reach<'a>(
         &'a self,
         job: &'a JobIdentity,
-        network: ContainerNetwork,
+        door: Door,
     ) -> BoxFuture<'a, Result<ServiceAccess, RunnerError>> {
         Box::pin(async move {
-            let ContainerNetwork { address, prefix } = network;
             let failed =
                 |error: ServiceError| RunnerError::new(ErrorKind::ServicesUnreachable, error.to_string());
             let services = self.services.get().await.map_err(failed)?;
-            let network = shipway_services::Network::new(address, prefix);
-            services.open_door(&job.tracking, network).await.map(shown).map_err(failed)
+            let access = match door {
+                Door::Network(ContainerNetwork { address, prefix }) => {
+                    let network = shipway_services::Network::new(address, prefix);
+                    services.open_door(&job.tracking, network).await
+                }
+                Door::Listener(listener) => services.listen_for(&job.tracking, listener),
+            };
+            access.map(shown).map_err(failed)
         })
     }
 
@@ -127,7 +132,7 @@ impl JobServices for RunServices {
         Box::pin(async move {
             let services = self.services.get().await.map_err(|error| broken(&error))?;
             let upload = services.begin_cache(&job.tracking, key, version).await.map_err(refused)?;
-            Ok(CachePlace { file: upload.file.clone(), handle: Box::new(upload) })
+            Ok(CachePlace { file: upload.file.clone(), most: upload.most, handle: Box::new(upload) })
         })
     }
 

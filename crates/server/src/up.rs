@@ -157,10 +157,18 @@ impl Up {
             Err(error) if error.kind == ErrorKind::EngineMissing => tracing::warn!(%error),
             outcome => drop(outcome.map_err(|error| UpError::other(error.to_string()))?),
         }
-        let executor = HostExecutor::new(&work, &records, Patience::default())
-            .and_then(|executor| executor.with_places(&work))
-            .map_err(|error| UpError::other(error.to_string()))?;
-        let isolated = isolated(&options).await?;
+        let isolated_records = options.data.join("jobs-isolated");
+        let failed = |error: RunnerError| UpError::other(error.to_string());
+        reap_orphans(&isolated_records, &Patience::default()).await.map_err(failed)?;
+        // Both in the same folder, so that what isolated jobs cache by its path is found by the others, and the other way
+        // round. No two jobs have one place at a time, and each finds it empty.
+        let executor = |records: &Path| {
+            HostExecutor::new(&work, records, Patience::default())
+                .and_then(|executor| executor.with_places(&work))
+                .map_err(failed)
+        };
+        let isolated = executor(&isolated_records)?.isolated(sandbox(&options));
+        let executor = executor(&records)?;
         let mut instances =
             shipway_target::process::Options::new(options.data.join("instances"), options.clock.clone());
         instances.env = options.host_env.clone();
@@ -284,19 +292,14 @@ impl Up {
     }
 }
 
-/// What runs jobs that are isolated, with folders of its own.
-async fn isolated(options: &UpOptions) -> Result<HostExecutor, UpError> {
-    let failed = |error: RunnerError| UpError::other(error.to_string());
-    let records = options.data.join("jobs-isolated");
-    reap_orphans(&records, &Patience::default()).await.map_err(failed)?;
-    let executor = HostExecutor::new(&options.data.join("work-isolated"), &records, Patience::default());
-    let sandbox = Sandbox {
+/// How jobs are isolated.
+fn sandbox(options: &UpOptions) -> Sandbox {
+    Sandbox {
         program: options.executable.clone(),
         network: options.isolation.network,
         read: options.isolation.read.clone(),
         user: Sandbox::USER,
-    };
-    Ok(executor.map_err(failed)?.isolated(sandbox))
+    }
 }
 
 /// The vault of the secrets that are stored, which must open all of them.

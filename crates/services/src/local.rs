@@ -24,6 +24,8 @@ pub struct LocalCache {
 pub struct LocalUpload {
     /// The file, which is not there yet.
     pub file: PathBuf,
+    /// How many bytes it may have.
+    pub most: u64,
     id: u64,
     number: u64,
 }
@@ -82,7 +84,7 @@ impl Services {
         let reserved = inner.state().caches.get(&id).map(|(_, reserved)| reserved.clone());
         let gone = || Refusal::new(RefusalKind::Unauthenticated, "the job is over");
         let (number, file) = reserved.ok_or_else(gone)?.upload.place();
-        Ok(LocalUpload { file, id, number })
+        Ok(LocalUpload { file, most: inner.caches.most_entry(), id, number })
     }
 
     /// Makes what was written an entry; with `whole` false it is given up, and the key is free again.

@@ -121,6 +121,9 @@ pub(crate) struct State {
 /// Links are good for so long: an upload may be large, and a download slow.
 pub(crate) const LINK: Duration = Duration::from_secs(3_600);
 
+/// What fails when a further door cannot be opened.
+const DOOR: &str = "cannot let a job in by a door of its own";
+
 impl Services {
     /// Starts to listen.
     ///
@@ -172,18 +175,43 @@ impl Services {
     /// # Errors
     /// When the job was not let in, or this machine has no such address, as when the containers are in a virtual one.
     pub async fn open_door(&self, job: &str, network: Network) -> Result<Access, ServiceError> {
-        let what = "cannot let the containers of a job in";
-        let grant = self.0.state().jobs.get(job).cloned();
-        let grant = grant.ok_or_else(|| {
-            ServiceError::new(what, ServiceErrorKind::Grant(format!("{job:?} was not let in")))
-        })?;
-        let failed = |error| ServiceError::new(what, ServiceErrorKind::Door(network.address(), error));
+        let failed = |error| ServiceError::new(DOOR, ServiceErrorKind::Door(network.address(), error));
+        self.let_in(job)?;
         let listener = TcpListener::bind((network.address(), 0)).await.map_err(failed)?;
-        let url = format!("http://{}", listener.local_addr().map_err(failed)?);
+        let address = listener.local_addr().map_err(failed)?;
+        self.answer_at(job, address, Guarded { listener, network })
+    }
+
+    /// Answers a job that was let in at a listener which nobody but its programs reaches, until the job ends. The answer is
+    /// how they reach the services.
+    ///
+    /// # Errors
+    /// When the job was not let in, or the listener cannot be used.
+    pub fn listen_for(&self, job: &str, listener: std::net::TcpListener) -> Result<Access, ServiceError> {
+        let failed = |error| ServiceError::new(DOOR, ServiceErrorKind::Listen(error));
+        listener.set_nonblocking(true).map_err(failed)?;
+        let listener = TcpListener::from_std(listener).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        self.answer_at(job, address, listener)
+    }
+
+    fn let_in(&self, job: &str) -> Result<Arc<Grant>, ServiceError> {
+        let grant = self.0.state().jobs.get(job).cloned();
+        grant.ok_or_else(|| {
+            ServiceError::new(DOOR, ServiceErrorKind::Grant(format!("{job:?} was not let in")))
+        })
+    }
+
+    fn answer_at<L>(&self, job: &str, address: SocketAddr, listener: L) -> Result<Access, ServiceError>
+    where
+        L: axum::serve::Listener<Io = TcpStream, Addr = SocketAddr>,
+    {
+        let grant = self.let_in(job)?;
+        let url = format!("http://{address}");
         let access = self.0.access(&grant, &url);
         let door = CancellationToken::new();
         let inner = Arc::new(Inner { url, core: self.0.core.clone() });
-        serve(Guarded { listener, network }, inner, door.clone());
+        serve(listener, inner, door.clone());
         self.0.state().doors.push((job.to_owned(), door.drop_guard()));
         Ok(access)
     }

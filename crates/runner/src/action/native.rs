@@ -4,6 +4,7 @@ mod artifacts;
 mod cache;
 mod checkout;
 mod copies;
+mod hands;
 
 use super::unexpected;
 use crate::{
@@ -216,17 +217,19 @@ impl Job<'_> {
                 self.log.annotate(Annotation { step, ..Annotation::new(Level::Warning, warning) }).await;
             }
         }
-        self.executor.before_own_work(&self.identity)?;
-        let came = match native {
-            Native::Checkout => self.checkout(&inputs, current).await,
+        match native {
+            Native::Checkout => {
+                self.executor.before_own_work(&self.identity)?;
+                let came = self.checkout(&inputs, current).await;
+                self.executor.after_own_work(&self.identity, &self.folders)?;
+                came
+            }
             Native::UploadArtifact => self.upload_artifact(&inputs, current).await,
             Native::DownloadArtifact => self.download_artifact(&inputs, current).await,
             Native::Cache | Native::RestoreCache => {
                 self.restore_cache(native, &uses.to_string(), &inputs, current).await
             }
             Native::SaveCache => self.save_cache_now(&inputs, current).await,
-        };
-        self.executor.after_own_work(&self.identity, &self.folders)?;
-        came
+        }
     }
 }

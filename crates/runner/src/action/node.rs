@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::{ErrorKind, RunnerError},
-    executor::{Program, ProgramPlace},
+    executor::{Program, ProgramPlace, Streams},
     job::Job,
     listen::Hearing,
     place::PathMap,
@@ -116,6 +116,7 @@ impl Job<'_> {
             directory: self.map.inside(&self.folders.workspace),
             env,
             place: ProgramPlace::Job,
+            streams: Streams::default(),
         };
         let program = self.with_own_repository(part, program, current).await;
         let (came, heard) = self.run_program(&program, current, Hearing::Step).await?;

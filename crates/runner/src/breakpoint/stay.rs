@@ -3,7 +3,7 @@
 use super::{Break, Broken, Decision, Request};
 use crate::{
     error::{ErrorKind, RunnerError},
-    executor::{Ending, Program, ProgramPlace, Script, Terminal},
+    executor::{Ending, Program, ProgramPlace, Script, Streams, Terminal},
     job::{Frame, Job},
     listen::{HeardAll, Hearing, take_files},
     report::{Annotation, BreakNews, Level, ReportKind},
@@ -238,6 +238,7 @@ impl Job<'_> {
             directory: self.map.inside(&self.folders.workspace),
             env: self.environment(&current.scope),
             place: ProgramPlace::Job,
+            streams: Streams::default(),
         }
     }
 

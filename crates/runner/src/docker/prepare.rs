@@ -125,6 +125,7 @@ mod tests {
             temp: "/job/temp".into(),
             workflow: "/job/workflow".into(),
             tools: "/tools".into(),
+            scratch: "/job/scratch".into(),
             actions: "/job/actions".into(),
         }
     }

@@ -3,19 +3,21 @@
 use super::{HostExecutor, StepFiles, output};
 use crate::{
     error::{ErrorKind, RunnerError},
-    executor::{Chunk, Ending, Program},
+    executor::{Chunk, Ending, Program, ProgramPlace},
     process::{OrphanRecord, Scope, TRACKING_ENV, end_tree, kill_now},
     sandbox::Session,
 };
 use rustix::process::{Pid, Signal};
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     os::{
         fd::OwnedFd,
         unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
     },
     path::{Path, PathBuf},
     process::Stdio,
+    sync::Arc,
 };
 use tokio::{
     process::{Child, Command},
@@ -117,11 +119,13 @@ fn spawn(
             "check working-directory, or check out the repository first with uses: actions/checkout@v4",
         ));
     }
-    let found = find_program(name, path, &program.directory).ok_or_else(|| {
+    let find = || {
+        find_program(name, path, &program.directory).ok_or_else(|| {
         let kind = if program.script.is_some() { ErrorKind::ShellMissing } else { ErrorKind::ProgramMissing };
         RunnerError::new(kind, format!("{name:?} is not installed: it is in no folder of PATH={path}"))
             .with_help(format!("install {name}, or choose another with shell: (bash, sh, python or a command line with {{0}})"))
-    })?;
+    })
+    };
     let both = writer.try_clone().map_err(|error| pipe_error(&error))?;
     let arguments = program.argv.iter().skip(1).map(|argument| match &files.script {
         Some(script) => argument.replace("{0}", &script.to_string_lossy()),
@@ -129,14 +133,19 @@ fn spawn(
     });
     let mut command = match session {
         None => {
-            let mut command = Command::new(&found);
+            let mut command = Command::new(find()?);
             command.args(arguments).current_dir(&program.directory);
             command
         }
         Some(session) => {
-            // Looked for again inside, where `PATH` may lead elsewhere.
-            let argv = std::iter::once(name.to_owned()).chain(arguments).collect();
-            let argv = session.enter(&program.directory, argv)?;
+            let argv = if program.place == ProgramPlace::Helper {
+                session.helper(&program.directory, program.argv.clone())?
+            } else {
+                find()?;
+                // Looked for again inside, where `PATH` may lead elsewhere.
+                let argv = std::iter::once(name.to_owned()).chain(arguments).collect();
+                session.enter(&program.directory, argv)?
+            };
             let mut command = Command::new(&argv[0]);
             command.args(&argv[1..]).current_dir("/");
             command
@@ -147,14 +156,20 @@ fn spawn(
         .envs(&program.env)
         .envs(files.env())
         .env(TRACKING_ENV, &program.job.tracking)
-        .stdin(Stdio::null())
-        .stdout(writer)
+        .stdin(end(program.streams.input.as_ref())?.unwrap_or_else(Stdio::null))
+        .stdout(end(program.streams.output.as_ref())?.unwrap_or_else(|| writer.into()))
         .stderr(both)
         .process_group(0);
     command.spawn().map_err(|error| {
-        let failed = RunnerError::io("start", &found, error);
+        let failed = RunnerError::io("start", Path::new(name), error);
         if failed.kind == ErrorKind::DiskFull { failed } else { failed.of_kind(ErrorKind::ProgramMissing) }
     })
+}
+
+/// One more descriptor of a file that a program reads or writes.
+fn end(file: Option<&Arc<File>>) -> Result<Option<Stdio>, RunnerError> {
+    let copied = file.map(|file| file.try_clone()).transpose().map_err(|error| pipe_error(&error))?;
+    Ok(copied.map(Stdio::from))
 }
 
 /// The first executable file of that name in the folders of `path`; a name with a slash is taken as it is.

@@ -1,7 +1,13 @@
 //! Removing the folders of jobs.
 
-use crate::error::RunnerError;
+use crate::{error::RunnerError, executor::Folders};
 use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path};
+
+/// Removes the folders of a job, but for a tool cache that is not its own.
+pub(super) fn remove_folders(folders: &Folders) -> Result<(), RunnerError> {
+    let all = [&folders.root, &folders.actions, &folders.scratch];
+    all.into_iter().map(|folder| remove_tree(folder)).fold(Ok(()), Result::and)
+}
 
 /// Removes a folder with everything in it, also where a step took the right to write from its own folders.
 pub(super) fn remove_tree(root: &Path) -> Result<(), RunnerError> {

@@ -45,14 +45,26 @@ pub(super) fn sweep(
     let read = |error| RunnerError::io("read", places, error);
     for entry in fs::read_dir(places).map_err(read)? {
         let path = entry.map_err(read)?.path();
-        let number = path.file_name().and_then(|name| name.to_str()?.parse().ok());
-        let Some(number) = number else { continue };
+        let Some(number) = path.file_name().and_then(|name| number_of(name.to_str()?)) else { continue };
         let Some(_lease) = take(root, number)? else { continue };
         if let Err(error) = remove(&path) {
             tracing::warn!(%error, folder = %path.display(), "what a killed run left cannot be removed");
         }
     }
     Ok(())
+}
+
+/// A folder that belongs to that of a job and does not lie in it.
+pub(super) fn beside(root: &Path, name: &str) -> PathBuf {
+    let mut own = root.file_name().unwrap_or_default().to_owned();
+    own.push(".");
+    own.push(name);
+    root.with_file_name(own)
+}
+
+/// The number of a folder of a job, or of one [`beside`] it.
+fn number_of(name: &str) -> Option<u32> {
+    name.split_once('.').map_or(name, |(number, _)| number).parse().ok()
 }
 
 /// The folder of a number, unless somebody has it.
@@ -92,7 +104,7 @@ mod tests {
     fn what_is_left_of_jobs_that_are_gone_is_removed() {
         let dir = tempfile::tempdir().expect("a folder");
         let (root, places) = (dir.path().join("tools"), dir.path().join("jobs"));
-        for name in ["0", "1", "2", "other"] {
+        for name in ["0", "0.actions", "1", "2", "other"] {
             fs::create_dir_all(places.join(name)).expect("a folder");
         }
         let running = lease(&root, |number| number == 0).expect("one");
@@ -102,7 +114,8 @@ mod tests {
         };
         sweep(&root, &places, remove).expect("swept");
         let left = |name| places.join(name).exists();
-        assert_eq!(["0", "1", "2", "other"].map(left), [false, true, true, true]);
+        assert_eq!(["0", "0.actions", "1", "2", "other"].map(left), [false, false, true, true, true]);
+        assert!(beside(&places.join("7"), "actions").ends_with("jobs/7.actions"));
         let next =
             lease(&root, |number| places.join(number.to_string()).exists()).expect("the first that is free");
         assert_eq!((running.number, next.number), (1, 0));

@@ -49,11 +49,21 @@ impl Default for UnpackLimits {
 /// When an entry would leave the folder, also by way of links, when there is more than the limits allow, or when the archive
 /// is damaged. What was written until then stays.
 pub fn unpack(archive: &Path, into: &Path, limits: &UnpackLimits) -> Result<usize, RunnerError> {
+    let file = File::open(archive).map_err(|error| RunnerError::io("open", archive, error))?;
+    unpack_file(file, archive, into, limits)
+}
+
+/// [`unpack`] of an open file, which goes by the name `archive` in what is said.
+pub(crate) fn unpack_file(
+    file: File,
+    archive: &Path,
+    into: &Path,
+    limits: &UnpackLimits,
+) -> Result<usize, RunnerError> {
     let make = |error| RunnerError::io("make", into, error);
     fs::create_dir_all(into).map_err(make)?;
     let root = fs::canonicalize(into).map_err(make)?;
     let open = |error| RunnerError::io("open", archive, error);
-    let file = File::open(archive).map_err(open)?;
     let size = file.metadata().map_err(open)?.len();
     let budget = Rc::new(Cell::new(limits.directory));
     let bounded = Bounded { inner: BufReader::new(file), left: budget.clone() };

@@ -7,10 +7,20 @@ use rustix::{
 };
 use std::{io::Write as _, os::unix::process::ExitStatusExt as _, path::Path, process::Command};
 
-/// `arguments`: the pid of the first process, `host` or `none` for the network, the job's own folder, the working
-/// directory, then the program and its arguments. The environment is the step's. Ends as the step ends.
+/// `arguments`: those that [`confine`] reads, then the program and its arguments. The environment is the step's. Ends as
+/// the step ends.
 pub(super) fn play(arguments: &[String]) -> Result<u8, Refusal> {
-    let [init, network, own, directory, program, arguments @ ..] = arguments else {
+    let [program, arguments @ ..] = confine(arguments, true)? else {
+        return Err(Refusal::new("begin", "no program was given"));
+    };
+    run(program, arguments)
+}
+
+/// Enters the namespaces of a job and gives up what a step may not have. `arguments`: the pid of the job's first process, `host` or
+/// `none` for the network, the job's own folder, the working directory, and what is given back. `warn` says in the step's log
+/// what the kernel lacks, so that nobody takes the job for better protected than it is.
+pub(super) fn confine(arguments: &[String], warn: bool) -> Result<&[String], Refusal> {
+    let [init, network, own, directory, rest @ ..] = arguments else {
         return Err(Refusal::new("begin", "too little was given"));
     };
     enter(init, network)?;
@@ -19,13 +29,12 @@ pub(super) fn play(arguments: &[String]) -> Result<u8, Refusal> {
     set_no_new_privs(true).trying("give up new privileges")?;
     let landlock = rules::hold(Path::new(own))?;
     let filtered = filter::hold()?;
-    if !landlock || !filtered {
+    if warn && (!landlock || !filtered) {
         let lacking = if landlock { "system call filters" } else { "Landlock" };
-        // In the step's log, so that nobody takes the job for better protected than it is.
         let warning = format!("{MARK}this kernel has no {lacking}; the job is held by its namespaces alone");
         writeln!(std::io::stderr(), "{warning}").trying("warn")?;
     }
-    run(program, arguments)
+    Ok(rest)
 }
 
 fn enter(init: &str, network: &str) -> Result<(), Refusal> {

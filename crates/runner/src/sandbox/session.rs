@@ -1,6 +1,6 @@
 //! The runner's side of an isolated job: starts its namespaces, says who is who in them, lets steps in, lets go.
 
-use super::{INNER, MARK, VERB, mounts::Wanted};
+use super::{INNER, MARK, VERB, door, mounts::Wanted};
 use crate::{
     error::{ErrorKind, RunnerError},
     executor::Folders,
@@ -8,11 +8,13 @@ use crate::{
 use rustix::{
     fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Stat, Uid, chownat, openat, statat},
     io::Errno,
+    net::{AddressFamily, SocketFlags, SocketType, socketpair},
     path::Arg,
 };
 use std::{
-    fs,
-    os::fd::{AsFd as _, BorrowedFd},
+    fs, io,
+    net::TcpListener,
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -118,11 +120,42 @@ impl Session {
 
     /// The command line by which a step starts inside.
     pub(crate) fn enter(&self, directory: &Path, argv: Vec<String>) -> Result<Vec<String>, RunnerError> {
-        let mut all = vec![text(&self.sandbox.program)?, VERB.to_owned(), "enter".to_owned()];
+        self.role("enter", directory, argv)
+    }
+
+    /// The command line of a helper for the files inside, with the arguments of its work.
+    pub(crate) fn helper(&self, directory: &Path, work: Vec<String>) -> Result<Vec<String>, RunnerError> {
+        self.role("work", directory, work)
+    }
+
+    fn role(&self, role: &str, directory: &Path, argv: Vec<String>) -> Result<Vec<String>, RunnerError> {
+        let mut all = vec![text(&self.sandbox.program)?, VERB.to_owned(), role.to_owned()];
         all.extend([self.init.to_string(), self.sandbox.network.word().to_owned()]);
         all.extend([self.own.clone(), text(directory)?]);
         all.extend(argv);
         Ok(all)
+    }
+
+    /// A listener on the job's own loopback device; none where the job has that of the machine.
+    pub(crate) async fn door(&self) -> Result<Option<TcpListener>, RunnerError> {
+        match self.sandbox.network {
+            Network::Host => return Ok(None),
+            Network::None => {}
+        }
+        let pair = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
+        let (ours, theirs) = pair.map_err(|error| unavailable(&format!("no socket can be made: {error}")))?;
+        let opened = open_door(&self.sandbox, self.init, theirs).output().await;
+        let opened =
+            opened.map_err(|error| unavailable(&format!("its network cannot be entered: {error}")))?;
+        let listener = match opened.status.success() {
+            true => door::receive(ours.as_fd()).map(TcpListener::from),
+            false => {
+                let words = String::from_utf8_lossy(&opened.stderr).into_owned();
+                Err(io::Error::other(words.trim().trim_start_matches(MARK).to_owned()))
+            }
+        };
+        let listener = listener.and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+        listener.map(Some).map_err(|error| unavailable(&format!("its network has no door: {error}")))
     }
 
     /// Makes what lies in a folder the job's, where the runner put it there as another user.
@@ -152,6 +185,20 @@ fn spawn(sandbox: &Sandbox, wanted: &[String]) -> Result<Child, RunnerError> {
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| unavailable(&format!("{} cannot be started: {error}", sandbox.program.display())))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where a door of an isolated job is opened")]
+fn open_door(sandbox: &Sandbox, init: u32, socket: OwnedFd) -> Command {
+    let mut command = Command::new(&sandbox.program);
+    command
+        .args([VERB, "door", &init.to_string()])
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::from(socket))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
 }
 
 /// The next line of a role; the one that is expected, unless anything will do. What it says when it fails is the reason.

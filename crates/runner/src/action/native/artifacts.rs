@@ -4,16 +4,17 @@ use super::Inputs;
 use crate::{
     artifacts::{Artifact, ArtifactError, NewArtifact},
     error::{ErrorKind, RunnerError},
-    glob::{Find, Patterns, matches_name},
+    glob::matches_name,
     job::Job,
-    pack::{self, Packed, UnpackLimits},
+    pack,
     report::{Annotation, Level},
     steps::{Came, Current},
+    work::{Done, Pack, Unpack, Work},
 };
+use shipway_base::Digest;
 use shipway_workflow::run::Conclusion;
 use std::{
-    collections::BTreeMap,
-    fs,
+    fs::File,
     path::{Path, PathBuf},
 };
 
@@ -36,16 +37,17 @@ impl Job<'_> {
         };
         let hidden = inputs.flag("include-hidden-files", false)?;
         let overwrite = inputs.flag("overwrite", false)?;
-        let patterns = Patterns::parse([path], &self.folders.workspace, &self.folders.home)
-            .map_err(|why| RunnerError::new(ErrorKind::ActionInput, why))?;
-        let find = Find {
-            descendants: true,
-            folders: false,
+        let pack = Pack {
+            seek: self.seek(path),
             hidden,
-            through_links: self.executor.may_follow_links(&self.identity),
+            // An isolated job is helped by somebody who sees no more than the job does.
+            through_links: true,
+            single: !archive,
+            level,
         };
-        let found = patterns.search(find)?;
-        if found.is_empty() {
+        let (upload, file) = self.scratch_file("upload")?;
+        let Done { files, names } = self.work(Work::Pack(pack), Some(file), current).await?;
+        if files == 0 {
             let text = format!("no files were found at {:?}; nothing is uploaded", path.trim());
             return match inputs.text("if-no-files-found").unwrap_or("warn") {
                 "ignore" => {
@@ -64,50 +66,28 @@ impl Job<'_> {
                 )),
             };
         }
-        let root = common_root(&patterns.bases(), &found);
-        let files: BTreeMap<String, PathBuf> = found
-            .into_iter()
-            .map(|path| (pack::archive_name(path.strip_prefix(&root).unwrap_or(&path)), path))
-            .collect();
-        let upload = self.folders.temp.join(format!("_upload_{}_{}", current.index, self.uploads));
-        self.uploads += 1;
-        let to = upload.clone();
-        let (name, mime_type) = match (archive, files.iter().next()) {
-            (true, _) | (false, None) => (name, pack::ZIP),
-            (false, Some((only, _))) if files.len() == 1 => {
+        let (name, mime_type) = match (archive, files) {
+            (true, _) => (name, pack::ZIP),
+            (false, 1) => {
                 // Named after its file, as by the official action.
-                let name = only.rsplit('/').next().unwrap_or_default().to_owned();
+                let name = String::from_utf8_lossy(&names).into_owned();
                 check_name(&name)?;
                 let mime_type = mime_type(&name);
                 (name, mime_type)
             }
-            (false, Some(_)) => {
-                let text = format!("archive: false is for a single file, and {} were found", files.len());
+            (false, _) => {
+                let text = format!("archive: false is for a single file, and {files} were found");
                 return Err(RunnerError::new(ErrorKind::ActionInput, text));
             }
         };
-        let packed = tokio::task::spawn_blocking(move || match archive {
-            true => pack::pack(&files, &to, level),
-            false => copy_only(&files, &to),
-        });
-        let packed = packed
-            .await
-            .map_err(|error| RunnerError::new(ErrorKind::Artifact, format!("packing stopped: {error}")))??;
-        let new = NewArtifact {
-            name: name.clone(),
-            file: upload,
-            size: packed.size,
-            digest: packed.digest,
-            mime_type: mime_type.to_owned(),
-        };
+        let (digest, size) = self.hash(&upload).await?;
+        let new =
+            NewArtifact { name: name.clone(), file: upload, size, digest, mime_type: mime_type.to_owned() };
         let kept = self.context.artifacts.put(new, overwrite).await.map_err(artifact_error)?;
-        let (count, size) = (packed.files, packed.size);
-        let line = format!("artifact {name}: {count} files, {size} bytes, {}", packed.digest);
+        let line = format!("artifact {name}: {files} files, {size} bytes, {digest}");
         self.log.line(step, &line).await;
-        let outputs = [
-            ("artifact-id".to_owned(), kept.id.to_string()),
-            ("artifact-digest".to_owned(), packed.digest.hex()),
-        ];
+        let outputs =
+            [("artifact-id".to_owned(), kept.id.to_string()), ("artifact-digest".to_owned(), digest.hex())];
         Ok(Came { outcome: Conclusion::Success, exit_code: None, outputs: outputs.into() })
     }
 
@@ -154,41 +134,16 @@ impl Job<'_> {
         }
         for (name, place) in wanted {
             let (artifact, file) = self.context.artifacts.get(&name).await.map_err(artifact_error)?;
-            let into = place.clone();
-            let count = tokio::task::spawn_blocking(move || fetch(&artifact, &file, &into)).await;
-            let count = count.map_err(|error| {
-                RunnerError::new(ErrorKind::Artifact, format!("unpacking stopped: {error}"))
-            })??;
+            let single = (artifact.mime_type != pack::ZIP).then_some(artifact.name);
+            let data = File::open(&file).map_err(|error| RunnerError::io("open", &file, error))?;
+            let unpack = Unpack { into: place.clone(), single };
+            let count = self.work(Work::Unpack(unpack), Some(data), current).await?.files;
             let line = format!("artifact {name}: {count} files in {}", place.display());
             self.log.line(Some(current.index), &line).await;
         }
         let outputs = [("download-path".to_owned(), to.to_string_lossy().into_owned())];
         Ok(Came { outcome: Conclusion::Success, exit_code: None, outputs: outputs.into() })
     }
-}
-
-/// Unpacks an archive, or puts a single file where its name says.
-fn fetch(artifact: &Artifact, file: &Path, into: &Path) -> Result<usize, RunnerError> {
-    if artifact.mime_type == pack::ZIP {
-        return pack::unpack(file, into, &UnpackLimits::default());
-    }
-    fs::create_dir_all(into).map_err(|error| RunnerError::io("make", into, error))?;
-    let to = into.join(&artifact.name);
-    // A link in its place is replaced, not followed.
-    if fs::symlink_metadata(&to).is_ok_and(|meta| meta.is_symlink()) {
-        fs::remove_file(&to).map_err(|error| RunnerError::io("replace", &to, error))?;
-    }
-    fs::copy(file, &to).map_err(|error| RunnerError::io("write", &to, error))?;
-    Ok(1)
-}
-
-/// The one file as it is.
-fn copy_only(files: &BTreeMap<String, PathBuf>, to: &Path) -> Result<Packed, RunnerError> {
-    for path in files.values() {
-        fs::copy(path, to).map_err(|error| RunnerError::io("copy", path, error))?;
-    }
-    let (digest, size) = pack::hash(to)?;
-    Ok(Packed { digest, size, files: files.len() })
 }
 
 fn by_ids(ids: &str, known: &[Artifact]) -> Result<Vec<String>, RunnerError> {
@@ -202,6 +157,15 @@ fn by_ids(ids: &str, known: &[Artifact]) -> Result<Vec<String>, RunnerError> {
         })
     };
     ids.split(',').filter(|id| !id.trim().is_empty()).map(find).collect()
+}
+
+impl Job<'_> {
+    /// The digest and the size of a file that was packed. Sizes stand in the head of an archive, which is written last.
+    async fn hash(&self, path: &Path) -> Result<(Digest, u64), RunnerError> {
+        let path = path.to_owned();
+        let hashed = tokio::task::spawn_blocking(move || pack::hash(&path)).await;
+        hashed.map_err(|error| RunnerError::new(ErrorKind::Artifact, format!("reading stopped: {error}")))?
+    }
 }
 
 /// The input `compression-level`. Nothing is compressed unless it is given: the artifact stays on this machine.
@@ -248,21 +212,6 @@ fn mime_type(name: &str) -> &'static str {
         // Not as an archive of ours: it would be unpacked.
         _ => "application/octet-stream",
     }
-}
-
-/// The folder that paths in the artifact are relative to: where the search began, the folder of a single file, or what
-/// several searches have in common.
-fn common_root(bases: &[&Path], found: &[PathBuf]) -> PathBuf {
-    let folder = |base: &Path| match found {
-        [only] if only == base => base.parent().unwrap_or(base).to_owned(),
-        _ if base.is_dir() => base.to_owned(),
-        _ => base.parent().unwrap_or(base).to_owned(),
-    };
-    let mut roots = bases.iter().map(|base| folder(base));
-    let first = roots.next().unwrap_or_default();
-    roots.fold(first, |common, root| {
-        common.components().zip(root.components()).take_while(|(a, b)| a == b).map(|(a, _)| a).collect()
-    })
 }
 
 fn artifact_error(error: ArtifactError) -> RunnerError {

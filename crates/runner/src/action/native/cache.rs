@@ -1,11 +1,12 @@
 //! `actions/cache`, `actions/cache/restore` and `actions/cache/save`, with the archives and the versions of `@actions/cache`: what one
 //! side saves the other restores. The content goes from `tar` straight into the folder of caches and back.
 
+mod stream;
+
 use super::{super::part::Part, Inputs, Native};
 use crate::{
     error::{ErrorKind, RunnerError},
-    executor::{Program, ProgramPlace},
-    glob::{Find, Patterns},
+    executor::{Hands, Program, ProgramPlace, Streams},
     host::find_program,
     job::Job,
     listen::Hearing,
@@ -13,6 +14,7 @@ use crate::{
     script::expression,
     services::{CachePlace, FoundCache},
     steps::{Came, Current},
+    work::Work,
 };
 use sha2::{Digest as _, Sha256};
 use shipway_base::{Digest, Source, Span};
@@ -22,16 +24,14 @@ use shipway_workflow::{
 };
 use std::{
     collections::BTreeMap,
-    fs,
-    path::{Component, Path, PathBuf},
+    fs::File,
+    io::{Seek as _, Write as _},
+    sync::Arc,
 };
+use stream::Kept;
 
 /// Part of every version, as in the toolkit.
 const SALT: &str = "1.0";
-
-/// Concatenates the parts of a content for `tar`. The first argument is the folder, the second how to unpack.
-const UNPACK: &str =
-    r#"dir=$1 with=$2; shift 2; cat -- "$@" | tar --use-compress-program "$with" -xf - -P -C "$dir""#;
 
 /// What the end of the job has to save.
 #[derive(Clone, Debug)]
@@ -153,11 +153,11 @@ impl Job<'_> {
             self.log.line(step, &line).await;
             return Ok(Came::of(Conclusion::Success));
         }
-        let files = self.cached_paths(paths)?;
-        let why = if files.is_empty() {
+        let found = self.work(Work::Find(self.seek(&paths.join("\n"))), None, current).await?;
+        let why = if found.files == 0 {
             Some("none of its paths is there".to_owned())
         } else {
-            self.pack_cache(key, paths, &files, current).await?.err()
+            self.pack_cache(key, paths, &found.names, current).await?.err()
         };
         match why {
             None => self.log.line(step, &format!("Cache saved with key: {key}")).await,
@@ -169,22 +169,12 @@ impl Job<'_> {
         Ok(Came::of(Conclusion::Success))
     }
 
-    /// The paths to archive, relative to the workspace.
-    fn cached_paths(&self, paths: &[String]) -> Result<Vec<PathBuf>, RunnerError> {
-        let patterns =
-            Patterns::parse(paths.iter().map(String::as_str), &self.folders.workspace, &self.folders.home)
-                .map_err(|why| RunnerError::new(ErrorKind::ActionInput, why))?;
-        let find = Find { descendants: false, folders: true, hidden: true, through_links: true };
-        let found = patterns.search(find)?;
-        Ok(found.iter().map(|path| relative(&self.folders.workspace, path)).collect())
-    }
-
     /// Archives; the error is why the cache was refused or could not be written.
     async fn pack_cache(
         &mut self,
         key: &str,
         paths: &[String],
-        files: &[PathBuf],
+        names: &[u8],
         current: &Current,
     ) -> Result<Result<(), String>, RunnerError> {
         let Some(services) = self.context.services.clone() else { return Ok(Err(NO_CACHES.to_owned())) };
@@ -194,33 +184,43 @@ impl Job<'_> {
             Ok(place) => place,
             Err(refused) => return Ok(Err(refused.message)),
         };
-        let packed = self.tar(&place, files, compression, current).await;
+        let packed = self.tar(&place, names, compression, current).await;
         let whole = matches!(packed, Ok(Ok(())));
         let ended = services.end_cache(&self.identity, place, whole).await;
         let packed = packed?;
         Ok(packed.and(ended.map_err(|refused| refused.message)))
     }
 
+    /// Lets `tar` archive the paths of that list. What comes of it goes through the runner, which stops when it is too much.
     async fn tar(
         &mut self,
         place: &CachePlace,
-        files: &[PathBuf],
+        names: &[u8],
         compression: Compression,
         current: &Current,
     ) -> Result<Result<(), String>, RunnerError> {
-        use std::os::unix::ffi::OsStrExt as _;
-        let list = self.folders.temp.join(format!("_cache_{}_{}", current.index, self.uploads));
-        self.uploads += 1;
-        let names: Vec<&[u8]> = files.iter().map(|file| file.as_os_str().as_bytes()).collect();
-        let text = names.join(&b"\n"[..]);
-        fs::write(&list, text).map_err(|error| RunnerError::io("write", &list, error))?;
-        let to = place.file.to_string_lossy().into_owned();
-        let list = list.to_string_lossy().into_owned();
-        let argv = ["tar", "--posix", "--use-compress-program", compression.pack(), "-cf", &to, "-P", "-C"];
+        let (path, mut list) = self.scratch_file("cache")?;
+        let written = list.write_all(names).and_then(|()| list.rewind());
+        written.map_err(|error| RunnerError::io("write", &path, error))?;
+        let file = File::create_new(&place.file);
+        let file = file.map_err(|error| RunnerError::io("write", &place.file, error))?;
+        let (reader, writer) = stream::pipe()?;
+        let most = place.most;
+        let kept = tokio::task::spawn_blocking(move || stream::keep(reader, file, most));
+        let argv = ["tar", "--posix", "--use-compress-program", compression.pack(), "-cf", "-", "-P", "-C"];
         let workspace = self.folders.workspace.to_string_lossy().into_owned();
-        let argv = argv.into_iter().chain([workspace.as_str(), "--files-from", &list]);
-        let argv = argv.map(str::to_owned).collect();
-        Ok(self.run_tar(argv, current).await?.map_err(|code| format!("tar ended with exit code {code}")))
+        // Names that begin with a dash would be options of a list without zero bytes.
+        let argv = argv.into_iter().chain([workspace.as_str(), "--null", "--files-from", "-"]);
+        let streams = Streams { input: Some(Arc::new(list)), output: Some(Arc::new(writer)) };
+        let ended = self.run_tar(argv.map(str::to_owned).collect(), streams, current).await;
+        let kept = kept.await.map_err(|error| stream::stopped(&error))?;
+        let ended = ended?;
+        Ok(match kept.map_err(|error| RunnerError::io("write", &place.file, error))? {
+            Kept::Whole => ended.map_err(|code| format!("tar ended with exit code {code}")),
+            Kept::TooMuch => {
+                Err(format!("it has more than {most} bytes, which is the most that one cache may have"))
+            }
+        })
     }
 
     async fn unpack_cache(
@@ -233,13 +233,16 @@ impl Job<'_> {
         self.log.line(step, &format!("Cache Size: ~{} MB ({size} B)", size.div_ceil(1 << 20))).await;
         let workspace = self.folders.workspace.to_string_lossy().into_owned();
         let with = self.compression().unpack();
-        let parts: Vec<&str> = parts.iter().filter_map(|part| part.to_str()).collect();
-        let argv: Vec<&str> = match parts.as_slice() {
-            [only] => ["tar", "--use-compress-program", with, "-xf", only, "-P", "-C", &workspace].into(),
-            several => ["sh", "-c", UNPACK, "sh", &workspace, with].iter().chain(several).copied().collect(),
-        };
-        let argv = argv.into_iter().map(str::to_owned).collect();
-        match self.run_tar(argv, current).await? {
+        let argv = ["tar", "--use-compress-program", with, "-xf", "-", "-P", "-C", &workspace];
+        // Through a pipe, so that no process of the job ever has the file of a cache, which is others' too.
+        let (reader, writer) = stream::pipe()?;
+        let fed = tokio::task::spawn_blocking(move || stream::feed(&parts, writer));
+        let streams = Streams { input: Some(Arc::new(reader)), output: None };
+        let ended = self.run_tar(argv.map(str::to_owned).into(), streams, current).await;
+        let fed = fed.await.map_err(|error| stream::stopped(&error))?;
+        let ended = ended?;
+        fed?;
+        match ended {
             Ok(()) => {
                 self.log.line(step, &format!("Cache restored from key: {key}")).await;
                 Ok(Some(key))
@@ -252,22 +255,20 @@ impl Job<'_> {
         }
     }
 
-    /// Runs a program of the machine; the error is its exit code.
+    /// Runs `tar` on the files of the job, with no more rights than the job has; the error is its exit code.
     async fn run_tar(
         &mut self,
         argv: Vec<String>,
+        streams: Streams,
         current: &Current,
     ) -> Result<Result<(), i32>, RunnerError> {
-        let program = Program {
-            job: self.identity.clone(),
-            folders: self.folders.clone(),
-            argv,
-            script: None,
-            directory: self.folders.workspace.clone(),
-            env: self.context.host_env.as_ref().clone(),
-            place: ProgramPlace::Machine,
+        let place = match self.executor.hands(&self.identity) {
+            Hands::Runner => ProgramPlace::Machine,
+            Hands::Helper => ProgramPlace::Job,
         };
-        let (code, _) = self.run_quietly(&program, current, Hearing::Step).await?;
+        let env = self.context.host_env.as_ref().clone();
+        let program = Program { env, place, streams, ..self.own_program(argv) };
+        let (code, _) = self.run_quietly(&program, current, Hearing::Plain).await?;
         Ok(match code {
             Some(0) => Ok(()),
             Some(code) => Err(code),
@@ -309,7 +310,7 @@ impl Job<'_> {
 
     /// Whether the machine has what the built-in caches need. Only a job that runs on the machine itself has its paths.
     pub(crate) fn may_cache(&self) -> bool {
-        self.base.is_none() && self.executor.may_follow_links(&self.identity) && self.has_on_machine("tar")
+        self.base.is_none() && self.has_on_machine("tar")
     }
 
     fn has_on_machine(&self, name: &str) -> bool {
@@ -363,14 +364,6 @@ fn version(paths: &[String], compression: Compression) -> String {
     Digest::from_bytes(Sha256::digest(parts.join("|")).into()).hex()
 }
 
-/// The way from one folder to a path.
-fn relative(from: &Path, to: &Path) -> PathBuf {
-    let common = from.components().zip(to.components()).take_while(|(one, other)| one == other).count();
-    let up = from.components().skip(common).map(|_| Component::ParentDir);
-    let way: PathBuf = up.chain(to.components().skip(common)).collect();
-    if way.as_os_str().is_empty() { PathBuf::from(".") } else { way }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -389,16 +382,5 @@ mod tests {
             "a072ae0a60f18e624fcb0d2dc43832b7a31e011c968ff64b1c67dc23125cdc7f"
         );
         assert_eq!(list("a\n!  b\n  ! c"), ["a", "!b", "! c"]);
-    }
-
-    #[test]
-    fn paths_are_told_from_the_workspace() {
-        let check = |to: &str, expect: &str| {
-            assert_eq!(relative(Path::new("/j/0/workspace"), Path::new(to)), Path::new(expect), "{to}");
-        };
-        check("/j/0/workspace", ".");
-        check("/j/0/workspace/a/b", "a/b");
-        check("/j/0/home/.npm", "../home/.npm");
-        check("/opt/x", "../../../opt/x");
     }
 }

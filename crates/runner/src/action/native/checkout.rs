@@ -4,7 +4,7 @@ use super::{Inputs, copies::copy_files};
 use crate::{
     context::Revision,
     error::{ErrorKind, RunnerError},
-    executor::{Program, ProgramPlace},
+    executor::{Program, ProgramPlace, Streams},
     job::Job,
     listen::Hearing,
     steps::{Came, Current},
@@ -211,6 +211,7 @@ impl Job<'_> {
             directory: at.to_owned(),
             env,
             place: ProgramPlace::Machine,
+            streams: Streams::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::NodePart;
 use crate::{
     error::{ErrorKind, RunnerError},
-    executor::{Program, ProgramPlace},
+    executor::{Program, ProgramPlace, Streams},
     host::find_program,
     job::Job,
     listen::Hearing,
@@ -84,6 +84,7 @@ impl Job<'_> {
                 directory: self.folders.root.clone(),
                 env: self.context.host_env.as_ref().clone(),
                 place: ProgramPlace::Machine,
+                streams: Streams::default(),
             };
             let (code, heard) = self.run_quietly(&program, current, Hearing::Capture).await?;
             let text = String::from_utf8_lossy(&heard.text.unwrap_or_default()).into_owned();

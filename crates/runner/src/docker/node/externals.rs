@@ -8,7 +8,7 @@ use super::{
     elf::{self, Bytes, Linked},
 };
 use crate::{
-    executor::{Ending, Executor as _, JobIdentity, Program, ProgramPlace},
+    executor::{Ending, Executor as _, JobIdentity, Program, ProgramPlace, Streams},
     host::HostExecutor,
 };
 use shipway_base::Digest;
@@ -141,6 +141,7 @@ async fn listed(
         folders,
         env: BTreeMap::new(),
         place: ProgramPlace::Machine,
+        streams: Streams::default(),
     };
     let (sender, mut receiver) = mpsc::channel::<Vec<u8>>(16);
     let stop = CancellationToken::new();

@@ -2,7 +2,8 @@
 
 use super::{executor, image, world};
 use shipway_runner::{
-    Chunk, Ending, Executor as _, Finished, JobIdentity, Program, ProgramPlace, Script, Terminal, Wants,
+    Chunk, Ending, Executor as _, Finished, JobIdentity, Program, ProgramPlace, Script, Streams, Terminal,
+    Wants,
 };
 use shipway_workflow::document::ContainerSpec;
 use std::{collections::BTreeMap, time::Duration};
@@ -47,6 +48,7 @@ async fn a_shell_in_the_container_has_a_terminal_and_the_environment_of_the_step
             ("MINE".to_owned(), "of the step".to_owned()),
         ]),
         place: ProgramPlace::Job,
+        streams: Streams::default(),
     };
     let (input, typed) = mpsc::channel(8);
     let (output, mut shown) = mpsc::channel(8);

@@ -1,5 +1,7 @@
 //! `shipway run --isolate`: what an isolated job sees, what it cannot do, and that nothing of it is left.
 
+mod files;
+
 use super::{contains, events, expect, log, on_push, repository, run};
 use crate::support::Folder;
 use serde_json::Value;

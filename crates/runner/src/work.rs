@@ -1,0 +1,316 @@
+//! The runner's own work on the files of a job: what the built-in actions read and write.
+//!
+//! Where a job runs with the rights of the runner, the runner does it. An isolated job may have put links in its way, and
+//! the runner can read more than the job can, so there a helper does it: this program once more, inside the job's file system
+//! and as the job's user ([`ProgramPlace::Helper`](crate::ProgramPlace::Helper)). What it is to do stands in its arguments, the content of an archive is its
+//! standard input, and what came of it is its standard output.
+
+use crate::{
+    error::{ErrorKind, RunnerError},
+    glob::{Find, Patterns},
+    pack::{self, UnpackLimits},
+};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io,
+    path::{Component, Path, PathBuf},
+};
+
+/// More bytes of names than this are not told of.
+const MOST_NAMES: usize = 64 << 20;
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Puts files into the archive of an artifact.
+    Pack(Pack),
+    /// Takes the files out of one.
+    Unpack(Unpack),
+    /// Finds what a cache is to hold.
+    Find(Seek),
+}
+
+/// Patterns and the folders that they begin at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seek {
+    /// One a line.
+    pub(crate) patterns: String,
+    /// Where relative ones begin.
+    pub(crate) workspace: PathBuf,
+    /// What `~` means.
+    pub(crate) home: PathBuf,
+}
+
+/// What is to be put into an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pack {
+    /// The files.
+    pub(crate) seek: Seek,
+    /// Those whose names begin with a dot too.
+    pub(crate) hidden: bool,
+    /// Whether the search goes through links to folders.
+    pub(crate) through_links: bool,
+    /// The one file as it is, instead of an archive.
+    pub(crate) single: bool,
+    /// 0 for no compression, to 9.
+    pub(crate) level: u8,
+}
+
+/// Where the files of an archive go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unpack {
+    /// The folder.
+    pub(crate) into: PathBuf,
+    /// The name of the one file, when it is no archive.
+    pub(crate) single: Option<String>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// How many files.
+    pub(crate) files: usize,
+    /// The name of a single file, or the paths that were found, each with a zero byte behind it.
+    pub(crate) names: Vec<u8>,
+}
+
+impl Work {
+    /// Does it, on this machine and with the rights of this process.
+    pub(crate) fn carry_out(&self, data: Option<File>, shown: &Path) -> Result<Done, RunnerError> {
+        let data = || data.ok_or_else(|| RunnerError::new(ErrorKind::Artifact, "there is no archive"));
+        match self {
+            Work::Pack(pack) => pack.carry_out(data()?, shown),
+            Work::Unpack(unpack) => unpack.carry_out(data()?, shown),
+            Work::Find(seek) => seek.carry_out(),
+        }
+    }
+
+    /// The arguments of a helper that stand for it.
+    pub(crate) fn arguments(&self) -> Result<Vec<String>, RunnerError> {
+        let text = |path: &Path| {
+            let text = path.to_str().map(str::to_owned);
+            let message = format!("the path {} is not Unicode", path.display());
+            text.ok_or_else(|| RunnerError::new(ErrorKind::Isolation, message))
+        };
+        let seek = |seek: &Seek| {
+            Ok::<_, RunnerError>([seek.patterns.clone(), text(&seek.workspace)?, text(&seek.home)?])
+        };
+        Ok(match self {
+            Work::Pack(Pack { seek: files, hidden, through_links, single, level }) => {
+                let flags = [("hidden", hidden), ("links", through_links), ("single", single)];
+                let flags: Vec<&str> = flags.iter().filter(|(_, on)| **on).map(|(name, _)| *name).collect();
+                let fixed = ["pack".to_owned(), flags.join(","), level.to_string()];
+                fixed.into_iter().chain(seek(files)?).collect()
+            }
+            Work::Unpack(Unpack { into, single }) => {
+                ["unpack".to_owned(), text(into)?].into_iter().chain(single.clone()).collect()
+            }
+            Work::Find(files) => ["find".to_owned()].into_iter().chain(seek(files)?).collect(),
+        })
+    }
+
+    /// Reads those arguments.
+    pub(crate) fn parse(arguments: &[String]) -> Option<Work> {
+        let (what, rest) = arguments.split_first()?;
+        let seek = |rest: &[String]| match rest {
+            [patterns, workspace, home] => Some(Seek {
+                patterns: patterns.clone(),
+                workspace: PathBuf::from(workspace),
+                home: PathBuf::from(home),
+            }),
+            _ => None,
+        };
+        match (what.as_str(), rest) {
+            ("pack", [flags, level, rest @ ..]) => {
+                let has = |name: &str| flags.split(',').any(|flag| flag == name);
+                Some(Work::Pack(Pack {
+                    seek: seek(rest)?,
+                    hidden: has("hidden"),
+                    through_links: has("links"),
+                    single: has("single"),
+                    level: level.parse().ok()?,
+                }))
+            }
+            ("unpack", [into]) => Some(Work::Unpack(Unpack { into: PathBuf::from(into), single: None })),
+            ("unpack", [into, single]) => {
+                Some(Work::Unpack(Unpack { into: PathBuf::from(into), single: Some(single.clone()) }))
+            }
+            ("find", rest) => seek(rest).map(Work::Find),
+            _ => None,
+        }
+    }
+}
+
+impl Seek {
+    fn patterns(&self) -> Result<Patterns, RunnerError> {
+        Patterns::parse([self.patterns.as_str()], &self.workspace, &self.home)
+            .map_err(|why| RunnerError::new(ErrorKind::ActionInput, why))
+    }
+
+    /// The paths to archive, from the workspace.
+    fn carry_out(&self) -> Result<Done, RunnerError> {
+        use std::os::unix::ffi::OsStrExt as _;
+        let find = Find { descendants: false, folders: true, hidden: true, through_links: true };
+        let mut done = Done::default();
+        for path in self.patterns()?.search(find)? {
+            done.files += 1;
+            done.names.extend_from_slice(relative(&self.workspace, &path).as_os_str().as_bytes());
+            done.names.push(0);
+            if done.names.len() > MOST_NAMES {
+                let text = format!("the names of what is found have more than {MOST_NAMES} bytes");
+                return Err(RunnerError::new(ErrorKind::ActionInput, text)
+                    .with_help("name the folders that count, and not all that lies in them"));
+            }
+        }
+        Ok(done)
+    }
+}
+
+impl Pack {
+    fn carry_out(&self, mut data: File, shown: &Path) -> Result<Done, RunnerError> {
+        let patterns = self.seek.patterns()?;
+        let find = Find {
+            descendants: true,
+            folders: false,
+            hidden: self.hidden,
+            through_links: self.through_links,
+        };
+        let found = patterns.search(find)?;
+        let root = common_root(&patterns.bases(), &found);
+        let files: BTreeMap<String, PathBuf> = found
+            .into_iter()
+            .map(|path| (pack::archive_name(path.strip_prefix(&root).unwrap_or(&path)), path))
+            .collect();
+        let mut done = Done { files: files.len(), names: Vec::new() };
+        match files.iter().next() {
+            None => {}
+            Some((name, path)) if self.single => {
+                if files.len() == 1 {
+                    done.names = name.rsplit('/').next().unwrap_or_default().as_bytes().to_vec();
+                    let mut from = File::open(path).map_err(|error| RunnerError::io("read", path, error))?;
+                    io::copy(&mut from, &mut data).map_err(|error| RunnerError::io("copy", path, error))?;
+                }
+            }
+            Some(_) => pack::write(&files, data, shown, self.level)?,
+        }
+        Ok(done)
+    }
+}
+
+impl Unpack {
+    fn carry_out(&self, mut data: File, shown: &Path) -> Result<Done, RunnerError> {
+        let Unpack { into, single } = self;
+        let Some(name) = single else {
+            let files = pack::unpack_file(data, shown, into, &UnpackLimits::default())?;
+            return Ok(Done { files, names: Vec::new() });
+        };
+        fs::create_dir_all(into).map_err(|error| RunnerError::io("make", into, error))?;
+        let to = into.join(name);
+        // A link in its place is replaced, not followed.
+        if fs::symlink_metadata(&to).is_ok_and(|meta| meta.is_symlink()) {
+            fs::remove_file(&to).map_err(|error| RunnerError::io("replace", &to, error))?;
+        }
+        let mut file = File::create(&to).map_err(|error| RunnerError::io("write", &to, error))?;
+        io::copy(&mut data, &mut file).map_err(|error| RunnerError::io("write", &to, error))?;
+        Ok(Done { files: 1, names: Vec::new() })
+    }
+}
+
+impl Done {
+    /// As a helper tells of it.
+    pub(crate) fn told(&self) -> Vec<u8> {
+        let mut told = format!("{}\n", self.files).into_bytes();
+        told.extend_from_slice(&self.names);
+        told
+    }
+
+    /// Hears what a helper tells.
+    pub(crate) fn heard(told: &[u8]) -> Option<Done> {
+        let end = told.iter().position(|byte| *byte == b'\n')?;
+        let files = std::str::from_utf8(&told[..end]).ok()?.parse().ok()?;
+        Some(Done { files, names: told[end + 1..].to_vec() })
+    }
+}
+
+/// The folder that paths in the artifact are relative to: where the search began, the folder of a single file, or what
+/// several searches have in common.
+fn common_root(bases: &[&Path], found: &[PathBuf]) -> PathBuf {
+    let folder = |base: &Path| match found {
+        [only] if only == base => base.parent().unwrap_or(base).to_owned(),
+        _ if base.is_dir() => base.to_owned(),
+        _ => base.parent().unwrap_or(base).to_owned(),
+    };
+    let mut roots = bases.iter().map(|base| folder(base));
+    let first = roots.next().unwrap_or_default();
+    roots.fold(first, |common, root| {
+        common.components().zip(root.components()).take_while(|(a, b)| a == b).map(|(a, _)| a).collect()
+    })
+}
+
+/// The way from one folder to a path.
+fn relative(from: &Path, to: &Path) -> PathBuf {
+    let common = from.components().zip(to.components()).take_while(|(one, other)| one == other).count();
+    let up = from.components().skip(common).map(|_| Component::ParentDir);
+    let way: PathBuf = up.chain(to.components().skip(common)).collect();
+    if way.as_os_str().is_empty() { PathBuf::from(".") } else { way }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn paths_are_told_from_the_workspace() {
+        let check = |to: &str, expect: &str| {
+            assert_eq!(relative(Path::new("/j/0/workspace"), Path::new(to)), Path::new(expect), "{to}");
+        };
+        check("/j/0/workspace", ".");
+        check("/j/0/workspace/a/b", "a/b");
+        check("/j/0/home/.npm", "../home/.npm");
+        check("/opt/x", "../../../opt/x");
+    }
+
+    fn seek() -> impl Strategy<Value = Seek> {
+        ("\\PC{0,12}", "/[a-z/]{0,8}", "/[a-z/]{0,8}").prop_map(|(patterns, workspace, home)| Seek {
+            patterns,
+            workspace: workspace.into(),
+            home: home.into(),
+        })
+    }
+
+    fn work() -> impl Strategy<Value = Work> {
+        let pack =
+            (seek(), any::<[bool; 3]>(), 0..10_u8).prop_map(|(seek, [hidden, links, single], level)| {
+                Work::Pack(Pack { seek, hidden, through_links: links, single, level })
+            });
+        let unpack = ("/[a-z/]{0,8}", proptest::option::of("\\PC{0,8}"))
+            .prop_map(|(into, single)| Work::Unpack(Unpack { into: into.into(), single }));
+        prop_oneof![pack, unpack, seek().prop_map(Work::Find)]
+    }
+
+    proptest! {
+        #[test]
+        fn arguments_are_read_as_they_were_written(work in work()) {
+            let arguments = work.arguments().expect("Unicode");
+            prop_assert_eq!(Work::parse(&arguments), Some(work));
+        }
+
+        #[test]
+        fn no_argument_makes_it_panic(arguments in proptest::collection::vec("(pack|unpack|find|\\PC{0,4})", 0..7)) {
+            let _ = Work::parse(&arguments);
+        }
+
+        #[test]
+        fn what_is_told_is_heard(files in any::<usize>(), names in any::<Vec<u8>>()) {
+            let done = Done { files, names };
+            prop_assert_eq!(Done::heard(&done.told()), Some(done.clone()));
+        }
+
+        #[test]
+        fn nothing_heard_makes_it_panic(told in any::<Vec<u8>>()) {
+            let _ = Done::heard(&told);
+        }
+    }
+}
