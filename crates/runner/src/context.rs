@@ -5,7 +5,12 @@ use crate::{
     services::JobServices,
 };
 use shipway_base::{Clock, Secret};
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tokio::sync::Semaphore;
 
 /// What all jobs of a run share. Cheap to clone.
@@ -78,6 +83,20 @@ pub struct Repository {
     pub revision: Revision,
 }
 
+impl Repository {
+    /// The folder from which its commits are fetched, which holds all of them: the repository itself, or what the `.git` file of a
+    /// linked work tree or of a submodule leads to. Where that cannot be read it is the path, and git says what is wrong.
+    pub fn fetched_from(&self) -> PathBuf {
+        let read = |path: &Path| fs::read_to_string(path).ok();
+        let Some(text) = read(&self.path.join(".git")) else { return self.path.clone() };
+        let Some(own) = text.strip_prefix("gitdir:") else { return self.path.clone() };
+        let own = self.path.join(own.trim());
+        // What all work trees of a repository have in common lies elsewhere than what is of one of them.
+        let common = read(&own.join("commondir")).map(|common| own.join(common.trim()));
+        fs::canonicalize(common.unwrap_or(own)).unwrap_or_else(|_| self.path.clone())
+    }
+}
+
 /// A state of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revision {
@@ -85,4 +104,40 @@ pub enum Revision {
     Commit(String),
     /// The files as they lie in the work tree: tracked ones, and untracked ones that are not ignored.
     WorkingTree,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commits_are_fetched_from_what_holds_them() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let root = fs::canonicalize(dir.path()).expect("a path");
+        let check = |path: &str, expect: &str| {
+            let repository = Repository { path: root.join(path), revision: Revision::WorkingTree };
+            assert_eq!(repository.fetched_from(), root.join(expect), "{path}");
+        };
+        for folder in [
+            "plain/.git",
+            "plain/.git/worktrees/tree",
+            "tree",
+            "bare",
+            "plain/.git/modules/sub",
+            "sub",
+            "lost",
+        ] {
+            fs::create_dir_all(root.join(folder)).expect("a folder");
+        }
+        let write = |path: &str, text: String| fs::write(root.join(path), text).expect("a file");
+        write("tree/.git", format!("gitdir: {}\n", root.join("plain/.git/worktrees/tree").display()));
+        write("plain/.git/worktrees/tree/commondir", "../..\n".to_owned());
+        write("sub/.git", "gitdir: ../plain/.git/modules/sub\n".to_owned());
+        write("lost/.git", "gitdir: /no/such/place\n".to_owned());
+        check("plain", "plain");
+        check("bare", "bare");
+        check("tree", "plain/.git");
+        check("sub", "plain/.git/modules/sub");
+        check("lost", "lost");
+    }
 }

@@ -107,53 +107,45 @@ impl DockerExecutor {
         Ok(self.places().entry(job.folder.clone()).or_insert(place).clone())
     }
 
-    async fn open_containers(
+    async fn start_containers(
         &self,
         job: &JobIdentity,
+        folders: &Folders,
         wants: &Wants,
-        output: mpsc::Sender<Chunk>,
+        output: &mpsc::Sender<Chunk>,
         stop: &CancellationToken,
     ) -> Result<Opened, RunnerError> {
         let engine = self.engine().await?;
-        let on_machine = Wants { container: None, services: Vec::new(), ..wants.clone() };
-        let mut opened = self.host.open(job, &on_machine, output.clone(), stop).await?;
-        let outcome = async {
-            // Before the first container is there, so that a runner that is killed leaves a trace of where to look.
-            self.host.note_engine(job, &engine.address)?;
-            if wants.container.is_some() {
-                opened.folders.workflow = opened.folders.root.join("workflow");
-                make_folders(&opened.folders)?;
-            }
-            let externals = self
-                .externals
-                .folder()
-                .map_err(|error| RunnerError::io("make", &self.host.externals(), error))?;
-            let mount = |outside: &Path, inside: &str, read_only| Mount {
-                outside: outside.to_owned(),
-                inside: inside.into(),
-                read_only,
-            };
-            let mut wants = wants.clone();
-            wants.mounts.push(mount(externals, node::EXTERNALS, true));
-            let config = self.settings.config.as_deref();
-            Box::pin(Place::open(engine.clone(), job, &wants, &opened.folders, config, &output, stop)).await
-        };
-        match outcome.await {
-            Ok(place) => {
-                opened.paths = place.paths.clone();
-                opened.env = place.env();
-                opened.job = place.contexts();
-                self.places().insert(job.folder.clone(), Arc::new(place));
-                Ok(opened)
-            }
-            Err(error) => {
-                let place = Place::bare(engine, job);
-                if let Err(left) = self.close_all(job, &opened.folders, Some(&place), &output).await {
-                    tracing::warn!(%left, "what was begun cannot be removed");
-                }
-                Err(error)
-            }
+        // Before the first container is there, so that a runner that is killed leaves a trace of where to look.
+        self.host.note_engine(job, &engine.address)?;
+        let mut folders = folders.clone();
+        if wants.container.is_some() {
+            folders.workflow = folders.root.join("workflow");
+            make_folders(&folders)?;
         }
+        let externals = self
+            .externals
+            .folder()
+            .map_err(|error| RunnerError::io("make", &self.host.externals(), error))?;
+        let mut wants = wants.clone();
+        wants.mounts.push(Mount {
+            outside: externals.to_owned(),
+            inside: node::EXTERNALS.into(),
+            read_only: true,
+        });
+        let config = self.settings.config.as_deref();
+        let place = Place::open(engine.clone(), job, &wants, &folders, config, output, stop);
+        let (place, opened) = match Box::pin(place).await {
+            Ok(place) => {
+                let opened =
+                    Opened { folders, paths: place.paths.clone(), env: place.env(), job: place.contexts() };
+                (place, Ok(opened))
+            }
+            // So that what was begun is found by its label.
+            Err(error) => (Place::bare(engine, job), Err(error)),
+        };
+        self.places().insert(job.folder.clone(), Arc::new(place));
+        opened
     }
 
     /// The files of a program of a step, which every user of its container may use.
@@ -227,19 +219,39 @@ impl Executor for DockerExecutor {
         self.host.forget(job);
     }
 
-    fn open<'a>(
+    fn open<'a>(&'a self, job: &'a JobIdentity) -> BoxFuture<'a, Result<Folders, RunnerError>> {
+        self.host.open(job)
+    }
+
+    fn enter<'a>(
         &'a self,
         job: &'a JobIdentity,
+        folders: &'a Folders,
         wants: &'a Wants,
         output: mpsc::Sender<Chunk>,
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<Opened, RunnerError>> {
         Box::pin(async move {
             if wants.container.is_none() && wants.services.is_empty() {
-                return self.host.open(job, wants, output, stop).await;
+                return Ok(Opened::on_machine(folders.clone()));
             }
             self.host.allow_containers()?;
-            Box::pin(self.open_containers(job, wants, output, stop)).await
+            Box::pin(self.start_containers(job, folders, wants, &output, stop)).await
+        })
+    }
+
+    fn leave<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        output: mpsc::Sender<Chunk>,
+    ) -> BoxFuture<'a, Result<(), RunnerError>> {
+        Box::pin(async move {
+            let Some(place) = self.places().remove(&job.folder) else { return Ok(()) };
+            let closed = Box::pin(place.close(&output)).await;
+            if closed.is_err() {
+                self.places().insert(job.folder.clone(), place);
+            }
+            closed
         })
     }
 

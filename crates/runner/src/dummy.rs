@@ -47,14 +47,19 @@ impl Executor for DummyExecutor {
         }
     }
 
-    fn open<'a>(
+    fn open<'a>(&'a self, job: &'a JobIdentity) -> BoxFuture<'a, Result<Folders, RunnerError>> {
+        Box::pin(async move { Ok(self.folders(job)) })
+    }
+
+    fn enter<'a>(
         &'a self,
-        job: &'a JobIdentity,
+        _job: &'a JobIdentity,
+        folders: &'a Folders,
         _wants: &'a Wants,
         _output: mpsc::Sender<Chunk>,
         _stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<Opened, RunnerError>> {
-        Box::pin(async move { Ok(Opened::on_machine(self.folders(job))) })
+        Box::pin(async move { Ok(Opened::on_machine(folders.clone())) })
     }
 
     fn has_program<'a>(

@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Runs programs for jobs. An executor makes no choices: which program, in which folder, with which environment
-/// is all in the [`Program`]. `open` comes first and `close` last, each once an attempt; in between programs run
-/// one after the other, and what they left running stays until `close`.
+/// is all in the [`Program`]. `open` comes first and `close` last, each once an attempt; in between `enter` and `leave` steps run
+/// one after the other, and what they left running stays until `leave` in containers, and until `close` on the machine.
 pub trait Executor: Send + Sync {
     /// A short name for logs, such as `host`.
     fn name(&self) -> &'static str;
@@ -39,15 +39,33 @@ pub trait Executor: Send + Sync {
     /// Gives the folders up of a job that is not open, whether `open` failed or was never called.
     fn forget(&self, _job: &JobIdentity) {}
 
-    /// Makes the folders of a job, empty, and the containers that it wants. What is to be told meanwhile goes to
-    /// `output`. When `stop` is cancelled it gives up. After an error nothing is left, and `close` does not follow.
-    fn open<'a>(
+    /// Makes the folders of a job, empty. After an error nothing is left, and `close` does not follow.
+    fn open<'a>(&'a self, job: &'a JobIdentity) -> BoxFuture<'a, Result<Folders, RunnerError>>;
+
+    /// Starts the containers that a job wants, and answers with the place that its steps have. What is to be told meanwhile goes
+    /// to `output`. When `stop` is cancelled it gives up. What an error leaves goes with `leave` or `close`.
+    fn enter<'a>(
         &'a self,
-        job: &'a JobIdentity,
+        _job: &'a JobIdentity,
+        folders: &'a Folders,
         wants: &'a Wants,
-        output: mpsc::Sender<Chunk>,
-        stop: &'a CancellationToken,
-    ) -> BoxFuture<'a, Result<Opened, RunnerError>>;
+        _output: mpsc::Sender<Chunk>,
+        _stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Opened, RunnerError>> {
+        let first = wants.container.as_ref().or(wants.services.first().map(|(_, service)| service));
+        let refused = first
+            .map(|first| no_containers(self.name(), &format!("a container of the image {}", first.image)));
+        Box::pin(async move { refused.map_or_else(|| Ok(Opened::on_machine(folders.clone())), Err) })
+    }
+
+    /// Stops the containers of a job when its last step has ended; the folders stay. After an error `close` tries again.
+    fn leave<'a>(
+        &'a self,
+        _job: &'a JobIdentity,
+        _output: mpsc::Sender<Chunk>,
+    ) -> BoxFuture<'a, Result<(), RunnerError>> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// Whether a program of this name would be found by the job's programs: in the folders of `path`, or as it is when
     /// the name has a slash. Relative folders count from `directory`.
@@ -153,7 +171,7 @@ pub trait Executor: Send + Sync {
         Box::pin(async { Ok(None) })
     }
 
-    /// Ends what the job left running and removes its folders and containers. What is to be told goes to `output`.
+    /// Ends what the job left running and removes its folders, and containers that are left. What is to be told goes to `output`.
     fn close<'a>(
         &'a self,
         job: &'a JobIdentity,

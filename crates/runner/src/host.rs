@@ -11,9 +11,8 @@ use crate::{
     error::{ErrorKind, RunnerError},
     executor::{
         BoxFuture, Chunk, Executor, Finished, Folders, Hands, JobIdentity, Patience, Program, ProgramPlace,
-        Script, Terminal, no_containers,
+        Script, Terminal,
     },
-    place::{Opened, Wants},
     process::{OrphanRecord, Scope, end_tree, forks},
     sandbox::{Sandbox, Session},
 };
@@ -190,18 +189,8 @@ impl Executor for HostExecutor {
         self.leases().remove(&job.folder);
     }
 
-    fn open<'a>(
-        &'a self,
-        job: &'a JobIdentity,
-        wants: &'a Wants,
-        _output: mpsc::Sender<Chunk>,
-        _stop: &'a CancellationToken,
-    ) -> BoxFuture<'a, Result<Opened, RunnerError>> {
+    fn open<'a>(&'a self, job: &'a JobIdentity) -> BoxFuture<'a, Result<Folders, RunnerError>> {
         Box::pin(async move {
-            let first = wants.container.as_ref().or(wants.services.first().map(|(_, service)| service));
-            if let Some(first) = first {
-                return Err(no_containers(self.name(), &format!("a container of the image {}", first.image)));
-            }
             self.lease(job)?;
             let folders = self.folders(job);
             // What a killed server left of an earlier attempt of the same name.
@@ -220,7 +209,7 @@ impl Executor for HostExecutor {
             }
             let forks = forks().map(|(forks, _)| forks);
             self.opened().insert(job.folder.clone(), OpenJob { forks });
-            Ok(Opened::on_machine(folders))
+            Ok(folders)
         })
     }
 

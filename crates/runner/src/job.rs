@@ -5,7 +5,7 @@ use crate::{
     background::Changes,
     context::{EnvironmentValues, JobContext},
     env,
-    error::{ErrorKind, RunnerError},
+    error::RunnerError,
     executor::{Executor, Folders, JobIdentity, Program},
     hooks::When,
     log::Log,
@@ -14,7 +14,7 @@ use crate::{
     nodes::MachineNode,
     opening,
     opening::Unopened,
-    place::{Opened, PathMap},
+    place::{Opened, PathMap, Wants},
     post::Post,
     report::{Annotation, Level, Report, ReportKind},
     scope::StepScope,
@@ -31,7 +31,6 @@ use shipway_workflow::{
 use std::{
     borrow::Cow,
     collections::BTreeMap,
-    fs,
     path::PathBuf,
     sync::{
         Arc,
@@ -88,9 +87,9 @@ pub async fn run_job(
         Err(Unopened { conclusion, reason }) => {
             JobOutcome { conclusion, outputs: BTreeMap::new(), reason: Some(reason) }
         }
-        Ok(opened) => {
-            let mut job = Job::new(request, context, executor, log, identity.clone(), opened, stop);
-            let mut outcome = Box::pin(job.run()).await;
+        Ok((folders, wants)) => {
+            let mut job = Job::new(request, context, executor, log, identity.clone(), folders, stop);
+            let mut outcome = Box::pin(job.run(&wants)).await;
             job.leave_services().await;
             let Job { log: left, folders, .. } = job;
             log = left;
@@ -158,7 +157,7 @@ pub(crate) struct Job<'a> {
     pub(crate) last_program: Option<Program>,
     /// Whether somebody has let a step of a composite action fail, so that nobody is asked about the action again.
     pub(crate) let_go: bool,
-    github: Object,
+    pub(crate) github: Object,
     pub(crate) runner: Object,
 }
 
@@ -204,10 +203,10 @@ impl<'a> Job<'a> {
         executor: &'a dyn Executor,
         log: Log,
         identity: JobIdentity,
-        opened: Opened,
+        folders: Folders,
         stop: Stop,
     ) -> Job<'a> {
-        let Opened { folders, paths: map, env: base, job: containers } = opened;
+        let Opened { folders, paths: map, env: base, job: containers } = Opened::on_machine(folders);
         let mut github = request.github.as_object().cloned().unwrap_or_default();
         github.insert("job", request.job_id.as_str());
         github.insert("workspace", map.inside_text(&folders.workspace));
@@ -282,7 +281,15 @@ impl<'a> Job<'a> {
         }
     }
 
-    async fn run(&mut self) -> JobOutcome {
+    /// The job in a place that is ready.
+    pub(crate) fn settle(&mut self, opened: Opened) {
+        let Opened { folders, paths, env, job } = opened;
+        (self.folders, self.map, self.base, self.containers) = (folders, paths, env, job);
+        self.github.insert("workspace", self.map.inside_text(&self.folders.workspace));
+        self.runner = env::runner_context(&self.folders, &self.map, self.context.debug);
+    }
+
+    async fn run(&mut self, wants: &Wants) -> JobOutcome {
         let mut frame = Frame {
             inputs: self.request.inputs.clone(),
             steps: Object::new(),
@@ -300,35 +307,14 @@ impl<'a> Job<'a> {
             action: None,
             place: Vec::new(),
         };
-        let entered = self.enter_services().await;
-        if let Err(error) = entered.and_then(|()| self.set_up(&frame)) {
-            let text = if error.kind == ErrorKind::Expression { error.message } else { error.to_string() };
-            self.complain(None, &text, None).await;
-            frame.status = Conclusion::Failure;
-        } else {
-            let request = self.request;
-            let steps = &request.body.steps;
-            let stop = self.stop.clone();
-            let fetched = tokio::select! {
-                biased;
-                fetched = Box::pin(self.fetch_actions(steps, &frame.source, None, None)) => fetched,
-                // Told below, like every end before the time.
-                _ = stop.cause(false, None) => Ok(()),
-            };
-            match fetched {
-                Ok(()) => {
-                    Box::pin(self.run_hook(&mut frame, When::Started)).await;
-                    Box::pin(self.run_pres(&mut frame, steps)).await;
-                    Box::pin(self.run_job_steps(&mut frame, steps)).await;
-                }
-                Err(unfetched) => {
-                    self.complain_of_unfetched(&unfetched).await;
-                    frame.status = Conclusion::Failure;
-                }
-            }
-            Box::pin(self.run_posts(&mut frame)).await;
-            Box::pin(self.run_hook(&mut frame, When::Completed)).await;
+        let steps = &self.request.body.steps;
+        if self.begin(&mut frame, wants).await {
+            Box::pin(self.run_pres(&mut frame, steps)).await;
+            Box::pin(self.run_job_steps(&mut frame, steps)).await;
         }
+        Box::pin(self.run_posts(&mut frame)).await;
+        self.leave().await;
+        Box::pin(self.run_hook(&mut frame, When::Completed)).await;
         if let Some(cause) = self.stop.check()
             && frame.status != Conclusion::Failure
         {
@@ -338,23 +324,6 @@ impl<'a> Job<'a> {
         let outputs = self.outputs(&mut frame).await;
         let reason = self.reason.take().filter(|_| frame.status != Conclusion::Success);
         JobOutcome { conclusion: frame.status, outputs, reason }
-    }
-
-    /// Writes the event and evaluates `env` of the workflow and the job.
-    fn set_up(&mut self, frame: &Frame) -> Result<(), RunnerError> {
-        if self.executor.is_real() {
-            let path = self.folders.workflow.join("event.json");
-            let event = self.github.get("event").map_or(serde_json::Value::Null, Value::to_json);
-            fs::write(&path, event.to_string()).map_err(|error| RunnerError::io("write", &path, error))?;
-            self.github.insert("event_path", self.map.inside_text(&path));
-        }
-        let request = self.request;
-        for fields in [&request.workflow.env, &request.body.env] {
-            let scope = self.scope(frame, &self.env, None);
-            let values = self.fields(fields, &scope).map_err(|found| expression(&found))?;
-            self.env.extend(values);
-        }
-        Ok(())
     }
 
     /// Contexts, with `env` as given. `action` is the id of the step that runs.

@@ -7,6 +7,7 @@
 mod action;
 mod artifacts;
 mod background;
+mod beneath;
 mod breakpoint;
 mod command;
 #[cfg(test)]

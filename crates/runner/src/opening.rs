@@ -1,21 +1,26 @@
-//! Opening the place of a job before its first step, and closing it after its last.
+//! Opening the place of a job before its first step and starting its containers, and all that again backwards after its last.
 
 use crate::{
     context::JobContext,
     error::{ErrorKind, RunnerError},
     executor::{Chunk, Executor, Folders, JobIdentity},
+    hooks::When,
+    job::{Frame, Job},
     listen::{Ears, Hearing, listen},
     log::Log,
-    place::Opened,
+    place::Wants,
     report::{Annotation, Level},
+    script::expression,
     stop::Stop,
     wants::{place, wants},
 };
 use shipway_base::Span;
 use shipway_workflow::{
     document::ContainerSpec,
+    expr::Value,
     run::{Conclusion, JobRequest},
 };
+use std::{borrow::Cow, fs};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +36,7 @@ pub(crate) struct Unopened {
     pub(crate) reason: String,
 }
 
-/// Makes the folders and containers of a job.
+/// Makes the folders of a job, and works out what containers it wants.
 pub(crate) async fn open(
     log: &mut Log,
     request: &JobRequest,
@@ -39,7 +44,7 @@ pub(crate) async fn open(
     executor: &dyn Executor,
     identity: &JobIdentity,
     stop: &mut Stop,
-) -> Result<Opened, Unopened> {
+) -> Result<(Folders, Wants), Unopened> {
     let wants = match wants(request, context, &executor.folders(identity)) {
         Ok(wants) => wants,
         Err(found) => {
@@ -52,38 +57,143 @@ pub(crate) async fn open(
         add_password(log, service);
     }
     wants.container.iter().for_each(|container| add_password(log, container));
-    let (sender, receiver) = mpsc::channel(CHUNKS);
-    let token = CancellationToken::new();
-    let mut cause = None;
-    let opened = {
-        let watch = async {
-            cause = Some(stop.cause(false, None).await);
-            token.cancel();
-            std::future::pending::<()>().await
+    let opened = tokio::select! {
+        opened = executor.open(identity) => opened.map_err(|error| (Conclusion::Failure, error.to_string())),
+        cause = stop.cause(false, None) => Err((Conclusion::Cancelled, cause.words())),
+    };
+    match opened {
+        Ok(folders) => Ok((folders, wants)),
+        Err((conclusion, message)) => {
+            executor.forget(identity);
+            Err(unopened(log, conclusion, &message, None).await)
+        }
+    }
+}
+
+impl Job<'_> {
+    /// What comes before the first step, in the order of GitHub's runner: actions are fetched, the script of the operator runs,
+    /// containers start. Answers whether there is a place for steps.
+    pub(crate) async fn begin(&mut self, frame: &mut Frame, wants: &Wants) -> bool {
+        let stop = self.stop.clone();
+        let steps = &self.request.body.steps;
+        if let Err(error) = self.write_event() {
+            self.fail(frame, &error).await;
+            return false;
+        }
+        let fetched = tokio::select! {
+            biased;
+            fetched = Box::pin(self.fetch_actions(steps, &frame.source, None, None)) => fetched,
+            // Told below, like every end before the time.
+            _ = stop.cause(false, None) => Ok(()),
         };
-        tokio::select! {
-            (opened, ()) = async { tokio::join!(executor.open(identity, &wants, sender, &token), hear(log, None, receiver)) } => opened,
-            () = watch => Err(RunnerError::new(ErrorKind::TimedOut, "the job was stopped")),
+        if let Err(unfetched) = fetched {
+            self.complain_of_unfetched(&unfetched).await;
+            frame.status = Conclusion::Failure;
+            return false;
         }
-    };
-    let (error, cause) = match (opened, cause) {
-        (Ok(opened), _) => return Ok(opened),
-        (Err(error), cause) => (error, cause),
-    };
-    executor.forget(identity);
-    let (conclusion, error) = match (error, cause) {
-        // The limit of a job that is over before its first step is seen again by whoever asks.
-        (_, Some(cause)) => {
-            return Err(unopened(log, Conclusion::Cancelled, &cause.words(), None).await);
+        Box::pin(self.run_hook(frame, When::Started)).await;
+        let mut wants = Cow::Borrowed(wants);
+        if frame.status != Conclusion::Success {
+            // Containers start for a job that went well so far. Steps that run all the same do so without services, and
+            // never outside of the container that they are meant for.
+            if wants.container.is_some() {
+                return false;
+            }
+            wants.to_mut().services.clear();
         }
-        (error, None) => (Conclusion::Failure, error),
-    };
-    let Some(part) = &error.part else {
-        return Err(unopened(log, conclusion, &error.to_string(), None).await);
-    };
-    let (source, span) = (&request.workflow.source, place(request, part));
-    let message = format!("{}:{}: {error}", source.name, span.start);
-    Err(unopened(log, conclusion, &message, Some((source.name.to_string(), span))).await)
+        if let Err(Unopened { conclusion, reason }) = Box::pin(self.enter(&wants)).await {
+            frame.status = conclusion;
+            self.reason.get_or_insert(reason);
+            return false;
+        }
+        let entered = self.enter_services().await;
+        let entered = entered.and_then(|()| if self.map.is_empty() { Ok(()) } else { self.write_event() });
+        if let Err(error) = entered.and_then(|()| self.set_up(frame)) {
+            self.fail(frame, &error).await;
+            return false;
+        }
+        true
+    }
+
+    async fn fail(&mut self, frame: &mut Frame, error: &RunnerError) {
+        let expression = error.kind == ErrorKind::Expression;
+        let text = if expression { error.message.clone() } else { error.to_string() };
+        self.complain(None, &text, None).await;
+        frame.status = Conclusion::Failure;
+    }
+
+    /// Writes the event where the steps see it.
+    fn write_event(&mut self) -> Result<(), RunnerError> {
+        if self.executor.is_real() {
+            let path = self.folders.workflow.join("event.json");
+            let event = self.github.get("event").map_or(serde_json::Value::Null, Value::to_json);
+            fs::write(&path, event.to_string()).map_err(|error| RunnerError::io("write", &path, error))?;
+            self.github.insert("event_path", self.map.inside_text(&path));
+        }
+        Ok(())
+    }
+
+    /// Evaluates `env` of the workflow and the job. What the script of the operator has set comes before it.
+    fn set_up(&mut self, frame: &Frame) -> Result<(), RunnerError> {
+        let (request, mut env) = (self.request, self.env.clone());
+        for fields in [&request.workflow.env, &request.body.env] {
+            let scope = self.scope(frame, &env, None);
+            let values = self.fields(fields, &scope).map_err(|found| expression(&found))?;
+            env.extend(values);
+        }
+        env.append(&mut self.env);
+        self.env = env;
+        Ok(())
+    }
+
+    /// Starts the containers of the job, and sees everything from now on as its steps do.
+    async fn enter(&mut self, wants: &Wants) -> Result<(), Unopened> {
+        let (sender, receiver) = mpsc::channel(CHUNKS);
+        let token = CancellationToken::new();
+        let mut cause = None;
+        let entered = {
+            let watch = async {
+                cause = Some(self.stop.cause(false, None).await);
+                token.cancel();
+                std::future::pending::<()>().await
+            };
+            let enter = self.executor.enter(&self.identity, &self.folders, wants, sender, &token);
+            let hear = hear(&mut self.log, None, receiver);
+            tokio::select! {
+                (entered, ()) = async { tokio::join!(enter, hear) } => entered,
+                () = watch => Err(RunnerError::new(ErrorKind::TimedOut, "the job was stopped")),
+            }
+        };
+        let error = match (entered, cause) {
+            (Ok(opened), _) => {
+                self.settle(opened);
+                return Ok(());
+            }
+            // The limit of a job that is over before its first step is seen again by whoever asks.
+            (Err(_), Some(cause)) => {
+                return Err(unopened(&mut self.log, Conclusion::Cancelled, &cause.words(), None).await);
+            }
+            (Err(error), None) => error,
+        };
+        let (message, place) = match &error.part {
+            Some(part) => {
+                let (source, span) = (&self.request.workflow.source, place(self.request, part));
+                let message = format!("{}:{}: {error}", source.name, span.start);
+                (message, Some((source.name.to_string(), span)))
+            }
+            None => (error.to_string(), None),
+        };
+        Err(unopened(&mut self.log, Conclusion::Failure, &message, place).await)
+    }
+
+    /// Stops them again.
+    pub(crate) async fn leave(&mut self) {
+        let (sender, receiver) = mpsc::channel(CHUNKS);
+        let left = self.executor.leave(&self.identity, sender);
+        if let Err(error) = tokio::join!(left, hear(&mut self.log, None, receiver)).0 {
+            tracing::warn!(%error, job = self.identity.folder, "containers are left, and removed later");
+        }
+    }
 }
 
 fn add_password(log: &mut Log, container: &ContainerSpec) {

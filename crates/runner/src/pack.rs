@@ -5,7 +5,7 @@
 
 mod unpack;
 
-pub(crate) use unpack::unpack_file;
+pub(crate) use unpack::unpack_onto;
 pub use unpack::{UnpackLimits, unpack};
 
 use crate::error::{ErrorKind, RunnerError};
@@ -41,14 +41,15 @@ pub struct Packed {
 /// owner and no times. Symbolic links stay links. `level` is 0 for no compression, to 9.
 pub fn pack(files: &BTreeMap<String, PathBuf>, to: &Path, level: u8) -> Result<Packed, RunnerError> {
     let file = fs::File::create(to).map_err(|error| RunnerError::io("write", to, error))?;
-    write(files, file, to, level)?;
+    write(files, &|path| fs::File::open(path), file, to, level)?;
     let (digest, size) = hash(to)?;
     Ok(Packed { digest, size, files: files.len() })
 }
 
-/// [`pack`] into an open file, which goes by the name `to` in what is said.
+/// [`pack`] into an open file, which goes by the name `to` in what is said. `open` opens a file to be read.
 pub(crate) fn write(
     files: &BTreeMap<String, PathBuf>,
+    open: &dyn Fn(&Path) -> io::Result<fs::File>,
     file: fs::File,
     to: &Path,
     level: u8,
@@ -73,11 +74,13 @@ pub(crate) fn write(
                 .map_err(|error| write_error(error.into()))?;
             continue;
         }
+        let content = open(path).map_err(read_error)?;
+        let meta = content.metadata().map_err(read_error)?;
         let mode = if meta.permissions().mode() & 0o111 != 0 { 0o755 } else { 0o644 };
         let options = options.unix_permissions(mode).large_file(meta.len() >= LARGE);
         archive.start_file(name.as_str(), options).map_err(|error| write_error(error.into()))?;
         // At most the size that was seen, also when the file grows meanwhile.
-        let mut content = fs::File::open(path).map_err(read_error)?.take(meta.len());
+        let mut content = content.take(meta.len());
         io::copy(&mut content, &mut archive).map_err(write_error)?;
     }
     let mut out = archive.finish().map_err(|error| write_error(error.into()))?;

@@ -46,8 +46,8 @@ pub(crate) fn wants(
     let repository = request.github.get("repository").map(|name| name.to_text().to_string());
     let repository = repository.unwrap_or_default().rsplit('/').next().unwrap_or_default().to_owned();
     // The real checkout fetches from here, see `Job::with_own_repository`.
-    let seen =
-        Mount { outside: context.repository.path.clone(), inside: OWN_REPOSITORY.into(), read_only: true };
+    let outside = context.repository.fetched_from();
+    let seen = Mount { outside, inside: OWN_REPOSITORY.into(), read_only: true };
     let mounts = if context.native_actions { Vec::new() } else { vec![seen] };
     Ok(Wants { container: own.or_else(platform), services, mounts, repository })
 }

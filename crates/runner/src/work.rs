@@ -6,12 +6,15 @@
 //! standard input, and what came of it is its standard output.
 
 use crate::{
+    beneath::{Ground, Links},
     error::{ErrorKind, RunnerError},
     glob::{Find, Patterns},
     pack::{self, UnpackLimits},
+    place::PathMap,
 };
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs::{self, File},
     io,
     path::{Component, Path, PathBuf},
@@ -49,12 +52,15 @@ pub(crate) struct Pack {
     pub(crate) seek: Seek,
     /// Those whose names begin with a dot too.
     pub(crate) hidden: bool,
-    /// Whether the search goes through links to folders.
+    /// Whether links are gone through. Where the job sees another file system than whoever does this, they lead elsewhere, so
+    /// they are packed as links.
     pub(crate) through_links: bool,
     /// The one file as it is, instead of an archive.
     pub(crate) single: bool,
     /// 0 for no compression, to 9.
     pub(crate) level: u8,
+    /// Where the job sees the files, by which they are named. A helper sees them where the job does, and is not told.
+    pub(crate) map: PathMap,
 }
 
 /// Where the files of an archive go.
@@ -62,6 +68,8 @@ pub(crate) struct Pack {
 pub(crate) struct Unpack {
     /// The folder.
     pub(crate) into: PathBuf,
+    /// Whether the way to it may go through links, as in [`Pack`].
+    pub(crate) through_links: bool,
     /// The name of the one file, when it is no archive.
     pub(crate) single: Option<String>,
 }
@@ -97,14 +105,16 @@ impl Work {
             Ok::<_, RunnerError>([seek.patterns.clone(), text(&seek.workspace)?, text(&seek.home)?])
         };
         Ok(match self {
-            Work::Pack(Pack { seek: files, hidden, through_links, single, level }) => {
+            Work::Pack(Pack { seek: files, hidden, through_links, single, level, map: _ }) => {
                 let flags = [("hidden", hidden), ("links", through_links), ("single", single)];
                 let flags: Vec<&str> = flags.iter().filter(|(_, on)| **on).map(|(name, _)| *name).collect();
                 let fixed = ["pack".to_owned(), flags.join(","), level.to_string()];
                 fixed.into_iter().chain(seek(files)?).collect()
             }
-            Work::Unpack(Unpack { into, single }) => {
-                ["unpack".to_owned(), text(into)?].into_iter().chain(single.clone()).collect()
+            Work::Unpack(Unpack { into, through_links, single }) => {
+                let links = if *through_links { "links" } else { "" };
+                let fixed = ["unpack".to_owned(), links.to_owned(), text(into)?];
+                fixed.into_iter().chain(single.clone()).collect()
             }
             Work::Find(files) => ["find".to_owned()].into_iter().chain(seek(files)?).collect(),
         })
@@ -130,12 +140,14 @@ impl Work {
                     through_links: has("links"),
                     single: has("single"),
                     level: level.parse().ok()?,
+                    map: PathMap::default(),
                 }))
             }
-            ("unpack", [into]) => Some(Work::Unpack(Unpack { into: PathBuf::from(into), single: None })),
-            ("unpack", [into, single]) => {
-                Some(Work::Unpack(Unpack { into: PathBuf::from(into), single: Some(single.clone()) }))
-            }
+            ("unpack", [links, into, rest @ ..]) if rest.len() < 2 => Some(Work::Unpack(Unpack {
+                into: PathBuf::from(into),
+                through_links: links == "links",
+                single: rest.first().cloned(),
+            })),
             ("find", rest) => seek(rest).map(Work::Find),
             _ => None,
         }
@@ -177,22 +189,27 @@ impl Pack {
             through_links: self.through_links,
         };
         let found = patterns.search(find)?;
-        let root = common_root(&patterns.bases(), &found);
-        let files: BTreeMap<String, PathBuf> = found
-            .into_iter()
-            .map(|path| (pack::archive_name(path.strip_prefix(&root).unwrap_or(&path)), path))
-            .collect();
+        let root = common_root(&patterns.bases(), &found, &self.map);
+        let name = |path: &Path| {
+            let seen = self.map.inside(path);
+            pack::archive_name(seen.strip_prefix(&root).unwrap_or(&seen))
+        };
+        let files: BTreeMap<String, PathBuf> = found.into_iter().map(|path| (name(&path), path)).collect();
         let mut done = Done { files: files.len(), names: Vec::new() };
         match files.iter().next() {
             None => {}
             Some((name, path)) if self.single => {
                 if files.len() == 1 {
                     done.names = name.rsplit('/').next().unwrap_or_default().as_bytes().to_vec();
-                    let mut from = File::open(path).map_err(|error| RunnerError::io("read", path, error))?;
+                    let from = open(path, self.through_links);
+                    let mut from = from.map_err(|error| RunnerError::io("read", path, error))?;
                     io::copy(&mut from, &mut data).map_err(|error| RunnerError::io("copy", path, error))?;
                 }
             }
-            Some(_) => pack::write(&files, data, shown, self.level)?,
+            Some(_) => {
+                let open = |path: &Path| open(path, self.through_links);
+                pack::write(&files, &open, data, shown, self.level)?;
+            }
         }
         Ok(done)
     }
@@ -200,21 +217,31 @@ impl Pack {
 
 impl Unpack {
     fn carry_out(&self, mut data: File, shown: &Path) -> Result<Done, RunnerError> {
-        let Unpack { into, single } = self;
+        let Unpack { into, through_links, single } = self;
+        let (ground, links) = if *through_links {
+            let made = fs::create_dir_all(into).and_then(|()| Ground::at(into));
+            (made, Links::Beneath)
+        } else {
+            (Ground::plain(into), Links::None)
+        };
+        let ground = ground.map_err(|error| RunnerError::io("make", into, error))?;
         let Some(name) = single else {
-            let files = pack::unpack_file(data, shown, into, &UnpackLimits::default())?;
+            let files = pack::unpack_onto(data, shown, &ground, links, &UnpackLimits::default())?;
             return Ok(Done { files, names: Vec::new() });
         };
-        fs::create_dir_all(into).map_err(|error| RunnerError::io("make", into, error))?;
-        let to = into.join(name);
-        // A link in its place is replaced, not followed.
-        if fs::symlink_metadata(&to).is_ok_and(|meta| meta.is_symlink()) {
-            fs::remove_file(&to).map_err(|error| RunnerError::io("replace", &to, error))?;
-        }
-        let mut file = File::create(&to).map_err(|error| RunnerError::io("write", &to, error))?;
-        io::copy(&mut data, &mut file).map_err(|error| RunnerError::io("write", &to, error))?;
+        let failed = |error| RunnerError::io("write", &into.join(name), error);
+        let mut file = ground.create(OsStr::new(name), 0o644).map_err(failed)?;
+        io::copy(&mut data, &mut file).map_err(failed)?;
         Ok(Done { files: 1, names: Vec::new() })
     }
+}
+
+/// Opens a file, going through links or through none.
+fn open(path: &Path, through_links: bool) -> io::Result<File> {
+    if through_links {
+        return File::open(path);
+    }
+    Ground::at(Path::new("/"))?.open(path.strip_prefix("/").map_err(io::Error::other)?, Links::None)
 }
 
 impl Done {
@@ -234,14 +261,14 @@ impl Done {
 }
 
 /// The folder that paths in the artifact are relative to: where the search began, the folder of a single file, or what
-/// several searches have in common.
-fn common_root(bases: &[&Path], found: &[PathBuf]) -> PathBuf {
+/// several searches have in common; as the job sees it.
+fn common_root(bases: &[&Path], found: &[PathBuf], map: &PathMap) -> PathBuf {
     let folder = |base: &Path| match found {
         [only] if only == base => base.parent().unwrap_or(base).to_owned(),
         _ if base.is_dir() => base.to_owned(),
         _ => base.parent().unwrap_or(base).to_owned(),
     };
-    let mut roots = bases.iter().map(|base| folder(base));
+    let mut roots = bases.iter().map(|base| map.inside(&folder(base)));
     let first = roots.next().unwrap_or_default();
     roots.fold(first, |common, root| {
         common.components().zip(root.components()).take_while(|(a, b)| a == b).map(|(a, _)| a).collect()
@@ -260,6 +287,52 @@ fn relative(from: &Path, to: &Path) -> PathBuf {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn links_of_another_file_system_are_not_gone_through() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().expect("a folder");
+        let root = fs::canonicalize(dir.path()).expect("a path");
+        let work = root.join("work");
+        fs::create_dir_all(work.join("out")).expect("folders");
+        fs::write(root.join("secret"), "of the machine").expect("a file");
+        fs::write(work.join("out/mine"), "mine").expect("a file");
+        symlink("../../secret", work.join("out/stolen")).expect("a link");
+        symlink("../..", work.join("out/all")).expect("a link");
+        symlink("..", work.join("up")).expect("a link");
+        let archive =
+            || File::options().read(true).write(true).create(true).truncate(true).open(root.join("zip"));
+        let pack = |patterns: &str| {
+            let seek =
+                Seek { patterns: patterns.to_owned(), workspace: work.clone(), home: root.join("home") };
+            let pack = Pack {
+                seek,
+                hidden: true,
+                through_links: false,
+                single: false,
+                level: 0,
+                map: PathMap::default(),
+            };
+            Work::Pack(pack).carry_out(Some(archive().expect("a file")), Path::new("zip"))
+        };
+        assert_eq!(pack("out").expect("packed").files, 3);
+        let bytes = fs::read(root.join("zip")).expect("an archive");
+        assert!(!String::from_utf8_lossy(&bytes).contains("of the machine"));
+        // What a pattern names itself is not reached through a link either.
+        assert!(pack("up/secret").is_err());
+        pack("out/mine").expect("packed");
+        let unpack = |into: &str| {
+            let unpack = Unpack { into: work.join(into), through_links: false, single: None };
+            Work::Unpack(unpack)
+                .carry_out(Some(File::open(root.join("zip")).expect("a file")), Path::new("zip"))
+        };
+        assert_eq!(unpack("new/place").expect("unpacked").files, 1);
+        assert!(unpack("up/x").is_err() && unpack("out/all").is_err());
+        let mut left: Vec<_> =
+            fs::read_dir(&root).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["secret", "work", "zip"]);
+    }
 
     #[test]
     fn paths_are_told_from_the_workspace() {
@@ -283,10 +356,18 @@ mod tests {
     fn work() -> impl Strategy<Value = Work> {
         let pack =
             (seek(), any::<[bool; 3]>(), 0..10_u8).prop_map(|(seek, [hidden, links, single], level)| {
-                Work::Pack(Pack { seek, hidden, through_links: links, single, level })
+                Work::Pack(Pack {
+                    seek,
+                    hidden,
+                    through_links: links,
+                    single,
+                    level,
+                    map: PathMap::default(),
+                })
             });
-        let unpack = ("/[a-z/]{0,8}", proptest::option::of("\\PC{0,8}"))
-            .prop_map(|(into, single)| Work::Unpack(Unpack { into: into.into(), single }));
+        let unpack = ("/[a-z/]{0,8}", any::<bool>(), proptest::option::of("\\PC{0,8}")).prop_map(
+            |(into, through_links, single)| Work::Unpack(Unpack { into: into.into(), through_links, single }),
+        );
         prop_oneof![pack, unpack, seek().prop_map(Work::Find)]
     }
 

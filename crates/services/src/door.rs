@@ -1,14 +1,21 @@
-//! Further addresses of the services, for the containers of one job.
+//! Further addresses of the services, each for the programs of one job.
 //!
 //! Loopback of this machine is another one than that of a container. What both have is the network that the job's containers
 //! are in, where this machine is the gateway. The services listen there too, for peers of that network alone: other machines can
-//! send packets to any address that this one has.
+//! send packets to any address that this one has. A job with a loopback device of its own is answered at a listener on that.
 
+use crate::{
+    error::{ServiceError, ServiceErrorKind},
+    grant::{Access, Grant},
+    serve::{Inner, Services, serve},
+};
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
 };
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 /// A network of containers that this machine takes part in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +74,58 @@ impl axum::serve::Listener for Guarded {
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+}
+
+/// What fails when a further door cannot be opened.
+const DOOR: &str = "cannot let a job in by a door of its own";
+
+impl Services {
+    /// Listens for the containers of a job that was let in, at an address of this machine in their network and for that
+    /// network alone, until the job ends. The answer is how they reach the services.
+    ///
+    /// # Errors
+    /// When the job was not let in, or this machine has no such address, as when the containers are in a virtual one.
+    pub async fn open_door(&self, job: &str, network: Network) -> Result<Access, ServiceError> {
+        let failed = |error| ServiceError::new(DOOR, ServiceErrorKind::Door(network.address(), error));
+        self.let_in(job)?;
+        let listener = TcpListener::bind((network.address(), 0)).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        self.answer_at(job, address, Guarded { listener, network })
+    }
+
+    /// Answers a job that was let in at a listener which nobody but its programs reaches, until the job ends. The answer is
+    /// how they reach the services.
+    ///
+    /// # Errors
+    /// When the job was not let in, or the listener cannot be used.
+    pub fn listen_for(&self, job: &str, listener: std::net::TcpListener) -> Result<Access, ServiceError> {
+        let failed = |error| ServiceError::new(DOOR, ServiceErrorKind::Listen(error));
+        listener.set_nonblocking(true).map_err(failed)?;
+        let listener = TcpListener::from_std(listener).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        self.answer_at(job, address, listener)
+    }
+
+    fn let_in(&self, job: &str) -> Result<Arc<Grant>, ServiceError> {
+        let grant = self.inner().state().jobs.get(job).cloned();
+        grant.ok_or_else(|| {
+            ServiceError::new(DOOR, ServiceErrorKind::Grant(format!("{job:?} was not let in")))
+        })
+    }
+
+    fn answer_at<L>(&self, job: &str, address: SocketAddr, listener: L) -> Result<Access, ServiceError>
+    where
+        L: axum::serve::Listener<Io = TcpStream, Addr = SocketAddr>,
+    {
+        let grant = self.let_in(job)?;
+        let url = format!("http://{address}");
+        let access = self.inner().access(&grant, &url);
+        let door = CancellationToken::new();
+        let inner = Arc::new(Inner { url, core: self.inner().core.clone() });
+        serve(listener, inner, door.clone());
+        self.inner().state().doors.push((job.to_owned(), door.drop_guard()));
+        Ok(access)
     }
 }
 

@@ -3,7 +3,6 @@
 use crate::{
     artifacts::Pending,
     cache::{CacheFolder, CacheLimits, Reserved},
-    door::{Guarded, Network},
     error::{Refusal, RefusalKind, ServiceError, ServiceErrorKind},
     grant::{Access, Grant},
     http,
@@ -80,7 +79,7 @@ pub(crate) struct Inner {
     /// The address, which signed links begin with.
     pub(crate) url: String,
     /// What is the same at all of them.
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
 }
 
 impl Deref for Inner {
@@ -115,14 +114,11 @@ pub(crate) struct State {
     /// Artifacts that are uploaded, by their number.
     pub(crate) artifacts: BTreeMap<u64, Arc<Pending>>,
     /// Further addresses, by the job whose containers they are for.
-    doors: Vec<(String, DropGuard)>,
+    pub(crate) doors: Vec<(String, DropGuard)>,
 }
 
 /// Links are good for so long: an upload may be large, and a download slow.
 pub(crate) const LINK: Duration = Duration::from_secs(3_600);
-
-/// What fails when a further door cannot be opened.
-const DOOR: &str = "cannot let a job in by a door of its own";
 
 impl Services {
     /// Starts to listen.
@@ -167,53 +163,6 @@ impl Services {
         let sweeper = inner.clone();
         tokio::task::spawn_blocking(move || sweeper.caches.evict_all(sweeper.clock.now()));
         Ok(Services(inner))
-    }
-
-    /// Listens for the containers of a job that was let in, at an address of this machine in their network and for that
-    /// network alone, until the job ends. The answer is how they reach the services.
-    ///
-    /// # Errors
-    /// When the job was not let in, or this machine has no such address, as when the containers are in a virtual one.
-    pub async fn open_door(&self, job: &str, network: Network) -> Result<Access, ServiceError> {
-        let failed = |error| ServiceError::new(DOOR, ServiceErrorKind::Door(network.address(), error));
-        self.let_in(job)?;
-        let listener = TcpListener::bind((network.address(), 0)).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        self.answer_at(job, address, Guarded { listener, network })
-    }
-
-    /// Answers a job that was let in at a listener which nobody but its programs reaches, until the job ends. The answer is
-    /// how they reach the services.
-    ///
-    /// # Errors
-    /// When the job was not let in, or the listener cannot be used.
-    pub fn listen_for(&self, job: &str, listener: std::net::TcpListener) -> Result<Access, ServiceError> {
-        let failed = |error| ServiceError::new(DOOR, ServiceErrorKind::Listen(error));
-        listener.set_nonblocking(true).map_err(failed)?;
-        let listener = TcpListener::from_std(listener).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        self.answer_at(job, address, listener)
-    }
-
-    fn let_in(&self, job: &str) -> Result<Arc<Grant>, ServiceError> {
-        let grant = self.0.state().jobs.get(job).cloned();
-        grant.ok_or_else(|| {
-            ServiceError::new(DOOR, ServiceErrorKind::Grant(format!("{job:?} was not let in")))
-        })
-    }
-
-    fn answer_at<L>(&self, job: &str, address: SocketAddr, listener: L) -> Result<Access, ServiceError>
-    where
-        L: axum::serve::Listener<Io = TcpStream, Addr = SocketAddr>,
-    {
-        let grant = self.let_in(job)?;
-        let url = format!("http://{address}");
-        let access = self.0.access(&grant, &url);
-        let door = CancellationToken::new();
-        let inner = Arc::new(Inner { url, core: self.0.core.clone() });
-        serve(listener, inner, door.clone());
-        self.0.state().doors.push((job.to_owned(), door.drop_guard()));
-        Ok(access)
     }
 
     pub(crate) fn inner(&self) -> &Arc<Inner> {
@@ -279,7 +228,7 @@ impl Services {
 
 /// Answers at an address until it is told to stop. What is under way ends with the jobs that asked for it; nobody is left to
 /// wait for.
-fn serve<L>(listener: L, inner: Arc<Inner>, stopping: CancellationToken)
+pub(crate) fn serve<L>(listener: L, inner: Arc<Inner>, stopping: CancellationToken)
 where
     L: axum::serve::Listener<Io = TcpStream, Addr = SocketAddr>,
 {
@@ -301,7 +250,7 @@ where
 }
 
 impl Core {
-    fn access(&self, grant: &Grant, url: &str) -> Access {
+    pub(crate) fn access(&self, grant: &Grant, url: &str) -> Access {
         let token = self.signer.token(grant, url, self.clock.now());
         Access::new(&format!("{url}/"), &token, grant.caches.mode, true, grant.identity.is_some())
     }

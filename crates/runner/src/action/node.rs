@@ -144,7 +144,7 @@ impl Job<'_> {
             return program;
         };
         let address = format!("{}/{name}", server.as_deref().unwrap_or("https://github.com"));
-        let here = self.map.inside_text(&self.context.repository.path);
+        let here = self.map.inside_text(&self.context.repository.fetched_from());
         let line = format!("git finds {address} in {here}, the repository of this run");
         self.log.line(Some(current.index), &line).await;
         for (key, value) in [

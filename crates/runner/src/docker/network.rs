@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{error::RunnerError, executor::ContainerNetwork};
 use bollard::models::{IpamConfig, NetworkCreateRequest};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 /// A network of one job.
 #[derive(Clone, Debug)]
@@ -28,8 +29,41 @@ impl Network {
         engine.api.create_network(request).await.map_err(&doing)?;
         let seen = engine.api.inspect_network(tracking, None).await.map_err(&doing)?;
         let pools = seen.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
-        Ok(Network { name: tracking.to_owned(), gateway: pools.iter().find_map(gateway) })
+        let gateway = pools.iter().find_map(gateway).and_then(|gateway| {
+            if is_here(gateway.address) { Some(gateway) } else { from_outside(engine, gateway.address) }
+        });
+        Ok(Network { name: tracking.to_owned(), gateway })
     }
+}
+
+/// Whether an address is one of this machine.
+fn is_here(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
+}
+
+/// How containers reach this machine whose engine keeps their networks in a namespace of its own, as one without root does. What
+/// they send to an address of this machine goes through a program of the engine on this machine, so it comes from that very
+/// address, which nobody on another machine can say.
+fn from_outside(engine: &Engine, gateway: IpAddr) -> Option<ContainerNetwork> {
+    // An engine on another machine has other addresses.
+    if !engine.address.starts_with("unix:") {
+        return None;
+    }
+    let address = own_address(gateway.is_ipv6()).or_else(|| own_address(!gateway.is_ipv6()))?;
+    Some(ContainerNetwork { address, prefix: if address.is_ipv6() { 128 } else { 32 } })
+}
+
+/// The address by which this machine speaks to others. Nothing is sent.
+fn own_address(v6: bool) -> Option<IpAddr> {
+    // Addresses of examples in documents, which the default route leads to as to any other.
+    let (any, other): (IpAddr, IpAddr) = if v6 {
+        (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into())
+    } else {
+        (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(203, 0, 113, 1).into())
+    };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect((other, 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|address| !address.is_loopback() && !address.is_unspecified())
 }
 
 /// The address of this machine among a pool of addresses.
@@ -67,6 +101,17 @@ mod tests {
         check("172.18.0.0/16", "", None);
         check("172.18.0.0/900", "172.18.0.1", None);
         assert_eq!(gateway(&IpamConfig::default()), None);
+    }
+
+    #[test]
+    fn addresses_of_this_machine_are_told_from_others() {
+        assert!(is_here(Ipv4Addr::LOCALHOST.into()));
+        // One of those that stand in documents.
+        assert!(!is_here(Ipv4Addr::new(198, 51, 100, 77).into()));
+        for v6 in [false, true] {
+            // A machine without a network has none.
+            assert!(own_address(v6).is_none_or(is_here));
+        }
     }
 
     proptest! {

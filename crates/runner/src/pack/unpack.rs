@@ -5,12 +5,16 @@
 //! counted while it is written, whatever the archive says.
 
 use super::{broken, root};
-use crate::error::{ErrorKind, RunnerError};
+use crate::{
+    beneath::{Ground, Links},
+    error::{ErrorKind, RunnerError},
+};
+use rustix::io::Errno;
 use std::{
     cell::Cell,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, BufReader, Read, Seek, SeekFrom, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     rc::Rc,
 };
@@ -50,19 +54,21 @@ impl Default for UnpackLimits {
 /// is damaged. What was written until then stays.
 pub fn unpack(archive: &Path, into: &Path, limits: &UnpackLimits) -> Result<usize, RunnerError> {
     let file = File::open(archive).map_err(|error| RunnerError::io("open", archive, error))?;
-    unpack_file(file, archive, into, limits)
-}
-
-/// [`unpack`] of an open file, which goes by the name `archive` in what is said.
-pub(crate) fn unpack_file(
-    file: File,
-    archive: &Path,
-    into: &Path,
-    limits: &UnpackLimits,
-) -> Result<usize, RunnerError> {
     let make = |error| RunnerError::io("make", into, error);
     fs::create_dir_all(into).map_err(make)?;
-    let root = fs::canonicalize(into).map_err(make)?;
+    let ground = Ground::at(into).map_err(make)?;
+    unpack_onto(file, archive, &ground, Links::Beneath, limits)
+}
+
+/// [`unpack`] of an open file, which goes by the name `archive` in what is said, into a folder that is open. `links` says which
+/// links may be passed that were there before.
+pub(crate) fn unpack_onto(
+    file: File,
+    archive: &Path,
+    into: &Ground,
+    links: Links,
+    limits: &UnpackLimits,
+) -> Result<usize, RunnerError> {
     let open = |error| RunnerError::io("open", archive, error);
     let size = file.metadata().map_err(open)?.len();
     let budget = Rc::new(Cell::new(limits.directory));
@@ -75,19 +81,18 @@ pub(crate) fn unpack_file(
     }
     let most = limits.bytes.min(limits.free.max(size.saturating_mul(limits.ratio)));
     let mut left = most;
-    let mut links: Vec<(PathBuf, String)> = Vec::new();
+    let mut last: Vec<(PathBuf, String)> = Vec::new();
     let mut count = 0;
     for index in 0..zip.len() {
         let mut entry = zip.by_index(index).map_err(|error| broken(archive, &error))?;
         let name = entry.name().map_err(|error| broken(archive, &error))?.into_owned();
         let path = place(&name).ok_or_else(|| outside(&name))?;
+        let folder = |path: &Path| into.make(path, links).map_err(|error| unmade(&name, error));
         if entry.is_dir() {
-            folder(&root, &path, &name)?;
+            folder(&path)?;
             continue;
         }
         count += 1;
-        let parent = folder(&root, path.parent().unwrap_or(Path::new("")), &name)?;
-        let to = parent.join(path.file_name().unwrap_or_default());
         let too_much = || broken(archive, &format!("it unpacks to more than {most} bytes"));
         if entry.is_symlink() {
             let mut target = String::new();
@@ -98,18 +103,25 @@ pub(crate) fn unpack_file(
             if target.len() as u64 > MOST_LINK || !stays_inside(&path, &target) {
                 return Err(outside(&format!("{name} -> {target}")));
             }
-            links.push((to, target));
+            folder(path.parent().unwrap_or(Path::new("")))?;
+            last.push((path, target));
             continue;
         }
-        let mode = entry.unix_mode().unwrap_or(0o644);
-        let mut out = create(&to, mode)?;
+        let parent = folder(path.parent().unwrap_or(Path::new("")))?;
+        // No more than the right to run is taken over: no set-user-id, and nothing that others may write.
+        let mode = if entry.unix_mode().unwrap_or(0o644) & 0o111 != 0 { 0o755 } else { 0o644 };
+        let failed = |error| RunnerError::io("write", &path, root(error));
+        let mut out = parent.create(path.file_name().unwrap_or_default(), mode).map_err(failed)?;
+        out.set_permissions(fs::Permissions::from_mode(mode)).map_err(failed)?;
         let mut content = (&mut entry).take(left.saturating_add(1));
-        let written = copy(&mut content, &mut out, &to, archive)?;
+        let written = copy(&mut content, &mut out, &path, archive)?;
         left = left.checked_sub(written).ok_or_else(too_much)?;
     }
-    for (to, target) in links {
-        clear(&to)?;
-        symlink(&target, &to).map_err(|error| RunnerError::io("make", &to, error))?;
+    for (path, target) in last {
+        let made = into
+            .make(path.parent().unwrap_or(Path::new("")), links)
+            .and_then(|parent| parent.link(path.file_name().unwrap_or_default(), &target));
+        made.map_err(|error| unmade(&path.to_string_lossy(), error))?;
     }
     Ok(count)
 }
@@ -163,49 +175,15 @@ fn stays_inside(path: &Path, target: &str) -> bool {
     true
 }
 
-/// The folder at `path` below `root`, made where it is absent. A link that was there before may be passed if it stays below
-/// the root.
-fn folder(root: &Path, path: &Path, name: &str) -> Result<PathBuf, RunnerError> {
-    let mut at = root.to_owned();
-    for segment in path.components() {
-        at.push(segment);
-        match fs::symlink_metadata(&at) {
-            Ok(meta) if meta.is_dir() => {}
-            Ok(meta) if meta.is_symlink() => {
-                at = fs::canonicalize(&at).map_err(|error| RunnerError::io("open", &at, error))?;
-                if !at.starts_with(root) {
-                    return Err(outside(name));
-                }
-            }
-            Ok(_) => {
-                let message = format!("the artifact has a folder at {}, where a file is", at.display());
-                return Err(RunnerError::new(ErrorKind::Artifact, message));
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                fs::create_dir(&at).map_err(|error| RunnerError::io("make", &at, error))?;
-            }
-            Err(error) => return Err(RunnerError::io("open", &at, error)),
+/// Why the place of an entry could not be made: a way that leads out of the folder, or what the system says.
+fn unmade(name: &str, error: io::Error) -> RunnerError {
+    match Errno::from_io_error(&error) {
+        Some(Errno::XDEV | Errno::LOOP) => outside(name),
+        Some(Errno::NOTDIR | Errno::ISDIR) => {
+            let message = format!("the artifact holds {name}, and something of another kind is in its way");
+            RunnerError::new(ErrorKind::Artifact, message)
         }
-    }
-    Ok(at)
-}
-
-/// A new file in the place of whatever file or link is there.
-fn create(path: &Path, mode: u32) -> Result<File, RunnerError> {
-    clear(path)?;
-    // No more than the right to run is taken over: no set-user-id, and nothing that others may write.
-    let mode = if mode & 0o111 != 0 { 0o755 } else { 0o644 };
-    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-    let file = file.map_err(|error| RunnerError::io("write", path, error))?;
-    file.set_permissions(fs::Permissions::from_mode(mode))
-        .map_err(|error| RunnerError::io("write", path, error))?;
-    Ok(file)
-}
-
-fn clear(path: &Path) -> Result<(), RunnerError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(RunnerError::io("replace", path, error)),
-        Ok(()) | Err(_) => Ok(()),
+        Some(_) | None => RunnerError::io("make", Path::new(name), error),
     }
 }
 

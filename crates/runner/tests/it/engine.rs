@@ -2,6 +2,8 @@
 //! without it these tests are ignored, which is how they are counted as skipped.
 
 mod actions;
+mod files;
+mod hooks;
 mod image;
 mod images;
 mod jobs;

@@ -38,12 +38,12 @@ impl Job<'_> {
         let hidden = inputs.flag("include-hidden-files", false)?;
         let overwrite = inputs.flag("overwrite", false)?;
         let pack = Pack {
-            seek: self.seek(path),
+            seek: self.seek(&self.patterns_here(path)?),
             hidden,
-            // An isolated job is helped by somebody who sees no more than the job does.
-            through_links: true,
+            through_links: self.sees_this_machine(),
             single: !archive,
             level,
+            map: self.map.clone(),
         };
         let (upload, file) = self.scratch_file("upload")?;
         let Done { files, names } = self.work(Work::Pack(pack), Some(file), current).await?;
@@ -97,7 +97,7 @@ impl Job<'_> {
         current: &Current,
     ) -> Result<Came, RunnerError> {
         let to = match inputs.text("path") {
-            Some(path) if Path::new(path).is_absolute() => PathBuf::from(path),
+            Some(path) if Path::new(path).is_absolute() => self.here(path)?,
             Some(path) => match path.strip_prefix("~/") {
                 Some(rest) => self.folders.home.join(rest),
                 None => super::super::normal(&self.folders.workspace, path)?,
@@ -136,12 +136,13 @@ impl Job<'_> {
             let (artifact, file) = self.context.artifacts.get(&name).await.map_err(artifact_error)?;
             let single = (artifact.mime_type != pack::ZIP).then_some(artifact.name);
             let data = File::open(&file).map_err(|error| RunnerError::io("open", &file, error))?;
-            let unpack = Unpack { into: place.clone(), single };
+            let through_links = self.sees_this_machine();
+            let unpack = Unpack { into: place.clone(), through_links, single };
             let count = self.work(Work::Unpack(unpack), Some(data), current).await?.files;
-            let line = format!("artifact {name}: {count} files in {}", place.display());
+            let line = format!("artifact {name}: {count} files in {}", self.map.inside(&place).display());
             self.log.line(Some(current.index), &line).await;
         }
-        let outputs = [("download-path".to_owned(), to.to_string_lossy().into_owned())];
+        let outputs = [("download-path".to_owned(), self.map.inside_text(&to))];
         Ok(Came { outcome: Conclusion::Success, exit_code: None, outputs: outputs.into() })
     }
 }

@@ -50,6 +50,47 @@ impl Job<'_> {
         }
     }
 
+    /// Whether the files of the job are the same for it and for whoever does the runner's work on them. They are not for a job in a
+    /// container: its folders lie on this machine, and a link in them leads to something in the container.
+    pub(super) fn sees_this_machine(&self) -> bool {
+        self.base.is_none()
+    }
+
+    /// Where an absolute path of the job lies on this machine.
+    pub(super) fn here(&self, path: &str) -> Result<PathBuf, RunnerError> {
+        self.map.outside(Path::new(path)).ok_or_else(|| {
+            let message = format!("{path} lies in the container of the job alone, where the built-in action does not reach");
+            RunnerError::new(ErrorKind::ActionInput, message).with_help(
+                "use a path in the workspace, in ~ or in RUNNER_TEMP, or the real action by --no-native-actions",
+            )
+        })
+    }
+
+    /// Patterns of the job, one a line, with the absolute ones as they are on this machine.
+    pub(super) fn patterns_here(&self, patterns: &str) -> Result<String, RunnerError> {
+        if self.sees_this_machine() {
+            return Ok(patterns.to_owned());
+        }
+        let line = |line: &str| {
+            let text =
+                line.trim_start_matches(|character: char| character == '!' || character.is_whitespace());
+            if !text.starts_with('/') {
+                return Ok(line.to_owned());
+            }
+            let marks = &line[..line.len() - text.len()];
+            // Up to the first name with a sign in it.
+            let plain = text
+                .find(['*', '?', '[', '\\'])
+                .map_or(text.len(), |sign| text[..sign].rfind('/').unwrap_or(0));
+            let (plain, rest) = text.split_at(plain);
+            let here = self.here(if plain.is_empty() { "/" } else { plain })?;
+            let slash = if plain.ends_with('/') && rest.is_empty() { "/" } else { "" };
+            Ok(format!("{marks}{}{rest}{slash}", escaped(&here.to_string_lossy())))
+        };
+        let lines: Result<Vec<String>, RunnerError> = patterns.lines().map(line).collect();
+        Ok(lines?.join("\n"))
+    }
+
     /// Patterns that begin at the folders of the job.
     pub(super) fn seek(&self, patterns: &str) -> Seek {
         Seek {
@@ -82,4 +123,16 @@ impl Job<'_> {
         let file = File::options().read(true).write(true).create_new(true).open(&path);
         Ok((path.clone(), file.map_err(|error| RunnerError::io("write", &path, error))?))
     }
+}
+
+/// A path as a pattern that means nothing but itself.
+fn escaped(path: &str) -> String {
+    let mut pattern = String::with_capacity(path.len());
+    for character in path.chars() {
+        if matches!(character, '*' | '?' | '[' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern
 }

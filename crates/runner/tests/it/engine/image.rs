@@ -6,12 +6,12 @@ use std::{fs, path::Path};
 use tokio::sync::OnceCell;
 
 /// Its name.
-pub(crate) const NAME: &str = "shipway-test/box:3";
+pub(crate) const NAME: &str = "shipway-test/box:4";
 
-const PROGRAMS: [&str; 35] = [
+const PROGRAMS: [&str; 37] = [
     "sh", "tail", "cat", "ls", "grep", "tr", "sleep", "kill", "echo", "env", "id", "chown", "chmod", "mkdir",
     "touch", "nc", "httpd", "wget", "ps", "head", "ln", "rm", "cp", "mv", "test", "true", "false", "pwd",
-    "date", "sed", "nslookup", "setsid", "stat", "wc", "stty",
+    "date", "sed", "find", "sort", "nslookup", "setsid", "stat", "wc", "stty",
 ];
 
 /// Makes the image once in this process.

@@ -38,7 +38,8 @@ async fn what_a_killed_runner_left_is_removed_by_its_record() {
     let drain = tokio::spawn(async move { while receiver.recv().await.is_some() {} });
     // An executor that is forgotten with its job open is all that a killed runner leaves behind: records and containers.
     let killed = executor(folder);
-    killed.open(&job, &wants, sender, &CancellationToken::new()).await.expect("opened");
+    let folders = killed.open(&job).await.expect("folders");
+    killed.enter(&job, &folders, &wants, sender, &CancellationToken::new()).await.expect("containers");
     drop(killed);
     drain.await.expect("drained");
     assert_eq!(count(&job.tracking).await, 3);

@@ -35,8 +35,9 @@ async fn a_shell_in_the_container_has_a_terminal_and_the_environment_of_the_step
     let wants = Wants { container: Some(spec), repository: "it".to_owned(), ..Wants::default() };
     let (sender, mut told) = mpsc::channel(64);
     let drain = tokio::spawn(async move { while told.recv().await.is_some() {} });
-    let opened =
-        executor.open(&job, &wants, sender.clone(), &CancellationToken::new()).await.expect("opened");
+    let folders = executor.open(&job).await.expect("folders");
+    let stop = CancellationToken::new();
+    let opened = executor.enter(&job, &folders, &wants, sender.clone(), &stop).await.expect("containers");
     let program = Program {
         job: job.clone(),
         folders: opened.folders.clone(),
@@ -53,7 +54,6 @@ async fn a_shell_in_the_container_has_a_terminal_and_the_environment_of_the_step
     let (input, typed) = mpsc::channel(8);
     let (output, mut shown) = mpsc::channel(8);
     let (resize, size) = watch::channel((30, 100));
-    let stop = CancellationToken::new();
     let shell = executor.interact(&program, Terminal { input: typed, output, size }, &stop);
     let type_line = |line: &str| {
         let (input, line) = (input.clone(), format!("{line}\n"));

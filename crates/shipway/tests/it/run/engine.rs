@@ -15,7 +15,13 @@ use std::{
 };
 
 /// An image with busybox, and with Node and tar as a distribution would install it.
-const IMAGE: &str = "shipway-test/services:1";
+const IMAGE: &str = "shipway-test/services:2";
+
+/// What busybox does in it.
+const BUSYBOX: [&str; 23] = [
+    "sh", "tail", "cat", "cp", "gzip", "mkdir", "seq", "wc", "env", "grep", "tr", "rm", "ls", "ln", "sed",
+    "basename", "dirname", "uname", "cut", "expr", "pwd", "echo", "test",
+];
 
 /// The address of the engine.
 #[expect(
@@ -46,14 +52,23 @@ pub(crate) fn image() -> &'static str {
         };
         let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| Path::new(path).is_file());
         place(Path::new(busybox.expect("busybox: install busybox-static")), "bin/busybox");
-        for program in
-            ["sh", "tail", "cat", "gzip", "mkdir", "seq", "wc", "env", "grep", "tr", "rm", "ls", "ln"]
-        {
+        for program in BUSYBOX {
             symlink("/bin/busybox", root.join("bin").join(program)).expect("a link");
         }
         let node = said("node", &["-p", "require('fs').realpathSync(process.execPath)"]);
+        let git = said("git", &["--exec-path"]);
+        let git = |name: &str| format!("{}/{name}", git.trim());
+        for script in ["git-submodule", "git-sh-setup", "git-sh-i18n"] {
+            place(Path::new(&git(script)), &git(script));
+        }
+        for program in ["git", "git-upload-pack"] {
+            fs::create_dir_all(root.join(git("").trim_start_matches('/'))).expect("folders");
+            symlink("/usr/bin/git", root.join(git(program).trim_start_matches('/'))).expect("a link");
+        }
         // The toolkit calls tar as only GNU's understands.
-        for (program, to) in [(node.trim(), "usr/bin/node"), ("/bin/tar", "usr/bin/tar")] {
+        for (program, to) in
+            [(node.trim(), "usr/bin/node"), ("/bin/tar", "usr/bin/tar"), ("/usr/bin/git", "usr/bin/git")]
+        {
             place(Path::new(program), to);
             let libraries = said("ldd", &[program]);
             let paths = libraries.split_whitespace().filter(|word| word.starts_with('/'));

@@ -2,9 +2,9 @@
 //! that `SHIPWAY_ACTION_MIRROR` names, which `cargo xtask actions-mirror DIR` makes.
 
 use super::{conclusions, contains, events, log, of_kind};
-use crate::support::{Answer, Folder, command, project};
+use crate::support::{Answer, Folder, binary, command, project};
 use serde_json::Value;
-use std::{fs, os::unix::fs::symlink, path::PathBuf};
+use std::{fs, os::unix::fs::symlink, path::PathBuf, process::Command};
 
 /// The tags of actions that were made in the same years: each of the two that people use today.
 struct Tags {
@@ -84,10 +84,17 @@ fn place(tags: &Tags, workflow: &str) -> Option<Place> {
 
 impl Place {
     fn run(&self, arguments: &[&str]) -> (Answer, Vec<Value>) {
-        let mirror = self.mirror.display().to_string();
-        let fixed =
-            ["run", "--json", "--cache-dir", "kept", "--no-native-actions", "--action-mirror", &mirror];
-        let answer = self.folder.shipway(&[&fixed, arguments].concat());
+        self.run_in(&self.folder, |run| {
+            run.args(arguments);
+        })
+    }
+
+    /// Runs the workflow of a repository.
+    fn run_in(&self, folder: &Folder, change: impl FnOnce(&mut Command)) -> (Answer, Vec<Value>) {
+        let mut run = command(binary(), folder.path());
+        run.args(["run", "--json", "--cache-dir", "kept", "--no-native-actions", "--action-mirror"]);
+        change(run.arg(&self.mirror));
+        let answer = Answer::from(run.output().expect("shipway"));
         assert_eq!(answer.code, 0, "{}", answer.all());
         let events = events(&answer);
         if let Some(folder) = of_kind(&events, "run_finished")[0]["artifacts"]["folder"].as_str() {
@@ -297,4 +304,72 @@ fn artifacts_for_node_20() {
 #[test]
 fn artifacts_for_node_24() {
     artifacts(&NEWER);
+}
+
+const IN_CONTAINERS: &str = r#"on: push
+jobs:
+  build:
+    runs-on: ubuntu-latest
+    container: IMAGE
+    steps:
+      - {uses: actions/checkout@X}
+      - run: echo "have $(cat hello.txt) at $(git rev-parse HEAD)"; mkdir -p out/sub && seq 200000 > out/sub/numbers
+      - {id: up, uses: actions/upload-artifact@X, with: {name: built, path: out}}
+      - {id: it, uses: actions/cache@X, with: {path: "deps\n~/more", key: "c-${{ hashFiles('lock') }}"}}
+      - run: echo "hit '${{ steps.it.outputs.cache-hit }}', have $(cat deps/lock ~/more/lock | tr '\n' ' ')"; mkdir -p deps ~/more && cp lock deps/ && cp lock ~/more/
+  fetch:
+    needs: build
+    runs-on: ubuntu-latest
+    container: IMAGE
+    steps:
+      - {id: all, uses: actions/download-artifact@X, with: {name: built, path: a}}
+      - run: echo "a has $(ls -A a | tr '\n' ' ')and $(tail -n 1 a/sub/numbers), in ${{ steps.all.outputs.download-path }}"
+"#;
+
+/// Checkout, artifacts and caches in jobs whose containers have git, tar and Node; `linked` in a linked work tree.
+fn in_containers(tags: &Tags, linked: bool) {
+    let Some(place) = place(tags, &IN_CONTAINERS.replace("IMAGE", super::engine::image())) else { return };
+    let tree = Folder::new();
+    let folder = if linked {
+        let path = tree.path().display().to_string();
+        place.folder.git(&["worktree", "add", "--quiet", "--force", "-B", "linked", &path]);
+        tree.write("hello.txt", "hello from the linked tree\n");
+        tree.write(".gitignore", "kept\n");
+        tree.commit("linked");
+        &tree
+    } else {
+        &place.folder
+    };
+    let text = fs::read_to_string(folder.path().join("hello.txt")).expect("a file");
+    let sha = folder.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let run = || {
+        place.run_in(folder, |run| {
+            run.env("DOCKER_HOST", super::engine::address());
+        })
+    };
+    let (_, first) = run();
+    has(&first, &format!("have {} at {sha}", text.trim()));
+    has(&first, "hit '', have ");
+    has(&first, "a has sub and 200000, in /__w/NAME/NAME/a".replace("NAME", &name_of(&first)).as_str());
+    assert_eq!(conclusions(&first), [("build", "success"), ("fetch", "success")]);
+    let (_, second) = run();
+    has(&second, "hit 'true', have one one ");
+}
+
+/// The name of the repository, as the paths in containers have it.
+fn name_of(events: &[Value]) -> String {
+    let line = log(events).into_iter().find_map(|line| line.split_once("/__w/")).expect("a path").1;
+    line.split('/').next().unwrap_or_default().to_owned()
+}
+
+#[test]
+#[ignore = "needs a container engine"]
+fn checkout_artifacts_and_caches_in_containers_for_node_20() {
+    in_containers(&OLDER, false);
+}
+
+#[test]
+#[ignore = "needs a container engine"]
+fn checkout_artifacts_and_caches_in_containers_for_node_24_in_a_linked_work_tree() {
+    in_containers(&NEWER, true);
 }
