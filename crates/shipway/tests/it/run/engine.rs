@@ -15,7 +15,7 @@ use std::{
 };
 
 /// An image with busybox, and with Node and tar as a distribution would install it.
-const IMAGE: &str = "shipway-test/services:2";
+const IMAGE: &str = "shipway-test/services:3";
 
 /// What busybox does in it.
 const BUSYBOX: [&str; 23] = [
@@ -58,8 +58,8 @@ pub(crate) fn image() -> &'static str {
         let node = said("node", &["-p", "require('fs').realpathSync(process.execPath)"]);
         let git = said("git", &["--exec-path"]);
         let git = |name: &str| format!("{}/{name}", git.trim());
-        for script in ["git-submodule", "git-sh-setup", "git-sh-i18n"] {
-            place(Path::new(&git(script)), &git(script));
+        for helper in ["git-submodule", "git-sh-setup", "git-sh-i18n", "git-sh-i18n--envsubst"] {
+            place(Path::new(&git(helper)), &git(helper));
         }
         for program in ["git", "git-upload-pack"] {
             fs::create_dir_all(root.join(git("").trim_start_matches('/'))).expect("folders");
