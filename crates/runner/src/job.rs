@@ -118,6 +118,8 @@ pub(crate) struct Job<'a> {
     pub(crate) map: PathMap,
     /// What the environment of its programs begins with, when that is not what this machine lends.
     pub(crate) base: Option<BTreeMap<String, String>>,
+    /// Whether its steps run in a container, which may not be there yet.
+    pub(crate) contained: bool,
     /// `container` and `services` of the `job` context.
     containers: Object,
     /// `env` of workflow and job, and what steps wrote to `GITHUB_ENV`.
@@ -220,6 +222,7 @@ impl<'a> Job<'a> {
             folders,
             map,
             base,
+            contained: false,
             containers,
             env: BTreeMap::new(),
             paths: Vec::new(),
@@ -256,6 +259,7 @@ impl<'a> Job<'a> {
             folders: self.folders.clone(),
             map: self.map.clone(),
             base: self.base.clone(),
+            contained: self.contained,
             containers: self.containers.clone(),
             env: self.env.clone(),
             paths: self.paths.clone(),

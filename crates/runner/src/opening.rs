@@ -76,6 +76,7 @@ impl Job<'_> {
     pub(crate) async fn begin(&mut self, frame: &mut Frame, wants: &Wants) -> bool {
         let stop = self.stop.clone();
         let steps = &self.request.body.steps;
+        self.contained = wants.container.is_some();
         if let Err(error) = self.write_event() {
             self.fail(frame, &error).await;
             return false;

@@ -310,7 +310,7 @@ impl Job<'_> {
 
     /// Whether the machine has what the built-in caches need. Only a job that runs on the machine itself has its paths.
     pub(crate) fn may_cache(&self) -> bool {
-        self.base.is_none() && self.has_on_machine("tar")
+        !self.contained && self.has_on_machine("tar")
     }
 
     fn has_on_machine(&self, name: &str) -> bool {

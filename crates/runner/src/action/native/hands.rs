@@ -53,7 +53,7 @@ impl Job<'_> {
     /// Whether the files of the job are the same for it and for whoever does the runner's work on them. They are not for a job in a
     /// container: its folders lie on this machine, and a link in them leads to something in the container.
     pub(super) fn sees_this_machine(&self) -> bool {
-        self.base.is_none()
+        !self.contained
     }
 
     /// Where an absolute path of the job lies on this machine.
