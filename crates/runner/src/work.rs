@@ -196,20 +196,13 @@ impl Pack {
         };
         let files: BTreeMap<String, PathBuf> = found.into_iter().map(|path| (name(&path), path)).collect();
         let mut done = Done { files: files.len(), names: Vec::new() };
-        match files.iter().next() {
-            None => {}
-            Some((name, path)) if self.single => {
-                if files.len() == 1 {
-                    done.names = name.rsplit('/').next().unwrap_or_default().as_bytes().to_vec();
-                    let from = open(path, self.through_links);
-                    let mut from = from.map_err(|error| RunnerError::io("read", path, error))?;
-                    io::copy(&mut from, &mut data).map_err(|error| RunnerError::io("copy", path, error))?;
-                }
-            }
-            Some(_) => {
-                let open = |path: &Path| open(path, self.through_links);
-                pack::write(&files, &open, data, shown, self.level)?;
-            }
+        let open = |path: &Path| open(path, self.through_links);
+        if !self.single && !files.is_empty() {
+            pack::write(&files, &open, data, shown, self.level)?;
+        } else if let (1, Some((name, path))) = (files.len(), files.iter().next()) {
+            done.names = name.rsplit('/').next().unwrap_or_default().as_bytes().to_vec();
+            let mut from = open(path).map_err(|error| RunnerError::io("read", path, error))?;
+            io::copy(&mut from, &mut data).map_err(|error| RunnerError::io("copy", path, error))?;
         }
         Ok(done)
     }

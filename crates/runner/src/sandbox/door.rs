@@ -53,9 +53,8 @@ pub(super) fn receive(from: BorrowedFd<'_>) -> io::Result<OwnedFd> {
         &mut message,
         RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT,
     )?;
-    let sent = message.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-        _ => None,
+    let sent = message.drain().find_map(|message| {
+        if let RecvAncillaryMessage::ScmRights(mut descriptors) = message { descriptors.next() } else { None }
     });
     sent.ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "nothing was sent"))
 }
