@@ -383,7 +383,13 @@ impl Backend for Plane {
                 .await
                 .map_err(|error| BackendError::internal(&context, error))?;
             let stream = tokio_util::io::ReaderStream::new(file).boxed();
-            Ok(ArtifactBody { bytes: row.bytes, file_name: format!("{name}.tar"), stream })
+            let file_name = match row.mime.as_str() {
+                "application/zip" => format!("{name}.zip"),
+                // What was uploaded before artifacts had types.
+                "application/x-tar" => format!("{name}.tar"),
+                _ => name,
+            };
+            Ok(ArtifactBody { bytes: row.bytes, file_name, stream })
         })
     }
 

@@ -5,6 +5,7 @@ mod documentation;
 mod faults;
 mod kill;
 mod lint;
+mod packages;
 mod plan;
 mod plant;
 mod run;

@@ -141,6 +141,28 @@ impl Plant {
         Some(format!("authorization: Bearer {}\r\n", file["token"].as_str()?))
     }
 
+    /// The bytes behind a path, and the name that they are to be kept under.
+    pub(crate) fn download(&self, path: &str, header: &str) -> (String, Vec<u8>) {
+        let stream = TcpStream::connect_timeout(&self.listen, Duration::from_secs(5)).expect("a connection");
+        let headers = format!("host: {}\r\n{header}", self.listen);
+        let answer = exchange_bytes(stream, "GET", path, &headers, "").expect("an answer");
+        let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
+        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+        assert_eq!(head.split(' ').nth(1), Some("200"), "{path}: {head}");
+        let name = head.split_once("filename=\"").and_then(|(_, rest)| rest.split_once('"'));
+        (name.map(|(name, _)| name.to_owned()).unwrap_or_default(), answer[end + 4..].to_vec())
+    }
+
+    /// Follows a sign-in link as a browser does; gives the header that it sends from then on.
+    pub(crate) fn sign_in(&self, link: &str) -> String {
+        let path = link.split_once(&self.listen.to_string()).expect("a link of this server").1;
+        let stream = TcpStream::connect_timeout(&self.listen, Duration::from_secs(5)).expect("a connection");
+        let headers = format!("host: {}\r\nsec-fetch-site: none\r\n", self.listen);
+        let (_, head, _) = exchange(stream, "GET", path, &headers, "").expect("an answer");
+        let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a cookie");
+        format!("cookie: {}\r\n", cookie.split(';').next().unwrap_or_default())
+    }
+
     /// Sends a body to a path: the status, and the JSON that came back.
     pub(crate) fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, Value) {
         let stream = TcpStream::connect_timeout(&self.listen, Duration::from_secs(5)).expect("a connection");
@@ -346,20 +368,31 @@ fn ask(address: SocketAddr, path: &str, headers: &str) -> Option<(u16, String)> 
 }
 
 fn exchange(
-    mut stream: TcpStream,
+    stream: TcpStream,
     method: &str,
     path: &str,
     headers: &str,
     body: &str,
 ) -> Option<(u16, String, String)> {
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    write!(stream, "{method} {path} HTTP/1.0\r\n{headers}\r\n{body}").ok()?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).ok()?;
+    let answer = exchange_bytes(stream, method, path, headers, body)?;
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
     Some((status, head.replace('\r', ""), body.to_owned()))
+}
+
+fn exchange_bytes(
+    mut stream: TcpStream,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> Option<Vec<u8>> {
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    write!(stream, "{method} {path} HTTP/1.0\r\n{headers}\r\n{body}").ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok()?;
+    Some(answer)
 }
 
 /// A free address on a port that the system never gives out by itself: while the server is down, neither an instance

@@ -12,7 +12,7 @@ mod interrupt;
 mod isolated;
 mod official;
 mod output;
-mod services;
+pub(crate) mod services;
 
 use crate::support::{Answer, Folder};
 use serde_json::Value;

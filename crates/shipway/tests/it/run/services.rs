@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 
 /// Whether the packages are there; where they are not, the test says so loudly.
-pub(super) fn has_packages() -> bool {
+pub(crate) fn has_packages() -> bool {
     let found = project().join("tests/actions/node_modules/@actions/cache").is_dir();
     if !found {
         said_packages_are_missing();
