@@ -93,9 +93,11 @@ pub fn workflows(git_ref: Option<&str>) -> Request<Workflows> {
     get(format!("/api/v1/workflows{}", query.0))
 }
 
-/// Starts a workflow by hand, by the name of its file; the answer is the run.
-pub fn dispatch(file: &str, request: &DispatchRequest) -> Request<Run> {
-    post(format!("/api/v1/workflows/{}/dispatches", percent_encode(file)), request)
+/// Starts a workflow by hand, by the name of its file; the answer is the run. The key makes it safe to send again.
+pub fn dispatch(file: &str, request: &DispatchRequest, idempotency_key: String) -> Request<Run> {
+    let mut dispatch = post(format!("/api/v1/workflows/{}/dispatches", percent_encode(file)), request);
+    dispatch.headers.push(("Idempotency-Key", idempotency_key));
+    dispatch
 }
 
 /// All secrets, without their values, or all variables.

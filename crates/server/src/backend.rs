@@ -37,8 +37,15 @@ pub trait Backend: Send + Sync + 'static {
     fn workflows(&self, git_ref: Option<String>) -> Answer<'_, Workflows>;
 
     /// Starts a workflow by hand, by the name of its file. What is wrong with the file or the inputs is
-    /// [`BackendErrorKind::Document`], and then there is no run.
-    fn dispatch(&self, file: String, request: DispatchRequest, by: Actor) -> Answer<'_, RunId>;
+    /// [`BackendErrorKind::Document`], and then there is no run. The same key with the same request answers the same run, with
+    /// `repeated` set; the same key with another request is [`BackendErrorKind::KeyReused`].
+    fn dispatch(
+        &self,
+        file: String,
+        request: DispatchRequest,
+        key: Option<String>,
+        by: Actor,
+    ) -> Answer<'_, Dispatched>;
 
     /// All secrets, without their values, or all variables.
     fn values(&self, kind: ValueKind) -> Answer<'_, NamedValues>;
@@ -131,6 +138,15 @@ pub struct Hook {
     pub delivery: Option<String>,
     /// The body.
     pub payload: serde_json::Value,
+}
+
+/// A run that was started by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dispatched {
+    /// The run.
+    pub run: RunId,
+    /// Whether the same request started it before.
+    pub repeated: bool,
 }
 
 /// Who asks for a change.

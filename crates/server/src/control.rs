@@ -4,6 +4,7 @@
 //! service, `watch` looks for commits, and [`Plane`](plane::Plane) is all of it as one
 //! [`Backend`](crate::backend::Backend).
 
+mod asked;
 pub(crate) mod deliver;
 mod journal;
 mod judged;

@@ -1,15 +1,21 @@
 //! Named values of the installation: keys that are made once and kept, and settings that change.
 
 use crate::{
-    Result, Store, StoreError,
+    Result, Statement, Store, StoreError,
     statement::{self, statements},
 };
+use shipway_base::Timestamp;
 
 statements! {
     SETTING = "SELECT data FROM settings WHERE name = ?1";
     PUT_SETTING = "INSERT INTO settings (name, data, at) VALUES (?1, ?2, ?3)
         ON CONFLICT (name) DO UPDATE SET data = excluded.data, at = excluded.at";
     KEEP_SETTING = "INSERT INTO settings (name, data, at) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO NOTHING";
+}
+
+/// Keeps a setting, unless it is there already, with the events that are the reason for it.
+pub fn keep_setting(name: &str, data: Vec<u8>, at: Timestamp) -> Statement {
+    KEEP_SETTING.with([name.into(), data.into(), at.into()])
 }
 
 impl Store {

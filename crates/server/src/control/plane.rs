@@ -1,6 +1,7 @@
 //! The system behind the pages and the API: the store, the loops and the router as one [`Backend`].
 
 use super::{
+    asked::Asked,
     deliver::{Answered, Service},
     present, runpage,
     runs::Runs,
@@ -8,8 +9,8 @@ use super::{
     world::{World, unavailable},
 };
 use crate::backend::{
-    Actor, Answer, ArtifactBody, Backend, BackendError, BackendErrorKind, Change, Hook, LogRange, LogSlice,
-    ValuePlace,
+    Actor, Answer, ArtifactBody, Backend, BackendError, BackendErrorKind, Change, Dispatched, Hook, LogRange,
+    LogSlice, ValuePlace,
 };
 use futures_util::StreamExt as _;
 use shipway_api as api;
@@ -100,6 +101,10 @@ impl Plane {
     ) -> Result<api::Deployed, BackendError> {
         let context = format!("deploying {}", request.service);
         let stored = |error| unavailable(&context, error);
+        let asked = key.map(|key| Asked::new("deploy", &key, &request));
+        if let Some(asked) = &asked {
+            asked.earlier(&self.world, &context).await?;
+        }
         let run = run_id(request.run_id);
         let row = self.world.store.run(run).await.map_err(stored)?;
         let row = row.ok_or_else(|| BackendError::not_found(&context, format!("run {run}")))?;
@@ -134,9 +139,14 @@ impl Plane {
         };
         let service = self.service(&request.service).await.map_err(stored)?;
         let command = Command::Deploy { rollout: self.world.id(), release, by: by.to_string() };
-        let once = key.map(|key| format!("deploy {key}"));
-        let Answered { rollout, repeated, words } =
-            service.command(command, vec![models::releases::insert(&made)], once).await?;
+        let mut models = vec![models::releases::insert(&made)];
+        models.extend(asked.as_ref().map(|asked| asked.keep(&self.world, "deployed")));
+        let once = asked.as_ref().map(|asked| asked.once.clone());
+        let Answered { rollout, repeated, words } = service.command(command, models, once).await?;
+        if let Some(asked) = asked.filter(|_| repeated) {
+            // Another request may have come in between.
+            asked.earlier(&self.world, &context).await?;
+        }
         let rollout = rollout.ok_or_else(|| BackendError::conflict(&context, words))?;
         // What the service is at may be a rollout that was under way with the same release already.
         let page = self.rollout_page(rollout).await?;
@@ -295,8 +305,14 @@ impl Backend for Plane {
         Box::pin(async move { self.runs.workflows(git_ref.as_deref()).await })
     }
 
-    fn dispatch(&self, file: String, request: api::DispatchRequest, by: Actor) -> Answer<'_, api::RunId> {
-        Box::pin(async move { self.runs.dispatch(&file, &request, &by).await.map(Into::into) })
+    fn dispatch(
+        &self,
+        file: String,
+        request: api::DispatchRequest,
+        key: Option<String>,
+        by: Actor,
+    ) -> Answer<'_, Dispatched> {
+        Box::pin(async move { self.runs.dispatch(&file, &request, key.as_deref(), &by).await })
     }
 
     fn values(&self, kind: api::ValueKind) -> Answer<'_, api::NamedValues> {

@@ -184,6 +184,7 @@ impl Runs {
                 actor: &commit.author,
                 rerun_of: None,
                 once: Some(format!("push {reference} {before} {after} {path}")),
+                asked: None,
                 errors: Errors::FailedRun,
                 fetch: Fetch::Later,
             };
@@ -258,6 +259,7 @@ impl Runs {
             actor: &by.to_string(),
             rerun_of: Some(id),
             once: None,
+            asked: None,
             errors: Errors::FailedRun,
             fetch: Fetch::First,
         };

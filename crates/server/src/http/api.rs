@@ -84,6 +84,17 @@ pub(super) fn job_key(segment: &str) -> Result<JobKey, Box<Problem>> {
 /// A body, or why it could not be read.
 type Payload = Result<Bytes, BytesRejection>;
 
+/// The key that makes a request that comes twice the same as once.
+fn key(headers: &HeaderMap) -> Result<Option<String>, Box<Problem>> {
+    match headers.get("idempotency-key").map(|value| value.to_str()) {
+        None => Ok(None),
+        Some(Ok(key)) if (1..=200).contains(&key.len()) => Ok(Some(key.to_owned())),
+        Some(_) => {
+            Err(problem(codes::BAD_REQUEST, "the Idempotency-Key is not a text of 1 to 200 characters"))
+        }
+    }
+}
+
 /// Reads a JSON body; an empty one where everything in it has a default.
 fn body<T: DeserializeOwned>(headers: &HeaderMap, bytes: Payload) -> Result<T, Box<Problem>> {
     let bytes = bytes.map_err(|rejection| match rejection.status() {

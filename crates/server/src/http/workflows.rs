@@ -67,8 +67,8 @@ async fn start(
     let values = values(workflow, &fields)?;
     let inputs = values.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
     let request = DispatchRequest { git_ref, inputs };
-    match context.backend.dispatch(file.clone(), request, (&principal).into()).await {
-        Ok(run) => Ok(forms::see(&format!("/runs/{run}"))),
+    match context.backend.dispatch(file.clone(), request, None, (&principal).into()).await {
+        Ok(started) => Ok(forms::see(&format!("/runs/{}", started.run))),
         Err(BackendError { kind: BackendErrorKind::Document(errors), .. }) => {
             let given = Given { values: Some(values), errors };
             let page = document(&context, &web::workflow::view(&workflows, workflow, &given));

@@ -1,7 +1,10 @@
 //! The pages and the API of workflows: the list, the form, what a form means.
 
-use crate::{client::Client, fake::samples};
-use axum::http::StatusCode;
+use crate::{
+    client::{As, Client},
+    fake::samples,
+};
+use axum::{body::Body, http::StatusCode};
 use serde_json::json;
 
 #[tokio::test]
@@ -78,6 +81,15 @@ async fn the_api_starts_a_run_and_says_what_does_not_fit() {
         .await;
     assert_eq!(done.status, StatusCode::CREATED);
     assert!(done.json()["summary"]["id"].is_string());
+    let send = async |key: &str| {
+        let request = client.request("POST", path, As::Bearer(client.auth.operator_token().expose()));
+        let request = request.header("content-type", "application/json").header("idempotency-key", key);
+        let body = json!({ "ref": "main", "inputs": { "ref": "x" } }).to_string();
+        client.reply(request.body(Body::from(body)).expect("a request")).await.status
+    };
+    assert_eq!(send("new").await, StatusCode::CREATED);
+    assert_eq!(send("sent before").await, StatusCode::OK);
+    assert_eq!(send(&"k".repeat(201)).await, StatusCode::BAD_REQUEST);
     let refused = client.call("POST", path, Some(json!({ "inputs": {} }))).await;
     assert_eq!(
         (refused.status, refused.json()["code"].clone()),

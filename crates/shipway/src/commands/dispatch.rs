@@ -12,7 +12,8 @@ use crate::{
 use clap::Args;
 use shipway_api::{
     Conclusion, DispatchRequest, Run, RunId, RunSummary, Status, Workflow, WorkflowInput, WorkflowInputKind,
-    Workflows, request,
+    Workflows,
+    request::{self, Request},
 };
 use shipway_base::yaml::closest;
 use std::time::Duration;
@@ -24,6 +25,7 @@ Examples:
   shipway dispatch                                 what can be started by hand, with its inputs
   shipway dispatch deploy.yml --input colour=red   start it on the default branch
   shipway dispatch deploy.yml --ref v2 --wait      on a tag; wait for its end
+  shipway dispatch deploy.yml --key ticket-17      once, however often it is called
 
 Exit codes: 0 started, or with --wait succeeded; 1 the run failed; 2 inputs that do not fit, or a file with
 errors; 3 no such workflow, branch or tag.")]
@@ -36,6 +38,10 @@ pub(crate) struct Options {
     /// Give an input
     #[arg(long = "input", value_name = "NAME=VALUE", value_parser = pair, requires = "workflow")]
     inputs: Vec<Pair>,
+    /// Start it once, however often this is called with the same key, inputs and branch; what belongs to the call, such as
+    /// the number of a ticket
+    #[arg(long, value_name = "KEY", requires = "workflow")]
+    key: Option<String>,
     /// Wait for the end of the run
     #[arg(long, requires = "workflow")]
     wait: bool,
@@ -45,6 +51,9 @@ pub(crate) struct Options {
     #[command(flatten)]
     server: Server,
 }
+
+/// How often it is asked for, when no answer comes: as often as a restart of the server takes.
+const TRIES: u32 = 8;
 
 /// How often the run is looked at while it is waited for.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -64,7 +73,11 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
     let file = file(&connection, &options, named).await?;
     let inputs = options.inputs.iter().map(|pair| (pair.name().to_owned(), pair.value().into())).collect();
     let ask = DispatchRequest { git_ref: options.git_ref.clone(), inputs };
-    let started = connection.ask(&request::dispatch(&file, &ask)).await?;
+    let key = match &options.key {
+        Some(key) => key.clone(),
+        None => random_key()?,
+    };
+    let started = send(&connection, &request::dispatch(&file, &ask, key)).await?;
     let summary = &started.summary;
     if options.wait {
         talk(&format!(
@@ -95,6 +108,26 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
         ));
     }
     Ok(Exit::Ok)
+}
+
+/// Sends a request; again when no answer comes, since its key makes it count once.
+async fn send(connection: &Connection, request: &Request<Run>) -> Result<Run, Failure> {
+    let mut left = TRIES;
+    loop {
+        match connection.ask(request).await {
+            Err(failure) if failure.exit == Exit::NoServer && left > 1 => left -= 1,
+            answer => return answer,
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// A key that no other call has.
+fn random_key() -> Result<String, Failure> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::new(Exit::Failed, format!("the system gives no random bytes: {error}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The file that is meant: its name, its path, or the name of the workflow in it.

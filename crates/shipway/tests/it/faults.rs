@@ -260,6 +260,28 @@ fn a_broken_delivery_document_changes_nothing() {
 }
 
 #[test]
+fn a_key_stands_for_one_deployment() {
+    let (plant, up) = live();
+    let run = plant.list("/api/v1/runs").expect("runs").remove(0);
+    let operator = plant.authorization().expect("a server");
+    let send = |version: &str| {
+        let body = serde_json::json!({
+            "service": "web", "artifact": "web", "run_id": run["id"], "version": version,
+            "spec": SERVICE, "spec_name": "shipway.yaml",
+        });
+        let headers = format!("{operator}idempotency-key: ticket-17\r\n");
+        plant.send("POST", "/api/v1/deployments", &headers, &body.to_string())
+    };
+    let (status, first) = send("v2");
+    assert_eq!((status, first["repeated"].as_bool()), (201, Some(false)), "{first}\n{}", up.text());
+    let (status, second) = send("v2");
+    assert_eq!((status, second["repeated"].as_bool()), (200, Some(true)), "{second}");
+    assert_eq!(second["rollout"], first["rollout"]);
+    let (status, refused) = send("v3");
+    assert_eq!((status, refused["code"].as_str()), (422, Some("SW0908")), "{refused}");
+}
+
+#[test]
 fn a_second_service_cannot_take_a_host() {
     let (plant, up) = live();
     plant.write("shipway.yaml", &SERVICE.replace("name: web", "name: shop"));

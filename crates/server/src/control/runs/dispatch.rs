@@ -5,15 +5,17 @@ use super::{
     make::{Errors, Fetch, Order},
 };
 use crate::{
-    backend::{Actor, BackendError, BackendErrorKind},
-    control::world::{lock, unavailable},
+    backend::{Actor, BackendError, BackendErrorKind, Dispatched},
+    control::{
+        asked::Asked,
+        world::{lock, unavailable},
+    },
     git::GitError,
     source,
 };
 use serde_json::{Value as Json, json};
 use shipway_api as api;
-use shipway_base::{Diagnostics, Id, Source, Timestamp, yaml::closest};
-use shipway_store::models::runs::RunRow;
+use shipway_base::{Diagnostics, Source, Timestamp, yaml::closest};
 use shipway_workflow::{
     document::{DispatchInput, InputKind, Workflow},
     event::{Event, Schedule},
@@ -57,14 +59,20 @@ impl Runs {
         Ok(api::Workflows { default_branch, refs: short, git_ref, sha, items })
     }
 
-    /// Starts a workflow by hand, as it is at the branch or tag that is asked for.
+    /// Starts a workflow by hand, as it is at the branch or tag that is asked for. The same request with the same key starts it
+    /// once.
     pub(crate) async fn dispatch(
         self: &Arc<Self>,
         file: &str,
         request: &api::DispatchRequest,
+        key: Option<&str>,
         by: &Actor,
-    ) -> Result<Id<RunRow>, BackendError> {
+    ) -> Result<Dispatched, BackendError> {
         let context = format!("starting {file}");
+        let asked = key.map(|key| Asked::new("dispatch", key, &(file, request)));
+        if let Some(run) = self.dispatched(asked.as_ref(), &context).await? {
+            return Ok(Dispatched { run, repeated: true });
+        }
         let git = |error: GitError| BackendError::internal(&context, error);
         let inputs = texts(&context, &request.inputs)?;
         let refs = self.git.refs().await.map_err(git)?;
@@ -103,13 +111,18 @@ impl Runs {
             inputs: &inputs,
             actor: &actor,
             rerun_of: None,
-            once: None,
+            once: asked.as_ref().map(|asked| asked.once.clone()),
+            asked: asked.as_ref(),
             errors: Errors::Refuse,
             fetch: Fetch::First,
         };
         match self.create(order).await {
-            Ok(Some(run)) => Ok(run),
+            Ok(Some(run)) => Ok(Dispatched { run: run.into(), repeated: false }),
             Ok(None) => {
+                // The same request may have come in between.
+                if let Some(run) = self.dispatched(asked.as_ref(), &context).await? {
+                    return Ok(Dispatched { run, repeated: true });
+                }
                 let why = format!(
                     "{path}: it has no `workflow_dispatch` under `on`, so that nobody can start it by hand"
                 );
@@ -121,6 +134,18 @@ impl Runs {
                 Err(BackendError::internal(context, error))
             }
         }
+    }
+
+    /// The run that a request started before.
+    async fn dispatched(
+        &self,
+        asked: Option<&Asked>,
+        context: &str,
+    ) -> Result<Option<api::RunId>, BackendError> {
+        let Some(asked) = asked else { return Ok(None) };
+        let Some(answer) = asked.earlier(&self.world, context).await? else { return Ok(None) };
+        let damaged = |error| BackendError::internal(context, error);
+        answer.parse().map(Some).map_err(damaged)
     }
 }
 

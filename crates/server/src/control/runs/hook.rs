@@ -136,6 +136,7 @@ impl Runs {
                 actor: &actor,
                 rerun_of: None,
                 once: Some(format!("{key} {path}")),
+                asked: None,
                 errors: Errors::FailedRun,
                 fetch: Fetch::Later,
             };

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     backend::Change,
+    control::asked::Asked,
     git::Commit,
     source::{self, ContextFacts},
 };
@@ -38,6 +39,8 @@ pub(super) struct Order<'a> {
     pub(super) rerun_of: Option<Id<RunRow>>,
     /// Makes the same order only one run.
     pub(super) once: Option<String>,
+    /// The request that asks for it, when that may come twice; its key is in `once`.
+    pub(super) asked: Option<&'a Asked>,
     /// What becomes of a document with errors.
     pub(super) errors: Errors,
     /// When documents of other repositories are fetched.
@@ -179,7 +182,9 @@ impl Runs {
             called: texts(&called),
             fetching: matches!(planned, Planned::Calling(_)),
         };
-        let Some(version) = self.commit(&row, created, refused, order.once).await? else { return Ok(None) };
+        let Some(version) = self.commit(&row, created, refused, (order.once, order.asked)).await? else {
+            return Ok(None);
+        };
         self.world.changed(Change::Run(id.into()));
         let made = match planned {
             Planned::Ready(plan) => {
@@ -201,13 +206,14 @@ impl Runs {
         row: &RunRow,
         created: Created,
         found: Option<&Diagnostics>,
-        once: Option<String>,
+        (once, asked): (Option<String>, Option<&Asked>),
     ) -> Result<Option<u64>, RunError> {
         let event = rows::run::encode(&rows::run::RunEvent::Created(Box::new(created)))?;
         let mut models = vec![models::runs::insert(row)];
         for found in found.into_iter().flat_map(Diagnostics::iter) {
             models.push(models::jobs::annotate(&annotation(row.id, found)));
         }
+        models.extend(asked.map(|asked| asked.keep(&self.world, &row.id.to_string())));
         let mut append =
             Append::new(&rows::run::stream(row.id), Expected::New).events(vec![event]).models(models);
         if let Some(key) = once {

@@ -194,6 +194,7 @@ impl Runs {
             actor: &commit.author,
             rerun_of: None,
             once: Some(format!("schedule {} {}", entry.key, at.as_micros())),
+            asked: None,
             errors: Errors::FailedRun,
             fetch: Fetch::Later,
         };

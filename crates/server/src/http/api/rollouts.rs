@@ -1,6 +1,6 @@
 //! Releases, deployments and rollouts.
 
-use super::{ApiResult, Payload, body, id};
+use super::{ApiResult, Payload, body, id, key};
 use crate::http::{Context, auth::Principal, error::problem, live, params::Params};
 use axum::{
     Extension, Json, Router,
@@ -67,18 +67,7 @@ async fn deploy(
             format!("the token of run {run} deploys artifacts of that run, not of run {}", request.run_id);
         return Err(problem(codes::FORBIDDEN, detail).into());
     }
-    let key = match headers.get("idempotency-key").map(|value| value.to_str()) {
-        None => None,
-        Some(Ok(key)) if (1..=200).contains(&key.len()) => Some(key.to_owned()),
-        Some(_) => {
-            return Err(problem(
-                codes::BAD_REQUEST,
-                "the Idempotency-Key is not a text of 1 to 200 characters",
-            )
-            .into());
-        }
-    };
-    let deployed = context.backend.deploy(request, key, (&principal).into()).await?;
+    let deployed = context.backend.deploy(request, key(&headers)?, (&principal).into()).await?;
     let status = if deployed.repeated { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Json(deployed)))
 }

@@ -1,6 +1,7 @@
 //! Workflows: list them, start one by hand.
 
-use super::{ApiResult, Payload, body};
+use super::{ApiResult, Payload, body, key};
+use crate::backend::Dispatched;
 use crate::http::{Context, auth::Principal, params::Params};
 use axum::{
     Extension, Json, Router,
@@ -27,6 +28,9 @@ async fn dispatch(
     bytes: Payload,
 ) -> ApiResult<(StatusCode, Json<Run>)> {
     let request: DispatchRequest = body(&headers, bytes)?;
-    let run = context.backend.dispatch(file, request, (&principal).into()).await?;
-    Ok((StatusCode::CREATED, Json(context.backend.run(run).await?)))
+    let key = key(&headers)?;
+    let Dispatched { run, repeated } =
+        context.backend.dispatch(file, request, key, (&principal).into()).await?;
+    let status = if repeated { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, Json(context.backend.run(run).await?)))
 }

@@ -19,7 +19,8 @@ use shipway_api::{
 };
 use shipway_base::{Secret, Timestamp};
 use shipway_server::backend::{
-    Actor, Answer, ArtifactBody, Backend, BackendError, Change, Hook, LogRange, LogSlice, ValuePlace,
+    Actor, Answer, ArtifactBody, Backend, BackendError, Change, Dispatched, Hook, LogRange, LogSlice,
+    ValuePlace,
 };
 use std::{
     collections::BTreeMap,
@@ -132,14 +133,22 @@ impl Backend for Fake {
         answer(workflows::at(&self.state().workflows, git_ref.as_deref()))
     }
 
-    fn dispatch(&self, file: String, request: DispatchRequest, by: Actor) -> Answer<'_, RunId> {
+    fn dispatch(
+        &self,
+        file: String,
+        request: DispatchRequest,
+        key: Option<String>,
+        by: Actor,
+    ) -> Answer<'_, Dispatched> {
         let inputs: Vec<String> =
             request.inputs.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let git_ref = request.git_ref.as_deref().unwrap_or("the default branch");
         self.ask(format!("dispatch {file} on {git_ref} with {}", inputs.join(" ")), &by);
         let mut state = self.state();
         let newest = state.runs.first().map(|run| run.summary.id);
-        answer(workflows::dispatch(&mut state.workflows, newest, &file, &request))
+        let started = workflows::dispatch(&mut state.workflows, newest, &file, &request);
+        let repeated = key.as_deref() == Some("sent before");
+        answer(started.map(|run| Dispatched { run, repeated }))
     }
 
     fn values(&self, kind: ValueKind) -> Answer<'_, NamedValues> {

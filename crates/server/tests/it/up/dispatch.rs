@@ -33,7 +33,7 @@ fn ask(git_ref: Option<&str>, inputs: &[(&str, Value)]) -> DispatchRequest {
 }
 
 async fn refused(yard: &Yard, file: &str, request: DispatchRequest) -> BackendError {
-    yard.backend().dispatch(file.to_owned(), request, Actor::Operator).await.expect_err("a refusal")
+    yard.backend().dispatch(file.to_owned(), request, None, Actor::Operator).await.expect_err("a refusal")
 }
 
 fn findings(error: BackendError) -> String {
@@ -61,8 +61,8 @@ async fn a_workflow_is_started_by_hand_with_typed_inputs() {
     assert!(listed.items.iter().any(|workflow| workflow.file == "ci.yml" && workflow.inputs.is_none()));
 
     let request = ask(None, &[("colour", json!("blue")), ("loud", json!(true)), ("note", json!("hi"))]);
-    let run =
-        yard.backend().dispatch("deploy.yml".to_owned(), request, Actor::Operator).await.expect("a run");
+    let started = yard.backend().dispatch("deploy.yml".to_owned(), request, None, Actor::Operator).await;
+    let run = started.expect("a run").run;
     let over = yard.over(run).await;
     let log = yard.log(run, "show").await;
     assert_eq!(over.summary.conclusion, Some(Conclusion::Success), "{log}");
@@ -142,12 +142,49 @@ async fn the_file_is_the_one_of_the_branch_that_is_asked_for() {
     ] {
         let run = yard
             .backend()
-            .dispatch("deploy.yml".to_owned(), request(git_ref), Actor::Operator)
+            .dispatch("deploy.yml".to_owned(), request(git_ref), None, Actor::Operator)
             .await
-            .expect("a run");
+            .expect("a run")
+            .run;
         yard.over(run).await;
         let log = yard.log(run, "show").await;
         assert!(log.lines().any(|line| line == word) && log.contains(shown), "{log}");
     }
+    yard.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_request_with_the_same_key_starts_one_run() {
+    let mut yard = Yard::new(&[(".github/workflows/deploy.yml", DEPLOY)]).await;
+    let request = |colour: &str| ask(None, &[("colour", json!(colour)), ("note", json!(""))]);
+    let send = async |yard: &Yard, request, key: Option<&str>| {
+        let (file, key) = ("deploy.yml".to_owned(), key.map(str::to_owned));
+        yard.backend().dispatch(file, request, key, Actor::Operator).await
+    };
+    // Many at once, of which one starts it.
+    let many = (0..8).map(|_| send(&yard, request("red"), Some("k")));
+    let many: Vec<_> = futures_util::future::join_all(many).await;
+    let many: Vec<_> = many.into_iter().map(|started| started.expect("a run")).collect();
+    assert!(many.iter().all(|started| started.run == many[0].run), "{many:?}");
+    assert_eq!(many.iter().filter(|started| !started.repeated).count(), 1, "{many:?}");
+    yard.over(many[0].run).await;
+    // It stands for no other request, and neither does it after a restart and another commit.
+    yard.stop().await;
+    yard.start().await;
+    yard.commit("another", &[("x", "y")]);
+    let again = send(&yard, request("red"), Some("k")).await.expect("the run");
+    assert_eq!((again.run, again.repeated), (many[0].run, true));
+    for other in [request("blue"), ask(Some("main"), &[("colour", json!("red")), ("note", json!(""))])] {
+        let refused = send(&yard, other, Some("k")).await.expect_err("a refusal");
+        assert!(matches!(refused.kind, BackendErrorKind::KeyReused), "{refused}");
+    }
+    // What started nothing takes no key, and without one each request is its own.
+    let refused = send(&yard, request("green"), Some("l")).await.expect_err("a refusal");
+    assert!(matches!(refused.kind, BackendErrorKind::Document(_)), "{refused}");
+    let mended = send(&yard, request("blue"), Some("l")).await.expect("a run");
+    let (one, two) = (send(&yard, request("blue"), None).await, send(&yard, request("blue"), None).await);
+    let runs = [mended.run, one.expect("a run").run, two.expect("a run").run];
+    assert!(runs[0] != runs[1] && runs[1] != runs[2]);
+    assert_eq!(yard.all_over(4).await.len(), 4);
     yard.stop().await;
 }

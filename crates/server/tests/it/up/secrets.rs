@@ -67,7 +67,8 @@ async fn set(yard: &Yard, kind: ValueKind, environment: Option<&str>, name: &str
 
 async fn start(yard: &Yard) -> RunId {
     let request = DispatchRequest::default();
-    yard.backend().dispatch("main.yml".to_owned(), request, Actor::Operator).await.expect("a run")
+    let started = yard.backend().dispatch("main.yml".to_owned(), request, None, Actor::Operator).await;
+    started.expect("a run").run
 }
 
 /// Whether a text is in any file of the data folder.
