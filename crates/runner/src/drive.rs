@@ -1,6 +1,7 @@
 //! Carries a whole run: what the state machine asks for is done, and what comes of it is told to the machine.
 
 mod calls;
+mod turns;
 
 use crate::{
     context::JobContext,
@@ -22,6 +23,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
     task::{Id, JoinError, JoinSet},
 };
+use turns::{Heard, Ready, Turns, Word};
 
 /// Drives a run to its end.
 ///
@@ -47,6 +49,7 @@ pub async fn drive(
         journal,
         reports,
         calls: Calls::new(context.groups.clone()),
+        turns: Turns::new(context.groups.clone()),
         waiting: VecDeque::new(),
         running: JoinSet::new(),
         known: BTreeMap::new(),
@@ -79,6 +82,7 @@ pub async fn drive(
             }
             Some(ended) = driver.running.join_next_with_id() => driver.ended(ended).await?,
             Some(news) = driver.calls.next() => driver.heard(news).await?,
+            Some(word) = driver.turns.next() => driver.turn(word).await?,
             permit = slots.acquire_owned(), if wants_slot => {
                 if let Ok(permit) = permit {
                     driver.start_next(permit).await?;
@@ -102,8 +106,10 @@ struct Driver<'a> {
     reports: mpsc::Sender<Report>,
     /// Holds jobs back whose calls wait for their turns.
     calls: Calls,
+    /// Holds jobs back that wait for their own turns.
+    turns: Turns,
     /// Asked for, without a slot yet.
-    waiting: VecDeque<Box<JobRequest>>,
+    waiting: VecDeque<Ready>,
     running: JoinSet<JobOutcome>,
     /// How to stop each running job.
     known: BTreeMap<Attempt, Cancel>,
@@ -142,10 +148,11 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Lets a job wait for a slot, or for the turns of the calls around it; ends it when one of them lost its place.
+    /// Lets a job wait for a slot, or first for the turns of the calls around it and for its own; ends it when one of the calls
+    /// lost its place.
     async fn queue(&mut self, request: Box<JobRequest>) -> Option<Input> {
         match self.calls.admit(request) {
-            Admitted::Yes(request) => self.waiting.push_back(request),
+            Admitted::Yes(request) => self.waiting.extend(self.turns.admit(request)),
             Admitted::Later => {}
             Admitted::Never(request, why) => {
                 return Some(self.never_ran(*request, why).await);
@@ -178,12 +185,7 @@ impl Driver<'_> {
                         cancel.ask_because(why.clone());
                     }
                 }
-                let mut never_begun = self.calls.withdraw(|request| is_of(&request.key, &call));
-                let (gone, stay) = self.waiting.drain(..).partition(|request| is_of(&request.key, &call));
-                self.waiting = stay;
-                let gone: VecDeque<Box<JobRequest>> = gone;
-                never_begun.extend(gone.into_iter().map(|request| *request));
-                for request in never_begun {
+                for request in self.withdraw(|request| is_of(&request.key, &call)) {
                     let input = self.never_ran(request, why.clone()).await;
                     self.take(input).await?;
                 }
@@ -192,13 +194,48 @@ impl Driver<'_> {
         Ok(())
     }
 
+    /// A job has its turn, lost its place, or is to end.
+    async fn turn(&mut self, word: Word) -> Result<(), RunnerError> {
+        let (gone, why) = match self.turns.take(word) {
+            Heard::Ready(ready) => {
+                self.waiting.push_back(*ready);
+                return Ok(());
+            }
+            Heard::Lost(request, why) => (vec![*request], why),
+            Heard::Asked((job, attempt)) => {
+                let is_it = |ready: &&Ready| ready.request.key == job && ready.request.attempt == attempt;
+                let why = self.waiting.iter().find(is_it).map(|ready| ready.cancel.reason());
+                let gone = self.withdraw(|request| request.key == job && request.attempt == attempt);
+                (gone, why.unwrap_or_default())
+            }
+            Heard::Gone => return Ok(()),
+        };
+        for request in gone {
+            let input = self.never_ran(request, why.clone()).await;
+            self.take(input).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes out the jobs that have not begun and that `wanted` names, wherever they wait.
+    fn withdraw(&mut self, wanted: impl Fn(&JobRequest) -> bool) -> Vec<JobRequest> {
+        let mut out = self.calls.withdraw(&wanted);
+        out.extend(self.turns.withdraw(&wanted));
+        let waiting = std::mem::take(&mut self.waiting);
+        for ready in waiting {
+            if wanted(&ready.request) {
+                out.push((*ready.request).clone());
+            } else {
+                self.waiting.push_back(ready);
+            }
+        }
+        out
+    }
+
     /// Stops a job; one that has not begun ends here and now.
     fn cancel(&mut self, job: JobKey, attempt: u32) -> Option<Input> {
         let is_it = |request: &JobRequest| request.key == job && request.attempt == attempt;
-        let place = self.waiting.iter().position(|request| is_it(request));
-        if place.and_then(|place| self.waiting.remove(place)).is_some()
-            || !self.calls.withdraw(is_it).is_empty()
-        {
+        if !self.withdraw(is_it).is_empty() {
             let outputs = BTreeMap::new();
             return Some(Input::JobFinished { job, attempt, conclusion: Conclusion::Cancelled, outputs });
         }
@@ -217,30 +254,18 @@ impl Driver<'_> {
     }
 
     async fn start_next(&mut self, permit: OwnedSemaphorePermit) -> Result<(), RunnerError> {
-        let Some(request) = self.waiting.pop_front() else { return Ok(()) };
-        let (job, attempt) = (request.key.clone(), request.attempt);
+        let Some(mut ready) = self.waiting.pop_front() else { return Ok(()) };
+        ready.begin();
+        let (job, attempt) = (ready.request.key.clone(), ready.request.attempt);
         self.take(Input::JobStarted { job: job.clone(), attempt }).await?;
-        let cancel = Cancel::new();
-        self.known.insert((job.clone(), attempt), cancel.clone());
+        self.known.insert((job.clone(), attempt), ready.cancel.clone());
         let (context, executor) = (self.context.clone(), self.executor.clone());
         let reports = self.reports.clone();
         let task = self.running.spawn(async move {
-            let member = match &request.concurrency {
-                Some(group) => {
-                    let entered = context.groups.enter(group, &cancel).await;
-                    Some(entered.ok_or(&group.group))
-                }
-                None => None,
-            };
-            let outcome = match member.transpose() {
-                Ok(_member) => run_job(&request, &context, &*executor, reports, cancel).await,
-                Err(group) => {
-                    let why =
-                        format!("the job was cancelled while it waited in the concurrency group {group:?}");
-                    displaced(&request, &context, why, &reports).await
-                }
-            };
-            drop(permit);
+            let cancel = ready.cancel.clone();
+            let outcome = run_job(&ready.request, &context, &*executor, reports, cancel).await;
+            // With its turn, for who waits for it needs a slot next.
+            drop((permit, ready));
             outcome
         });
         self.names.insert(task.id(), (job, attempt));

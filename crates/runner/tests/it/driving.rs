@@ -5,8 +5,14 @@ use crate::{
     world::{Story, World, host},
 };
 use shipway_base::Timestamp;
-use shipway_runner::{BoxFuture, ErrorKind, Journal, MemoryJournal, ReportKind, RunnerError, drive};
-use shipway_workflow::run::{Conclusion, Input};
+use shipway_runner::{
+    BoxFuture, Cancel, ErrorKind, Journal, Level, MemoryJournal, ReportKind, RunnerError, drive,
+};
+use shipway_workflow::{
+    document::ConcurrencyQueue,
+    plan::ConcurrencyGroup,
+    run::{Conclusion, Input},
+};
 use std::{fs, sync::Arc};
 use tokio::sync::{Semaphore, mpsc};
 
@@ -145,6 +151,83 @@ async fn jobs_of_one_concurrency_group_never_run_at_once() {
         .iter()
         .filter(|(_, input)| matches!(input, Input::JobFinished { conclusion: Conclusion::Cancelled, .. }));
     assert!(cancelled.count() <= 1, "{:?}", story.inputs);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_a_turn_keeps_no_slot_from_others() {
+    let mut world = World::new();
+    world.context.slots = Arc::new(Semaphore::new(2));
+    let there = world.dir.path().join("there");
+    let (wait, make) = (format!("until [ -e '{0}' ]; do sleep 0.02; done", there.display()), there.display());
+    // Two slots: one for the first of the group, and one that those behind it leave to the job that it waits for.
+    let in_group = |id: &str, run: &str| {
+        format!(
+            "  {id}:\n    runs-on: host\n    concurrency: {{group: g, queue: max}}\n    steps: [{{run: \"{run}\"}}]\n"
+        )
+    };
+    let workflow = format!(
+        "on: push\njobs:\n{}{}{}  other:\n    runs-on: host\n    steps: [{{run: \"touch '{make}'\"}}]\n",
+        in_group("a", &wait),
+        in_group("b", "true"),
+        in_group("c", "true"),
+    );
+    let story = world.run(&workflow).await;
+    story.expect_success();
+    let begun: Vec<&str> = story
+        .inputs
+        .iter()
+        .filter_map(|(_, input)| {
+            let Input::JobStarted { job, .. } = input else { return None };
+            Some(job.0.as_str())
+        })
+        .collect();
+    assert_eq!(begun, ["a", "other", "b", "c"], "a job is begun when it has its turn");
+}
+
+// One thread, so that the older job is in its group before the first step of the other is told of.
+#[tokio::test]
+async fn a_job_that_has_its_turn_and_no_slot_gives_way_to_a_newer_one() {
+    let mut world = World::new();
+    world.context.slots = Arc::new(Semaphore::new(1));
+    let there = world.dir.path().join("there");
+    let workflow = format!(
+        "on: push\njobs:\n  hold:\n    runs-on: host\n    steps: [{{run: \"until [ -e '{}' ]; do sleep 0.02; done\"}}]\n  older:\n    runs-on: host\n    concurrency: g\n    steps: [{{run: 'true'}}]\n",
+        there.display()
+    );
+    let groups = world.context.groups.clone();
+    let story = world
+        .watch(&workflow, |report, _| {
+            if matches!(report.kind, ReportKind::StepStarted { .. }) && report.job.0 == "hold" {
+                let (groups, there) = (groups.clone(), there.clone());
+                tokio::spawn(async move {
+                    let newer = ConcurrencyGroup {
+                        group: "g".to_owned(),
+                        cancel_in_progress: true,
+                        queue: ConcurrencyQueue::Single,
+                    };
+                    let turn = groups.enter(&newer, &Cancel::new()).await.expect("its turn");
+                    fs::write(there, "").expect("a file");
+                    drop(turn);
+                });
+            }
+        })
+        .await;
+    assert_eq!(story.conclusion, Conclusion::Cancelled);
+    let older = |input: &Input| match input {
+        Input::JobStarted { job, .. } => (job.0 == "older").then_some("begun"),
+        Input::JobFinished { job, conclusion: Conclusion::Cancelled, .. } => {
+            (job.0 == "older").then_some("cancelled")
+        }
+        Input::JobFinished { .. }
+        | Input::Start
+        | Input::JobLost { .. }
+        | Input::JobInterrupted { .. }
+        | Input::Cancel { .. } => None,
+    };
+    let told: Vec<&str> = story.inputs.iter().filter_map(|(_, input)| older(input)).collect();
+    assert_eq!(told, ["cancelled"]);
+    let notices = story.annotations(Level::Notice);
+    assert!(notices.iter().any(|text| text.contains("a newer one entered")), "{notices:?}");
 }
 
 /// A workflow of two jobs that takes a moment, for calls.
