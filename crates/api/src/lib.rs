@@ -1,7 +1,7 @@
 //! Wire types of the HTTP API.
 //!
 //! Everything under `/api/v1` is said with these types, and nothing else of the system is serialised to a client:
-//! instants are RFC 3339 texts, ids are texts of digits (JavaScript's numbers cannot hold 63 bits), durations are
+//! instants are RFC 3339 texts, ids are texts of digits, durations are
 //! whole milliseconds, and an error is a [`Problem`]. Adding a field is a compatible change; readers ignore fields
 //! they do not know. [`request`] builds the requests of a client without sending them.
 

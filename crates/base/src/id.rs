@@ -1,10 +1,10 @@
-//! Time-sortable 63-bit ids: GitHub's clients parse them as signed 64-bit integers.
+//! Time-sortable 53-bit ids: clients in JavaScript, such as `@actions/github`, parse them as numbers, which hold no more.
 
 use crate::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{fmt, marker::PhantomData, str::FromStr};
 
-/// An id of a `T` (a marker type): 41 bits of milliseconds since 2020, 10 bits of node, 12 bits of sequence.
+/// An id of a `T` (a marker type): 40 bits of milliseconds since 2026 (until 2060), 6 bits of node, 7 bits of sequence.
 #[derive(Serialize, Deserialize)]
 #[serde(transparent, bound = "")]
 pub struct Id<T>(i64, #[serde(skip)] PhantomData<fn() -> T>);
@@ -13,10 +13,10 @@ pub struct Id<T>(i64, #[serde(skip)] PhantomData<fn() -> T>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdError(String);
 
-/// 2020-01-01T00:00:00Z in milliseconds since the Unix epoch.
-const ORIGIN_MS: i64 = 1_577_836_800_000;
-const NODE_BITS: u32 = 10;
-const SEQUENCE_BITS: u32 = 12;
+/// 2026-01-01T00:00:00Z in milliseconds since the Unix epoch.
+const ORIGIN_MS: i64 = 1_767_225_600_000;
+const NODE_BITS: u32 = 6;
+const SEQUENCE_BITS: u32 = 7;
 
 impl<T> Id<T> {
     /// The id with this number; `None` when it is not positive.
@@ -38,9 +38,9 @@ pub struct IdSequence {
 }
 
 impl IdSequence {
-    /// A sequence for one node; only the low ten bits of `node` count.
+    /// A sequence for one node; only the low six bits of `node` count.
     pub fn new(node: u16) -> IdSequence {
-        IdSequence { node: node & 0x3ff, last: 0 }
+        IdSequence { node: node & ((1 << NODE_BITS) - 1), last: 0 }
     }
 
     /// The next id at `now`. When the clock stands still or goes back, the sequence number goes on from the last id.
@@ -144,12 +144,20 @@ mod tests {
     #[test]
     fn a_burst_in_one_millisecond_stays_unique() {
         let mut sequence = IdSequence::new(1_023);
-        let now = Timestamp::from_millis(1_700_000_000_000);
+        let now = Timestamp::from_millis(1_800_000_000_000);
         let mut last = 0;
         for _ in 0..10_000 {
             let id: Id<()> = sequence.next(now);
             assert!(id.number() > last);
             last = id.number();
         }
+        assert!(last < 1 << 53);
+    }
+
+    #[test]
+    fn javascript_reads_ids_until_2060() {
+        let last_day = Timestamp::from_millis(ORIGIN_MS + (1 << 40) - 1);
+        let id: Id<()> = IdSequence::new(u16::MAX).next(last_day);
+        assert!(id.number() < 1 << 53 && id.number() > 1 << 52);
     }
 }

@@ -132,18 +132,19 @@ pub(crate) fn run(environment: &Environment, options: Options) -> Result<Exit, F
         let here = Here::find(&environment.folder).await?;
         let documents = Documents::read(environment, &here, &options)?;
         let event = event::make(environment, &here, &options)?;
+        let given = given.with_event(&event)?;
         if options.dry_run {
             let shown = plan::show(environment, &here, &options, &given, &documents, event).await?;
             return Ok(Prepared::Shown(shown));
         }
         Ok::<_, Failure>(match documents.plan(environment, &here, &options, &given, event).await? {
-            Some(planned) => Prepared::Runs(Box::new(here), planned),
+            Some(planned) => Prepared::Runs(Box::new((here, given)), planned),
             None => Prepared::Shown(Exit::Usage),
         })
     });
-    let (here, planned) = match prepared? {
+    let (here, given, planned) = match prepared? {
         Prepared::Shown(exit) => return Ok(exit),
-        Prepared::Runs(here, planned) => (here, planned),
+        Prepared::Runs(known, planned) => (known.0, known.1, planned),
     };
     let runtime = if thread::suffices(&planned) { one } else { thread::many()? };
     let outcome = runtime.block_on(drive::drive_all(environment, &here, &options, given, planned));
@@ -156,6 +157,6 @@ pub(crate) fn run(environment: &Environment, options: Options) -> Result<Exit, F
 enum Prepared {
     /// Nothing more; how the command ends.
     Shown(Exit),
-    /// These runs, of this repository.
-    Runs(Box<Here>, Vec<Planned>),
+    /// These runs, of this repository, with what was given.
+    Runs(Box<(Here, pairs::Given)>, Vec<Planned>),
 }

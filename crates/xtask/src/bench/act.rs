@@ -20,6 +20,8 @@ struct Case {
     workflow: String,
     /// Files in the repository beside the workflow.
     files: u32,
+    /// The script that does the same without either, in the same folder.
+    bare: Option<String>,
 }
 
 /// Measures every case, the two sides taking turns.
@@ -30,11 +32,25 @@ pub(super) fn measure(root: &Path) -> Result<()> {
     for case in cases() {
         let folder = repository(root, &case)?;
         let mut costs = [Vec::new(), Vec::new()];
+        let mut bare = Vec::new();
         for _ in 0..ROUNDS {
             costs[0].push(sample::cost(command(&folder, &shipway).args(["run", "push"]))?);
             costs[1].push(sample::cost(&mut act_run(&folder, &act))?);
+            if let Some(script) = &case.bare {
+                bare.push(sample::cost(command(&folder, "bash").args(["-e", "-c", script]))?);
+                fs::remove_dir_all(folder.join(".bare"))?;
+            }
         }
-        show(&case, costs.map(sample::typical));
+        let costs = costs.map(sample::typical);
+        if !bare.is_empty() {
+            let bare = sample::typical(bare).wall_ms;
+            let share = 100.0 * bare / costs[0].wall_ms;
+            say(&format!(
+                "{:<22} bare tool {bare:>8.1} ms wall: shipway has {share:.0} % of its speed (aim: at least 80 %)",
+                case.name
+            ));
+        }
+        show(&case, costs);
         fs::remove_dir_all(&folder)?;
     }
     Ok(())
@@ -100,15 +116,22 @@ fn cases() -> [Case; 5] {
     let legs = (0..100).map(|leg| leg.to_string()).collect::<Vec<_>>().join(", ");
     let matrix = format!("    strategy:\n      matrix:\n        leg: [{legs}]\n");
     let head = |jobs: String| format!("on: push\njobs:\n{jobs}");
-    let case = |name, jobs, workflow, files| Case { name, jobs, workflow: head(workflow), files };
+    let case = |name, jobs, workflow, files| Case { name, jobs, workflow: head(workflow), files, bare: None };
     // A million lines of a hundred bytes.
-    let log = "run: yes \"$(printf 'x%.0s' $(seq 99))\" | head -n 1000000";
+    let log = "yes \"$(printf 'x%.0s' $(seq 99))\" | head -n 1000000";
+    let bare = |script: &str, case| Case { bare: Some(format!("mkdir .bare; {script}")), ..case };
     [
         case("one step", 1, job("one", "", "run: echo one"), 1),
         case("diamond of 20 jobs", 20, diamond, 1),
         case("matrix of 100 jobs", 100, job("legs", &matrix, "run: echo leg"), 1),
-        case("100 MB of log", 1, job("log", "", log), 1),
-        case("checkout, 20,000 files", 1, job("files", "", "uses: actions/checkout@v4"), 20_000),
+        bare(
+            &format!("{log} > .bare/log"),
+            case("100 MB of log", 1, job("log", "", &format!("run: {log}")), 1),
+        ),
+        bare(
+            "git clone --quiet --depth=1 \"file://$PWD\" .bare/clone",
+            case("checkout, 20,000 files", 1, job("files", "", "uses: actions/checkout@v4"), 20_000),
+        ),
     ]
 }
 
@@ -117,7 +140,7 @@ fn repository(root: &Path, case: &Case) -> Result<PathBuf> {
         PathBuf::from(output(command(root, "mktemp").args(["-d", "-t", "shipway-bench.XXXXXX"]))?.trim());
     fs::create_dir_all(folder.join(".github/workflows"))?;
     fs::write(folder.join(".github/workflows/bench.yml"), &case.workflow)?;
-    fs::write(folder.join(".gitignore"), ".home/\n")?;
+    fs::write(folder.join(".gitignore"), ".home/\n.bare/\n")?;
     for number in 0..case.files {
         let dir = folder.join(format!("src/{}", number / 100));
         if number % 100 == 0 {

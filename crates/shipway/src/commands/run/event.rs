@@ -8,7 +8,7 @@ use crate::{
 use serde_json::{Map, Value, json};
 use shipway_server::source::{complete_inputs, push_payload, ref_name, repository_payload};
 use shipway_workflow::{event::Event, plan::RunPlan};
-use std::fs;
+use std::{collections::BTreeMap, fs};
 
 /// Makes the event. Without a file its body holds what a repository without a forge knows; what it does not know is
 /// left out, and filters let it pass.
@@ -38,6 +38,41 @@ pub(super) fn make(environment: &Environment, here: &Here, options: &Options) ->
         sha: here.commit.sha.clone(),
         changed: None,
     })
+}
+
+/// The inputs that the body of a `workflow_dispatch` brings, as texts; what is null has its default.
+pub(super) fn inputs(event: &Event) -> Result<BTreeMap<String, String>, Failure> {
+    let wrong = |why: String| {
+        Failure::new(Exit::Usage, format!("the body of the event is not one of workflow_dispatch: {why}"))
+            .with_help("give inputs as an object of names and texts, as GitHub sends it")
+    };
+    let inputs = match event.payload.get("inputs") {
+        Some(inputs) if event.name == "workflow_dispatch" => inputs,
+        Some(_) | None => return Ok(BTreeMap::new()),
+    };
+    let mut found = BTreeMap::new();
+    match inputs {
+        Value::Null => {}
+        Value::Object(inputs) => {
+            for (name, value) in inputs {
+                let text = match value {
+                    Value::Null => continue,
+                    Value::String(text) => text.clone(),
+                    Value::Bool(_) | Value::Number(_) => value.to_string(),
+                    Value::Array(_) | Value::Object(_) => {
+                        return Err(wrong(format!(
+                            "the input {name} is neither a text nor a number nor a boolean"
+                        )));
+                    }
+                };
+                found.insert(name.clone(), text);
+            }
+        }
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            return Err(wrong("its inputs are no object".to_owned()));
+        }
+    }
+    Ok(found)
 }
 
 fn body(here: &Here, options: &Options) -> Value {

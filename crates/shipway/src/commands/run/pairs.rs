@@ -7,6 +7,7 @@ use crate::{
 };
 use shipway_base::Secret;
 use shipway_runner::Platform;
+use shipway_workflow::event::Event;
 use std::{collections::BTreeMap, convert::Infallible};
 
 /// `NAME=VALUE`.
@@ -99,6 +100,14 @@ impl Given {
             given.env.insert(lent.name.clone(), lent.resolve("--env", environment)?.expose().to_owned());
         }
         Ok(given)
+    }
+
+    /// The same with the inputs that the body of the event brings; the command line has the last word.
+    pub(super) fn with_event(mut self, event: &Event) -> Result<Given, Failure> {
+        for (name, value) in super::event::inputs(event)? {
+            self.inputs.entry(name).or_insert(value);
+        }
+        Ok(self)
     }
 }
 

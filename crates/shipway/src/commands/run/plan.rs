@@ -99,6 +99,7 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
     }
     let documents = Documents::read(environment, &here, &options)?;
     let mut event = event::make(environment, &here, &options)?;
+    let given = given.with_event(&event)?;
     if !changed.is_empty() {
         event.changed = Some(changed);
     }

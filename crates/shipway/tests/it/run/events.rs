@@ -38,6 +38,28 @@ fn inputs_are_typed_and_defaulted() {
 }
 
 #[test]
+fn inputs_come_with_the_body_of_the_event_too() {
+    let workflow = format!(
+        "on:\n  workflow_dispatch:\n    inputs:\n      colour: {{default: red}}\n      loud: {{type: boolean, default: true}}\n      \
+         count: {{type: number}}\njobs:\n  a:\n{SHOW}      - run: echo \"${{{{ inputs.colour }}}} ${{{{ inputs.loud }}}} ${{{{ \
+         inputs.count }}}}\"\n"
+    );
+    let folder = repository(&workflow);
+    let check = |body: &str, more: &[&str], code, expected: &[&str]| {
+        folder.write("event.json", body);
+        let arguments = [&["workflow_dispatch", "--event-file", "event.json", "--verbose"], more].concat();
+        contains(&expect(&folder, &arguments, code), expected);
+    };
+    let body = r#"{"inputs": {"colour": "blue", "loud": "false", "count": 3}}"#;
+    check(body, &[], 0, &["blue false 3", "\"colour\": \"blue\""]);
+    check(body, &["--input", "colour=green"], 0, &["green false 3"]);
+    check(r#"{"inputs": {"loud": null}}"#, &[], 0, &["red true"]);
+    check(r#"{"inputs": {"colour": "blue", "luod": true}}"#, &[], 2, &["SW0115", "luod"]);
+    check(r#"{"inputs": 5}"#, &[], 2, &["its inputs are no object"]);
+    check(r#"{"inputs": {"colour": ["blue"]}}"#, &[], 2, &["the input colour is neither a text"]);
+}
+
+#[test]
 fn the_body_of_the_event_can_be_given() {
     let workflow = "on: {pull_request: {types: [labeled]}}\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: echo \"${{ \
                     github.event.label.name }} $GITHUB_REF $GITHUB_BASE_REF\"\n";
