@@ -13,6 +13,7 @@ use crate::{
     executor::{Program, ProgramPlace, Streams},
     job::{Frame, Job},
     listen::Hearing,
+    reach::{self, Reach},
     report::{Annotation, Level},
     script::expression,
     steps::{Came, Current, written},
@@ -26,7 +27,6 @@ use shipway_workflow::{
 };
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -141,7 +141,8 @@ impl Job<'_> {
             return Err(RunnerError::new(ErrorKind::ActionMissing, message));
         };
         let dir = normal(&self.folders.workspace, path)?;
-        let action = load(&dir, path, "seen from the workspace of the job")?;
+        let manifests = Manifests { folder: &self.folders.workspace, dir: &dir, reach: self.links() };
+        let action = load(&manifests, path, "seen from the workspace of the job")?;
         if let Runs::Composite(composite) = &action.runs {
             // What it names could not be known before the workspace was filled.
             let fetched = self
@@ -246,14 +247,28 @@ impl Job<'_> {
     }
 }
 
-/// Reads the manifest in a folder. `place` says in words where the folder is.
-fn load(dir: &Path, uses: &str, place: &str) -> Result<Action, RunnerError> {
+/// Where the manifest of an action is looked for.
+struct Manifests<'a> {
+    /// What holds it: the workspace, or a repository.
+    folder: &'a Path,
+    /// The folder of the action in that.
+    dir: &'a Path,
+    reach: Reach,
+}
+
+/// The largest manifest, in bytes, as the largest workflow.
+const MOST_MANIFEST: u64 = 1 << 20;
+
+/// Reads the manifest of an action. `place` says in words where its folder is.
+fn load(manifests: &Manifests<'_>, uses: &str, place: &str) -> Result<Action, RunnerError> {
+    let Manifests { folder, dir, reach } = manifests;
     let name = uses.trim_start_matches("./").trim_end_matches('/');
     for file in ["action.yml", "action.yaml"] {
-        let text = match fs::read_to_string(dir.join(file)) {
+        let path = dir.join(file);
+        let text = match reach.open(folder, &path).and_then(|open| reach::text(open, MOST_MANIFEST)) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(RunnerError::io("read", &dir.join(file), error)),
+            Err(error) => return Err(RunnerError::io("read", &path, error)),
         };
         let shown = if name.is_empty() { file.to_owned() } else { format!("{name}/{file}") };
         let (action, found) = Action::parse(&Source::new(shown, text));

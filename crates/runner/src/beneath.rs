@@ -71,7 +71,7 @@ impl Ground {
         if file.metadata()?.is_file() {
             return Ok(file);
         }
-        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"))
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"))
     }
 
     /// A new file in this folder, in the place of whatever file or link is there.

@@ -7,6 +7,7 @@ use crate::{
     mask::{Masker, PieceMasker},
     matcher::{Matchers, Places, Watch},
     place::PathMap,
+    reach::Reach,
     scope::StepScope,
     session::{Action, Heard, Session},
 };
@@ -280,6 +281,7 @@ fn status_functions() {
             status,
             workspace: None,
             home: PathBuf::new(),
+            reach: Reach::default(),
         };
         let source = Source::new("case", text(input, "condition"));
         let condition = Condition::parse(&source.text, Span::START, &source, &STEP_IF);

@@ -1,35 +1,73 @@
 //! `hashFiles(...)`: one digest over files of the workspace.
 
-use crate::glob::{Find, Patterns};
+use crate::{
+    glob::{Find, Patterns},
+    reach::Reach,
+};
 use sha2::{Digest as _, Sha256};
 use shipway_base::Digest;
 use std::{
-    fs,
+    fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 /// The option that may come before the patterns, and lets the search go through links to folders.
 const FOLLOW: &str = "--follow-symbolic-links";
 
+/// How long one call may take, as on GitHub.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// The SHA-256 over the binary SHA-256 digests of all files that the patterns find within the workspace, in the order in
 /// which they are found; empty when there are none. The error is a sentence.
-pub(crate) fn hash_files(patterns: &[String], workspace: &Path, home: &Path) -> Result<String, String> {
+pub(crate) fn hash_files(
+    patterns: &[String],
+    workspace: &Path,
+    home: &Path,
+    reach: Reach,
+) -> Result<String, String> {
+    let deadline = Deadline::after(PATIENCE);
     let mut all = Sha256::new();
-    let files = files(patterns, workspace, home)?;
+    let files = files(patterns, workspace, home, reach)?;
     for path in &files {
-        let digest =
-            digest(path).map_err(|error| format!("hashFiles cannot read {}: {error}", path.display()))?;
-        all.update(digest);
+        let fail = |error: io::Error| format!("hashFiles cannot read {}: {error}", path.display());
+        let file = reach.open(workspace, path).map_err(fail)?;
+        all.update(digest(file, &deadline).map_err(fail)?);
     }
     Ok(if files.is_empty() { String::new() } else { Digest::from_bytes(all.finalize().into()).hex() })
 }
 
-fn digest(path: &Path) -> io::Result<[u8; 32]> {
-    let mut file = fs::File::open(path)?;
+/// When a call has taken too long. It holds up the whole job meanwhile, which nobody could cancel.
+struct Deadline(Instant);
+
+impl Deadline {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the limit is on the time of the machine, whatever a test's clock says"
+    )]
+    fn after(patience: Duration) -> Deadline {
+        Deadline(Instant::now() + patience)
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the limit is on the time of the machine, whatever a test's clock says"
+    )]
+    fn check(&self) -> io::Result<()> {
+        if Instant::now() < self.0 {
+            return Ok(());
+        }
+        let text = format!("hashing took longer than {} seconds", PATIENCE.as_secs());
+        Err(io::Error::new(io::ErrorKind::TimedOut, text))
+    }
+}
+
+fn digest(mut file: File, deadline: &Deadline) -> io::Result<[u8; 32]> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 64 * 1024];
     loop {
+        deadline.check()?;
         match file.read(&mut buffer)? {
             0 => return Ok(hash.finalize().into()),
             length => hash.update(&buffer[..length]),
@@ -37,8 +75,14 @@ fn digest(path: &Path) -> io::Result<[u8; 32]> {
     }
 }
 
-fn files(patterns: &[String], workspace: &Path, home: &Path) -> Result<Vec<PathBuf>, String> {
+fn files(patterns: &[String], workspace: &Path, home: &Path, reach: Reach) -> Result<Vec<PathBuf>, String> {
     let (through_links, patterns) = match patterns.split_first() {
+        Some((first, _)) if first.eq_ignore_ascii_case(FOLLOW) && reach == Reach::Folder => {
+            let why = "since the job sees another machine than the runner";
+            return Err(format!(
+                "hashFiles cannot go through links to folders here, {why}; leave {FOLLOW} out"
+            ));
+        }
         Some((first, rest)) if first.eq_ignore_ascii_case(FOLLOW) => (true, rest),
         Some((first, _)) if first.starts_with("--") => {
             return Err(format!("hashFiles has no option {first:?}; there is {FOLLOW}"));
@@ -57,6 +101,51 @@ fn files(patterns: &[String], workspace: &Path, home: &Path) -> Result<Vec<PathB
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+
+    #[test]
+    fn what_never_ends_is_refused() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mode = rustix::fs::Mode::RWXU;
+        rustix::fs::mknodat(rustix::fs::CWD, dir.path().join("pipe"), rustix::fs::FileType::Fifo, mode, 0)
+            .expect("a pipe");
+        std::os::unix::fs::symlink("/dev/zero", dir.path().join("zero")).expect("a link");
+        fs::write(dir.path().join("file"), "x").expect("a file");
+        let hash =
+            |name: &str, reach| hash_files(&[name.to_owned()], dir.path(), Path::new("/nowhere"), reach);
+        for reach in [Reach::Machine, Reach::Folder] {
+            for name in ["pipe", "zero"] {
+                let error = hash(name, reach).expect_err("refused");
+                assert!(error.starts_with("hashFiles cannot read") && error.contains(name), "{error}");
+            }
+            assert_eq!(hash("file", reach), Ok(of(&["x"])));
+        }
+        let file = File::open(dir.path().join("file")).expect("a file");
+        let late = digest(file, &Deadline::after(Duration::ZERO)).expect_err("too late");
+        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn a_job_of_its_own_hashes_nothing_of_the_machine() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let workspace = dir.path().join("workspace");
+        fs::create_dir(&workspace).expect("made");
+        fs::write(dir.path().join("secret"), "x").expect("written");
+        fs::create_dir(dir.path().join("folder")).expect("made");
+        fs::write(dir.path().join("folder/secret"), "x").expect("written");
+        std::os::unix::fs::symlink("../secret", workspace.join("link")).expect("a link");
+        std::os::unix::fs::symlink("../folder", workspace.join("folder")).expect("a link");
+        let hash = |patterns: &[&str], reach| {
+            let patterns: Vec<String> = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
+            hash_files(&patterns, &workspace, Path::new("/nowhere"), reach)
+        };
+        assert_eq!(hash(&["link"], Reach::Machine), Ok(of(&["x"])));
+        assert!(hash(&["link"], Reach::Folder).expect_err("refused").contains("leads out"));
+        assert!(
+            hash(&[FOLLOW, "**"], Reach::Folder).expect_err("refused").contains("cannot go through links")
+        );
+        assert_eq!(hash(&["folder/*"], Reach::Folder), Ok(String::new()));
+    }
 
     #[test]
     fn conformance_hashes_as_github_does() {
@@ -70,7 +159,8 @@ mod tests {
             let expression = input["expression"].as_str().expect("expression");
             let patterns: Vec<String> =
                 expression.split('\'').skip(1).step_by(2).map(str::to_owned).collect();
-            let found = hash_files(&patterns, dir.path(), Path::new("/nowhere")).expect("a hash");
+            let found =
+                hash_files(&patterns, dir.path(), Path::new("/nowhere"), Reach::Machine).expect("a hash");
             Some(if expect["value"] == found { Ok(()) } else { Err(format!("{found} for {expression}")) })
         });
     }
@@ -93,7 +183,7 @@ mod tests {
         std::os::unix::fs::symlink("../b", root.join("a/link")).expect("a link");
         let hash = |patterns: &[&str]| {
             let patterns: Vec<String> = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
-            hash_files(&patterns, &root, Path::new("/nowhere"))
+            hash_files(&patterns, &root, Path::new("/nowhere"), Reach::Machine)
         };
         assert_eq!(hash(&["b/**", "a/**"]), Ok(of(&["b/two", "a/one"])));
         assert_eq!(hash(&["a/**\nb/**"]), Ok(of(&["a/one", "b/two"])));
@@ -109,6 +199,8 @@ mod tests {
     #[test]
     fn looks_nowhere_else() {
         let dir = tempfile::tempdir().expect("a folder");
-        assert_eq!(hash_files(&["/etc/passwd".to_owned()], dir.path(), Path::new("/")), Ok(String::new()));
+        let patterns = ["/etc/passwd".to_owned()];
+        let found = hash_files(&patterns, dir.path(), Path::new("/"), Reach::Machine);
+        assert_eq!(found, Ok(String::new()));
     }
 }

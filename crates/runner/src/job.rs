@@ -371,6 +371,7 @@ impl<'a> Job<'a> {
             status: frame.status,
             workspace: self.executor.is_real().then(|| self.folders.workspace.clone()),
             home: self.folders.home.clone(),
+            reach: self.links(),
         }
     }
 

@@ -44,6 +44,7 @@ mod place;
 mod platform;
 mod post;
 mod process;
+mod reach;
 mod remote;
 mod report;
 pub mod sandbox;

@@ -8,12 +8,13 @@ mod pattern;
 mod place;
 pub(crate) mod state;
 
-use crate::report::{Annotation, Level};
+use crate::{
+    reach,
+    report::{Annotation, Level},
+};
 use config::{Config, Property};
 use state::{Match, Running};
 use std::{
-    fs::{self, File},
-    io::Read as _,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -224,16 +225,8 @@ impl Watch {
         let path = if path.is_relative() { self.places.workspace.join(path) } else { self.places.host(path) };
         let unreadable =
             |why: &dyn std::fmt::Display| format!("the file of matchers {file} cannot be read: {why}");
-        if fs::metadata(&path).is_ok_and(|meta| !meta.is_file()) {
-            return Err(unreadable(&"it is not a file"));
-        }
-        let mut text = String::new();
-        let open = File::open(&path).map_err(|error| unreadable(&error))?;
-        open.take(config::MAX_FILE + 1).read_to_string(&mut text).map_err(|error| unreadable(&error))?;
-        if text.len() as u64 > config::MAX_FILE {
-            return Err(unreadable(&"it is larger than 1 MiB"));
-        }
-        Ok(text)
+        let text = reach::open_regular(&path).and_then(|open| reach::text(open, config::MAX_FILE));
+        text.map_err(|error| unreadable(&error))
     }
 }
 

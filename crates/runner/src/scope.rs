@@ -1,6 +1,6 @@
 //! What expressions in a step can see: contexts and the functions that depend on them.
 
-use crate::hash_files::hash_files;
+use crate::{hash_files::hash_files, reach::Reach};
 use shipway_workflow::{
     expr::{Object, Scope, Value},
     run::Conclusion,
@@ -20,6 +20,8 @@ pub(crate) struct StepScope {
     pub(crate) workspace: Option<PathBuf>,
     /// What `~` means to `hashFiles`.
     pub(crate) home: PathBuf,
+    /// Which links `hashFiles` goes through.
+    pub(crate) reach: Reach,
 }
 
 impl StepScope {
@@ -48,7 +50,9 @@ impl Scope for StepScope {
                 let patterns: Vec<String> =
                     arguments.iter().map(|value| value.to_text().to_string()).collect();
                 Some(match &self.workspace {
-                    Some(workspace) => hash_files(&patterns, workspace, &self.home).map(Value::from),
+                    Some(workspace) => {
+                        hash_files(&patterns, workspace, &self.home, self.reach).map(Value::from)
+                    }
                     None => Ok(Value::from("")),
                 })
             }

@@ -7,6 +7,7 @@ use crate::{
     executor::Folders,
     place::{Mount, PathMap, Wants},
     platform::image_for,
+    reach::Reach,
     scope::StepScope,
 };
 use shipway_base::{Diagnostic, Span};
@@ -91,5 +92,6 @@ fn scope(request: &JobRequest, context: &JobContext, folders: &Folders) -> StepS
         status: Conclusion::Success,
         workspace: None,
         home: folders.home.clone(),
+        reach: Reach::default(),
     }
 }

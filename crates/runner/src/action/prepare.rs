@@ -1,9 +1,10 @@
 //! Fetches the actions of a job before its first step, those within composite actions too, as GitHub does.
 
-use super::Loaded;
+use super::{Loaded, Manifests};
 use crate::{
     error::{ErrorKind, RunnerError},
     job::Job,
+    reach::Reach,
     remote::Wanted,
     steps::written,
 };
@@ -85,7 +86,8 @@ impl Job<'_> {
             }
         };
         let dir = super::normal(&folder, path)?;
-        let action = Arc::new(super::load(&dir, &written(uses), "in its repository")?);
+        let manifests = Manifests { folder: &folder, dir: &dir, reach: Reach::Folder };
+        let action = Arc::new(super::load(&manifests, &written(uses), "in its repository")?);
         Ok(Some(Loaded { uses: written(uses), action, dir, repository, reference, root }))
     }
 

@@ -7,6 +7,7 @@ use crate::{
     session::{Heard, Session, disarm},
 };
 use serde_json::{Value, json};
+use std::fs;
 use tempfile::TempDir;
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {

@@ -5,6 +5,7 @@ use crate::{
     executor::{Hands, Program, ProgramPlace, Streams},
     job::Job,
     listen::Hearing,
+    reach::Reach,
     sandbox::heard,
     steps::Current,
     work::{Done, Seek, Work},
@@ -54,6 +55,14 @@ impl Job<'_> {
     /// container: its folders lie on this machine, and a link in them leads to something in the container.
     pub(super) fn sees_this_machine(&self) -> bool {
         !self.contained
+    }
+
+    /// Which links the runner itself goes through for the job.
+    pub(crate) fn links(&self) -> Reach {
+        match self.executor.hands(&self.identity) {
+            Hands::Runner if self.sees_this_machine() => Reach::Machine,
+            Hands::Runner | Hands::Helper => Reach::Folder,
+        }
     }
 
     /// Where an absolute path of the job lies on this machine.

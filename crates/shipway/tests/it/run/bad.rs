@@ -161,3 +161,23 @@ fn a_temporary_folder_that_is_not_there() {
     assert_eq!(answer.code, 1, "{}", answer.all());
     contains(&answer, &["error[SW1015]", "TMPDIR"]);
 }
+
+/// What a job may put in its workspace neither holds up nor fills whoever reads it.
+#[test]
+fn files_without_an_end() {
+    for (plant, expected) in [
+        ("ln -s /dev/zero x/action.yml", "it is not a file"),
+        ("truncate -s 3G x/action.yml", "larger than 1 MiB"),
+        ("mkfifo x/action.yml", "it is not a file"),
+    ] {
+        let jobs =
+            format!("  a:\n    runs-on: x\n    steps:\n      - run: mkdir x; {plant}\n      - uses: ./x\n");
+        contains(&run(&on_push(&jobs), &[], 1), &["x/action.yml", expected]);
+    }
+    for plant in ["mkfifo f", "ln -s /dev/zero f"] {
+        let jobs = format!(
+            "  a:\n    runs-on: x\n    steps:\n      - run: {plant}\n      - run: echo ${{{{ hashFiles('f') }}}}\n"
+        );
+        contains(&run(&on_push(&jobs), &[], 1), &["hashFiles cannot read", "it is not a file"]);
+    }
+}

@@ -231,3 +231,19 @@ fn planted_links_lead_nowhere_where_the_runner_is_not_root() {
     assert_eq!(left, 1);
     fs::remove_dir_all(kept).expect("removed");
 }
+
+#[test]
+fn no_manifest_and_no_hash_is_read_outside() {
+    let machine = Folder::new();
+    machine.write("secret", "words: that nobody may see\n");
+    let secret = machine.path().join("secret");
+    let jobs = format!(
+        "  a:\n    runs-on: x\n    steps:\n      - run: mkdir x; ln -s {secret} x/action.yml; ln -s {secret} f\n      - uses: ./x\n        \
+         continue-on-error: true\n      - run: echo ${{{{ hashFiles('f') }}}}\n",
+        secret = secret.display()
+    );
+    let folder = repository(&on_push(&jobs));
+    let answer = super::super::expect(&folder, &["--isolate", "--verbose"], 1);
+    contains(&answer, &["leads out of the folder of the job", "hashFiles cannot read"]);
+    assert!(!answer.all().contains("nobody may see"), "{}", answer.all());
+}
