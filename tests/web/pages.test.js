@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import AxeBuilder from '@axe-core/playwright';
-import { pages, signedIn, startBrowser, startServer } from './harness.js';
+import { pages, runPath, signedIn, startBrowser, startServer } from './harness.js';
 
 let server;
 let chromium;
@@ -47,4 +47,24 @@ test('no page is wider than a telephone', async (t) => {
     });
   }
   await context.close();
+});
+
+test('a run tells how long it and its jobs usually take, also on a telephone', async () => {
+  for (const width of [390, 1280]) {
+    const { context, page } = await signedIn(server, chromium.browser, { viewport: { width, height: 800 } });
+    await page.goto(runPath(2));
+    const expected = page.locator('dl.facts div').filter({ hasText: 'Expected' });
+    assert.match(await expected.innerText(), /about 1 m 35 s/);
+    const running = page.locator('.jobrow').filter({ hasText: 'test (nightly)' }).locator('.num');
+    assert.match(await running.innerText(), / of about 14\.0 s$/);
+    const waiting = page.locator('.jobrow').filter({ hasText: 'deploy' }).locator('.num');
+    assert.equal(await waiting.innerText(), 'no history yet');
+    for (const part of [expected, running, waiting]) {
+      const { x, width: wide } = await part.boundingBox();
+      assert.ok(x >= 0 && x + wide <= width, `from ${x} to ${x + wide} of ${width}`);
+    }
+    await page.goto(`${runPath(2)}/jobs/test.2`);
+    assert.match(await page.locator('main').innerText(), /expected: about 14\.0 s/);
+    await context.close();
+  }
 });

@@ -39,7 +39,7 @@ pub use rollout::{
 };
 pub use run::{
     Annotation, AnnotationLevel, Artifact, Commit, Conclusion, Failure, Job, RerunRequest, Run, RunAction,
-    RunQuery, RunSummary, Status, Step,
+    RunQuery, RunSummary, Status, Step, Usual,
 };
 pub use sarif::{
     SarifArtifactChange, SarifArtifactLocation, SarifConfiguration, SarifDriver, SarifFix, SarifLocation,

@@ -103,6 +103,18 @@ pub struct Run {
     pub rollouts: Vec<RolloutSummary>,
     /// What can be done with it now.
     pub actions: Vec<RunAction>,
+    /// How long runs of its workflow usually take; absent while none has succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usual: Option<Usual>,
+}
+
+/// How long something usually takes: the median of the last times that it succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usual {
+    /// In milliseconds.
+    pub took_ms: u64,
+    /// How many times that is known of, at most ten.
+    pub times: u32,
 }
 
 /// Something that can be done with a run.
@@ -149,6 +161,9 @@ pub struct Job {
     /// The first line to look at after a failure, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_line: Option<u64>,
+    /// How long it usually takes; absent while no run of the workflow has had it succeed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usual: Option<Usual>,
     /// What the job wrote to its summary, as Markdown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_summary: Option<String>,

@@ -17,6 +17,7 @@ mod runpage;
 pub(crate) mod runs;
 pub(crate) mod trust;
 mod unpack;
+mod usual;
 pub(crate) mod values;
 pub(crate) mod watch;
 pub(crate) mod world;

@@ -1,6 +1,9 @@
 //! Runs as pages and clients see them.
 
-use super::world::{World, unavailable};
+use super::{
+    usual::Usual,
+    world::{World, unavailable},
+};
 use crate::backend::BackendError;
 use shipway_api as api;
 use shipway_base::Id;
@@ -90,7 +93,8 @@ pub(super) async fn read(world: &Arc<World>, id: Id<RunRow>) -> Result<api::Run,
         .map(|page| page.summary)
         .collect();
     let failure = failure(world, &row, &rows, &steps, &annotations).await.map_err(stored)?;
-    let jobs = rows.iter().filter_map(|(job, trace)| self::job(job, trace, &steps)).collect();
+    let usual = Usual::of(store, &row).await.map_err(stored)?;
+    let jobs = rows.iter().filter_map(|(job, trace)| self::job(job, trace, &steps, &usual)).collect();
     let actions = match row.status {
         Status::Queued | Status::InProgress => vec![api::RunAction::Cancel],
         Status::Completed => vec![api::RunAction::Rerun],
@@ -106,10 +110,11 @@ pub(super) async fn read(world: &Arc<World>, id: Id<RunRow>) -> Result<api::Run,
             .collect(),
         rollouts,
         actions,
+        usual: usual.run,
     })
 }
 
-fn job(row: &JobRow, trace: &JobTrace, steps: &[StepRow]) -> Option<api::Job> {
+fn job(row: &JobRow, trace: &JobTrace, steps: &[StepRow], usual: &Usual) -> Option<api::Job> {
     Some(api::Job {
         key: api::JobKey::new(row.key.clone()).ok()?,
         name: row.name.clone(),
@@ -123,6 +128,7 @@ fn job(row: &JobRow, trace: &JobTrace, steps: &[StepRow]) -> Option<api::Job> {
         steps: steps.iter().filter(|step| step.job == row.key).map(step).collect(),
         log_lines: trace.log_lines,
         error_line: trace.error_line,
+        usual: usual.job(&row.name),
         step_summary: trace.summary.clone(),
     })
 }

@@ -95,6 +95,7 @@ fn head(run: &RunSummary, job: &Job, now: Timestamp) -> Markup {
             (mark.word)
             @if job.attempt > 1 { ", attempt " (job.attempt) }
             @if job.started_at.is_some() { ", " (parts::took(job.started_at, job.finished_at, now)) }
+            @if job.conclusion != Some(Conclusion::Skipped) { ", expected: " (parts::usual(job.usual)) }
             @if let Some(reason) = &job.reason { ". " (reason) }
         }
     }

@@ -173,7 +173,13 @@ fn row(run: RunId, job: &Job, now: Timestamp) -> Markup {
             @if let Some(step) = failed_step {
                 span class="why" { (step.name) @if let Some(code) = step.exit_code { ", exit code " (code) } }
             }
-            span class="num" { (parts::took(job.started_at, job.finished_at, now)) }
+            span class="num" {
+                (parts::took(job.started_at, job.finished_at, now))
+                @if job.status != Status::Completed {
+                    @let between = if job.usual.is_some() { " of " } else { ", " };
+                    span class="dim" { @if job.started_at.is_some() { (between) } (parts::usual(job.usual)) }
+                }
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Small parts that many pages share: instants, durations, commits, lists in pages, empty states.
 
 use maud::{Markup, html};
-use shipway_api::{Commit, Page, RunSummary};
+use shipway_api::{Commit, Page, RunSummary, Usual};
 use shipway_base::{Timestamp, human_duration};
 use std::time::Duration;
 
@@ -27,6 +27,20 @@ pub(super) fn took(started: Option<Timestamp>, finished: Option<Timestamp>, now:
         (Some(started), Some(finished)) => html! { (human_duration(finished.since(started))) },
         (Some(started), None) => html! { span data-since=(started) { (human_duration(now.since(started))) } },
         (None, _) => html! {},
+    }
+}
+
+/// How long something will take, by how long it usually takes.
+pub(super) fn usual(usual: Option<Usual>) -> Markup {
+    html! {
+        @match usual {
+            Some(usual) => {
+                span title={ "the median of the last " (plural(u64::from(usual.times), "time")) " that it succeeded" } {
+                    "about " (human_duration(Duration::from_millis(usual.took_ms)))
+                }
+            },
+            None => "no history yet",
+        }
     }
 }
 

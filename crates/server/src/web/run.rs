@@ -36,6 +36,7 @@ fn head(run: &Run, now: Timestamp) -> Markup {
             @if summary.started_at.is_some() {
                 div { dt { "Took" } dd { (parts::run_took(summary, now)) } }
             }
+            div { dt { "Expected" } dd { (parts::usual(run.usual)) } }
             @if let Some(earlier) = summary.rerun_of {
                 div { dt { "Repeats" } dd { a href={ "/runs/" (earlier) } { "an earlier run" } } }
             }

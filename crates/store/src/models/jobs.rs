@@ -1,8 +1,12 @@
 //! Jobs, steps, annotations and artifacts of a run.
 
-use super::{Conclusion, Level, Status, runs::RunId};
+use super::{
+    Conclusion, Level, Status,
+    runs::{RunId, RunRow},
+};
 use crate::{FromRow, LogName, Result, Row, Statement, Store, StoreError, statement::statements};
 use shipway_base::{Digest, Timestamp};
+use std::time::Duration;
 
 /// One job of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +119,11 @@ statements! {
             log = coalesce(excluded.log, jobs.log)";
     // A job that became a matrix gives way to its legs.
     DROP_JOB = "DELETE FROM jobs WHERE run = ?1 AND job = ?2";
+    TIMES = "SELECT jobs.name, jobs.started_at, jobs.finished_at FROM jobs
+        JOIN (SELECT id FROM runs WHERE repository = ?1 AND path = ?2 AND number < ?3 AND status = 'completed'
+            ORDER BY number DESC LIMIT ?4) AS earlier ON earlier.id = jobs.run
+        WHERE jobs.conclusion = 'success' AND jobs.started_at IS NOT NULL AND jobs.finished_at IS NOT NULL
+        ORDER BY jobs.run DESC LIMIT ?5";
     TRACE = "UPDATE jobs SET log_lines = ?3, error_line = ?4, summary = ?5 WHERE run = ?1 AND job = ?2";
     PUT_STEP = "INSERT INTO steps (run, job, place, name, status, conclusion, exit_code, started_at, finished_at,
             first_line)
@@ -223,7 +232,39 @@ pub fn remove_artifact(run: RunId, name: &str) -> Statement {
     DROP_ARTIFACT.with([run.into(), name.into()])
 }
 
+/// How long one of the earlier jobs of a workflow took that succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobTime {
+    /// The job's name.
+    pub name: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// At most so many jobs are looked at, the newest, however many legs a workflow has.
+const MOST_TIMES: u64 = 5_000;
+
+impl FromRow for JobTime {
+    fn from_row(row: &Row) -> Result<JobTime> {
+        let (from, to): (Timestamp, Timestamp) = (row.get(1)?, row.get(2)?);
+        Ok(JobTime { name: row.get(0)?, took: to.since(from) })
+    }
+}
+
 impl Store {
+    /// How long jobs took that succeeded in the last `runs` runs of a workflow that ended before this one was made, the newest
+    /// first.
+    pub async fn job_times(&self, before: &RunRow, runs: u32) -> Result<Vec<JobTime>> {
+        self.all(TIMES.with([
+            (&before.repository).into(),
+            (&before.path).into(),
+            before.number.into(),
+            u64::from(runs).into(),
+            MOST_TIMES.into(),
+        ]))
+        .await
+    }
+
     /// The jobs of a run in order, with what is known of their logs.
     pub async fn jobs(&self, run: RunId) -> Result<Vec<(JobRow, JobTrace)>> {
         self.all(JOBS.with([run.into()])).await

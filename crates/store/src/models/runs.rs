@@ -3,6 +3,7 @@
 use super::{Conclusion, Page, Paging, Status, page};
 use crate::{FromRow, Result, Row, Statement, Store, Value, statement::statements};
 use shipway_base::{Id, Timestamp};
+use std::time::Duration;
 
 /// The id of a run.
 pub type RunId = Id<RunRow>;
@@ -102,6 +103,10 @@ statements! {
     FINISH = "UPDATE runs SET status = 'completed', conclusion = ?2, finished_at = ?3, failed = ?4 WHERE id = ?1";
     RUN = concat!("SELECT ", columns!(), " FROM runs WHERE id = ?1");
     UNFINISHED = concat!("SELECT ", columns!(), " FROM runs WHERE status <> 'completed' ORDER BY id");
+    TIMES = "SELECT started_at, finished_at FROM runs
+        WHERE repository = ?1 AND path = ?2 AND number < ?3 AND conclusion = 'success'
+            AND started_at IS NOT NULL AND finished_at IS NOT NULL
+        ORDER BY number DESC LIMIT ?4";
     NEXT_NUMBER = "SELECT coalesce(max(number), 0) + 1 FROM runs WHERE repository = ?1 AND path = ?2";
     PAGE = concat!("SELECT ", columns!(), " FROM runs WHERE ", filter!(), " AND id < ?9 ORDER BY id DESC LIMIT ?10");
     COUNT = concat!("SELECT count(*) FROM runs WHERE ", filter!());
@@ -162,6 +167,18 @@ impl Store {
         self.all(UNFINISHED.with([])).await
     }
 
+    /// How long the last `most` runs of the same workflow took that succeeded and were made before this one, the newest first.
+    pub async fn run_times(&self, before: &RunRow, most: u32) -> Result<Vec<Duration>> {
+        let asked = [
+            (&before.repository).into(),
+            (&before.path).into(),
+            before.number.into(),
+            u64::from(most).into(),
+        ];
+        let times: Vec<Span> = self.all(TIMES.with(asked)).await?;
+        Ok(times.into_iter().map(|Span(took)| took).collect())
+    }
+
     /// The number for the next run of a workflow. Two callers may get the same one; then one of their inserts fails with
     /// [`StoreError::Guard`](crate::StoreError::Guard).
     pub async fn next_run_number(&self, repository: &str, path: &str) -> Result<u64> {
@@ -175,6 +192,16 @@ impl Store {
     /// A page of runs, newest first.
     pub async fn runs(&self, filter: RunFilter, paging: Paging) -> Result<Page<RunRow>> {
         page::read(self, &PAGE, &COUNT, filter.params(), paging, |run: &RunRow| run.id.number()).await
+    }
+}
+
+/// From the beginning of a run to its end.
+struct Span(Duration);
+
+impl FromRow for Span {
+    fn from_row(row: &Row) -> Result<Span> {
+        let (from, to): (Timestamp, Timestamp) = (row.get(0)?, row.get(1)?);
+        Ok(Span(to.since(from)))
     }
 }
 

@@ -14,6 +14,7 @@ use shipway_store::{
         values::{self, ValueKind, ValueRow},
     },
 };
+use std::time::Duration;
 
 fn id<T>(number: i64) -> Id<T> {
     Id::from_number(number).unwrap()
@@ -325,5 +326,48 @@ fn a_delivery_is_not_overwritten_by_an_older_one() {
         }
         assert_eq!(store.saved_evidence(id(1)).await.unwrap(), Some(saved));
         assert_eq!(store.saved_evidence(id(2)).await.unwrap(), None);
+    });
+}
+
+#[test]
+fn how_long_things_took_is_told_of_earlier_runs_that_succeeded() {
+    let (_dir, store, hand) = store();
+    run(async move {
+        let mut rows = Vec::new();
+        for (number, conclusion, seconds) in [
+            (1, Some(Conclusion::Success), 5),
+            (2, Some(Conclusion::Failure), 90),
+            (3, Some(Conclusion::Success), 7),
+            (4, None, 0),
+            (5, Some(Conclusion::Success), 100),
+        ] {
+            let row = run_row(number, &hand);
+            let (began, ended) = (hand.now(), hand.now() + Duration::from_secs(seconds));
+            let mut build = job_row(row.id, "build", 0);
+            (build.started_at, build.status) = (Some(began), Status::Completed);
+            build.conclusion = conclusion.map(|_| Conclusion::Success);
+            build.finished_at = conclusion.map(|_| ended);
+            let mut test = job_row(row.id, "test", 1);
+            (test.started_at, test.finished_at, test.conclusion) = (Some(began), Some(ended), conclusion);
+            let mut statements = vec![runs::insert(&row), runs::start(row.id, began)];
+            statements.extend([jobs::put(&build), jobs::put(&test)]);
+            statements.extend(conclusion.map(|conclusion| runs::finish(row.id, conclusion, None, ended)));
+            write(&store, statements).await;
+            rows.push(row);
+        }
+        let seconds = |times: Vec<Duration>| times.iter().map(Duration::as_secs).collect::<Vec<_>>();
+        // Of the fourth run: neither itself nor what came after it.
+        assert_eq!(seconds(store.run_times(&rows[3], 10).await.unwrap()), [7, 5]);
+        assert_eq!(seconds(store.run_times(&rows[3], 1).await.unwrap()), [7]);
+        let of = |times: &[jobs::JobTime], name: &str| -> Vec<u64> {
+            times.iter().filter(|time| time.name == name).map(|time| time.took.as_secs()).collect()
+        };
+        let times = store.job_times(&rows[3], 10).await.unwrap();
+        let (build, test) = (job_row(rows[0].id, "build", 0).name, job_row(rows[0].id, "test", 1).name);
+        assert_eq!((of(&times, &build), of(&times, &test)), (vec![7, 90, 5], vec![7, 5]));
+        assert_eq!(of(&store.job_times(&rows[3], 1).await.unwrap(), &build), [7]);
+        let other = RunRow { path: "other.yml".to_owned(), ..rows[3].clone() };
+        assert!(store.run_times(&other, 10).await.unwrap().is_empty());
+        assert!(store.job_times(&other, 10).await.unwrap().is_empty());
     });
 }

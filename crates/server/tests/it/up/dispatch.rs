@@ -2,7 +2,7 @@
 
 use super::Yard;
 use serde_json::{Value, json};
-use shipway_api::{Conclusion, DispatchRequest, WorkflowInputKind};
+use shipway_api::{Conclusion, DispatchRequest, Usual, WorkflowInputKind};
 use shipway_server::backend::{Actor, BackendError, BackendErrorKind};
 
 const DEPLOY: &str = "\
@@ -186,5 +186,26 @@ async fn the_same_request_with_the_same_key_starts_one_run() {
     let runs = [mended.run, one.expect("a run").run, two.expect("a run").run];
     assert!(runs[0] != runs[1] && runs[1] != runs[2]);
     assert_eq!(yard.all_over(4).await.len(), 4);
+    yard.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_usually_takes_is_told_of_earlier_ones() {
+    let text = "on: workflow_dispatch\njobs:\n  a: {runs-on: x, steps: [{run: 'true'}]}\n  b: {runs-on: x, steps: [{run: 'false'}]}\n";
+    let mut yard = Yard::new(&[(".github/workflows/ci.yml", text)]).await;
+    let start = async |yard: &Yard| {
+        let request = DispatchRequest::default();
+        let started = yard.backend().dispatch("ci.yml".to_owned(), request, None, Actor::Operator).await;
+        yard.over(started.expect("a run").run).await
+    };
+    let first = start(&yard).await;
+    assert_eq!((first.usual, first.jobs[0].usual), (None, None), "there is no history yet");
+    // A job that succeeded counts in a run that failed.
+    let second = start(&yard).await;
+    assert_eq!(second.summary.conclusion, Some(Conclusion::Failure));
+    let a = second.jobs.iter().find(|job| job.key.as_str() == "a").expect("a job");
+    assert_eq!((second.usual, a.usual), (None, Some(Usual { took_ms: 0, times: 1 })));
+    let b = second.jobs.iter().find(|job| job.key.as_str() == "b").expect("a job");
+    assert_eq!(b.usual, None, "it has never succeeded");
     yard.stop().await;
 }

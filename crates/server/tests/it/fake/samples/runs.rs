@@ -4,7 +4,7 @@ use super::{LARGE, key, run_id};
 use crate::fake::{FakeLog, NOW, State};
 use shipway_api::{
     Annotation, AnnotationLevel, Artifact, Commit, Conclusion, Failure, Job, LogLine, RawLine, Run,
-    RunAction, RunSummary, Status, Step,
+    RunAction, RunSummary, Status, Step, Usual,
 };
 use shipway_base::{Digest, Timestamp};
 use std::time::Duration;
@@ -82,6 +82,7 @@ fn run(summary: RunSummary, jobs: Vec<Job>) -> Run {
         artifacts: Vec::new(),
         rollouts: Vec::new(),
         actions,
+        usual: Some(Usual { took_ms: 95_000, times: 10 }),
     }
 }
 
@@ -110,6 +111,7 @@ fn job(id: &str, name: &str, needs: &[&str], state: Option<Conclusion>, began: u
         steps: vec![step(0, "Check out the commit", 0, 1, false), step(1, "Run the script", 1, 4, true)],
         log_lines: 24,
         error_line: None,
+        usual: Some(Usual { took_ms: 14_000, times: 7 }),
         step_summary: None,
     }
 }
@@ -123,6 +125,7 @@ fn idle(id: &str, needs: &[&str], conclusion: Option<Conclusion>, reason: &str) 
         reason: Some(reason.to_owned()),
         steps: Vec::new(),
         log_lines: 0,
+        usual: None,
         ..job(id, id, needs, conclusion, 0, 0)
     }
 }
