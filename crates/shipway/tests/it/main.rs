@@ -9,6 +9,7 @@ mod packages;
 mod plan;
 mod plant;
 mod run;
+mod schedule;
 mod story;
 mod support;
 mod trust;
