@@ -74,7 +74,11 @@ impl Job<'_> {
         }
         if let Some(native) = self.native(&uses.uses.value) {
             let own = self.request.github.get("repository").map(|name| name.to_text().to_string());
-            let Some(lacks) = native.cannot(&given, &own.unwrap_or_default()) else {
+            let lacks = match native.cannot(&given, &own.unwrap_or_default()) {
+                None => self.cannot_here(native, &given, current).await?,
+                lacks => lacks,
+            };
+            let Some(lacks) = lacks else {
                 return self.run_native(native, &uses.uses.value, &given, current).await;
             };
             let name = written(&uses.uses.value);

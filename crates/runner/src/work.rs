@@ -269,7 +269,7 @@ fn common_root(bases: &[&Path], found: &[PathBuf], map: &PathMap) -> PathBuf {
 }
 
 /// The way from one folder to a path.
-fn relative(from: &Path, to: &Path) -> PathBuf {
+pub(crate) fn relative(from: &Path, to: &Path) -> PathBuf {
     let common = from.components().zip(to.components()).take_while(|(one, other)| one == other).count();
     let up = from.components().skip(common).map(|_| Component::ParentDir);
     let way: PathBuf = up.chain(to.components().skip(common)).collect();

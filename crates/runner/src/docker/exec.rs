@@ -3,24 +3,30 @@
 use super::{
     engine::{Engine, failed, is_missing, words},
     inside::{Answer, ask, end_step},
+    node::EXTERNALS,
     started::{container_error, inspect, running},
 };
 use crate::{
     error::{ErrorKind, RunnerError},
-    executor::{Chunk, Ending, Patience},
+    executor::{Chunk, Ending, Patience, Streams},
 };
 use bollard::{
+    container::LogOutput,
     exec::{CreateExecOptions, StartExecOptions, StartExecResults},
     query_parameters::ContainerArchiveInfoOptions,
 };
 use futures_util::StreamExt as _;
 use std::{
     collections::BTreeMap,
+    fs::File,
+    future::pending,
     path::{Path, PathBuf},
-    pin::pin,
+    pin::{Pin, pin},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
+    io::{AsyncWrite, AsyncWriteExt as _},
     sync::mpsc,
     time::{Instant, interval, sleep_until},
 };
@@ -46,6 +52,8 @@ pub(super) struct Exec<'a> {
     pub(super) env: &'a BTreeMap<String, String>,
     /// The text that its processes carry.
     pub(super) step: &'a str,
+    /// What it reads and where it writes, when that is not nothing and the log.
+    pub(super) streams: &'a Streams,
     /// How patient to be.
     pub(super) patience: &'a Patience,
     /// Whether it is a script's shell, which changes the words of an error.
@@ -61,6 +69,7 @@ impl Exec<'_> {
     ) -> Result<Ending, RunnerError> {
         let doing = failed("cannot start a program in the container of the job");
         let options = CreateExecOptions {
+            attach_stdin: Some(self.streams.input.is_some()),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
             env: Some(self.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
@@ -78,8 +87,16 @@ impl Exec<'_> {
             return Err(container_error("the engine started a program without its output"));
         };
         let mut refusal = Vec::new();
+        let fed = give(self.streams.input.as_ref(), input);
         let ended = {
-            let mut pump = pin!(self.pump(stream, &made.id, output, &mut refusal));
+            let pump = async {
+                tokio::select! {
+                    // What it has not read when it has ended is nobody's.
+                    read = self.pump(stream, &made.id, output, &mut refusal) => read,
+                    () = async { fed.await; pending().await } => Ok(()),
+                }
+            };
+            let mut pump = pin!(pump);
             tokio::select! {
                 // A program that has ended has ended, whatever is asked at the same moment.
                 biased;
@@ -91,9 +108,14 @@ impl Exec<'_> {
                 }
             }
         };
-        drop(input);
         let Some(read) = ended else { return Ok(Ending::Stopped) };
-        read?;
+        if let Err(error) = read {
+            if self.streams.output.is_some() {
+                // It would wait for ever for somebody who takes its output.
+                end_step(self.engine, self.container, self.step, self.patience, "TERM").await;
+            }
+            return Err(error);
+        }
         let seen = self.engine.api.inspect_exec(&made.id).await.map_err(&doing)?;
         match seen.exit_code.filter(|_| seen.running != Some(true)) {
             Some(code @ (126 | 127)) if !refusal.is_empty() => Err(self.refused(&refusal, code).await),
@@ -114,9 +136,7 @@ impl Exec<'_> {
     /// Hands the output on until nobody holds it open, or until the program has ended and what it left behind is silent.
     async fn pump(
         self,
-        mut stream: impl futures_util::Stream<
-            Item = Result<bollard::container::LogOutput, bollard::errors::Error>,
-        > + Unpin,
+        mut stream: impl futures_util::Stream<Item = Result<LogOutput, bollard::errors::Error>> + Unpin,
         id: &str,
         output: mpsc::Sender<Chunk>,
         refusal: &mut Vec<u8>,
@@ -126,11 +146,26 @@ impl Exec<'_> {
         look.tick().await;
         let mut last = None;
         let mut first = true;
+        let kept = self.streams.output.as_ref().map(|file| file.try_clone()).transpose();
+        let kept =
+            kept.map_err(|error| container_error(format!("the output of the program is lost: {error}")))?;
+        let mut kept = kept.map(tokio::fs::File::from_std);
         loop {
             tokio::select! {
                 biased;
                 chunk = stream.next() => match chunk {
-                    None => return Ok(()),
+                    None => {
+                        // What was handed over last is written in the background.
+                        if let Some(file) = &mut kept {
+                            let _whoever_read_has_enough = file.flush().await;
+                        }
+                        return Ok(());
+                    }
+                    Some(Ok(LogOutput::StdOut { message })) if kept.is_some() => {
+                        if let Some(file) = &mut kept && file.write_all(&message).await.is_err() {
+                            return Err(container_error("nobody takes the output of the program any more"));
+                        }
+                    }
                     Some(Ok(chunk)) => {
                         let bytes = chunk.into_bytes();
                         if std::mem::take(&mut first) && bytes.starts_with(RUNTIME) {
@@ -218,13 +253,27 @@ impl Exec<'_> {
     }
 }
 
+/// Gives a program what it is to read, and tells it that there is no more.
+async fn give(file: Option<&Arc<File>>, mut input: Pin<Box<dyn AsyncWrite + Send>>) {
+    let Some(Ok(file)) = file.map(|file| file.try_clone()) else { return };
+    let mut file = tokio::fs::File::from_std(file);
+    // A program that has enough ends with its input open; how it ended is told otherwise.
+    let _has_enough = tokio::io::copy(&mut file, &mut input).await;
+    let _closed = input.shutdown().await;
+}
+
 /// Gives what root made in the folders of a job to the user that the runner runs as, who removes them.
 pub(super) async fn give_back(engine: &Engine, container: &str, folders: &[String]) {
     let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
     if user.is_root() {
         return;
     }
-    let owner = format!("{}:{}", user.as_raw(), group.as_raw());
+    // The runner's own folder, as the container sees it: an engine without root has that user as root in there.
+    let seen = ask(engine, container, &["stat", "-c", "%u:%g", EXTERNALS]).await;
+    let owner = match seen {
+        Ok(Answer { code: 0, text }) if is_owner(text.trim()) => text.trim().to_owned(),
+        Ok(_) | Err(_) => format!("{}:{}", user.as_raw(), group.as_raw()),
+    };
     let mut argv = vec!["chown", "-R", owner.as_str()];
     argv.extend(folders.iter().map(String::as_str));
     match ask(engine, container, &argv).await {
@@ -232,4 +281,10 @@ pub(super) async fn give_back(engine: &Engine, container: &str, folders: &[Strin
         Ok(answer) => tracing::warn!(said = answer.text, "the files of the container cannot be given back"),
         Err(error) => tracing::warn!(%error, "the files of the container cannot be given back"),
     }
+}
+
+/// Whether a text is the numbers of a user and a group, and not what an image has in the place of `stat`.
+fn is_owner(text: &str) -> bool {
+    text.split_once(':')
+        .is_some_and(|(user, group)| user.parse::<u32>().is_ok() && group.parse::<u32>().is_ok())
 }

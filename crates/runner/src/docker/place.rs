@@ -177,6 +177,7 @@ impl Place {
             directory: &program.directory,
             env: &env,
             step: &step,
+            streams: &program.streams,
             patience,
             is_script: script.is_some(),
         };

@@ -1,6 +1,7 @@
 //! `actions/cache`, `actions/cache/restore` and `actions/cache/save`, with the archives and the versions of `@actions/cache`: what one
 //! side saves the other restores. The content goes from `tar` straight into the folder of caches and back.
 
+mod inside;
 mod stream;
 
 use super::{super::part::Part, Inputs, Native};
@@ -14,7 +15,6 @@ use crate::{
     script::expression,
     services::{CachePlace, FoundCache},
     steps::{Came, Current},
-    work::Work,
 };
 use sha2::{Digest as _, Sha256};
 use shipway_base::{Digest, Source, Span};
@@ -92,7 +92,7 @@ impl Job<'_> {
         if native == Native::RestoreCache {
             outputs.insert("cache-primary-key".to_owned(), key.clone());
         }
-        let version = version(&paths, self.compression());
+        let version = version(&paths, self.compression().await);
         let found = self.find_cache(&keys, &version, current).await?;
         let restored = match found {
             Some(found) if only_look => {
@@ -153,7 +153,7 @@ impl Job<'_> {
             self.log.line(step, &line).await;
             return Ok(Came::of(Conclusion::Success));
         }
-        let found = self.work(Work::Find(self.seek(&paths.join("\n"))), None, current).await?;
+        let found = self.cached(paths, current).await?;
         let why = if found.files == 0 {
             Some("none of its paths is there".to_owned())
         } else {
@@ -178,7 +178,7 @@ impl Job<'_> {
         current: &Current,
     ) -> Result<Result<(), String>, RunnerError> {
         let Some(services) = self.context.services.clone() else { return Ok(Err(NO_CACHES.to_owned())) };
-        let compression = self.compression();
+        let compression = self.compression().await;
         let version = version(paths, compression);
         let place = match services.begin_cache(&self.identity, key, &version).await {
             Ok(place) => place,
@@ -208,19 +208,19 @@ impl Job<'_> {
         let most = place.most;
         let kept = tokio::task::spawn_blocking(move || stream::keep(reader, file, most));
         let argv = ["tar", "--posix", "--use-compress-program", compression.pack(), "-cf", "-", "-P", "-C"];
-        let workspace = self.folders.workspace.to_string_lossy().into_owned();
+        let workspace = self.map.inside_text(&self.folders.workspace);
         // Names that begin with a dash would be options of a list without zero bytes.
         let argv = argv.into_iter().chain([workspace.as_str(), "--null", "--files-from", "-"]);
         let streams = Streams { input: Some(Arc::new(list)), output: Some(Arc::new(writer)) };
         let ended = self.run_tar(argv.map(str::to_owned).collect(), streams, current).await;
         let kept = kept.await.map_err(|error| stream::stopped(&error))?;
-        let ended = ended?;
-        Ok(match kept.map_err(|error| RunnerError::io("write", &place.file, error))? {
-            Kept::Whole => ended.map_err(|code| format!("tar ended with exit code {code}")),
+        match kept.map_err(|error| RunnerError::io("write", &place.file, error))? {
+            Kept::Whole => Ok(ended?.map_err(|code| format!("tar ended with exit code {code}"))),
+            // Whatever `tar` says of it when nobody listens any more.
             Kept::TooMuch => {
-                Err(format!("it has more than {most} bytes, which is the most that one cache may have"))
+                Ok(Err(format!("it has more than {most} bytes, which is the most that one cache may have")))
             }
-        })
+        }
     }
 
     async fn unpack_cache(
@@ -231,8 +231,8 @@ impl Job<'_> {
         let FoundCache { key, parts, size } = found;
         let step = Some(current.index);
         self.log.line(step, &format!("Cache Size: ~{} MB ({size} B)", size.div_ceil(1 << 20))).await;
-        let workspace = self.folders.workspace.to_string_lossy().into_owned();
-        let with = self.compression().unpack();
+        let workspace = self.map.inside_text(&self.folders.workspace);
+        let with = self.compression().await.unpack();
         let argv = ["tar", "--use-compress-program", with, "-xf", "-", "-P", "-C", &workspace];
         // Through a pipe, so that no process of the job ever has the file of a cache, which is others' too.
         let (reader, writer) = stream::pipe()?;
@@ -263,11 +263,10 @@ impl Job<'_> {
         current: &Current,
     ) -> Result<Result<(), i32>, RunnerError> {
         let place = match self.executor.hands(&self.identity) {
-            Hands::Runner => ProgramPlace::Machine,
-            Hands::Helper => ProgramPlace::Job,
+            Hands::Runner if !self.contained => ProgramPlace::Machine,
+            Hands::Runner | Hands::Helper => ProgramPlace::Job,
         };
-        let env = self.context.host_env.as_ref().clone();
-        let program = Program { env, place, streams, ..self.own_program(argv) };
+        let program = Program { place, streams, ..self.tool(argv) };
         let (code, _) = self.run_quietly(&program, current, Hearing::Plain).await?;
         Ok(match code {
             Some(0) => Ok(()),
@@ -301,21 +300,30 @@ impl Job<'_> {
         }
     }
 
-    fn compression(&self) -> Compression {
-        match self.has_on_machine("zstd") {
+    /// A program of the runner's where `tar` is, with what the machine or the image says about its environment.
+    fn tool(&self, argv: Vec<String>) -> Program {
+        let env = self.base.as_ref().unwrap_or(&self.context.host_env);
+        Program { env: env.clone(), ..self.own_program(argv) }
+    }
+
+    async fn compression(&self) -> Compression {
+        match self.has("zstd").await {
             true => Compression::Zstd,
             false => Compression::Gzip,
         }
     }
 
-    /// Whether the machine has what the built-in caches need. Only a job that runs on the machine itself has its paths.
+    /// Whether there may be what the built-in caches need; what the container of a job has is seen when it is there.
     pub(crate) fn may_cache(&self) -> bool {
-        !self.contained && self.has_on_machine("tar")
+        let path = self.context.host_env.get("PATH").map_or("", String::as_str);
+        self.contained || find_program("tar", path, &self.folders.workspace).is_some()
     }
 
-    fn has_on_machine(&self, name: &str) -> bool {
-        let path = self.context.host_env.get("PATH").map_or("", String::as_str);
-        find_program(name, path, &self.folders.workspace).is_some()
+    /// Whether a program is where `tar` is.
+    async fn has(&self, name: &str) -> bool {
+        let Program { env, directory, .. } = self.tool(Vec::new());
+        let path = env.get("PATH").map_or("", String::as_str);
+        self.executor.has_program(&self.identity, name, path, &directory).await
     }
 }
 

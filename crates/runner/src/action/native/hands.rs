@@ -116,7 +116,7 @@ impl Job<'_> {
             folders: self.folders.clone(),
             argv,
             script: None,
-            directory: self.folders.workspace.clone(),
+            directory: self.map.inside(&self.folders.workspace),
             env: BTreeMap::new(),
             place: ProgramPlace::Job,
             streams: Streams::default(),

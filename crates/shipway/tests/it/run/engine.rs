@@ -15,12 +15,12 @@ use std::{
 };
 
 /// An image with busybox, and with Node and tar as a distribution would install it.
-const IMAGE: &str = "shipway-test/services:3";
+const IMAGE: &str = "shipway-test/services:4";
 
 /// What busybox does in it.
-const BUSYBOX: [&str; 23] = [
+const BUSYBOX: [&str; 24] = [
     "sh", "tail", "cat", "cp", "gzip", "mkdir", "seq", "wc", "env", "grep", "tr", "rm", "ls", "ln", "sed",
-    "basename", "dirname", "uname", "cut", "expr", "pwd", "echo", "test",
+    "basename", "dirname", "tee", "uname", "cut", "expr", "pwd", "echo", "test",
 ];
 
 /// The address of the engine.
@@ -199,6 +199,32 @@ fn a_job_in_a_container_uses_caches_artifacts_and_tokens() {
     has(&second, "restored k 5000");
     has(&second, "docker restored from docker");
     assert_eq!(of_kind(&second, "annotation"), Vec::<&Value>::new());
+}
+
+#[test]
+#[ignore = "needs a container engine"]
+fn a_job_in_a_container_has_the_built_in_caches() {
+    let steps = r#"    steps:
+      - {id: it, uses: actions/cache@v4, with: {path: "deps\n~/more\n/opt/tool\nnone", key: k, restore-keys: k-}}
+      - run: |
+          echo "hit '${{ steps.it.outputs.cache-hit }}', have $(cat deps/file ~/more/file /opt/tool/file | tr '\n' ' ')$(ls deps)"
+          mkdir -p deps ~/more /opt/tool && echo kept | tee deps/file ~/more/file > /opt/tool/file && echo x > deps/-x
+      - {uses: actions/cache/save@v4, with: {path: nowhere, key: n}}
+"#;
+    let folder =
+        repository(&format!("on: push\njobs:\n  job:\n    runs-on: x\n    container: {}\n{steps}", image()));
+    let (answer, first) = run(&folder);
+    has(&first, "hit '', have ");
+    let texts = [
+        "The built-in cache is used",
+        "Cache saved with key: k",
+        "the cache n is not saved: none of its paths is there",
+    ];
+    texts.iter().for_each(|text| assert!(answer.stdout.contains(text), "{text} in {}", answer.all()));
+    let (answer, second) = run(&folder);
+    // What lies in the container alone is there too.
+    has(&second, "hit 'true', have kept kept kept -x");
+    assert!(answer.stdout.contains("not saving cache"), "{}", answer.all());
 }
 
 #[test]

@@ -354,6 +354,16 @@ fn in_containers(tags: &Tags, linked: bool) {
     assert_eq!(conclusions(&first), [("build", "success"), ("fetch", "success")]);
     let (_, second) = run();
     has(&second, "hit 'true', have one one ");
+    // What the real one has saved the built-in one restores.
+    let mut built_in = command(binary(), folder.path());
+    built_in.args(["run", "--json", "--cache-dir", "kept"]).env("DOCKER_HOST", super::engine::address());
+    let answer = Answer::from(built_in.output().expect("shipway"));
+    contains(&answer, &["The built-in cache is used"]);
+    let third = events(&answer);
+    has(&third, "hit 'true', have one one ");
+    if let Some(folder) = of_kind(&third, "run_finished")[0]["artifacts"]["folder"].as_str() {
+        fs::remove_dir_all(folder).expect("removed");
+    }
 }
 
 #[test]
