@@ -1,4 +1,5 @@
-//! Webhooks of a forge: who sends them is known by the signature of the body.
+//! Webhooks of a forge: who sends them is known by the signature of the body, which anybody may send: few bodies are read at once,
+//! and none for long.
 
 use super::{
     Context,
@@ -7,27 +8,35 @@ use super::{
 use crate::backend::Hook;
 use axum::{
     Json, Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, State},
+    body::{Body, Bytes, to_bytes},
+    extract::State,
     http::{HeaderMap, StatusCode},
     routing::post,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use shipway_api::{HookOutcome, codes};
+use shipway_api::{HookOutcome, Problem, codes};
 use shipway_base::Secret;
+use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// The largest body of a webhook, as GitHub's.
 const MOST_BODY: usize = 25 << 20;
 
+/// Bodies that are read at once take one of these each.
+static READING: Semaphore = Semaphore::const_new(16);
+
+/// How long reading a body may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 pub(super) fn routes() -> Router<Context> {
-    Router::new().route("/hooks/github", post(github)).layer(DefaultBodyLimit::max(MOST_BODY))
+    Router::new().route("/hooks/github", post(github))
 }
 
 async fn github(
     State(context): State<Context>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<(StatusCode, Json<HookOutcome>), ApiError> {
     let Some(secret) = &context.webhook_secret else {
         let mut off = problem(codes::FORBIDDEN, "this server takes no webhooks");
@@ -35,12 +44,10 @@ async fn github(
         return Err(off.into());
     };
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if !is_signed(secret, header("x-hub-signature-256").unwrap_or_default(), &body) {
-        let mut wrong =
-            problem(codes::UNAUTHENTICATED, "the header X-Hub-Signature-256 does not fit the body");
-        wrong.help =
-            Some("Give the webhook the secret that this server has in SHIPWAY_WEBHOOK_SECRET.".to_owned());
-        return Err(wrong.into());
+    let signature = header("x-hub-signature-256").and_then(signature).ok_or_else(unsigned)?;
+    let body = read(body).await?;
+    if !is_signed(secret, &signature, &body) {
+        return Err(unsigned().into());
     }
     let wrong = |detail: String| ApiError(problem(codes::BAD_REQUEST, detail));
     let event =
@@ -59,22 +66,42 @@ async fn github(
     Ok((StatusCode::ACCEPTED, Json(outcome)))
 }
 
-/// Whether `sha256=<hex>` is the HMAC of the body; compared in constant time.
-fn is_signed(secret: &Secret, signature: &str, body: &[u8]) -> bool {
-    let Some(hex) = signature.strip_prefix("sha256=").filter(|hex| hex.len() == 64 && hex.is_ascii()) else {
-        return false;
+fn unsigned() -> Box<Problem> {
+    let mut wrong = problem(codes::UNAUTHENTICATED, "the header X-Hub-Signature-256 does not fit the body");
+    wrong.help =
+        Some("Give the webhook the secret that this server has in SHIPWAY_WEBHOOK_SECRET.".to_owned());
+    wrong
+}
+
+async fn read(body: Body) -> Result<Bytes, Box<Problem>> {
+    let Ok(_turn) = READING.try_acquire() else {
+        return Err(problem(codes::UNAVAILABLE, "too many webhooks are being read at once"));
     };
-    let mut bytes = [0; 32];
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        match u8::from_str_radix(&hex[2 * at..2 * at + 2], 16) {
-            Ok(value) => *byte = value,
-            Err(_) => return false,
-        }
+    match tokio::time::timeout(PATIENCE, to_bytes(body, MOST_BODY)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => Err(problem(codes::TOO_LARGE, "the body is cut off, or larger than 25 MiB")),
+        Err(_) => Err(problem(codes::BAD_REQUEST, "the body did not come within 30 s")),
     }
+}
+
+/// Reads `sha256=<hex>`.
+fn signature(text: &str) -> Option<[u8; 32]> {
+    let hex = text.strip_prefix("sha256=").filter(|hex| hex.len() == 64)?;
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+        let digit =
+            |place: usize| char::from(pair[place]).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        *byte = digit(0)? << 4 | digit(1)?;
+    }
+    Some(bytes)
+}
+
+/// Whether a signature is the HMAC of the body; compared in constant time.
+fn is_signed(secret: &Secret, signature: &[u8; 32], body: &[u8]) -> bool {
     // A key of any length will do.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) else { return false };
     mac.update(body);
-    mac.verify_slice(&bytes).is_ok()
+    mac.verify_slice(signature).is_ok()
 }
 
 #[cfg(test)]
@@ -88,15 +115,20 @@ mod tests {
     #[test]
     fn githubs_own_example_fits() {
         let secret = Secret::new("It's a Secret to Everybody");
-        assert!(is_signed(&secret, SIGNATURE, b"Hello, World!"));
-        assert!(!is_signed(&secret, SIGNATURE, b"Hello, World"));
-        assert!(!is_signed(&Secret::new("another"), SIGNATURE, b"Hello, World!"));
+        let given = signature(SIGNATURE).expect("a signature");
+        assert!(is_signed(&secret, &given, b"Hello, World!"));
+        assert!(!is_signed(&secret, &given, b"Hello, World"));
+        assert!(!is_signed(&Secret::new("another"), &given, b"Hello, World!"));
+        assert_eq!(signature(&SIGNATURE.to_uppercase().replace("SHA256", "sha256")), Some(given));
     }
 
     proptest! {
         #[test]
-        fn no_other_text_is_a_signature(text in "(sha256=)?[0-9a-f+ ]{0,66}|\\PC{0,70}") {
-            prop_assert!(!is_signed(&Secret::new("k"), &text, b"x"));
+        fn no_other_text_is_a_signature(text in "(sha256=)?[0-9a-f+ ]{0,66}|sha256=[0-9a-fA-F]{64}|\\PC{0,70}") {
+            let given = signature(&text);
+            prop_assert!(!given.is_some_and(|given| is_signed(&Secret::new("k"), &given, b"x")));
+            let is_whole = text.len() == 71 && text.starts_with("sha256=") && text[7..].bytes().all(|b| b.is_ascii_hexdigit());
+            prop_assert_eq!(given.is_some(), is_whole);
         }
     }
 }

@@ -46,6 +46,8 @@ async fn only_a_signed_body_is_heard() {
         StatusCode::ACCEPTED,
         "as large as GitHub's"
     );
+    let larger = "x".repeat((25 << 20) + 1);
+    assert_eq!(send("ping", &signature(&larger), &larger).await.status, StatusCode::PAYLOAD_TOO_LARGE);
     let unnamed = client.request("POST", "/hooks/github", As::Nobody);
     let unnamed = unnamed.header("x-hub-signature-256", signature(body)).body(Body::from(body.to_owned()));
     let unnamed = client.reply(unnamed.expect("a request")).await;

@@ -207,6 +207,7 @@ fn is_object(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn only_plain_names_reach_git() {
@@ -231,5 +232,54 @@ mod tests {
                 && !is_object(&"g".repeat(40))
                 && !is_object("-")
         );
+    }
+
+    /// Values as a payload may hold them where another was expected.
+    fn anything() -> impl Strategy<Value = Json> {
+        prop_oneof![
+            Just(Json::Null),
+            any::<bool>().prop_map(Json::from),
+            any::<i64>().prop_map(Json::from),
+            "\\PC{0,20}".prop_map(Json::from),
+            "(refs/heads/|refs/tags/|-|\\.\\./)?[a-z:*^~ .-]{0,12}".prop_map(Json::from),
+            "[0-9a-f]{40}".prop_map(Json::from),
+            Just(serde_json::json!({ "ref": {}, "sha": [], "repo": null })),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_payload_brings_git_more_than_names(
+            values in proptest::collection::vec(anything(), 8),
+            plain in any::<bool>(),
+            action in anything(),
+        ) {
+            let [number, base, sha, head, merged, commit, default, mergeable] = &*values else { return Ok(()) };
+            let mut payload = serde_json::json!({
+                "action": action,
+                "pull_request": {
+                    "number": number, "base": { "ref": base, "sha": sha }, "head": { "sha": head },
+                    "merged": merged, "merge_commit_sha": commit, "mergeable": mergeable,
+                },
+                "repository": { "default_branch": default },
+            });
+            if plain {
+                payload["pull_request"]["number"] = 7.into();
+                payload["repository"]["default_branch"] = "main".into();
+            }
+            if let Ok(request) = Request::of(&payload) {
+                for name in request.names() {
+                    prop_assert!(is_ref(name) || is_object(name), "{name:?}");
+                }
+            }
+        }
+
+        #[test]
+        fn a_ref_is_one_plain_word(text in "(refs/heads/|refs/tags/)?\\PC{0,20}") {
+            if is_ref(&text) {
+                let odd = |c: char| c.is_control() || " ~^:?*[\\".contains(c);
+                prop_assert!(text.starts_with("refs/") && !text.contains(odd) && !text.contains(".."));
+            }
+        }
     }
 }

@@ -23,6 +23,13 @@ pub(super) struct Request<'p> {
 }
 
 impl<'p> Request<'p> {
+    /// Everything of it that is handed to git.
+    #[cfg(test)]
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let commits = [self.base_sha, self.head_sha, self.merged].into_iter().flatten();
+        [self.base.as_str(), &self.default].into_iter().chain(commits)
+    }
+
     pub(super) fn of(payload: &'p Json) -> Result<Request<'p>, HookError> {
         let number = payload.pointer("/pull_request/number").and_then(Json::as_u64);
         let number = number.ok_or_else(|| HookError::Payload("it has no pull_request.number".to_owned()))?;
