@@ -140,7 +140,12 @@ fn actions_of_the_repository_and_artifacts_between_jobs() {
     let place = answer.stdout.lines().find_map(|line| line.strip_prefix("artifacts in ")).expect("a folder");
     let place = std::path::Path::new(place.rsplit_once(": ").expect("names").0);
     assert!(place.join("built.zip").is_file(), "{}", answer.all());
-    std::fs::remove_dir_all(place.ancestors().nth(2).expect("the run's folder")).expect("removed");
+    let folder = place.parent().expect("the folder of the run's artifacts");
+    // Never the temporary folder itself, wherever artifacts lie in it.
+    assert!(
+        folder.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"shipway-artifacts-"))
+    );
+    std::fs::remove_dir_all(folder).expect("removed");
 }
 
 #[test]
