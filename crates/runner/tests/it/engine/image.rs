@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use tokio::sync::OnceCell;
 
 /// Its name.
-pub(crate) const NAME: &str = "shipway-test/box:4";
+pub(crate) const NAME: &str = "shipway-test/box:5";
 
 const PROGRAMS: [&str; 37] = [
     "sh", "tail", "cat", "ls", "grep", "tr", "sleep", "kill", "echo", "env", "id", "chown", "chmod", "mkdir",
@@ -19,7 +19,7 @@ pub(crate) async fn ensure(engine: &Docker) {
     static MADE: OnceCell<()> = OnceCell::const_new();
     MADE.get_or_init(|| async {
         if engine.inspect_image(NAME).await.is_err() {
-            import(engine, NAME, &busybox(), &["ENV FROM_IMAGE=yes PATH=/bin:/usr/bin"]).await;
+            import(engine, NAME, &busybox(), &["ENV FROM_IMAGE=yes", "ENV PATH=/bin:/usr/bin"]).await;
         }
     })
     .await;

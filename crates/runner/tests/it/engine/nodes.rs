@@ -205,7 +205,7 @@ async fn the_image_s_own_node_runs_an_action_when_the_machine_s_cannot() {
         "SW0505",
         "./own is a JavaScript action (node20), and no Node runs in the container of the job",
         "spoiled/node of this machine is no program file of Linux",
-        "the image shipway-test/box:4 has none that runs",
+        "the image shipway-test/box:5 has none that runs",
     ] {
         assert!(errors.contains(part), "{errors} lacks {part}");
     }
