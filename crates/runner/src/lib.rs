@@ -53,6 +53,7 @@ mod script;
 mod services;
 mod session;
 mod shell;
+mod slots;
 mod steps;
 mod stop;
 mod wants;

@@ -6,6 +6,7 @@ use crate::{
     job::Job,
     reach::Reach,
     remote::Wanted,
+    slots,
     steps::written,
 };
 use shipway_base::{Source, Span};
@@ -17,7 +18,11 @@ use shipway_workflow::{
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
+
+/// So long may fetching keep the slot of its job.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// An action that could not be fetched, and the place that asks for it.
 #[derive(Debug)]
@@ -43,7 +48,19 @@ impl Job<'_> {
         if !self.executor.is_real() {
             return Ok(());
         }
-        let mut open = vec![(names(steps), source.clone(), root)];
+        // A server that does not answer keeps this job waiting, and no other.
+        let slots = self.context.slots.clone();
+        slots::away(&slots, MOMENT, self.fetch_named(names(steps), source, root, step)).await
+    }
+
+    async fn fetch_named(
+        &mut self,
+        names: Vec<(Uses, Span)>,
+        source: &Source,
+        root: Option<PathBuf>,
+        step: Option<usize>,
+    ) -> Result<(), Unfetched> {
+        let mut open = vec![(names, source.clone(), root)];
         while let Some((names, source, root)) = open.pop() {
             for (uses, span) in names {
                 let key = key(&uses, root.as_deref());

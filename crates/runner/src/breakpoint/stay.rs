@@ -8,6 +8,7 @@ use crate::{
     listen::{HeardAll, Hearing, take_files},
     report::{Annotation, BreakNews, Level, ReportKind},
     shell::Shell,
+    slots::Lent,
     steps::{Came, Current, What, written},
     stop::StepLimit,
 };
@@ -15,8 +16,8 @@ use shipway_workflow::{
     document::{Step, StepKind},
     run::Conclusion,
 };
-use std::{collections::BTreeMap, sync::Arc};
-use tokio::sync::{Semaphore, mpsc};
+use std::collections::BTreeMap;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Requests that may wait; whoever asks waits for the answer before the next one anyway.
@@ -310,35 +311,6 @@ fn code_of(ending: Ending) -> Option<i32> {
     match ending {
         Ending::Exited(code) => Some(code),
         Ending::Signalled(_) | Ending::Stopped => None,
-    }
-}
-
-/// The place of a waiting job among the running ones, while another job may have it.
-struct Lent<'a> {
-    slots: &'a Arc<Semaphore>,
-    owed: bool,
-}
-
-impl Lent<'_> {
-    fn lend(slots: &Arc<Semaphore>) -> Lent<'_> {
-        slots.add_permits(1);
-        Lent { slots, owed: true }
-    }
-
-    async fn take_back(mut self) {
-        // Where the slots are closed nothing is lent any more, and the job is about to be cancelled.
-        if let Ok(permit) = self.slots.acquire().await {
-            permit.forget();
-        }
-        self.owed = false;
-    }
-}
-
-impl Drop for Lent<'_> {
-    fn drop(&mut self) {
-        if self.owed {
-            self.slots.forget_permits(1);
-        }
     }
 }
 

@@ -6,14 +6,14 @@ use crate::{
 };
 use shipway_base::Timestamp;
 use shipway_runner::{
-    BoxFuture, Cancel, ErrorKind, Journal, Level, MemoryJournal, ReportKind, RunnerError, drive,
+    ActionStore, BoxFuture, Cancel, ErrorKind, Journal, Level, MemoryJournal, ReportKind, RunnerError, drive,
 };
 use shipway_workflow::{
     document::ConcurrencyQueue,
     plan::ConcurrencyGroup,
     run::{Conclusion, Input},
 };
-use std::{fs, sync::Arc};
+use std::{fs, net::TcpListener, sync::Arc};
 use tokio::sync::{Semaphore, mpsc};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -228,6 +228,32 @@ async fn a_job_that_has_its_turn_and_no_slot_gives_way_to_a_newer_one() {
     assert_eq!(told, ["cancelled"]);
     let notices = story.annotations(Level::Notice);
     assert!(notices.iter().any(|text| text.contains("a newer one entered")), "{notices:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_never_answers_keeps_no_slot_from_others() {
+    let mut world = World::new();
+    world.context.slots = Arc::new(Semaphore::new(1));
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let server = format!("http://{}", silent.local_addr().expect("an address"));
+    // It listens, so that connections are made, and nobody takes them.
+    let path = world.context.host_env.clone();
+    let store = ActionStore::new(world.dir.path().join("far"), None, &server, &path);
+    world.context.actions = Arc::new(store);
+    let workflow = "on: push\njobs:\n  far:\n    runs-on: host\n    steps: [{uses: nobody/there@v1}]\n  near:\n    runs-on: host\n    steps: [{run: 'true'}]\n";
+    let slots = world.context.slots.clone();
+    let story = world
+        .watch(workflow, |report, cancel| {
+            if matches!(report.kind, ReportKind::JobFinished { .. }) && report.job.0 == "near" {
+                cancel.ask();
+            }
+        })
+        .await;
+    assert_eq!(story.conclusion, Conclusion::Cancelled);
+    let near = |input: &Input| matches!(input, Input::JobFinished { job, conclusion: Conclusion::Success, .. } if job.0 == "near");
+    assert!(story.inputs.iter().any(|(_, input)| near(input)), "{:?}", story.inputs);
+    until(|| slots.available_permits() == 1).await;
+    drop(silent);
 }
 
 /// A workflow of two jobs that takes a moment, for calls.
