@@ -115,6 +115,7 @@ impl Job<'_> {
             scope: self.scope(frame, &BTreeMap::new(), None),
             survives: true,
             limit: None,
+            tolerant: None,
             source: frame.source.clone(),
             span: self.request.body.runs_on.span,
         };

@@ -432,6 +432,8 @@ impl<'a> Job<'a> {
                     let text = format!("the output {:?} is left out, since it may hold a secret", name.value);
                     self.log.annotate(Annotation::new(Level::Warning, text)).await;
                 }
+                // As on GitHub, what is empty is not handed on.
+                Ok(value) if value.is_empty() => {}
                 Ok(value) => {
                     outputs.insert(name.value.clone(), value.to_string());
                 }

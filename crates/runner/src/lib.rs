@@ -77,6 +77,7 @@ pub use groups::{Groups, Membership};
 pub use host::{HostExecutor, sweep_places};
 pub use job::{JobOutcome, run_job};
 pub use journal::{Journal, MemoryJournal};
+pub use log::MAX_ANNOTATIONS;
 pub use nodes::{MachineNode, PlacedNode};
 pub use place::{ImageSource, Mount, Opened, OwnContainer, PathMap, Wants};
 pub use platform::{Platform, Platforms};

@@ -21,8 +21,8 @@ pub(crate) struct Log {
     annotated: BTreeMap<(Option<usize>, Level), usize>,
 }
 
-/// As many annotations of one kind may a step have, as on GitHub; further ones are in the log only.
-const MAX_ANNOTATIONS: usize = 10;
+/// As many annotations of one level may a step have, as on GitHub; further ones are in the log only.
+pub const MAX_ANNOTATIONS: usize = 10;
 /// The longest text of an annotation, in bytes; the log has all of it.
 const MAX_MESSAGE: usize = 4_096;
 

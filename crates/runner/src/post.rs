@@ -33,14 +33,23 @@ impl Job<'_> {
             self.next_step += 1;
             let name = self.log.masker.mask(&post.name);
             self.log.send(ReportKind::StepStarted { index, name }).await;
+            let (id, tolerant) = (post.current.id.clone(), post.current.tolerant.clone());
             let came = self.run_post(frame, post, index).await;
-            if came.outcome == Conclusion::Failure {
+            let mut conclusion = came.outcome;
+            if came.failed() {
+                // The post part is as tolerant as its step, as on GitHub.
+                match self.tolerates(frame, tolerant.as_ref(), &id) {
+                    Ok(true) => conclusion = Conclusion::Success,
+                    Ok(false) => {}
+                    Err(found) => self.complain_of(index, &found).await,
+                }
+            }
+            if conclusion == Conclusion::Failure {
                 frame.status = Conclusion::Failure;
             }
             let duration = self.context.clock.now().since(began);
             let (outcome, exit_code) = (came.outcome, came.exit_code);
-            let finished =
-                ReportKind::StepFinished { index, outcome, conclusion: outcome, exit_code, duration };
+            let finished = ReportKind::StepFinished { index, outcome, conclusion, exit_code, duration };
             self.log.send(finished).await;
         }
     }

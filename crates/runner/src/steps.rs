@@ -46,6 +46,8 @@ pub(crate) struct Current {
     pub(crate) survives: bool,
     /// Its own limit.
     pub(crate) limit: Option<StepLimit>,
+    /// Its `continue-on-error`.
+    pub(crate) tolerant: Option<Maybe<bool>>,
     /// Where it stands.
     pub(crate) source: Source,
     /// Where it stands.
@@ -119,7 +121,7 @@ impl Job<'_> {
             let mark = self.mark();
             let (name, current, came) = self.attempt(frame, tried, number, index, tries).await;
             let Some(mark) = mark.filter(|_| came.failed()) else { break (tried, came) };
-            if self.tolerates(frame, tried, &id).unwrap_or(false) {
+            if self.tolerates(frame, tried.continue_on_error.as_ref(), &id).unwrap_or(false) {
                 self.let_go = false;
                 break (tried, came);
             }
@@ -241,8 +243,9 @@ impl Job<'_> {
         own_env.extend(own);
         let mut place = frame.place.clone();
         place.push(number);
-        let (source, limit) = (frame.source.clone(), frame.limit);
-        Ok(Current { index, id, place, own_env, scope, survives: false, limit, source, span: step.span })
+        let (source, limit, tolerant) = (frame.source.clone(), frame.limit, step.continue_on_error.clone());
+        let span = step.span;
+        Ok(Current { index, id, place, own_env, scope, survives: false, limit, tolerant, source, span })
     }
 
     async fn carry_out(
@@ -271,7 +274,7 @@ impl Job<'_> {
     ) -> Conclusion {
         let mut conclusion = came.outcome;
         if came.failed() {
-            match self.tolerates(frame, step, id) {
+            match self.tolerates(frame, step.continue_on_error.as_ref(), id) {
                 Ok(true) => conclusion = Conclusion::Success,
                 Ok(false) => {}
                 Err(found) => self.complain_of(index, &found).await,
@@ -292,9 +295,14 @@ impl Job<'_> {
         conclusion
     }
 
-    /// Whether the step's failure does not count.
-    fn tolerates(&self, frame: &Frame, step: &Step, id: &str) -> Result<bool, Diagnostic> {
-        let Some(tolerant) = &step.continue_on_error else { return Ok(false) };
+    /// Whether the failure of a step with this `continue-on-error` does not count.
+    pub(crate) fn tolerates(
+        &self,
+        frame: &Frame,
+        tolerant: Option<&Maybe<bool>>,
+        id: &str,
+    ) -> Result<bool, Diagnostic> {
+        let Some(tolerant) = tolerant else { return Ok(false) };
         let mut env = self.env.clone();
         env.extend(frame.env.iter().map(|(key, value)| (key.clone(), value.clone())));
         bool_of(tolerant, &self.scope(frame, &env, Some(id)))

@@ -224,6 +224,7 @@ impl Job<'_> {
             scope: self.scope(frame, &env, None),
             survives: false,
             limit: None::<StepLimit>,
+            tolerant: None,
             source: frame.source.clone(),
             span: failed.step.span,
         }

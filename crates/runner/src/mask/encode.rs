@@ -7,8 +7,8 @@ const MIN_QUOTED: usize = 9;
 /// Whole base64 groups are only masked when they say enough.
 const MIN_BASE64: usize = 8;
 
-/// All forms but the text itself. The set is that of GitHub's runner, with the URL-safe base64 alphabet and base64 with
-/// anything after it added.
+/// All forms but the text itself. The set is that of GitHub's runner, with the URL-safe base64 alphabet, base64 with
+/// anything after it, and the quoting of shells added.
 pub(super) fn forms(text: &str) -> Vec<String> {
     let mut forms = Vec::new();
     let bytes = text.as_bytes();
@@ -28,6 +28,9 @@ pub(super) fn forms(text: &str) -> Vec<String> {
     forms.push(xml(text));
     forms.push(text.replace('"', "\\\""));
     forms.push(text.replace('\'', "''"));
+    forms.push(text.replace('\'', "'\\''"));
+    forms.push(text.replace('\'', "'\"'\"'"));
+    forms.extend([false, true].map(|commas| backslashed(text, commas)));
     forms.extend(ampersand_sections(text));
     if text.len() >= MIN_QUOTED && text.starts_with('"') && text.ends_with('"') {
         forms.push(text[1..text.len() - 1].to_owned());
@@ -84,6 +87,21 @@ fn url(text: &str) -> String {
     out
 }
 
+/// As `printf %q` writes it; newer shells put a backslash before commas too.
+fn backslashed(text: &str, commas: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (at, character) in text.char_indices() {
+        let special = " \t'\"\\|&;()<>!{}*[]?^$`".contains(character)
+            || (commas && character == ',')
+            || (at == 0 && "~#".contains(character));
+        if special {
+            out.push('\\');
+        }
+        out.push(character);
+    }
+    out
+}
+
 fn xml(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -108,6 +126,20 @@ mod tests {
         ] {
             assert_eq!(base64(plain.as_bytes()), encoded);
         }
+    }
+
+    #[test]
+    fn shells_quote_in_four_ways() {
+        let found = forms("it's, p@ss\"word<&1 x");
+        for form in [
+            r"it'\''s, p@ss",
+            r#"it'"'"'s, p@ss"#,
+            r#"it\'s,\ p@ss\"word\<\&1\ x"#,
+            r#"it\'s\,\ p@ss\"word\<\&1\ x"#,
+        ] {
+            assert!(found.iter().any(|known| known.starts_with(form)), "{form} in {found:?}");
+        }
+        assert_eq!(backslashed("~a~b #c", false), r"\~a~b\ #c");
     }
 
     #[test]

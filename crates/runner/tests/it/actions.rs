@@ -101,6 +101,26 @@ console.log('main in ' + require('path').basename(process.env.GITHUB_ACTION_PATH
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_post_part_is_as_tolerant_as_its_step() {
+    if !has("node") {
+        return;
+    }
+    let mut world = World::new();
+    world.file("js/action.yml", "name: js\nruns: {using: node20, main: main.js, post: post.js}\n");
+    world.file("js/main.js", "console.log('main')");
+    world.file("js/post.js", "process.exit(3)");
+    world.commit();
+    for (more, conclusion) in
+        [("continue-on-error: true", Conclusion::Success), ("name: js", Conclusion::Failure)]
+    {
+        let steps = format!("      - uses: actions/checkout@v4\n      - {{uses: ./js, {more}}}\n");
+        let story = world.steps(&steps).await;
+        assert_eq!(story.conclusion, conclusion, "{}", story.log());
+        assert_eq!(story.conclusions(), format!("success success {}", conclusion.as_str()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_action_that_uses_itself_is_stopped() {
     let mut world = World::new();
     world.file("loop/action.yml", "name: l\nruns:\n  using: composite\n  steps:\n  - uses: ./loop\n");

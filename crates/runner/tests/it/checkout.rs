@@ -56,6 +56,35 @@ async fn checks_out_the_work_tree_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stands_on_the_branch_of_the_run_and_has_a_remote() {
+    let mut world = World::new();
+    world.file("a", "one");
+    let commit = world.commit();
+    for revision in [Revision::WorkingTree, Revision::Commit(commit.clone())] {
+        world.context.repository.revision = revision;
+        let story = world
+            .steps(
+                r#"
+      - {uses: actions/checkout@v4, with: {fetch-depth: 0}}
+      - run: |
+          git branch --show-current
+          git config remote.origin.url
+          git fetch --quiet origin main && echo "fetched $(git rev-parse FETCH_HEAD)"
+          git rev-parse origin/main
+          git status --short | wc -l
+"#,
+            )
+            .await;
+        story
+            .expect_success()
+            .expect_line("main")
+            .expect_line(&format!("fetched {commit}"))
+            .expect_line(&commit);
+        assert!(story.log().lines().any(|line| line.starts_with("https://github.com/")), "{}", story.log());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repository_without_commits_has_files_all_the_same() {
     let world = World::new();
     world.file("x", "here");

@@ -7,12 +7,14 @@ use crate::{
     executor::{Program, ProgramPlace, Streams},
     job::Job,
     listen::Hearing,
+    reach::Reach,
     steps::{Came, Current},
 };
 use shipway_workflow::run::Conclusion;
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -41,7 +43,9 @@ impl Job<'_> {
         let clean = inputs.flag("clean", true)?;
         let full = inputs.text("fetch-depth") == Some("0");
         let tags = inputs.flag("fetch-tags", false)?;
-        if !to.join(".git").exists() {
+        self.stays_inside(&to)?;
+        let is_new = !to.join(".git").exists();
+        if is_new {
             empty(&to)?;
         }
         fs::create_dir_all(&to).map_err(|error| RunnerError::io("make", &to, error))?;
@@ -53,6 +57,9 @@ impl Job<'_> {
             (None, Revision::WorkingTree) => None,
         };
         self.git(current, &to, &["init", "--quiet", "--template=", "."]).await?;
+        if is_new {
+            self.set_origin(&to, &from)?;
+        }
         let target = match &revision {
             Some(revision) => self.resolve(current, &to, &from, revision).await?,
             // A repository without any commit has files all the same.
@@ -71,6 +78,10 @@ impl Job<'_> {
                     None => arguments.extend(["--detach", if full { target.as_str() } else { start }]),
                 }
                 self.git(current, &to, &arguments).await?;
+                if let Some(branch) = branch.filter(|_| !full) {
+                    let remote = format!("refs/remotes/origin/{branch}");
+                    self.git(current, &to, &["update-ref", &remote, &target]).await?;
+                }
                 if clean {
                     self.git(current, &to, &["clean", "-ffdxq"]).await?;
                 }
@@ -78,8 +89,9 @@ impl Job<'_> {
             }
             None => {
                 if !target.is_empty() {
-                    // What a reset does, but for a look at every file, none of which is there yet.
-                    self.git(current, &to, &["update-ref", "HEAD", &target]).await?;
+                    let branch = self.branch(current, None);
+                    self.stand_on(current, &to, branch, &target).await?;
+                    // With that what a reset does, but for a look at every file, none of which is there yet.
                     self.git(current, &to, &["read-tree", &target]).await?;
                 }
                 let count = self.copy_work_tree(current, &from, &to).await?;
@@ -94,6 +106,62 @@ impl Job<'_> {
         ]
         .into();
         Ok(Came { outcome: Conclusion::Success, exit_code: None, outputs })
+    }
+
+    /// Points `HEAD` at the branch of the run, at this commit; at the commit alone where it is not on a branch.
+    async fn stand_on(
+        &mut self,
+        current: &Current,
+        at: &Path,
+        branch: Option<String>,
+        target: &str,
+    ) -> Result<(), RunnerError> {
+        let Some(branch) = branch else {
+            return self.git(current, at, &["update-ref", "--no-deref", "HEAD", target]).await;
+        };
+        self.git(current, at, &["symbolic-ref", "HEAD", &format!("refs/heads/{branch}")]).await?;
+        self.git(current, at, &["update-ref", "HEAD", target]).await?;
+        self.git(current, at, &["update-ref", &format!("refs/remotes/origin/{branch}"), target]).await
+    }
+
+    /// Tells git of the remote `origin`: the address that the repository has at its forge, found in the repository of the run.
+    fn set_origin(&self, at: &Path, from: &str) -> Result<(), RunnerError> {
+        let github = |field: &str| {
+            let value = self.request.github.get(field).map(|value| value.to_text().to_string());
+            value.filter(|text| !text.is_empty())
+        };
+        let server = github("server_url").unwrap_or_else(|| "https://github.com".to_owned());
+        let Some(name) = github("repository") else { return Ok(()) };
+        // Only those who see the repository under that path find it there; a line end would end the setting.
+        let sees_it = self.links() == Reach::Machine && !from.contains(['\n', '\0']);
+        let config = origin(&format!("{server}/{name}"), Some(from).filter(|_| sees_it));
+        let path = at.join(".git/config");
+        let add = || fs::OpenOptions::new().append(true).open(&path)?.write_all(config.as_bytes());
+        add().map_err(|error| RunnerError::io("write", &path, error))
+    }
+
+    /// Refuses a folder that a link in the workspace leads out to, where the runner may write what the job may not.
+    fn stays_inside(&self, to: &Path) -> Result<(), RunnerError> {
+        if self.links() == Reach::Machine {
+            return Ok(());
+        }
+        let fail = |path: &Path, error| RunnerError::io("look at", path, error);
+        let workspace = &self.folders.workspace;
+        let real = fs::canonicalize(workspace).map_err(|error| fail(workspace, error))?;
+        for above in to.ancestors() {
+            // A link to nowhere would be gone through once something is there.
+            if fs::symlink_metadata(above).is_err() {
+                continue;
+            }
+            let found = fs::canonicalize(above).map_err(|error| fail(above, error))?;
+            if found.starts_with(&real) {
+                return Ok(());
+            }
+            let text = format!("{} is a link that leads out of the workspace", above.display());
+            return Err(RunnerError::new(ErrorKind::ActionInput, text)
+                .with_help("check the repository out to a folder of the workspace"));
+        }
+        Ok(())
     }
 
     /// The local branch to stand on: that of the run, when its own commit is checked out.
@@ -214,6 +282,18 @@ impl Job<'_> {
             streams: Streams::default(),
         }
     }
+}
+
+/// The settings of a remote, in the language of git's configuration. With `from` git finds it in that folder.
+fn origin(address: &str, from: Option<&str>) -> String {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    let address = quoted(address);
+    let mut text =
+        format!("[remote \"origin\"]\n\turl = {address}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n");
+    if let Some(from) = from {
+        text += &format!("[url {}]\n\tinsteadOf = {address}\n", quoted(&format!("file://{from}")));
+    }
+    text
 }
 
 fn git_failed(arguments: &[&str], heard: &crate::listen::HeardAll) -> RunnerError {

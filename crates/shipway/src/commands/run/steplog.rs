@@ -1,8 +1,8 @@
 //! The log of one step as people read it: its groups kept, its last lines remembered.
 
-use shipway_runner::{Annotation, Level};
+use shipway_runner::{Annotation, Level, MAX_ANNOTATIONS};
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     fmt::{self, Write as _},
 };
 
@@ -30,6 +30,8 @@ pub(super) struct StepLog {
     lines: usize,
     notes: Vec<(Level, String)>,
     more_notes: usize,
+    /// How many lines stand for annotations, by their marks.
+    marks: BTreeMap<&'static str, usize>,
 }
 
 /// So many lines of a script are remembered.
@@ -102,8 +104,15 @@ impl StepLog {
                 self.depth = self.depth.saturating_sub(1);
                 return None;
             }
-            // They come a second time, as annotations with their places.
-            Some(("error" | "warning" | "notice", _)) => return None,
+            Some((word @ ("error" | "warning" | "notice"), text)) => {
+                let count = self.marks.entry(word).or_default();
+                *count += 1;
+                // They come a second time, as annotations with their places, but for those beyond the limit.
+                if *count <= MAX_ANNOTATIONS {
+                    return None;
+                }
+                shown(word, ": ", text)
+            }
             Some(("command", command)) => shown("$ ", "", command),
             Some((word, rest)) => shown(word, ": ", rest),
             None => shown("", "", text),
@@ -231,6 +240,19 @@ mod tests {
         assert_eq!(shown[3..], body);
         assert_eq!(log.last_lines(), body);
         assert_eq!(log.command(), "make");
+    }
+
+    #[test]
+    fn what_is_too_much_for_annotations_is_shown_as_lines() {
+        let mut log = StepLog::new("x");
+        let mut shown = Vec::new();
+        for number in 0..MAX_ANNOTATIONS + 2 {
+            for level in ["warning", "error"] {
+                shown.extend(log.hear(&format!("##[{level}]{number}")).map(|shown| shown.to_string()));
+            }
+        }
+        assert_eq!(shown, ["warning: 10", "error: 10", "warning: 11", "error: 11"]);
+        assert_eq!(log.last_lines(), shown);
     }
 
     #[test]

@@ -252,3 +252,20 @@ fn no_manifest_and_no_hash_is_read_outside() {
     contains(&answer, &["leads out of the folder of the job", "hashFiles cannot read"]);
     assert!(!answer.all().contains("nobody may see"), "{}", answer.all());
 }
+
+#[test]
+fn no_checkout_goes_through_a_link_to_the_machine() {
+    let machine = Folder::new();
+    let outside = machine.path().join("outside");
+    fs::create_dir(&outside).expect("made");
+    for path in ["out", "out/sub"] {
+        let jobs = format!(
+            "  a:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v4\n      - uses: actions/checkout@v4\n        with: {{path: {path}}}\n"
+        );
+        let folder = repository(&on_push(&jobs));
+        std::os::unix::fs::symlink(&outside, folder.path().join("out")).expect("a link");
+        let answer = super::super::expect(&folder, &["--isolate"], 1);
+        contains(&answer, &["is a link that leads out of the workspace"]);
+        assert_eq!(fs::read_dir(&outside).expect("there").count(), 0);
+    }
+}
