@@ -6,6 +6,7 @@ mod explain;
 mod inputs;
 mod pattern;
 mod read;
+mod skip;
 mod table;
 mod trigger;
 
@@ -16,6 +17,7 @@ pub use call::{CallInput, CallInputKind, CallOutput, CallSecret, WorkflowCall};
 pub(crate) use inputs::resolve as resolve_inputs;
 pub use pattern::Pattern;
 pub(crate) use read::read_triggers;
+pub use skip::skip_mark;
 pub use table::names;
 pub use trigger::Triggered;
 

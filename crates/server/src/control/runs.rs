@@ -27,7 +27,7 @@ use shipway_store::{
 };
 use shipway_workflow::{
     document::Workflow,
-    event::Event,
+    event::{Event, skip_mark},
     expr::Value,
     plan::{Called, RunPlan, WorkflowFile},
     run::{Input, Run, RunContext},
@@ -170,6 +170,10 @@ impl Runs {
     ) -> Result<(), RunError> {
         let event = source::push(&self.git, &self.settings.repository, reference, before, after).await?;
         let commit = self.git.commit(after).await?;
+        if let Some(mark) = skip_mark(&commit.message) {
+            tracing::info!(reference, commit = after, "the commit message says {mark}: no workflow starts");
+            return Ok(());
+        }
         for path in self.git.files(after, FOLDER).await? {
             if !dispatch::is_workflow(&path) {
                 continue;

@@ -17,7 +17,7 @@ use serde_json::Value as Json;
 use shipway_api as api;
 use shipway_base::{Digest, Id};
 use shipway_store::{StoreError, models::runs::RunRow};
-use shipway_workflow::event::Event;
+use shipway_workflow::event::{Event, skip_mark};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// What is wrong while the repository cannot follow its origin.
@@ -66,13 +66,17 @@ impl Runs {
         let sha = self.git.resolve(after).await?;
         let changed = self.git.changed(before, &sha).await?;
         let event = event(hook, "push", reference, &sha, changed);
+        let skips = skip_mark(&self.git.commit(&sha).await?.message);
         let runs = {
             let _turn = self.pushes.lock().await;
             if pushes::is_known(&self.world.store, reference, &sha).await? {
                 return Ok(ignored(&format!("the push of {sha} to {reference} was seen already")));
             }
             // By the key that watching the branch has too, so that one push makes its runs once.
-            let runs = self.runs_of(&event, &format!("push {reference} {before} {sha}")).await?;
+            let runs = match skips {
+                None => self.runs_of(&event, &format!("push {reference} {before} {sha}")).await?,
+                Some(_) => Vec::new(),
+            };
             pushes::tell(&self.world.store, reference, &sha).await?;
             runs
         };
@@ -82,7 +86,7 @@ impl Runs {
             Ok(()) => self.world.well(FETCHING),
             Err(error) => self.world.trouble(FETCHING, error),
         }
-        Ok(api::HookOutcome { runs, ignored: None })
+        Ok(api::HookOutcome { runs, ignored: skips.map(skipped) })
     }
 
     /// Brings a pushed object here; false when nobody has it any more.
@@ -105,8 +109,15 @@ impl Runs {
         // What was sent again has the same body. Its id is not signed, so that anybody could make it another one.
         let key = Digest::of(hook.payload.to_string().as_bytes()).hex();
         let mut outcome = api::HookOutcome::default();
+        // As on GitHub the last commit of the branch counts, and says nothing to pull_request_target.
+        let head = text(&hook.payload, "/pull_request/head/sha").filter(|head| is_object(head));
+        let skips = match head {
+            Some(head) if self.git.has(head).await => skip_mark(&self.git.commit(head).await?.message),
+            Some(_) | None => None,
+        };
         for (name, commit) in [("pull_request", found.merge), ("pull_request_target", found.target)] {
             match commit {
+                Ok(_) if name == "pull_request" && skips.is_some() => outcome.ignored = skips.map(skipped),
                 Ok((reference, sha)) => {
                     let event = event(hook, name, &reference, &sha, found.changed.clone());
                     outcome.runs.extend(self.runs_of(&event, &format!("hook {key} {name}")).await?);
@@ -167,6 +178,10 @@ impl From<StoreError> for HookError {
     fn from(error: StoreError) -> HookError {
         HookError::Run(error.into())
     }
+}
+
+fn skipped(mark: &str) -> String {
+    format!("the commit message says {mark}")
 }
 
 fn event(hook: &Hook, name: &str, reference: &str, sha: &str, changed: Option<Vec<String>>) -> Event {

@@ -339,3 +339,19 @@ async fn filters_decide_what_starts() {
     }
     forge.yard.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_says_skip_ci_starts_nothing() {
+    let text = filtered("  push:\n  pull_request:");
+    let mut forge = Forge::new(&[(".github/workflows/ci.yml", &text), ("word", "one")]).await;
+    let first = forge.first();
+    let second = forge.push("word", "two [skip ci]", "refs/heads/main");
+    let outcome = forge.hear("push", push("refs/heads/main", &first, &second)).await.expect("heard");
+    assert_eq!(
+        (outcome.runs.len(), outcome.ignored.as_deref()),
+        (0, Some("the commit message says [skip ci]"))
+    );
+    let third = forge.push("word", "three", "refs/heads/main");
+    assert_eq!(forge.pushed("refs/heads/main", &second, &third).await, 1);
+    forge.yard.stop().await;
+}
