@@ -41,6 +41,9 @@ pub struct Workflow {
     /// What is wrong with the file, one line each with file, line and column; a file with errors cannot be started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<String>,
+    /// Events that would start it and that the server never hears of, one line each with file, line and column.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unheard: Vec<String>,
 }
 
 /// A line of `on.schedule`.

@@ -74,6 +74,7 @@ fn row(workflows: &Workflows, workflow: &Workflow, now: Timestamp) -> Markup {
                     }
                 }
                 @for finding in workflow.findings.iter().take(3) { span class="why" { (finding) } }
+                @for line in workflow.unheard.iter().take(3) { span class="dim" { (line) } }
             }
             @if workflow.inputs.is_some() && workflow.findings.is_empty() {
                 a class="button" href=(path(workflows, workflow)) { "Run workflow" }

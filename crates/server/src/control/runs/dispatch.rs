@@ -18,7 +18,7 @@ use shipway_api as api;
 use shipway_base::{Diagnostics, Source, Timestamp, yaml::closest};
 use shipway_workflow::{
     document::{DispatchInput, InputKind, Workflow},
-    event::{Event, Schedule},
+    event::{Event, Schedule, Trigger},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -215,10 +215,25 @@ fn shown(path: &str, text: &str, scheduled: &BTreeMap<String, Option<Timestamp>>
         events: triggers.iter().map(|trigger| trigger.event.value.clone()).collect(),
         inputs: by_hand.map(|trigger| trigger.inputs.iter().map(input).collect()),
         schedules: triggers.iter().flat_map(|trigger| &trigger.schedules).map(schedule).collect(),
+        unheard: triggers.iter().filter_map(|trigger| unheard(path, trigger)).collect(),
         path: path.to_owned(),
         file,
         findings,
     }
+}
+
+/// Events that come to this server: from the repository, from people, from the clock, and by webhooks.
+const HEARD: [&str; 6] =
+    ["push", "workflow_dispatch", "workflow_call", "schedule", "pull_request", "pull_request_target"];
+
+/// What is said of a trigger that never comes.
+fn unheard(path: &str, trigger: &Trigger) -> Option<String> {
+    let event = &trigger.event;
+    let heard = HEARD.contains(&event.value.as_str());
+    let place = event.span.start;
+    (!heard).then(|| {
+        format!("{path}:{place}: nothing tells this server of {}, so that it starts no run", event.value)
+    })
 }
 
 fn input(input: &DispatchInput) -> api::WorkflowInput {

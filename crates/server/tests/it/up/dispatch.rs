@@ -46,6 +46,10 @@ async fn a_workflow_is_started_by_hand_with_typed_inputs() {
     let mut yard = Yard::new(&[
         (".github/workflows/deploy.yml", DEPLOY),
         (".github/workflows/ci.yml", "on: push\njobs: {}\n"),
+        (
+            ".github/workflows/after.yml",
+            "on:\n  push:\n  workflow_run: {workflows: [x], types: [completed]}\njobs: {a: {runs-on: x, steps: [{run: 'true'}]}}\n",
+        ),
     ])
     .await;
     let listed = yard.backend().workflows(None).await.expect("workflows");
@@ -59,6 +63,8 @@ async fn a_workflow_is_started_by_hand_with_typed_inputs() {
     assert_eq!(inputs[0].options, ["red", "blue"]);
     assert_eq!(inputs[2].default.as_deref(), Some("3"));
     assert!(listed.items.iter().any(|workflow| workflow.file == "ci.yml" && workflow.inputs.is_none()));
+    let unheard: Vec<&String> = listed.items.iter().flat_map(|workflow| &workflow.unheard).collect();
+    assert!(unheard.len() == 1 && unheard[0].starts_with(".github/workflows/after.yml:3:3: "), "{unheard:?}");
 
     let request = ask(None, &[("colour", json!("blue")), ("loud", json!(true)), ("note", json!("hi"))]);
     let started = yard.backend().dispatch("deploy.yml".to_owned(), request, None, Actor::Operator).await;

@@ -40,6 +40,7 @@ fn workflow(file: &str, name: &str, events: &[&str], inputs: Option<Vec<Workflow
         inputs,
         schedules: Vec::new(),
         findings: Vec::new(),
+        unheard: Vec::new(),
     }
 }
 
