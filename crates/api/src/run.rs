@@ -41,6 +41,11 @@ pub struct Commit {
     pub author: String,
 }
 
+/// What servers mean that do not tell of attempts.
+fn first() -> u32 {
+    1
+}
+
 /// A run in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunSummary {
@@ -48,6 +53,9 @@ pub struct RunSummary {
     pub id: RunId,
     /// Counts up from 1 for each workflow.
     pub number: u64,
+    /// Counts from 1 the runs that repeat each other under the same number.
+    #[serde(default = "first")]
+    pub attempt: u32,
     /// Its `run-name`, else the subject of the commit.
     pub title: String,
     /// The name of the workflow.

@@ -23,12 +23,16 @@ pub struct ContextFacts<'a> {
     pub run_id: i64,
     /// Counts the runs of this workflow from 1.
     pub run_number: u64,
+    /// Counts from 1 the runs that repeat each other.
+    pub run_attempt: u32,
     /// The workflow's name.
     pub workflow: &'a str,
     /// The workflow's file within the repository.
     pub path: &'a str,
     /// Who caused the event.
     pub actor: &'a str,
+    /// Who asked for this attempt.
+    pub triggering_actor: &'a str,
     /// The address that actions should take for GitHub's.
     pub server_url: &'a str,
     /// The token of the run.
@@ -126,8 +130,9 @@ pub fn github_context(event: &Event, facts: &ContextFacts<'_>) -> Value {
         "ref_type": ref_type, "ref_protected": false, "sha": event.sha, "head_ref": of_request("head"),
         "base_ref": of_request("base"), "repository": full, "repository_owner": facts.repository.owner,
         "repository_id": "1", "repository_owner_id": "1", "repositoryUrl": format!("git://{full}.git"),
-        "run_id": facts.run_id.to_string(), "run_number": facts.run_number.to_string(), "run_attempt": "1",
-        "actor": facts.actor, "actor_id": "1", "triggering_actor": facts.actor, "workflow": facts.workflow,
+        "run_id": facts.run_id.to_string(), "run_number": facts.run_number.to_string(),
+        "run_attempt": facts.run_attempt.to_string(),
+        "actor": facts.actor, "actor_id": "1", "triggering_actor": facts.triggering_actor, "workflow": facts.workflow,
         "workflow_ref": workflow_ref, "workflow_sha": event.sha, "server_url": facts.server_url,
         "api_url": format!("{}/api/v3", facts.server_url), "graphql_url": format!("{}/api/graphql", facts.server_url),
         "token": facts.token, "retention_days": "90", "secret_source": "Actions",

@@ -25,6 +25,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "secrets and variables",
         sql: include_str!("../migrations/0003_values.sql"),
     },
+    Migration { version: 4, name: "attempts", sql: include_str!("../migrations/0004_attempts.sql") },
 ];
 
 /// The file name of the database.

@@ -49,6 +49,7 @@ pub(super) fn summary(row: &RunRow) -> api::RunSummary {
     api::RunSummary {
         id: row.id.into(),
         number: row.number,
+        attempt: row.attempt,
         title: row.title.clone(),
         workflow: row.workflow.clone(),
         path: row.path.clone(),

@@ -17,7 +17,7 @@ use crate::{
     job_services::LazyServices,
     source::{self, RepositoryName},
 };
-use make::{Errors, Fetch, Order};
+use make::{Errors, Fetch, Order, Repeats};
 use shipway_base::{Diagnostics, Id, Secret, Source, Timestamp};
 use shipway_runner::{ActionStore, Cancel, Executor, Groups, Hooks};
 use shipway_store::{
@@ -186,7 +186,7 @@ impl Runs {
                 text: &text,
                 inputs: &BTreeMap::new(),
                 actor: &commit.author,
-                rerun_of: None,
+                repeats: None,
                 once: Some(format!("push {reference} {before} {after} {path}")),
                 asked: None,
                 errors: Errors::FailedRun,
@@ -232,7 +232,7 @@ impl Runs {
         }
     }
 
-    /// Runs a run again, as a new run of the same commit.
+    /// Runs a run again, as a new run of the same commit and with the same number: its next attempt.
     pub(crate) async fn rerun(
         self: &Arc<Self>,
         id: Id<RunRow>,
@@ -254,6 +254,7 @@ impl Runs {
             .map_err(|error| BackendError::conflict(&context, error.to_string()))?;
         let inputs = text_inputs(&created.inputs);
         let event = event_of(&created);
+        let actor = created.github.get("actor").and_then(serde_json::Value::as_str).unwrap_or(&row.actor);
         let order = Order {
             event: &event,
             commit: &commit,
@@ -261,7 +262,7 @@ impl Runs {
             text: &created.workflow,
             inputs: &inputs,
             actor: &by.to_string(),
-            rerun_of: Some(id),
+            repeats: Some(Repeats { run: &row, actor }),
             once: None,
             asked: None,
             errors: Errors::FailedRun,

@@ -26,7 +26,7 @@ fn head(run: &Run, now: Timestamp) -> Markup {
     let summary = &run.summary;
     let mark = of_status(summary.status, summary.conclusion);
     html! {
-        p class="crumbs" { a href="/runs" { "Runs" } " / " (summary.workflow) " #" (summary.number) }
+        p class="crumbs" { a href="/runs" { "Runs" } " / " (summary.workflow) " #" (summary.number) @if summary.attempt > 1 { ", attempt " (summary.attempt) } }
         (heading(mark.tone, mark.shape, &html! { (summary.title) }))
         dl class="facts" {
             div { dt { "State" } dd { (mark.word) } }

@@ -24,7 +24,7 @@ pub(super) fn table(runs: &[RunSummary], now: Timestamp) -> Markup {
                     div class="what" {
                         a class="title" href={ "/runs/" (run.id) } { (run.title) }
                         span class="dim" {
-                            (run.workflow) " #" (run.number) ", " (run.event) " by " (run.actor)
+                            (run.workflow) " #" (run.number) @if run.attempt > 1 { " attempt " (run.attempt) } ", " (run.event) " by " (run.actor)
                         }
                         @if let Some(failed) = &run.failed { span class="why" { (failed) } }
                     }

@@ -119,11 +119,11 @@ statements! {
             log = coalesce(excluded.log, jobs.log)";
     // A job that became a matrix gives way to its legs.
     DROP_JOB = "DELETE FROM jobs WHERE run = ?1 AND job = ?2";
-    TIMES = "SELECT jobs.name, jobs.started_at, jobs.finished_at FROM jobs
-        JOIN (SELECT id FROM runs WHERE repository = ?1 AND path = ?2 AND number < ?3 AND status = 'completed'
-            ORDER BY number DESC LIMIT ?4) AS earlier ON earlier.id = jobs.run
-        WHERE jobs.conclusion = 'success' AND jobs.started_at IS NOT NULL AND jobs.finished_at IS NOT NULL
-        ORDER BY jobs.run DESC LIMIT ?5";
+    TIMES = "SELECT name, started_at, finished_at FROM jobs
+        WHERE run IN (SELECT id FROM runs WHERE repository = ?1 AND path = ?2 AND number < ?3 AND status = 'completed'
+                ORDER BY number DESC LIMIT ?4)
+            AND conclusion = 'success' AND started_at IS NOT NULL AND finished_at IS NOT NULL
+        ORDER BY run DESC LIMIT ?5";
     TRACE = "UPDATE jobs SET log_lines = ?3, error_line = ?4, summary = ?5 WHERE run = ?1 AND job = ?2";
     PUT_STEP = "INSERT INTO steps (run, job, place, name, status, conclusion, exit_code, started_at, finished_at,
             first_line)

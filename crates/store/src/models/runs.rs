@@ -41,7 +41,7 @@ pub struct RunRow {
     pub status: Status,
     /// How it ended.
     pub conclusion: Option<Conclusion>,
-    /// 1 at first; one more when the same run is resumed by hand.
+    /// 1 at first; one more for each run that repeats it under the same number.
     pub attempt: u32,
     /// The run that this one repeats.
     pub rerun_of: Option<RunId>,
@@ -108,6 +108,7 @@ statements! {
             AND started_at IS NOT NULL AND finished_at IS NOT NULL
         ORDER BY number DESC LIMIT ?4";
     NEXT_NUMBER = "SELECT coalesce(max(number), 0) + 1 FROM runs WHERE repository = ?1 AND path = ?2";
+    NEXT_ATTEMPT = "SELECT coalesce(max(attempt), 0) + 1 FROM runs WHERE repository = ?1 AND path = ?2 AND number = ?3";
     PAGE = concat!("SELECT ", columns!(), " FROM runs WHERE ", filter!(), " AND id < ?9 ORDER BY id DESC LIMIT ?10");
     COUNT = concat!("SELECT count(*) FROM runs WHERE ", filter!());
 }
@@ -187,6 +188,14 @@ impl Store {
             .await?
             .unwrap_or(1_i64)
             .unsigned_abs())
+    }
+
+    /// The attempt for the next run that has the number of this one. Two callers may get the same one, as with
+    /// [`next_run_number`](Store::next_run_number).
+    pub async fn next_attempt(&self, run: &RunRow) -> Result<u32> {
+        let asked = [(&run.repository).into(), (&run.path).into(), run.number.into()];
+        let next = self.one(NEXT_ATTEMPT.with(asked)).await?.unwrap_or(1_i64);
+        Ok(u32::try_from(next).unwrap_or(u32::MAX))
     }
 
     /// A page of runs, newest first.

@@ -110,7 +110,7 @@ impl Runs {
             text: &text,
             inputs: &inputs,
             actor: &actor,
-            rerun_of: None,
+            repeats: None,
             once: asked.as_ref().map(|asked| asked.once.clone()),
             asked: asked.as_ref(),
             errors: Errors::Refuse,

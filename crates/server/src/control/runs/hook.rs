@@ -145,7 +145,7 @@ impl Runs {
                 text: &text,
                 inputs: &BTreeMap::new(),
                 actor: &actor,
-                rerun_of: None,
+                repeats: None,
                 once: Some(format!("{key} {path}")),
                 asked: None,
                 errors: Errors::FailedRun,

@@ -36,7 +36,7 @@ pub(super) struct Order<'a> {
     pub(super) text: &'a str,
     pub(super) inputs: &'a BTreeMap<String, String>,
     pub(super) actor: &'a str,
-    pub(super) rerun_of: Option<Id<RunRow>>,
+    pub(super) repeats: Option<Repeats<'a>>,
     /// Makes the same order only one run.
     pub(super) once: Option<String>,
     /// The request that asks for it, when that may come twice; its key is in `once`.
@@ -45,6 +45,14 @@ pub(super) struct Order<'a> {
     pub(super) errors: Errors,
     /// When documents of other repositories are fetched.
     pub(super) fetch: Fetch,
+}
+
+/// The run that is run again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Repeats<'a> {
+    pub(super) run: &'a RunRow,
+    /// Who caused its event.
+    pub(super) actor: &'a str,
 }
 
 /// When documents of other repositories are fetched.
@@ -109,15 +117,21 @@ impl Runs {
         };
         // A number is taken by the row that has it.
         let _turn = self.numbering.lock().await;
-        let number = self.world.store.next_run_number(&self.settings.repository.full(), order.path).await?;
+        let store = &self.world.store;
+        let (number, attempt) = match order.repeats {
+            Some(repeats) => (repeats.run.number, store.next_attempt(repeats.run).await?),
+            None => (store.next_run_number(&self.settings.repository.full(), order.path).await?, 1),
+        };
         let values = self.settings.values.for_run(order.event).await?;
         let facts = ContextFacts {
             repository: &self.settings.repository,
             run_id: id.number(),
             run_number: number,
+            run_attempt: attempt,
             workflow: &name,
             path: order.path,
-            actor: order.actor,
+            actor: order.repeats.map_or(order.actor, |repeats| repeats.actor),
+            triggering_actor: order.actor,
             server_url: &self.settings.server_url,
             token: "",
         };
@@ -162,8 +176,8 @@ impl Runs {
             commit_author: order.commit.author.clone(),
             status: if failed.is_some() { Status::Completed } else { Status::Queued },
             conclusion: failed.as_ref().map(|_| Conclusion::Failure),
-            attempt: 1,
-            rerun_of: order.rerun_of,
+            attempt,
+            rerun_of: order.repeats.map(|repeats| repeats.run.id),
             created_at: now,
             started_at: None,
             finished_at: failed.as_ref().map(|_| now),

@@ -192,7 +192,7 @@ impl Runs {
             text: &entry.text,
             inputs: &BTreeMap::new(),
             actor: &commit.author,
-            rerun_of: None,
+            repeats: None,
             once: Some(format!("schedule {} {}", entry.key, at.as_micros())),
             asked: None,
             errors: Errors::FailedRun,

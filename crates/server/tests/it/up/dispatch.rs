@@ -23,6 +23,7 @@ jobs:
           echo 'inputs ${{ toJSON(inputs) }}'
           echo 'event ${{ toJSON(github.event.inputs) }}'
           echo \"on $GITHUB_REF of ${{ github.event.repository.default_branch }} ${{ github.event_name }}\"
+          echo \"attempt $GITHUB_RUN_ATTEMPT of $GITHUB_RUN_NUMBER\"
       - if: inputs.loud
         run: echo LOUD
 ";
@@ -91,7 +92,14 @@ async fn a_workflow_is_started_by_hand_with_typed_inputs() {
     let again = yard.backend().rerun(run, Default::default(), Actor::Operator).await.expect("a run");
     assert_eq!(yard.over(again).await.summary.title, "blue by operator");
     assert!(yard.log(again, "show").await.contains("LOUD"));
-    assert_eq!(yard.all_over(2).await[1].rerun_of, Some(run));
+    let both = yard.all_over(2).await;
+    assert_eq!(both[1].rerun_of, Some(run));
+    assert_eq!(both.iter().map(|run| (run.number, run.attempt)).collect::<Vec<_>>(), [(1, 1), (1, 2)]);
+    assert!(yard.log(again, "show").await.contains("attempt 2 of 1"));
+    let request = ask(None, &[("colour", json!("red")), ("note", json!("hi"))]);
+    let next = yard.backend().dispatch("deploy.yml".to_owned(), request, None, Actor::Operator).await;
+    let next = yard.over(next.expect("a run").run).await.summary;
+    assert_eq!((next.number, next.attempt), (2, 1));
     yard.stop().await;
 }
 

@@ -342,9 +342,11 @@ fn context(here: &Here, given: &Given, plan: &RunPlan, name: &str, path: &str, i
         repository: &here.name,
         run_id: id,
         run_number: 1,
+        run_attempt: 1,
         workflow: name,
         path,
         actor: here.actor(),
+        triggering_actor: here.actor(),
         server_url: "https://github.com",
         token: given.secrets.get("GITHUB_TOKEN").map_or(NO_TOKEN, Secret::expose),
     };

@@ -60,6 +60,7 @@ fn summary(
         },
         status: if conclusion.is_some() { Status::Completed } else { Status::InProgress },
         conclusion,
+        attempt: 1,
         rerun_of: None,
         created_at: ago(began),
         started_at: Some(ago(began) + Duration::from_millis(300)),
