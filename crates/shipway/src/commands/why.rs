@@ -14,6 +14,7 @@ use crate::{
     exit::{Exit, Failure},
 };
 use clap::Args;
+use explain::Answer;
 
 /// Which run, and where from.
 #[derive(Args, Debug)]
@@ -24,7 +25,8 @@ Examples:
   shipway why --server             the newest failed run of the server that runs from here
   shipway why --json               the same facts for a program
 
-Exit codes: 0 it is explained, or nothing failed; 3 there is no such run.")]
+Exit codes: 0 it is explained, or none of the known runs failed; 3 there is no such run, or
+no run at all.")]
 pub(crate) struct Options {
     /// The run: its id, or its number on a server; the newest that failed when it is not given
     run: Option<String>,
@@ -46,11 +48,14 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
     } else {
         local::explain(environment, named).await?
     };
-    if options.json {
-        say(&show::json(&explained).to_string());
-    } else {
-        for line in show::lines(&explained) {
-            say(&line);
+    match (&explained, options.json) {
+        (Answer::Explained(explained), true) => say(&show::json(explained).to_string()),
+        (Answer::Explained(explained), false) => show::lines(explained).iter().for_each(|line| say(line)),
+        (Answer::NothingFailed { looked_at, newest }, true) => {
+            say(&show::nothing_failed_json(*looked_at, newest).to_string());
+        }
+        (Answer::NothingFailed { looked_at, newest }, false) => {
+            show::nothing_failed(*looked_at, newest).iter().for_each(|line| say(line));
         }
     }
     Ok(Exit::Ok)

@@ -51,7 +51,7 @@ pub(crate) struct JobRecord {
     pub(crate) reason: Option<String>,
     /// How long it took, when it ran.
     pub(crate) took_ms: Option<u64>,
-    /// The steps that failed, in the order in which they ran.
+    /// The steps that failed in the order in which they ran, but first those that made the job fail.
     pub(crate) failures: Vec<FailureRecord>,
 }
 
@@ -72,6 +72,9 @@ pub(crate) struct FailureRecord {
     pub(crate) notes: Vec<String>,
     /// What makes it the same failure as another one.
     pub(crate) fingerprint: String,
+    /// Whether its `continue-on-error` let the job go on; records of earlier versions do not say so.
+    #[serde(default)]
+    pub(crate) tolerated: bool,
 }
 
 /// What is known of a run beside its jobs.
@@ -148,6 +151,7 @@ impl FailureRecord {
         json!({
             "step": self.step, "command": self.command, "exit_code": self.exit_code, "took_ms": self.took_ms,
             "lines": self.lines, "notes": self.notes, "fingerprint": self.fingerprint,
+            "tolerated": self.tolerated,
         })
     }
 }
@@ -167,6 +171,7 @@ pub(crate) mod tests {
             lines: vec!["error: no".to_owned()],
             notes: Vec::new(),
             fingerprint: "abc".to_owned(),
+            tolerated: false,
         };
         let head = Head {
             id,

@@ -87,7 +87,14 @@ fn without_a_failed_run_it_says_so() {
     );
     run(&folder, 0);
     let answer = folder.shipway(&["why"]);
-    assert!(answer.stderr.contains("none of the last 1 runs failed"), "{}", answer.all());
+    assert_eq!(answer.code, 0, "{}", answer.all());
+    assert!(answer.stdout.contains("the only run that is known did not fail"), "{}", answer.all());
+    assert!(answer.stdout.contains("ci.yml, success)"), "{}", answer.all());
+    let found = why(&folder, &[]);
+    assert_eq!((&found["run"], &found["looked_at"]), (&Value::Null, &1.into()), "{found}");
+    run(&folder, 0);
+    let answer = folder.shipway(&["why"]);
+    assert!(answer.stdout.contains("none of the last 2 runs failed"), "{}", answer.all());
     let answer = folder.shipway(&["why", "123"]);
     assert!(answer.stderr.contains("no run 123"), "{}", answer.all());
 }
@@ -170,4 +177,16 @@ fn a_server_is_asked_for_the_same() {
     // The page says it as well.
     let message = run["failure"]["message"].as_str().unwrap_or_default();
     assert!(message.contains("o/none") || message.contains("exit code 4"), "{run}");
+}
+
+#[test]
+fn the_step_that_made_the_job_fail_comes_before_those_that_were_tolerated() {
+    let workflow = "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - {run: exit 7, continue-on-error: true}\n      - run: exit 3\n";
+    let folder = Folder::repository(&[(".github/workflows/ci.yml", workflow)]);
+    run(&folder, 1);
+    let failures = why(&folder, &[])["jobs"][0]["failures"].clone();
+    let told = |at: usize| (failures[at]["exit_code"].as_i64(), failures[at]["continue_on_error"].as_bool());
+    assert_eq!((told(0), told(1)), ((Some(3), Some(false)), (Some(7), Some(true))), "{failures}");
+    let answer = folder.shipway(&["why"]);
+    assert!(answer.stdout.contains("a went on after Run exit 7 failed, exit code 7"), "{}", answer.all());
 }

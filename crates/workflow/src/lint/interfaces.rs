@@ -27,6 +27,8 @@ pub struct Interface {
     pub closed: bool,
     /// Whether it is a workflow with `workflow_call`, or an action.
     pub callable: bool,
+    /// The workflows of this repository that a workflow calls, without the leading `./`.
+    pub calls: Vec<String>,
 }
 
 /// An input of an action or reusable workflow.
@@ -74,6 +76,28 @@ impl Interfaces {
         self.known.get(path.trim_start_matches("./").trim_end_matches('/'))
     }
 
+    /// The workflows through which a call of the workflow `called` leads back to `caller`, both included; none when it
+    /// does not. Paths are those of the repository.
+    pub(super) fn way_back(&self, caller: &str, called: &str) -> Option<Vec<&str>> {
+        let own = |path: &str| self.known.get_key_value(path).map(|(path, _)| path.as_str());
+        let mut before: BTreeMap<&str, Option<&str>> = BTreeMap::from([(own(called)?, None)]);
+        let mut open = vec![own(called)?];
+        while let Some(at) = open.pop() {
+            if at == caller {
+                let mut way: Vec<&str> = std::iter::successors(Some(at), |at| *before.get(at)?).collect();
+                way.reverse();
+                return Some(way);
+            }
+            for next in self.known[at].calls.iter().filter_map(|path| own(path)) {
+                if !before.contains_key(next) {
+                    before.insert(next, Some(at));
+                    open.push(next);
+                }
+            }
+        }
+        None
+    }
+
     /// Whether a path certainly names nothing.
     pub fn is_absent(&self, path: &str) -> bool {
         self.whole && self.find(path).is_none()
@@ -111,6 +135,7 @@ fn action(root: &Mapping) -> Interface {
         secrets: None,
         closed: using.is_some_and(|using| using.eq_ignore_ascii_case("composite")),
         callable: true,
+        calls: Vec::new(),
     }
 }
 
@@ -121,7 +146,10 @@ fn workflow(root: &Mapping) -> Interface {
         || on.as_sequence().is_some_and(|items| items.iter().any(named))
         || on.as_mapping().is_some_and(|map| map.get("workflow_call").is_some());
     let call = on.as_mapping().and_then(|on| on.get("workflow_call")).and_then(Node::as_mapping);
-    let Some(call) = call else { return Interface { closed: true, callable, ..Interface::default() } };
+    let calls: Vec<String> = entries(root, "jobs")
+        .filter_map(|(_, job)| job?.get("uses")?.as_text()?.strip_prefix("./").map(str::to_owned))
+        .collect();
+    let Some(call) = call else { return Interface { closed: true, callable, calls, ..Interface::default() } };
     let needed = |map: Option<&Mapping>| {
         map.and_then(|map| map.get("required")).and_then(Node::as_bool).unwrap_or(false)
     };
@@ -133,5 +161,6 @@ fn workflow(root: &Mapping) -> Interface {
             .map(|_| entries(call, "secrets").map(|(name, map)| (name.to_owned(), needed(map))).collect()),
         closed: true,
         callable,
+        calls,
     }
 }

@@ -21,6 +21,16 @@ pub(super) const UNKNOWN_LOCAL_WORKFLOW: Rule = Rule {
     zizmor: &[],
 };
 
+pub(super) const CIRCULAR_CALL: Rule = Rule {
+    id: "circular-call",
+    level: Level::Error,
+    pedantic: false,
+    what: "A workflow calls itself, directly or through others; GitHub starts no run of it.",
+    example: "uses: ./.github/workflows/ci.yml # in ci.yml",
+    fix: "move the jobs that both need into a workflow that calls neither",
+    zizmor: &[],
+};
+
 pub(super) const UNKNOWN_WORKFLOW_INPUT: Rule = Rule {
     id: "unknown-workflow-input",
     level: Level::Error,
@@ -46,7 +56,15 @@ pub(super) fn check(file: &File<'_>, out: &mut Findings<'_>) {
         let Some(calls) = &job.calls else { continue };
         let Target::Local(path) = Target::parse(calls.value) else { continue };
         match file.interfaces.find(path) {
-            Some(interface) if interface.callable => call(job, calls, interface, out),
+            Some(interface) if interface.callable => {
+                let own: &str = &file.view.source.name;
+                if let Some(way) = file.interfaces.way_back(own, path.trim_start_matches("./")) {
+                    let message = format!("this workflow calls itself: {own} -> {}", way.join(" -> "));
+                    out.report(&CIRCULAR_CALL, calls.span, message)
+                        .help("move the jobs that both need into a workflow that calls neither");
+                }
+                call(job, calls, interface, out);
+            }
             Some(_) => {
                 let message = format!("{path} cannot be called: it is not started by workflow_call");
                 out.report(&UNKNOWN_LOCAL_WORKFLOW, calls.span, message)

@@ -70,6 +70,7 @@ pub const RULES: &[&Rule] = &[
     &actions::DEPRECATED_INPUT,
     &actions::UNKNOWN_LOCAL_ACTION,
     &reusable::UNKNOWN_LOCAL_WORKFLOW,
+    &reusable::CIRCULAR_CALL,
     &reusable::UNKNOWN_WORKFLOW_INPUT,
     &reusable::MISSING_WORKFLOW_INPUT,
     &commands::DEPRECATED_COMMAND,

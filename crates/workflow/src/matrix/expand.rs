@@ -14,6 +14,9 @@ use shipway_base::{Diagnostic, Source, Span};
 /// How many legs a matrix may have.
 pub const MOST_LEGS: usize = 256;
 
+/// Up to which number the legs of a matrix that has too many are told.
+const COUNTED: usize = 1_000_000;
+
 impl StrategyMatrix {
     /// The legs, in GitHub's order; none when `exclude` leaves none.
     ///
@@ -27,7 +30,64 @@ impl StrategyMatrix {
             return Err(builder
                 .error(self.span, format!("the matrix must be an object, but it is {}", kind(&matrix))));
         };
-        builder.legs(matrix)
+        Ok(builder.legs(matrix)?)
+    }
+
+    /// What is wrong with a matrix without expressions that has more than [`MOST_LEGS`] legs; nothing for any other.
+    pub(crate) fn is_too_large(&self, source: &Source) -> Option<Diagnostic> {
+        let builder = Builder { source, span: self.span };
+        if !is_constant(&self.tree) {
+            return None;
+        }
+        let matrix = builder.evaluate(&self.tree, &NoContexts).ok()?;
+        match builder.legs(matrix.as_object()?) {
+            Err(Flaw::TooLarge(found)) => Some(found),
+            Err(Flaw::Malformed(_)) | Ok(_) => None,
+        }
+    }
+}
+
+/// The scope of a tree without expressions, which asks for nothing.
+struct NoContexts;
+
+impl Scope for NoContexts {
+    fn context(&self, _: &str) -> Option<Value> {
+        None
+    }
+
+    fn function(&self, _: &str, _: &[Value]) -> Option<Result<Value, String>> {
+        None
+    }
+}
+
+fn is_constant(tree: &Tree) -> bool {
+    match tree {
+        Tree::Scalar(_) => true,
+        Tree::Template(_) => false,
+        Tree::Sequence(items, _) => items.iter().all(is_constant),
+        Tree::Mapping(pairs, _) => pairs.iter().all(|(_, value)| is_constant(value)),
+    }
+}
+
+/// Why a matrix has no legs.
+enum Flaw {
+    /// They are too many.
+    TooLarge(Diagnostic),
+    /// It is no matrix.
+    Malformed(Diagnostic),
+}
+
+impl From<Diagnostic> for Flaw {
+    fn from(found: Diagnostic) -> Flaw {
+        Flaw::Malformed(found)
+    }
+}
+
+impl From<Flaw> for Diagnostic {
+    fn from(flaw: Flaw) -> Diagnostic {
+        match flaw {
+            Flaw::TooLarge(found) | Flaw::Malformed(found) => found,
+        }
     }
 }
 
@@ -60,15 +120,15 @@ impl Builder<'_> {
         }
     }
 
-    fn legs(&self, matrix: &Object) -> Result<Vec<Leg>, Diagnostic> {
+    fn legs(&self, matrix: &Object) -> Result<Vec<Leg>, Flaw> {
         let mut vectors: Vec<(&str, &[Value])> = Vec::new();
         for (name, value) in matrix.iter().filter(|(name, _)| !is_filter(name)) {
             let Some(values) = value.as_array() else {
                 let message = format!("matrix.{name} must be a sequence, but it is {}", kind(value));
-                return Err(self.error(self.span, message));
+                return Err(self.error(self.span, message).into());
             };
             if values.is_empty() {
-                return Err(self.error(self.span, format!("matrix.{name} has no values")));
+                return Err(self.error(self.span, format!("matrix.{name} has no values")).into());
             }
             vectors.push((name, values));
         }
@@ -78,9 +138,8 @@ impl Builder<'_> {
         if let Some((key, _)) =
             excludes.iter().flat_map(|exclude| exclude.iter()).find(|(key, _)| !is_vector(key))
         {
-            return Err(
-                self.error(self.span, format!("matrix.exclude names {key:?}, which is no key of the matrix"))
-            );
+            let message = format!("matrix.exclude names {key:?}, which is no key of the matrix");
+            return Err(self.error(self.span, message).into());
         }
         let product = match vectors.is_empty() {
             true => 0,
@@ -158,8 +217,15 @@ impl Builder<'_> {
         Ok(filters)
     }
 
-    fn too_many(&self, legs: usize) -> Diagnostic {
-        self.error(self.span, format!("this matrix has {legs} legs; at most {MOST_LEGS} are run"))
+    fn too_many(&self, legs: usize) -> Flaw {
+        // Counting ends somewhere: beyond that nobody wants the number.
+        let legs = match legs {
+            ..=COUNTED => legs.to_string(),
+            _ => format!("more than {COUNTED}"),
+        };
+        Flaw::TooLarge(
+            self.error(self.span, format!("this matrix has {legs} legs; at most {MOST_LEGS} are run")),
+        )
     }
 }
 

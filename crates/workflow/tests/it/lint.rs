@@ -40,6 +40,9 @@ fn interfaces() -> Interfaces {
         (".github/actions/mine/action.yml", ACTION),
         (".github/workflows/called.yml", CALLED),
         (".github/workflows/pushed.yml", "on: push\njobs: {}\n"),
+        // The documents of the cases are called ci.yml.
+        (".github/workflows/back.yml", "on: workflow_call\njobs: {a: {uses: ./ci.yml}}\n"),
+        ("ci.yml", "on: workflow_call\njobs: {}\n"),
     ] {
         all.add(path, &Source::new(path, text));
     }
@@ -158,6 +161,12 @@ fn contexts() -> Vec<Case> {
                 "      - {id: b, uses: ./.github/actions/mine, with: {target: x}}\n      - {id: c, uses: actions/cache@v4, with: {path: p, key: k}}\n      - run: echo ${{ steps.b.outputs.url }} ${{ steps.b.outputs.uri }} ${{ steps.c.outputs.cache_hit }}\n",
             ),
             &["9:50 error unknown-step-output", "9:77 warning unknown-step-output"],
+        ),
+        case(
+            steps(
+                "      - {id: s, uses: actions/github-script@v7, with: {script: \"core.setOutput('version', '1')\"}}\n      - run: echo ${{ steps.s.outputs.version }} ${{ steps.s.outputs.result }} ${{ steps.s.output.x }}\n",
+            ),
+            &["8:84 error unknown-step-output"],
         ),
         case(
             steps(
@@ -306,6 +315,10 @@ fn injections() -> Vec<Case> {
 
 fn uses() -> Vec<Case> {
     vec![
+        case(
+            "on: push\npermissions: {}\njobs:\n  a: {uses: ./.github/workflows/back.yml}\n",
+            &["4:13 error circular-call"],
+        ),
         case(
             steps(
                 "      - uses: a/b@main\n      - uses: a/b@v1\n      - uses: actions/checkout@v4\n      - uses: a/b@0123456789012345678901234567890123456789\n",
@@ -647,4 +660,56 @@ fn the_page_has_every_rule() {
     let page = std::fs::read_to_string(path).expect("docs/lint.md");
     let table = table();
     assert!(page.contains(&table), "docs/lint.md needs this table:\n{table}");
+}
+
+#[test]
+fn a_matrix_that_is_too_large_is_told_without_a_run() {
+    let numbers = |count: usize| format!("{:?}", (0..count).collect::<Vec<_>>());
+    let of = |matrix: String| {
+        let text = format!(
+            "on: push\npermissions: {{}}\njobs:\n  a:\n    runs-on: ubuntu-latest\n    strategy:\n      matrix: {matrix}\n    steps: [{{run: make}}]\n"
+        );
+        let found = find(&text, Kind::Workflow, false);
+        found.into_iter().map(|finding| format!("{} {}", finding.name(), finding.message)).collect::<Vec<_>>()
+    };
+    let most = "at most 256 are run";
+    assert_eq!(of(format!("{{a: {}}}", numbers(256))), Vec::<String>::new());
+    assert_eq!(of(format!("{{a: {}}}", numbers(257))), [format!("SW0116 this matrix has 257 legs; {most}")]);
+    assert_eq!(of(format!("{{a: {}, b: ['${{{{ github.sha }}}}']}}", numbers(257))), Vec::<String>::new());
+    let huge: Vec<String> = (0..40).map(|key| format!("k{key}: {}", numbers(9))).collect();
+    assert_eq!(
+        of(format!("{{{}}}", huge.join(", "))),
+        [format!("SW0116 this matrix has more than 1000000 legs; {most}")]
+    );
+}
+
+#[test]
+fn a_workflow_that_calls_itself_is_told() {
+    let calls = |path: &str| {
+        format!("on: workflow_call\npermissions: {{}}\njobs:\n  a: {{uses: ./.github/workflows/{path}}}\n")
+    };
+    let files = [
+        ("a.yml", calls("b.yml")),
+        ("b.yml", calls("c.yml")),
+        ("c.yml", calls("a.yml")),
+        ("d.yml", calls("a.yml")),
+        ("e.yml", calls("e.yml")),
+    ];
+    let path = |name: &str| format!(".github/workflows/{name}");
+    let mut all = Interfaces::new();
+    files.iter().for_each(|(name, text)| all.add(&path(name), &Source::new(path(name), text.as_str())));
+    let all = all.whole();
+    let told = |at: usize| {
+        let (name, text) = &files[at];
+        let found =
+            lint(&Source::new(path(name), text.as_str()), Kind::Workflow, &all, Options { pedantic: false });
+        found.into_iter().map(|finding| format!("{} {}", finding.name(), finding.message)).collect::<Vec<_>>()
+    };
+    let way = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|name| path(name)).collect();
+        format!("circular-call this workflow calls itself: {}", names.join(" -> "))
+    };
+    assert_eq!(told(0), [way(&["a.yml", "b.yml", "c.yml", "a.yml"])]);
+    assert_eq!(told(3), Vec::<String>::new());
+    assert_eq!(told(4), [way(&["e.yml", "e.yml"])]);
 }

@@ -45,6 +45,8 @@ pub(super) struct StepEntry {
 pub(super) struct StepEnd {
     /// What it came to by itself.
     pub(super) outcome: Conclusion,
+    /// Whether `continue-on-error` let the job go on although it failed.
+    pub(super) tolerated: bool,
     /// The exit code of its process.
     pub(super) exit_code: Option<i32>,
     /// How long it took.
@@ -81,9 +83,15 @@ impl Ledger {
                 }
                 None => {}
             },
-            ReportKind::StepFinished { index, outcome, exit_code, duration, .. } => {
+            ReportKind::StepFinished { index, outcome, conclusion, exit_code, duration } => {
                 if let Some(step) = job.steps.get_mut(index) {
-                    step.end = Some(StepEnd { outcome: *outcome, exit_code: *exit_code, took: *duration });
+                    let tolerated = *outcome == Conclusion::Failure && *conclusion != Conclusion::Failure;
+                    step.end = Some(StepEnd {
+                        outcome: *outcome,
+                        tolerated,
+                        exit_code: *exit_code,
+                        took: *duration,
+                    });
                     if *outcome != Conclusion::Failure {
                         step.log = StepLog::new(&step.log.name);
                     }

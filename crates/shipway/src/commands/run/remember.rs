@@ -3,7 +3,7 @@
 use super::{
     Options,
     documents::Planned,
-    ledger::{Ledger, StepEntry},
+    ledger::{Ledger, StepEnd, StepEntry},
     repository::Here,
 };
 use crate::{
@@ -123,9 +123,13 @@ fn record(
         if let Some(entry) = entry.filter(|_| failed_jobs < FAILURES) {
             let failed = entry.steps.values().filter_map(|step| {
                 let end = step.end.filter(|end| end.outcome == Conclusion::Failure)?;
-                Some(failure(planned, record.id(), step, end.exit_code, end.took))
+                Some(failure(planned, record.id(), step, end))
             });
-            record.failures = failed.take(FAILURES).collect();
+            let mut failed: Vec<FailureRecord> = failed.collect();
+            // What made the job fail comes first, and is never the one that there is no room for.
+            failed.sort_by_key(|failure| failure.tolerated);
+            failed.truncate(FAILURES);
+            record.failures = failed;
             failed_jobs += usize::from(!record.failures.is_empty());
             if record.failures.is_empty() && record.conclusion == Conclusion::Failure.as_str() {
                 // It failed before or after its steps.
@@ -153,23 +157,18 @@ fn record(
     Record::new(head, jobs)
 }
 
-fn failure(
-    planned: &Planned,
-    job: &str,
-    step: &StepEntry,
-    exit_code: Option<i32>,
-    took: Duration,
-) -> FailureRecord {
+fn failure(planned: &Planned, job: &str, step: &StepEntry, end: StepEnd) -> FailureRecord {
     let lines = step.log.last(LINES);
     let notes: Vec<String> = step.log.notes().into_iter().map(|(_, text)| text).collect();
     FailureRecord {
         fingerprint: fingerprint(&planned.path, job, &step.log.name, &lines, &notes),
         step: step.log.name.clone(),
         command: step.log.command(),
-        exit_code,
-        took_ms: millis(took),
+        exit_code: end.exit_code,
+        took_ms: millis(end.took),
         lines,
         notes,
+        tolerated: end.tolerated,
     }
 }
 

@@ -47,7 +47,8 @@ pub(super) fn lines(
     let others: String = others.map(|(count, word)| format!(", {count} {word}")).collect();
     let took = state.started().zip(state.finished()).map(|(from, to)| human_duration(to.since(from)));
     let all = counted(jobs.len(), "job");
-    lines.push(format!("{} {name}: {all}{others}, {}", word(conclusion, style), took.unwrap_or_default()));
+    let (word, name) = (word(conclusion, style), style.clean(name));
+    lines.push(format!("{word} {name}: {all}{others}, {}", took.unwrap_or_default()));
     if let Some((folder, names)) = artifacts {
         lines.push(format!("artifacts in {}: {}", folder.display(), names.join(", ")));
     }

@@ -53,6 +53,22 @@ pub(super) struct Failed {
     pub(super) notes: Vec<String>,
     /// What makes it the same as another failure.
     pub(super) fingerprint: String,
+    /// Whether its `continue-on-error` let the job go on.
+    pub(super) tolerated: bool,
+}
+
+/// What there is to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// Why a run failed.
+    Explained(Explained),
+    /// None of the runs that were looked at failed, and there is at least one.
+    NothingFailed {
+        /// How many runs were looked at.
+        looked_at: usize,
+        /// The newest of them: id, workflow and conclusion.
+        newest: Vec<(String, String, String)>,
+    },
 }
 
 /// A run explained.

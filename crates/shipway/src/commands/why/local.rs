@@ -1,6 +1,6 @@
 //! Facts from the history of this repository.
 
-use super::explain::{Explained, Facts, Failed, JobFacts, Since, explain as explain_run};
+use super::explain::{Answer, Facts, Failed, JobFacts, Since, explain as explain_run};
 use crate::{
     environment::Environment,
     exit::{Exit, Failure},
@@ -13,7 +13,7 @@ use shipway_base::Timestamp;
 use shipway_server::git::Git;
 
 /// Explains the newest failed run, or the one with this id.
-pub(super) async fn explain(environment: &Environment, named: Option<&str>) -> Result<Explained, Failure> {
+pub(super) async fn explain(environment: &Environment, named: Option<&str>) -> Result<Answer, Failure> {
     let root = environment.folder.ancestors().find(|above| above.join(".git").exists()).ok_or_else(|| {
         Failure::new(Exit::NotFound, format!("{} is not in a git repository", environment.folder.display()))
             .with_code("SW1010")
@@ -26,7 +26,13 @@ pub(super) async fn explain(environment: &Environment, named: Option<&str>) -> R
         Some(id) => all.iter().find(|run| run.id == id),
         None => all.iter().find(|run| run.conclusion == "failure"),
     };
-    let run = found.cloned().ok_or_else(|| no_run(named, &all))?;
+    let run = match (found, named) {
+        (Some(run), _) => run.clone(),
+        (None, None) if !all.is_empty() => {
+            return Ok(Answer::NothingFailed { looked_at: all.len(), newest: newest(&all) });
+        }
+        (None, _) => return Err(no_run(named, &all)),
+    };
     let mut explained = explain_run(run, &all);
     let git = Git::at(root);
     for why in &mut explained.jobs {
@@ -35,22 +41,24 @@ pub(super) async fn explain(environment: &Environment, named: Option<&str>) -> R
             *commits = git.between(good, bad).await.ok();
         }
     }
-    Ok(explained)
+    Ok(Answer::Explained(explained))
+}
+
+/// The newest runs: id, workflow and conclusion.
+fn newest(all: &[Facts]) -> Vec<(String, String, String)> {
+    all.iter().take(5).map(|run| (run.id.clone(), run.workflow.clone(), run.conclusion.clone())).collect()
 }
 
 fn no_run(named: Option<&str>, all: &[Facts]) -> Failure {
-    let failure = match named {
-        Some(id) => Failure::new(Exit::NotFound, format!("no run {id} of this repository is remembered")),
-        None if all.is_empty() => Failure::new(Exit::NotFound, "no run of this repository is remembered"),
-        None => Failure::new(Exit::NotFound, format!("none of the last {} runs failed", all.len())),
+    let message = match named {
+        Some(id) => format!("no run {id} of this repository is remembered"),
+        None => "no run of this repository is remembered".to_owned(),
     };
-    let newest: Vec<String> =
-        all.iter().take(5).map(|run| format!("{} ({}, {})", run.id, run.workflow, run.conclusion)).collect();
-    let failure = failure.with_code("SW1051");
-    if newest.is_empty() {
+    let failure = Failure::new(Exit::NotFound, message).with_code("SW1051");
+    if all.is_empty() {
         failure.with_help("`shipway run` remembers its last 200 runs; for a server's runs add --server")
     } else {
-        failure.with_help(format!("the newest: {}", newest.join(", ")))
+        failure.with_help(format!("the newest: {}", super::show::runs(&newest(all))))
     }
 }
 
@@ -77,6 +85,7 @@ fn job_facts(job: &JobRecord) -> JobFacts {
         lines: failure.lines.clone(),
         notes: failure.notes.clone(),
         fingerprint: failure.fingerprint.clone(),
+        tolerated: failure.tolerated,
     });
     JobFacts {
         name: job.name.clone(),

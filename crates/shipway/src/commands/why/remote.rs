@@ -1,6 +1,6 @@
 //! Facts from a server.
 
-use super::explain::{Explained, Facts, Failed, JobFacts, explain as explain_run};
+use super::explain::{Answer, Facts, Failed, JobFacts, explain as explain_run};
 use crate::{
     cli::Server,
     commands::connect::Connection,
@@ -23,9 +23,12 @@ pub(super) async fn explain(
     environment: &Environment,
     server: &Server,
     named: Option<&str>,
-) -> Result<Explained, Failure> {
+) -> Result<Answer, Failure> {
     let connection = Connection::find(environment, server)?;
-    let id = find(&connection, named).await?;
+    let id = match find(&connection, named).await? {
+        Found::Run(id) => id,
+        Found::NothingFailed(runs) => return Ok(nothing_failed(&runs)),
+    };
     let run = connection.ask(&request::run(id)).await?;
     let mut facts = facts(&run);
     for job in run.jobs.iter().filter(|job| job.conclusion == Some(Conclusion::Failure)) {
@@ -48,10 +51,25 @@ pub(super) async fn explain(
         }
         all.push(other);
     }
-    Ok(explain_run(facts, &all))
+    Ok(Answer::Explained(explain_run(facts, &all)))
 }
 
-async fn find(connection: &Connection, named: Option<&str>) -> Result<RunId, Failure> {
+/// What a question for a run finds.
+enum Found {
+    /// The run.
+    Run(RunId),
+    /// None failed; these are the newest.
+    NothingFailed(Vec<RunSummary>),
+}
+
+fn nothing_failed(runs: &[RunSummary]) -> Answer {
+    let newest = runs.iter().take(5);
+    let newest =
+        newest.map(|run| (run.id.to_string(), run.workflow.clone(), word(run.conclusion).to_owned()));
+    Answer::NothingFailed { looked_at: runs.len(), newest: newest.collect() }
+}
+
+async fn find(connection: &Connection, named: Option<&str>) -> Result<Found, Failure> {
     let query = |conclusion| RunQuery {
         conclusion,
         page: PageQuery { limit: 100, ..PageQuery::default() },
@@ -59,15 +77,20 @@ async fn find(connection: &Connection, named: Option<&str>) -> Result<RunId, Fai
     };
     let Some(named) = named else {
         let failed = connection.ask(&request::runs(&query(Some(Conclusion::Failure)))).await?;
-        return failed
-            .items
-            .first()
-            .map(|run| run.id)
-            .ok_or_else(|| Failure::new(Exit::NotFound, "no run of the server failed").with_code("SW1051"));
+        if let Some(run) = failed.items.first() {
+            return Ok(Found::Run(run.id));
+        }
+        let runs = connection.ask(&request::runs(&query(None))).await?.items;
+        if runs.is_empty() {
+            return Err(Failure::new(Exit::NotFound, "the server has no runs")
+                .with_code("SW1051")
+                .with_help("push a commit, or start a workflow with `shipway dispatch`"));
+        }
+        return Ok(Found::NothingFailed(runs));
     };
     let runs: Vec<RunSummary> = connection.ask(&request::runs(&query(None))).await?.items;
     let by_number = runs.iter().find(|run| run.number.to_string() == named).map(|run| run.id);
-    by_number.or_else(|| named.parse::<RunId>().ok()).ok_or_else(|| {
+    by_number.or_else(|| named.parse::<RunId>().ok()).map(Found::Run).ok_or_else(|| {
         Failure::new(Exit::NotFound, format!("the server has no run {named}"))
             .with_code("SW1051")
             .with_help("give the id of a run, or its number")
@@ -133,6 +156,8 @@ async fn fill(connection: &Connection, run: &Run, job: &Job, facts: &mut Facts) 
             exit_code: step.exit_code,
             lines,
             notes: notes.clone(),
+            // Those that were tolerated have ended well for the server.
+            tolerated: false,
         });
     }
     if let Some(found) = facts.jobs.iter_mut().find(|found| found.name == job.name) {

@@ -28,6 +28,29 @@ pub(super) fn lines(explained: &Explained) -> Vec<String> {
     lines.iter().map(|line| clean(line)).collect()
 }
 
+/// That nothing failed.
+pub(super) fn nothing_failed(looked_at: usize, newest: &[(String, String, String)]) -> Vec<String> {
+    let first = match looked_at {
+        1 => "the only run that is known did not fail".to_owned(),
+        _ => format!("none of the last {looked_at} runs failed"),
+    };
+    vec![first, format!("the newest: {}", runs(newest))]
+}
+
+/// The same for programs: the keys of an explanation, without one.
+pub(super) fn nothing_failed_json(looked_at: usize, newest: &[(String, String, String)]) -> Value {
+    let newest = newest.iter().map(
+        |(id, workflow, conclusion)| json!({ "run": id, "workflow": workflow, "conclusion": conclusion }),
+    );
+    json!({ "run": null, "jobs": [], "looked_at": looked_at, "newest": newest.collect::<Vec<_>>() })
+}
+
+/// Runs by id, workflow and conclusion, in a line.
+pub(super) fn runs(runs: &[(String, String, String)]) -> String {
+    let texts = runs.iter().map(|(id, workflow, conclusion)| format!("{id} ({workflow}, {conclusion})"));
+    clean(&texts.collect::<Vec<_>>().join(", "))
+}
+
 fn job(why: &Why, lines: &mut Vec<String>) {
     let name = &why.job.name;
     if why.job.failures.is_empty() {
@@ -36,7 +59,10 @@ fn job(why: &Why, lines: &mut Vec<String>) {
     }
     for failed in &why.job.failures {
         let code = failed.exit_code.map(|code| format!(", exit code {code}")).unwrap_or_default();
-        lines.push(format!("{name} failed at {}{code}", failed.step));
+        lines.push(match failed.tolerated {
+            false => format!("{name} failed at {}{code}", failed.step),
+            true => format!("{name} went on after {} failed{code} (continue-on-error)", failed.step),
+        });
         for (number, line) in failed.command.lines().enumerate() {
             lines.push(format!("  {} {line}", if number == 0 { "$" } else { " " }));
         }
@@ -88,6 +114,7 @@ pub(super) fn json(explained: &Explained) -> Value {
             json!({
                 "step": failed.step, "command": failed.command, "exit_code": failed.exit_code, "lines": failed.lines,
                 "annotations": failed.notes, "fingerprint": failed.fingerprint,
+                "continue_on_error": failed.tolerated,
             })
         });
         let since = match &why.since {
