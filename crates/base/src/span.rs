@@ -1,5 +1,6 @@
 //! Where something stands in a source text.
 
+use crate::Diagnostic;
 use std::{fmt, sync::Arc};
 
 /// A position: line and column, both from 1, the column in characters.
@@ -88,6 +89,25 @@ impl Source {
         Source { name: name.into(), text: text.into() }
     }
 
+    /// Names the text that a file holds.
+    ///
+    /// # Errors
+    /// SW0001 for bytes that are not UTF-8, at the first of them; its own source shows the rest as far as it is text.
+    pub fn from_bytes(name: impl Into<Arc<str>>, bytes: Vec<u8>) -> Result<Source, Diagnostic> {
+        let name = name.into();
+        String::from_utf8(bytes).map(|text| Source::new(name.clone(), text)).map_err(|error| {
+            let text = String::from_utf8_lossy(error.as_bytes());
+            // The valid part is the same letter by letter in what is shown.
+            let before = text.get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+            let number = |count: usize| u32::try_from(count + 1).unwrap_or(u32::MAX);
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+            let at = Pos::new(number(before.matches('\n').count()), number(column));
+            let source = Source::new(name, text);
+            Diagnostic::error("SW0001", &source, Span::new(at, at), "this is not UTF-8 text")
+                .with_help("save the file in the encoding UTF-8")
+        })
+    }
+
     /// The byte range of a span within the text, clamped to it; for renderers that want offsets.
     pub fn byte_range(&self, span: Span) -> std::ops::Range<usize> {
         let start = self.byte_offset(span.start);
@@ -122,7 +142,25 @@ mod tests {
         assert_eq!(&source.text[source.byte_range(accent)], "é");
     }
 
+    #[test]
+    fn bytes_that_are_no_text_are_told_with_their_place() {
+        assert_eq!(Source::from_bytes("x", b"a\n".to_vec()), Ok(Source::new("x", "a\n")));
+        let found = Source::from_bytes("x", b"a\n\xc3\xa9\xff\xfe: b\n".to_vec()).expect_err("no text");
+        assert_eq!((found.code, found.span.start), ("SW0001", Pos::new(2, 2)));
+        assert_eq!(&*found.source.text, "a\né\u{fffd}\u{fffd}: b\n");
+    }
+
     proptest! {
+        #[test]
+        fn any_bytes_are_a_text_or_told(bytes: Vec<u8>) {
+            let valid = std::str::from_utf8(&bytes).is_ok();
+            let source = Source::from_bytes("x", bytes);
+            prop_assert_eq!(source.is_ok(), valid);
+            if let Err(found) = source {
+                prop_assert!(found.source.text[found.source.byte_range(found.span)].is_empty());
+            }
+        }
+
         #[test]
         fn never_leaves_the_text(text: String, a in 0_u32..9, b in 0_u32..30, c in 0_u32..9, d in 0_u32..30) {
             let source = Source::new("x", text);

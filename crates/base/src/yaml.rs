@@ -201,6 +201,14 @@ mod tests {
     }
 
     #[test]
+    fn a_nul_byte_is_told_with_its_place() {
+        let source = Source::new("x", "a: 1\nb: é\0c\n");
+        let found = parse(&source, Limits::default()).expect_err("not YAML");
+        assert_eq!((found.code, found.span.start), ("SW0001", crate::Pos::new(2, 5)));
+        assert!(found.message.contains("NUL byte"), "{}", found.message);
+    }
+
+    #[test]
     fn types_scalars_by_the_core_schema() {
         let node = tree("[1, 1.10, 0x1F, 0o17, true, ~, yes, '1', .inf, -1e3, '', null]");
         let kinds: Vec<_> = node.as_sequence().unwrap_or_default().iter().map(Node::kind_name).collect();

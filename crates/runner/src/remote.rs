@@ -304,7 +304,9 @@ fn no_reference(wanted: Wanted<'_>, place: &str) -> RunnerError {
         "the action {owner}/{repo}@{reference} cannot be resolved: there is no branch or tag {reference:?} in {place}"
     );
     let error = RunnerError::new(ErrorKind::ActionFetch, message);
-    if short {
+    if is_commit(reference) {
+        error.with_help("it has no such commit: check the id, and bring the repository up to date")
+    } else if short {
         error.with_help("a shortened commit id is not taken, as on GitHub; write all 40 digits")
     } else {
         error.with_help("check the name of the branch or tag, or write a whole commit id")

@@ -7,7 +7,7 @@ use crate::{
 };
 use clap::{Args, Parser, Subcommand};
 use shipway_api::ValueKind;
-use std::{io::Write as _, path::PathBuf};
+use std::{io::Write as _, num::NonZeroUsize, path::PathBuf};
 
 /// Takes a commit to production, safely, in one binary.
 #[derive(Parser)]
@@ -134,6 +134,12 @@ fn wait(verb: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failu
 /// Prints a line of data to standard output. A reader that went away (`| head`) is not our failure.
 pub(crate) fn say(line: &str) {
     let _closed_pipe = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// Reads a number of which there must be at least one.
+pub(crate) fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    let number: usize = text.parse().map_err(|_| "write a whole number from 1 up".to_owned())?;
+    NonZeroUsize::new(number).ok_or_else(|| "it must be at least 1".to_owned())
 }
 
 /// Prints a line of talk to standard error.

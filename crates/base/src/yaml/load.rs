@@ -52,6 +52,12 @@ pub fn parse_all(source: &Source, limits: Limits) -> Result<Vec<Node>, Diagnosti
         let message = format!("the file has {} bytes; at most {} are read", source.text.len(), limits.bytes);
         return Err(Diagnostic::error("SW0004", source, Span::START, message));
     }
+    if let Some(at) = source.text.find('\0') {
+        let pos = end_of(&source.text[..at]);
+        let message = "this is not YAML: there is a NUL byte here".to_owned();
+        return Err(Diagnostic::error("SW0001", source, Span::new(pos, pos), message)
+            .with_help("remove it; where a script needs one, let the script make it, as printf '\\0' does"));
+    }
     let mut loader = Loader { source, limits, nodes: 0, anchors: BTreeMap::new(), end: end_of(&source.text) };
     let mut parser = Parser::new_from_str(&source.text);
     let mut documents = Vec::new();

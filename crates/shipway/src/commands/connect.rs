@@ -102,7 +102,8 @@ fn refusal(problem: &Problem) -> Failure {
         _ => Exit::Failed,
     };
     let mut message = problem.detail.clone();
-    for finding in &problem.findings {
+    // The first one is the sentence itself where a document is refused.
+    for finding in problem.findings.iter().filter(|finding| !problem.detail.contains(finding.as_str())) {
         message.push_str("\n  ");
         message.push_str(finding);
     }

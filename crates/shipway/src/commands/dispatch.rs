@@ -27,8 +27,8 @@ Examples:
   shipway dispatch deploy.yml --ref v2 --wait      on a tag; wait for its end
   shipway dispatch deploy.yml --key ticket-17      once, however often it is called
 
-Exit codes: 0 started, or with --wait succeeded; 1 the run failed; 2 inputs that do not fit, or a file with
-errors; 3 no such workflow, branch or tag.")]
+Exit codes: 0 started, or with --wait succeeded; 1 the run failed; 2 inputs that do not fit, or a
+file with errors; 3 no such workflow, branch or tag.")]
 pub(crate) struct Options {
     /// The workflow: its file in .github/workflows, or its name; all are listed when it is not given
     workflow: Option<String>,

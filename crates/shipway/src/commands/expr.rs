@@ -1,7 +1,7 @@
 //! `shipway expr`: one expression over a JSON context, to try a condition out.
 
 use crate::{
-    cli::say,
+    cli::{say, talk},
     environment::Environment,
     exit::{Exit, Failure},
     render,
@@ -36,8 +36,14 @@ pub(crate) fn run(environment: &Environment, options: &Options) -> Result<Exit, 
         .map_err(|error| Failure::new(Exit::Usage, format!("the context is not a JSON object: {error}")))?;
     let expression = options.expression.trim();
     let inner = expression.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}")).unwrap_or(expression);
-    let value = shipway_workflow::expr::evaluate_json(inner.trim(), &contexts)
-        .map_err(|found| Failure::new(Exit::Usage, render::diagnostic(&found, environment.wants_colour())))?;
-    say(&value.to_string());
-    Ok(Exit::Ok)
+    match shipway_workflow::expr::evaluate_json(inner.trim(), &contexts) {
+        Ok(value) => {
+            say(&value.to_string());
+            Ok(Exit::Ok)
+        }
+        Err(found) => {
+            talk(&render::diagnostic(&found, environment.wants_colour()));
+            Ok(Exit::Usage)
+        }
+    }
 }

@@ -33,7 +33,7 @@ Ignore a finding with a comment on its line or the line before it:
 Exit codes: 0 nothing at or above the level of --fail-on, 1 there is, 2 a file is no valid workflow
 or action. docs/lint.md explains every rule.")]
 pub(crate) struct Options {
-    /// Workflow and action files; all of the repository when none is given
+    /// Workflow and action files, and folders with some; all of the repository when none is given
     files: Vec<PathBuf>,
     /// Let rules of thoroughness and taste speak as well
     #[arg(long)]
@@ -82,17 +82,25 @@ pub(crate) fn run(environment: &Environment, options: &Options) -> Result<Exit, 
     let base = root.as_deref().unwrap_or(&environment.folder);
     let repository = root.as_deref().map(files::all).transpose()?.unwrap_or_default();
     let mut interfaces = Interfaces::new();
-    repository.iter().for_each(|file| interfaces.add(&file.path, &file.source));
+    let readable = repository.iter().filter(|file| file.unread.is_none());
+    readable.for_each(|file| interfaces.add(&file.path, &file.source));
     if root.is_some() {
         interfaces = interfaces.whole();
     }
     let chosen = match options.files.is_empty() {
         true => repository,
-        false => options
-            .files
-            .iter()
-            .map(|path| files::named(environment, base, path))
-            .collect::<Result<Vec<File>, Failure>>()?,
+        false => {
+            let mut chosen: Vec<File> = Vec::new();
+            for path in &options.files {
+                let more = files::named(environment, base, path)?;
+                for file in more {
+                    if chosen.iter().all(|other| other.at != file.at) {
+                        chosen.push(file);
+                    }
+                }
+            }
+            chosen
+        }
     };
     let rules = lint::Options { pedantic: options.pedantic };
     let mut found = Vec::new();
@@ -116,7 +124,10 @@ pub(crate) fn run(environment: &Environment, options: &Options) -> Result<Exit, 
 fn look(files: &[File], interfaces: &Interfaces, rules: lint::Options) -> Vec<Vec<Finding>> {
     let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let share = files.len().div_ceil(workers).max(1);
-    let one = |file: &File| lint::lint(&file.source, file.kind, interfaces, rules);
+    let one = |file: &File| match &file.unread {
+        Some(found) => vec![Finding::of_document(found.clone())],
+        None => lint::lint(&file.source, file.kind, interfaces, rules),
+    };
     std::thread::scope(|scope| {
         let parts: Vec<_> = files
             .chunks(share)

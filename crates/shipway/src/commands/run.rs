@@ -32,6 +32,7 @@ mod summary;
 mod thread;
 
 use crate::{
+    cli::at_least_one,
     environment::Environment,
     exit::{Exit, Failure},
 };
@@ -97,7 +98,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR")]
     cache_dir: Option<PathBuf>,
     /// Run so many jobs at once; as many as there are processors when it is not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     jobs: Option<NonZeroUsize>,
     /// Isolate every job from this machine: a user, files, processes and a network of its own
     #[arg(long)]

@@ -7,7 +7,7 @@ mod files;
 mod memory;
 
 use crate::{
-    cli::{say, talk},
+    cli::{at_least_one, say, talk},
     environment::Environment,
     exit::{Exit, Failure},
 };
@@ -30,16 +30,23 @@ const MOST_SHARDS: usize = 10_000;
     args_conflicts_with_subcommands = true,
     after_help = "\
 Examples:
-  pytest --collect-only -q | grep :: | shipway split --runner pytest --total 4 --index 0 --results reports
-  shipway split --runner jest --total 4 --matrix --list tests.txt   {\"index\":[0,1,2,3]} for fromJSON
-  shipway split record --results 'reports/**/*.xml'                 remember how long tests took
-  shipway split retry --runner pytest --results reports             the failed tests, as pytest takes them
-  shipway split quarantine --write                                  add flaky tests to .github/quarantine.txt
-  shipway split verdict --results reports                           fail only for tests that are not there
+  # The tests of the first of four shards, by how long they took before
+  pytest --collect-only -q | grep :: | shipway split --runner pytest --total 4 --index 0
+  # {\"index\":[0,1,2,3]}, a matrix for fromJSON
+  shipway split --runner jest --total 4 --matrix --list tests.txt
+  # Remember how long tests took
+  shipway split record --results 'reports/**/*.xml'
+  # The failed tests, as pytest takes them
+  shipway split retry --runner pytest --results reports
+  # Add flaky tests to .github/quarantine.txt
+  shipway split quarantine --write
+  # Fail only for tests that are not there
+  shipway split verdict --results reports
 
 The arguments are printed one a line: mapfile -t tests < <(shipway split ...); pytest \"${tests[@]}\"
 
-Exit codes: 0 done, 1 tests failed that are not in quarantine, 2 an invalid call or document, 3 nothing to run."
+Exit codes: 0 done, 1 tests failed that are not in quarantine, 2 an invalid call or document,
+3 nothing to run."
 )]
 pub(crate) struct Options {
     #[command(subcommand)]
@@ -52,7 +59,7 @@ pub(crate) struct Options {
 #[derive(Args, Debug)]
 struct Share {
     /// How many shards there are
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     total: Option<NonZeroUsize>,
     /// Which of them to print, from 0
     #[arg(long, value_name = "I", required_unless_present_any = ["matrix", "json"])]

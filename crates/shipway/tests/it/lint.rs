@@ -104,3 +104,34 @@ fn fixes_are_shown_and_written() {
     assert!(!lint(&folder, &["--fix"], 1).stdout.contains("script-injection"));
     assert_eq!(text(), expected);
 }
+
+#[test]
+fn a_file_that_is_no_text_is_told_in_every_form() {
+    let folder = repository();
+    std::fs::write(folder.path().join(".github/workflows/b.yml"), b"on: push\n# \xff\njobs: {}\n")
+        .expect("a file");
+    let report = json(&lint(&folder, &["--json", "b.yml"], 2));
+    let found = &report["findings"][0];
+    assert_eq!((&found["code"], &found["line"], &found["column"]), (&"SW0001".into(), &2.into(), &3.into()));
+    let log = json(&lint(&folder, &["--format", "sarif"], 2));
+    assert!(log["runs"][0]["results"].to_string().contains("not UTF-8"), "{log}");
+    assert!(lint(&folder, &["b.yml"], 2).stdout.contains("not UTF-8"));
+}
+
+#[test]
+fn a_folder_means_what_is_in_it() {
+    let folder = repository();
+    for (path, files) in [
+        (".github", 2),
+        (".github/workflows", 1),
+        (".github/actions", 1),
+        (".", 2),
+        (".github/actions/mine", 1),
+    ] {
+        let answer = folder.shipway(&["lint", "--json", path, ".github/workflows/ci.yml"]);
+        let expect = if path.contains("actions") { files + 1 } else { files };
+        assert_eq!(json(&answer)["files"], expect, "{path}: {}", answer.all());
+    }
+    folder.write("empty/x.yml", "a: b\n");
+    assert!(lint(&folder, &["empty"], 3).stderr.contains("no workflow and no action"));
+}

@@ -66,6 +66,20 @@ pub struct Edit {
 }
 
 impl Finding {
+    /// An error of the document itself.
+    pub fn of_document(found: Diagnostic) -> Finding {
+        Finding {
+            rule: &DOCUMENT,
+            code: Some(found.code),
+            level: found.severity.into(),
+            source: found.source,
+            span: found.span,
+            message: found.message,
+            help: found.help,
+            fix: None,
+        }
+    }
+
     /// How it is called where it is shown: the code of a document's error, or the id of the rule.
     pub fn name(&self) -> &'static str {
         self.code.unwrap_or(self.rule.id)
@@ -132,21 +146,19 @@ impl<'a> Findings<'a> {
 
     /// Adds an error of the document itself.
     pub(super) fn document(&mut self, found: Diagnostic) {
-        self.found.push(Finding {
-            rule: &DOCUMENT,
-            code: Some(found.code),
-            level: found.severity.into(),
-            source: found.source,
-            span: found.span,
-            message: found.message,
-            help: found.help,
-            fix: None,
-        });
+        self.found.push(Finding::of_document(found));
     }
 
     /// All of them in the order of the text, each once.
     pub(super) fn finish(mut self) -> Vec<Finding> {
         self.found.sort_by(|a, b| (a.span, a.name(), &a.message).cmp(&(b.span, b.name(), &b.message)));
+        // What a fix adds ends its lines as the file does.
+        if self.source.text.find('\n').is_some_and(|at| self.source.text[..at].ends_with('\r')) {
+            let fixes = self.found.iter_mut().filter_map(|finding| finding.fix.as_mut());
+            for edit in fixes.flat_map(|fix| &mut fix.edits) {
+                edit.text = edit.text.replace("\r\n", "\n").replace('\n', "\r\n");
+            }
+        }
         self.found.dedup_by(|a, b| a.span == b.span && a.name() == b.name() && a.message == b.message);
         self.found
     }

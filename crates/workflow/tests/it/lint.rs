@@ -636,6 +636,18 @@ fn fixes_mend_and_touch_nothing_else() {
     fixed(&pushes, &pushes);
 }
 
+#[test]
+fn what_a_fix_adds_ends_its_lines_as_the_file_does() {
+    let text = steps(
+        "      - uses: actions/checkout@v4\n      - run: |\n          echo \"${{ github.head_ref }}\"\n",
+    );
+    let text = text.replace('\n', "\r\n");
+    let (mended, count) = apply(&text, &find(&text, Kind::Workflow, true));
+    assert!(count >= 2, "{mended}");
+    assert_eq!(mended.matches('\n').count(), mended.matches("\r\n").count(), "{mended:?}");
+    assert!(!mended.contains("\r\r"), "{mended:?}");
+}
+
 /// The table of `docs/lint.md`, from the rules themselves.
 fn table() -> String {
     let mut out = "| rule | level | finds | example | what to do |\n|---|---|---|---|---|\n".to_owned();

@@ -4,7 +4,7 @@ use crate::{
     environment::Environment,
     exit::{Exit, Failure},
 };
-use shipway_base::Source;
+use shipway_base::{Diagnostic, Source};
 use shipway_workflow::lint::Kind;
 use std::{
     fs, io,
@@ -22,6 +22,8 @@ pub(super) struct File {
     pub(super) kind: Kind,
     /// Its text.
     pub(super) source: Source,
+    /// What is wrong when it is no text; its source is then what can be shown of it.
+    pub(super) unread: Option<Diagnostic>,
 }
 
 /// Folders that hold what was fetched or built, never what was written by hand.
@@ -47,16 +49,21 @@ pub(super) fn no_repository(folder: &Path) -> Failure {
 /// All workflow files and all actions of a repository, by path.
 pub(super) fn all(root: &Path) -> Result<Vec<File>, Failure> {
     let mut paths = Vec::new();
-    let workflows = root.join(".github/workflows");
-    for path in entries(&workflows)? {
-        let yaml = path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
-        if yaml && path.is_file() && Kind::of(&path.to_string_lossy()) == Kind::Workflow {
-            paths.push(path);
-        }
-    }
+    workflows(&root.join(".github/workflows"), &mut paths)?;
     actions(root, DEPTH, &mut paths)?;
     paths.sort();
     paths.iter().map(|path| read(root, path)).collect()
+}
+
+/// The workflow files of a folder.
+fn workflows(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    for path in entries(folder)? {
+        let yaml = path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
+        if yaml && path.is_file() && Kind::of(&path.to_string_lossy()) == Kind::Workflow {
+            found.push(path);
+        }
+    }
+    Ok(())
 }
 
 fn actions(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Failure> {
@@ -88,26 +95,48 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     entries.map(|entry| entry.map(|entry| entry.path()).map_err(unreadable)).collect()
 }
 
-/// A file given on the command line.
-pub(super) fn named(environment: &Environment, root: &Path, path: &Path) -> Result<File, Failure> {
+/// What a path of the command line means: a file, or the workflows and actions in a folder.
+pub(super) fn named(environment: &Environment, root: &Path, path: &Path) -> Result<Vec<File>, Failure> {
     let candidates =
         [environment.folder.join(path), root.join(path), root.join(".github/workflows").join(path)];
-    match candidates.iter().find(|path| path.is_file()) {
-        Some(at) => read(root, at),
-        None => Err(Failure::new(Exit::NotFound, format!("there is no file {}", path.display()))
-            .with_help("name a workflow or action file, or none to look at all of the repository")),
+    if let Some(at) = candidates.iter().find(|path| path.is_file()) {
+        return Ok(vec![read(root, at)?]);
     }
+    let Some(folder) = candidates.iter().find(|path| path.is_dir()) else {
+        return Err(Failure::new(Exit::NotFound, format!("there is no file {}", path.display())).with_help(
+            "name a workflow or action file or a folder with some, or none to look at all of the repository",
+        ));
+    };
+    // `.`, and what leads through links, by its real name.
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+    let root = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
+    let mut paths = Vec::new();
+    let own = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    match own {
+        "workflows" => workflows(&folder, &mut paths)?,
+        ".github" => workflows(&folder.join("workflows"), &mut paths)?,
+        _ => workflows(&folder.join(".github/workflows"), &mut paths)?,
+    }
+    actions(&folder, DEPTH, &mut paths)?;
+    paths.sort();
+    paths.dedup();
+    if paths.is_empty() {
+        let message = format!("there is no workflow and no action in the folder {}", path.display());
+        return Err(Failure::new(Exit::NotFound, message).with_help(
+            "workflows are *.yml and *.yaml in .github/workflows, or in a folder called workflows; actions are called \
+             action.yml",
+        ));
+    }
+    paths.iter().map(|path| read(&root, path)).collect()
 }
 
 fn read(root: &Path, at: &Path) -> Result<File, Failure> {
     let path = at.strip_prefix(root).unwrap_or(at).to_string_lossy().replace('\\', "/");
     let bytes =
         fs::read(at).map_err(|error| Failure::new(Exit::Usage, format!("cannot read {path}: {error}")))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        Failure::new(Exit::Usage, format!("{path}:{line}: this is not UTF-8 text"))
-            .with_help("save the file in the encoding UTF-8")
-    })?;
-    Ok(File { kind: Kind::of(&path), source: Source::new(path.as_str(), text), at: at.to_path_buf(), path })
+    let (source, unread) = match Source::from_bytes(path.as_str(), bytes) {
+        Ok(source) => (source, None),
+        Err(found) => (found.source.clone(), Some(found)),
+    };
+    Ok(File { kind: Kind::of(&path), source, unread, at: at.to_path_buf(), path })
 }

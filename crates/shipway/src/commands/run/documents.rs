@@ -35,6 +35,8 @@ const FOLDER: &str = ".github/workflows";
 #[derive(Debug)]
 pub(super) struct Documents {
     sources: Vec<Source>,
+    /// What is wrong with those that are no text.
+    unread: Diagnostics,
 }
 
 /// A workflow that is to be run.
@@ -90,8 +92,14 @@ impl Documents {
             let found = options.workflows.iter().map(|path| named(environment, here, path));
             found.collect::<Result<Vec<PathBuf>, Failure>>()?
         };
-        let sources = paths.iter().map(|path| Ok(Source::new(here.shown(path), read(here, path)?)));
-        Ok(Documents { sources: sources.collect::<Result<Vec<Source>, Failure>>()? })
+        let mut documents = Documents { sources: Vec::new(), unread: Diagnostics::new() };
+        for path in &paths {
+            match Source::from_bytes(here.shown(path), read(here, path)?) {
+                Ok(source) => documents.sources.push(source),
+                Err(found) => documents.unread.push(found),
+            }
+        }
+        Ok(documents)
     }
 
     /// The workflows that the event does not start, and why. Files with errors are left out; they are told elsewhere.
@@ -125,7 +133,7 @@ impl Documents {
         given: &Given,
         event: Event,
     ) -> Result<Option<Vec<Planned>>, Failure> {
-        let mut found = Diagnostics::new();
+        let mut found = self.unread.clone();
         let mut workflows = Vec::new();
         for source in &self.sources {
             let (workflow, more) = Workflow::parse(source);
@@ -146,7 +154,9 @@ impl Documents {
             let name = workflow.name.as_ref().map_or(&*workflow.source.name, |name| &name.value).to_owned();
             let path = workflow.source.name.to_string();
             let called = called(here, &store, &workflow).await?;
-            match RunPlan::calling(Arc::new(workflow), event.clone(), &given.inputs, &called) {
+            let event = event::of_workflow(event.clone(), &workflow);
+            let state = here.state(&event);
+            match RunPlan::calling(Arc::new(workflow), event, &given.inputs, &called) {
                 Err(more) => found.append(more),
                 Ok(plan) => {
                     let plan = plan.only_legs(given.legs.clone());
@@ -157,15 +167,11 @@ impl Documents {
                         found.push(wrong);
                         None
                     });
-                    planned.push(Planned {
-                        name,
-                        path,
-                        state: here.state(),
-                        id,
-                        plan: Arc::new(plan),
-                        context,
-                        group,
-                    });
+                    // GitHub starts no run whose title cannot be made.
+                    if let Err(wrong) = plan.run_name(&context) {
+                        found.push(wrong);
+                    }
+                    planned.push(Planned { name, path, state, id, plan: Arc::new(plan), context, group });
                 }
             }
         }
@@ -176,15 +182,9 @@ impl Documents {
     }
 }
 
-fn read(here: &Here, path: &Path) -> Result<String, Failure> {
-    let bytes = fs::read(path)
-        .map_err(|error| Failure::new(Exit::Usage, format!("cannot read {}: {error}", here.shown(path))))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        Failure::new(Exit::Usage, format!("{}:{line}: this is not UTF-8 text", here.shown(path)))
-            .with_help("save the file in the encoding UTF-8")
-    })
+fn read(here: &Here, path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path)
+        .map_err(|error| Failure::new(Exit::Usage, format!("cannot read {}: {error}", here.shown(path))))
 }
 
 /// The documents that a workflow calls: of this repository as they lie in the work tree, of others as git gives them.
@@ -198,7 +198,10 @@ async fn called(here: &Here, store: &ActionStore, workflow: &Workflow) -> Result
                 Err(error) => called.refuse(wanted.file, error.message, error.help),
             }
         } else if path.is_file() {
-            called.give(wanted.file, &read(here, &path)?);
+            match Source::from_bytes(here.shown(&path), read(here, &path)?) {
+                Ok(source) => called.give(wanted.file, &source.text),
+                Err(found) => called.refuse(wanted.file, found.message, found.help),
+            }
         } else {
             called.refuse(wanted.file, "there is no such file", None);
         }

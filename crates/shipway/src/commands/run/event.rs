@@ -7,7 +7,7 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 use shipway_server::source::{complete_inputs, push_payload, ref_name, repository_payload};
-use shipway_workflow::{event::Event, plan::RunPlan};
+use shipway_workflow::{document::Workflow, event::Event, plan::RunPlan};
 use std::{collections::BTreeMap, fs};
 
 /// Makes the event. Without a file its body holds what a repository without a forge knows; what it does not know is
@@ -111,10 +111,22 @@ fn reference(event: &str, payload: &Value, here: &Here) -> String {
             .pointer("/pull_request/number")
             .and_then(Value::as_u64)
             .map(|number| format!("refs/pull/{number}/merge")),
+        "release" => text("/release/tag_name").map(|tag| format!("refs/tags/{tag}")),
         "pull_request_target" => text("/pull_request/base/ref").map(|base| format!("refs/heads/{base}")),
         _ => None,
     }
     .unwrap_or_else(|| here.reference.clone())
+}
+
+/// The event as one workflow sees it: a `schedule` that names no cron line came by the workflow's first.
+pub(super) fn of_workflow(mut event: Event, workflow: &Workflow) -> Event {
+    if event.name == "schedule"
+        && event.payload.get("schedule").is_none()
+        && let Some(first) = workflow.on.iter().flat_map(|trigger| &trigger.schedules).next()
+    {
+        event.payload["schedule"] = first.cron.value.as_str().into();
+    }
+    event
 }
 
 /// What can only be said once the run is planned: the inputs with their defaults, and GitHub's own addresses.

@@ -5,6 +5,7 @@ use shipway_server::{
     git::{Commit, Git, GitError},
     source::RepositoryName,
 };
+use shipway_workflow::event::Event;
 use std::path::{Path, PathBuf};
 
 /// A commit that does not exist, in GitHub's spelling.
@@ -74,9 +75,13 @@ impl Here {
         if self.commit.author.is_empty() { "local" } else { &self.commit.author }
     }
 
-    /// The state in a few words: `main at 1a2b3c4`.
-    pub(super) fn state(&self) -> String {
-        let (name, _) = shipway_server::source::ref_name(&self.reference);
+    /// The state in a few words: `main at 1a2b3c4`, or the tag or branch that the event is about.
+    pub(super) fn state(&self, event: &Event) -> String {
+        let told = match event.name.as_str() {
+            "push" | "workflow_dispatch" | "release" => &event.reference,
+            _ => &self.reference,
+        };
+        let (name, _) = shipway_server::source::ref_name(told);
         match self.commit.sha.get(..7) {
             Some(short) if !self.unborn => format!("{name} at {short}"),
             Some(_) | None => format!("{name}, without a commit yet"),

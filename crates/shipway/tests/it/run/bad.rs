@@ -98,6 +98,20 @@ fn a_file_that_is_no_text() {
     let folder = repository(OK);
     std::fs::write(folder.path().join(".github/workflows/ci.yml"), b"on: push\n\xff\n").expect("a file");
     contains(&expect(&folder, &[], 2), &["ci.yml:2", "not UTF-8"]);
+    let told = super::events(&expect(&folder, &["--json"], 2));
+    assert_eq!((&told[0]["event"], &told[0]["line"]), (&"diagnostic".into(), &2.into()), "{told:?}");
+    std::fs::write(folder.path().join(".github/workflows/ci.yml"), b"on: push\na: \0\n").expect("a file");
+    contains(&expect(&folder, &[], 2), &["ci.yml:2:4", "NUL byte"]);
+}
+
+#[test]
+fn numbers_and_expressions_are_refused_in_a_sentence() {
+    let folder = repository(OK);
+    contains(&expect(&folder, &["--jobs", "0"], 2), &["it must be at least 1"]);
+    contains(&expect(&folder, &["--jobs", "x"], 2), &["write a whole number"]);
+    let answer = folder.shipway(&["expr", "fromJSON('{')"]);
+    assert_eq!(answer.code, 2, "{}", answer.all());
+    assert!(!answer.all().contains("error: error"), "{}", answer.all());
 }
 
 #[test]

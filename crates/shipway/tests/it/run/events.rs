@@ -189,3 +189,41 @@ fn the_default_branch_is_the_one_of_the_origin() {
     clone.git(&["checkout", "--quiet", "-b", "main"]);
     contains(&expect(&clone, &["--verbose"], 0), &["default trunk"]);
 }
+
+#[test]
+fn a_schedule_is_the_first_of_the_workflow() {
+    let workflow = "on: {schedule: [{cron: '5 4 * * 1'}, {cron: '0 3 * * *'}]}\njobs:\n  a:\n    runs-on: x\n    steps:\n      - \
+                    run: echo \"came by ${{ github.event.schedule }}\"\n";
+    let folder = repository(workflow);
+    contains(&expect(&folder, &["schedule", "--verbose"], 0), &["came by 5 4 * * 1"]);
+    folder.write("event.json", r#"{"schedule": "0 3 * * *"}"#);
+    let answer = expect(&folder, &["schedule", "--event-file", "event.json", "--verbose"], 0);
+    contains(&answer, &["came by 0 3 * * *"]);
+}
+
+#[test]
+fn a_release_and_a_pushed_tag_are_about_their_tag() {
+    let workflow = "on: [push, release]\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: echo \"at $GITHUB_REF\"\n";
+    let folder = repository(workflow);
+    folder.write("event.json", r#"{"action": "published", "release": {"tag_name": "v1.2"}}"#);
+    let answer = expect(&folder, &["release", "--event-file", "event.json", "--verbose"], 0);
+    contains(&answer, &["at refs/tags/v1.2", "release, v1.2"]);
+    folder.write("event.json", r#"{"ref": "refs/tags/v2"}"#);
+    let answer = expect(&folder, &["push", "--event-file", "event.json", "--verbose"], 0);
+    contains(&answer, &["at refs/tags/v2", "push, v2"]);
+}
+
+#[test]
+fn a_title_that_cannot_be_made_starts_nothing() {
+    let workflow = "on: push\nrun-name: ${{ fromJSON('{') }}\njobs:\n  a:\n    runs-on: x\n    steps: [{run: echo began}]\n";
+    let answer = expect(&repository(workflow), &[], 2);
+    contains(&answer, &["ci.yml:2:", "nothing was run"]);
+    assert!(!answer.all().contains("began"), "{}", answer.all());
+}
+
+#[test]
+fn the_name_of_a_workflow_does_not_steer_the_terminal() {
+    let workflow = "name: \"evil\\e[31mname\\r\\nx\"\non: push\njobs:\n  a:\n    runs-on: x\n    steps: [{run: 'true'}]\n";
+    let answer = expect(&repository(workflow), &[], 0);
+    assert!(!answer.all().contains(['\u{1b}', '\r']), "{:?}", answer.all());
+}
