@@ -27,6 +27,7 @@ mod matrix;
 mod permissions;
 mod popular;
 mod reusable;
+mod roundabout;
 mod rule;
 mod secrets;
 mod shape;

@@ -3,9 +3,9 @@
 use super::{
     File, Level, Rule,
     finding::Findings,
-    injection_fix,
+    injection_fix, roundabout,
     untrusted::{Author, author},
-    view::{Site, Slot, StepView, View},
+    view::{JobView, Site, Slot, StepView, View},
 };
 use crate::expr;
 use shipway_base::{Span, yaml::Node};
@@ -40,6 +40,12 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("appleboy/ssh-action", "script"),
 ];
 
+/// Actions that unpack artifacts.
+const ARTIFACTS: &[&str] = &["actions/download-artifact", "dawidd6/action-download-artifact"];
+
+/// How a line of a script reads a file.
+const READS: &[&str] = &["cat ", "$(<", "head ", "tail ", "jq ", "grep ", "sed ", "awk ", "unzip -p"];
+
 pub(super) fn check(file: &File<'_>, out: &mut Findings<'_>) {
     let view = file.view;
     for site in &view.sites {
@@ -49,7 +55,7 @@ pub(super) fn check(file: &File<'_>, out: &mut Findings<'_>) {
             Slot::With(input) => SCRIPTS
                 .iter()
                 .any(|(action, name)| step.is_action(action) && input.eq_ignore_ascii_case(name)),
-            Slot::If | Slot::Env(_) | Slot::Output | Slot::Other(_) => false,
+            Slot::If | Slot::Env(_) | Slot::JobOutput(_) | Slot::Output | Slot::Other(_) => false,
         };
         if script {
             pasted(view, site, step, out);
@@ -58,17 +64,34 @@ pub(super) fn check(file: &File<'_>, out: &mut Findings<'_>) {
     for (_, step) in view.steps() {
         environment(view, step, out);
     }
+    for job in &view.jobs {
+        artifacts(view, job, out);
+    }
 }
 
 fn pasted(view: &View<'_>, site: &Site<'_>, step: &StepView<'_>, out: &mut Findings<'_>) {
     for written in site.expressions() {
-        let Some((author, reference)) = author(view, &written.expr.root) else { continue };
+        let direct = author(view, &written.expr.root).map(|found| (found, None));
+        let found = direct.or_else(|| {
+            let (found, through) = roundabout::author(view, site, &written.expr.root)?;
+            Some((found, Some(through)))
+        });
+        let Some(((author, reference), through)) = found else { continue };
         let who = match author {
             Author::Anybody => "anybody who can open an issue or a pull request",
             Author::Member => "whoever starts this workflow",
         };
-        let message = format!("{} is chosen by {who}, and becomes part of this script", reference.text());
-        let fix = injection_fix::through_env(view, site, step, &written);
+        let message = match &through {
+            None => format!("{} is chosen by {who}, and becomes part of this script", reference.text()),
+            Some(through) => format!(
+                "{through} holds {}, which is chosen by {who}, and becomes part of this script",
+                reference.text()
+            ),
+        };
+        let fix = match through {
+            None => injection_fix::through_env(view, site, step, &written),
+            Some(_) => None,
+        };
         let found = out.report(&SCRIPT_INJECTION, written.span(), message).fix(fix);
         if author == Author::Member {
             found.level(Level::Note);
@@ -78,7 +101,7 @@ fn pasted(view: &View<'_>, site: &Site<'_>, step: &StepView<'_>, out: &mut Findi
             Slot::Run => {
                 format!("set `{name}: ${{{{ {} }}}}` under env, and write \"${name}\" here", written.text)
             }
-            Slot::With(_) | Slot::If | Slot::Env(_) | Slot::Output | Slot::Other(_) => {
+            Slot::With(_) | Slot::If | Slot::Env(_) | Slot::JobOutput(_) | Slot::Output | Slot::Other(_) => {
                 format!(
                     "set `{name}: ${{{{ {} }}}}` under env, and read it from the environment",
                     written.text
@@ -117,6 +140,32 @@ fn environment(view: &View<'_>, step: &StepView<'_>, out: &mut Findings<'_>) {
                 out.report(&ENV_INJECTION, at.span(start, line), message)
                     .help("use an output (GITHUB_OUTPUT) instead, or let only known texts through");
             }
+        }
+    }
+}
+
+/// Lines that write a file to the environment, after the artifact of a run that outsiders start was unpacked.
+fn artifacts(view: &View<'_>, job: &JobView<'_>, out: &mut Findings<'_>) {
+    if !view.started_by(&["workflow_run"]) {
+        return;
+    }
+    let fetches = |step: &StepView<'_>| {
+        ARTIFACTS.iter().any(|action| step.is_action(action))
+            || step.script().is_some_and(|script| script.contains("gh run download"))
+    };
+    let Some(first) = job.steps.iter().position(fetches) else { return };
+    for step in &job.steps[first..] {
+        let (Some(node), Some(script)) = (step.run, step.script()) else { continue };
+        let Some(at) = Place::new(view, node) else { continue };
+        let writes = |line: &str| {
+            let target = line.contains("GITHUB_ENV") || line.contains("GITHUB_PATH");
+            target && line.contains('>') && READS.iter().any(|reads| line.contains(reads))
+        };
+        for (start, line) in lines(script).filter(|(_, line)| writes(line)) {
+            let message = "a file of another run's artifact, which a stranger's pull request may have made, is written \
+                           to the environment of later steps";
+            out.report(&ENV_INJECTION, at.span(start, line), message)
+                .help("use an output (GITHUB_OUTPUT) instead, or let only known texts through");
         }
     }
 }

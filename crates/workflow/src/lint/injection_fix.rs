@@ -58,7 +58,9 @@ pub(super) fn through_env(
             }
             (step.with("script")?, open - 1, close + 1, format!("process.env.{name}"))
         }
-        Slot::With(_) | Slot::If | Slot::Env(_) | Slot::Output | Slot::Other(_) => return None,
+        Slot::With(_) | Slot::If | Slot::Env(_) | Slot::JobOutput(_) | Slot::Output | Slot::Other(_) => {
+            return None;
+        }
     };
     let range = Place::new(view, node)?.exact(view, start, &text[start..end])?;
     let mut edits = vec![Edit { range, text: new }];

@@ -55,7 +55,7 @@ pub(super) fn check(file: &File<'_>, out: &mut Findings<'_>) {
             let text = match site.slot {
                 Slot::Run => true,
                 Slot::Env(name) | Slot::With(name) => !name.is_empty(),
-                Slot::If | Slot::Output | Slot::Other(_) => false,
+                Slot::If | Slot::JobOutput(_) | Slot::Output | Slot::Other(_) => false,
             };
             if text
                 && let Some(reference) = written.expr.root.as_reference()

@@ -81,6 +81,16 @@ pub(super) fn author(view: &View<'_>, node: &Node) -> Option<(Author, Reference)
     }
 }
 
+/// Whether a reference is an object with texts of outsiders somewhere in it, such as `github.event`.
+pub(super) fn holds_texts(reference: &Reference) -> bool {
+    let keys: Option<Vec<&str>> = (0..reference.keys.len()).map(|at| reference.name(at)).collect();
+    let Some(keys) = keys.filter(|_| reference.context.eq_ignore_ascii_case("github")) else { return false };
+    ANYBODY.iter().any(|path| {
+        path.len() > keys.len()
+            && path.iter().zip(&keys).all(|(wanted, key)| *wanted == "*" || key.eq_ignore_ascii_case(wanted))
+    })
+}
+
 fn of_reference(view: &View<'_>, reference: &Reference) -> Option<Author> {
     let github = reference.context.eq_ignore_ascii_case("github");
     if github && ANYBODY.iter().any(|path| reaches(reference, path)) {

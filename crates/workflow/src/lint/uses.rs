@@ -55,9 +55,10 @@ pub(super) const PERSISTED_CREDENTIALS: Rule = Rule {
     id: "persisted-credentials",
     level: Level::Note,
     pedantic: true,
-    what: "`actions/checkout` leaves the job's token on disk. An error when a later step uploads the whole workspace; \
-           otherwise only with `--pedantic`.",
-    example: "uses: actions/checkout@v4 # and later upload-artifact with `path: .`",
+    what: "`actions/checkout` leaves the job's token on disk. An error when a later step uploads the whole workspace \
+           with its hidden files (`include-hidden-files: true`, or upload-artifact before v4.4); otherwise only with \
+           `--pedantic`.",
+    example: "uses: actions/checkout@v4 # and later upload-artifact with `path: .` and `include-hidden-files: true`",
     fix: "give checkout `persist-credentials: false`, and upload only what is meant",
     zizmor: &["artipacked"],
 };
@@ -191,7 +192,12 @@ fn uploads(step: &StepView<'_>, folder: &str) -> bool {
     let (Some((target, _)), Some(paths)) = (&step.uses, step.with("path").and_then(Node::as_text)) else {
         return false;
     };
-    let old = popular::major(target).is_some_and(|major| major < 4);
+    let early = |version: &str| {
+        let mut numbers = version.trim_start_matches('v').split('.').map(str::parse::<u32>);
+        matches!((numbers.next(), numbers.next()), (Some(Ok(4)), Some(Ok(minor))) if minor < 4)
+    };
+    let old = popular::major(target).is_some_and(|major| major < 4)
+        || matches!(target, Target::Repository { reference, .. } if early(reference));
     let normal = |path: &str| {
         let path = path.trim().trim_start_matches("./").trim_end_matches("/**").trim_end_matches("/*");
         let path = path.trim_end_matches('/').replace(' ', "");

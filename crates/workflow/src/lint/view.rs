@@ -78,6 +78,8 @@ pub(super) enum Slot<'a> {
     If,
     With(&'a str),
     Env(&'a str),
+    /// An output of a job.
+    JobOutput(&'a str),
     /// `value` of an output of `on.workflow_call` or of an action.
     Output,
     /// The nearest key of the workflow, job or step.
@@ -143,6 +145,7 @@ impl<'a> View<'a> {
                     "if" => self.condition(value, Some(at), None),
                     "env" => self.walk_fields(value, Some(at), None, &Slot::Env),
                     "with" => self.walk_fields(value, Some(at), None, &Slot::With),
+                    "outputs" => self.walk_fields(value, Some(at), None, &Slot::JobOutput),
                     word => self.walk(value, Some(at), None, Slot::Other(word)),
                 }
             }

@@ -301,6 +301,15 @@ fn injections() -> Vec<Case> {
             &["7:14 error env-injection"],
         ),
         case(
+            "on: issues\npermissions: {}\nenv: {A: '${{ github.event.issue.title }}', B: '${{ github.head_ref }}'}\njobs:\n  a:\n    runs-on: ubuntu-latest\n    outputs: {t: '${{ env.A }}', n: '${{ github.sha }}'}\n    steps:\n      - run: echo \"${{ env.A }} ${{ env.B }} ${{ env.C }}\"\n        env: {B: safe, C: '${{ github.sha }}'}\n      - run: echo '${{ toJSON(github.event) }}' '${{ toJSON(github.event.repository) }}'\n      - run: echo ok\n        env: {E: '${{ toJSON(github.event) }}'}\n  b:\n    runs-on: ubuntu-latest\n    needs: a\n    steps:\n      - run: echo \"${{ needs.a.outputs.t }} ${{ needs.a.outputs.n }}\"\n",
+            &["9:24 error script-injection", "11:24 error script-injection", "18:24 error script-injection"],
+        ),
+        case(steps("      - run: echo '${{ toJSON(github.event) }}'\n"), &[]),
+        case(
+            "on: {workflow_run: {workflows: [a], types: [completed]}}\npermissions: {}\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: cat before >> $GITHUB_ENV\n      - {uses: actions/download-artifact@v4, with: {name: pr}}\n      - run: |\n          cat pr.txt >> $GITHUB_ENV\n          cat pr.txt >> $GITHUB_OUTPUT\n          echo A=1 >> $GITHUB_ENV\n",
+            &["10:11 error env-injection"],
+        ),
+        case(
             steps(
                 "      - run: |\n          echo \"::set-output name=a::b\"\n          # ::set-output name=c::d\n          echo \"##[add-path]x\"\n",
             ),
@@ -342,6 +351,18 @@ fn uses() -> Vec<Case> {
                 "      - uses: actions/checkout@v4\n      - uses: actions/upload-artifact@v4\n        with: {path: ., include-hidden-files: true}\n      - uses: actions/upload-artifact@v4\n        with: {path: dist}\n",
             ),
             &["7:15 error persisted-credentials"],
+        ),
+        case(
+            steps(
+                "      - uses: actions/checkout@v4\n      - uses: actions/upload-artifact@v4.3.6\n        with: {path: .}\n",
+            ),
+            &["7:15 error persisted-credentials"],
+        ),
+        case(
+            steps(
+                "      - uses: actions/checkout@v4\n      - uses: actions/upload-artifact@v4\n        with: {path: .}\n",
+            ),
+            &[],
         ),
         case(
             "on: release\npermissions: {}\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps: [{uses: actions/cache@v4, with: {path: p, key: k}}]\n",
