@@ -2,7 +2,7 @@
 
 use crate::{
     context::JobContext,
-    error::{ErrorKind, RunnerError},
+    error::{ErrorKind, Part, RunnerError},
     executor::{Chunk, Executor, Folders, JobIdentity},
     hooks::When,
     job::{Frame, Job},
@@ -176,7 +176,10 @@ impl Job<'_> {
             }
             (Err(error), None) => error,
         };
-        let (message, place) = match &error.part {
+        // What is wrong with the engine itself belongs to whoever wants it.
+        let first = wants.services.first().map(|(name, _)| Part::Service(name.clone()));
+        let asks = if wants.container.is_some() { Some(Part::Container) } else { first };
+        let (message, place) = match &error.part.clone().or(asks) {
             Some(part) => {
                 let (source, span) = (&self.request.workflow.source, place(self.request, part));
                 let message = format!("{}:{}: {error}", source.name, span.start);

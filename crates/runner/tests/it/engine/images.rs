@@ -67,4 +67,6 @@ async fn without_an_engine_the_error_names_what_was_tried() {
     for part in ["[SW0531]", &nowhere, "DOCKER_HOST", "there is no such socket"] {
         assert!(errors.contains(part), "{errors} lacks {part}");
     }
+    // Whoever asks for one is told with it.
+    assert!(errors.starts_with(".github/workflows/test.yml:"), "{errors}");
 }
