@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     backend::{Actor, BackendError, Change},
-    git::{Git, GitError},
+    git::{Commit, Git, GitError},
     job_services::LazyServices,
     source::{self, RepositoryName},
 };
@@ -174,27 +174,41 @@ impl Runs {
             tracing::info!(reference, commit = after, "the commit message says {mark}: no workflow starts");
             return Ok(());
         }
-        for path in self.git.files(after, FOLDER).await? {
+        self.runs_of(&event, &commit, &format!("push {reference} {before} {after}")).await?;
+        Ok(())
+    }
+
+    /// Makes the runs of all workflow files of an event's commit; `key` makes them once.
+    async fn runs_of(
+        self: &Arc<Self>,
+        event: &Event,
+        commit: &Commit,
+        key: &str,
+    ) -> Result<Vec<Id<RunRow>>, RunError> {
+        let sender = event.payload.pointer("/sender/login").and_then(serde_json::Value::as_str);
+        let actor = sender.unwrap_or(&commit.author);
+        let mut made = Vec::new();
+        for path in self.git.files(&event.sha, FOLDER).await? {
             if !dispatch::is_workflow(&path) {
                 continue;
             }
-            let text = self.git.text(after, &path).await?;
+            let text = self.git.text(&event.sha, &path).await?;
             let order = Order {
-                event: &event,
-                commit: &commit,
+                event,
+                commit,
                 path: &path,
                 text: &text,
                 inputs: &BTreeMap::new(),
-                actor: &commit.author,
+                actor,
                 repeats: None,
-                once: Some(format!("push {reference} {before} {after} {path}")),
+                once: Some(format!("{key} {path}")),
                 asked: None,
                 errors: Errors::FailedRun,
                 fetch: Fetch::Later,
             };
-            self.create(order).await?;
+            made.extend(self.create(order).await?);
         }
-        Ok(())
+        Ok(made)
     }
 
     /// Goes on with the runs that had not ended when the process did.

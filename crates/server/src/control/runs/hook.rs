@@ -2,11 +2,7 @@
 
 mod request;
 
-use super::{
-    FOLDER, RunError, Runs,
-    dispatch::is_workflow,
-    make::{Errors, Fetch, Order},
-};
+use super::{RunError, Runs};
 use crate::{
     backend::{BackendError, BackendErrorKind, Hook},
     control::{pushes, world::unavailable},
@@ -18,7 +14,7 @@ use shipway_api as api;
 use shipway_base::{Digest, Id};
 use shipway_store::{StoreError, models::runs::RunRow};
 use shipway_workflow::event::{Event, skip_mark};
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// What is wrong while the repository cannot follow its origin.
 const FETCHING: &str = "fetching from origin";
@@ -66,7 +62,8 @@ impl Runs {
         let sha = self.git.resolve(after).await?;
         let changed = self.git.changed(before, &sha).await?;
         let event = event(hook, "push", reference, &sha, changed);
-        let skips = skip_mark(&self.git.commit(&sha).await?.message);
+        let commit = self.git.commit(&sha).await?;
+        let skips = skip_mark(&commit.message);
         let runs = {
             let _turn = self.pushes.lock().await;
             if pushes::is_known(&self.world.store, reference, &sha).await? {
@@ -74,7 +71,7 @@ impl Runs {
             }
             // By the key that watching the branch has too, so that one push makes its runs once.
             let runs = match skips {
-                None => self.runs_of(&event, &format!("push {reference} {before} {sha}")).await?,
+                None => self.runs_of(&event, &commit, &format!("push {reference} {before} {sha}")).await?,
                 Some(_) => Vec::new(),
             };
             pushes::tell(&self.world.store, reference, &sha).await?;
@@ -86,7 +83,7 @@ impl Runs {
             Ok(()) => self.world.well(FETCHING),
             Err(error) => self.world.trouble(FETCHING, error),
         }
-        Ok(api::HookOutcome { runs, ignored: skips.map(skipped) })
+        Ok(api::HookOutcome { runs: ids(runs), ignored: skips.map(skipped) })
     }
 
     /// Brings a pushed object here; false when nobody has it any more.
@@ -120,40 +117,14 @@ impl Runs {
                 Ok(_) if name == "pull_request" && skips.is_some() => outcome.ignored = skips.map(skipped),
                 Ok((reference, sha)) => {
                     let event = event(hook, name, &reference, &sha, found.changed.clone());
-                    outcome.runs.extend(self.runs_of(&event, &format!("hook {key} {name}")).await?);
+                    let commit = self.git.commit(&sha).await?;
+                    let runs = self.runs_of(&event, &commit, &format!("hook {key} {name}")).await?;
+                    outcome.runs.extend(ids(runs));
                 }
                 Err(why) => outcome.ignored = Some(why),
             }
         }
         Ok(outcome)
-    }
-
-    /// Makes the runs of all workflow files of an event's commit; `key` makes them once.
-    async fn runs_of(self: &Arc<Self>, event: &Event, key: &str) -> Result<Vec<api::RunId>, RunError> {
-        let commit = self.git.commit(&event.sha).await?;
-        let actor = text(&event.payload, "/sender/login").unwrap_or(&commit.author).to_owned();
-        let mut made: Vec<Id<RunRow>> = Vec::new();
-        for path in self.git.files(&event.sha, FOLDER).await? {
-            if !is_workflow(&path) {
-                continue;
-            }
-            let text = self.git.text(&event.sha, &path).await?;
-            let order = Order {
-                event,
-                commit: &commit,
-                path: &path,
-                text: &text,
-                inputs: &BTreeMap::new(),
-                actor: &actor,
-                repeats: None,
-                once: Some(format!("{key} {path}")),
-                asked: None,
-                errors: Errors::FailedRun,
-                fetch: Fetch::Later,
-            };
-            made.extend(self.create(order).await?);
-        }
-        Ok(made.into_iter().map(Into::into).collect())
     }
 }
 
@@ -178,6 +149,10 @@ impl From<StoreError> for HookError {
     fn from(error: StoreError) -> HookError {
         HookError::Run(error.into())
     }
+}
+
+fn ids(runs: Vec<Id<RunRow>>) -> Vec<api::RunId> {
+    runs.into_iter().map(Into::into).collect()
 }
 
 fn skipped(mark: &str) -> String {
