@@ -131,8 +131,25 @@ impl Job<'_> {
             let message = format!("uses: {} is no action of a repository", written(uses));
             return Err(RunnerError::new(ErrorKind::ActionMissing, message));
         };
+        self.fetch_within(&loaded.action, loaded.root.clone(), current).await?;
         self.loaded.insert(key, loaded.clone());
         Ok(loaded)
+    }
+
+    /// Fetches what a composite action names, where that could not be known before its step came.
+    async fn fetch_within(
+        &mut self,
+        action: &Action,
+        root: Option<PathBuf>,
+        current: &Current,
+    ) -> Result<(), RunnerError> {
+        let Runs::Composite(composite) = &action.runs else { return Ok(()) };
+        let fetched = self.fetch_actions(&composite.steps, &action.source, root, Some(current.index)).await;
+        fetched.map_err(|unfetched| {
+            let place = format!("{}:{}", unfetched.source.name, unfetched.span.start);
+            let message = format!("{place}: {}", unfetched.error.message);
+            unfetched.error.with_message(message)
+        })
     }
 
     /// The manifest of an action: of one that was fetched when the job was set up, or of one of the workspace.
@@ -147,17 +164,7 @@ impl Job<'_> {
         let dir = normal(&self.folders.workspace, path)?;
         let manifests = Manifests { folder: &self.folders.workspace, dir: &dir, reach: self.links() };
         let action = load(&manifests, path, "seen from the workspace of the job")?;
-        if let Runs::Composite(composite) = &action.runs {
-            // What it names could not be known before the workspace was filled.
-            let fetched = self
-                .fetch_actions(&composite.steps, &action.source, frame.root.clone(), Some(current.index))
-                .await;
-            fetched.map_err(|unfetched| {
-                let place = format!("{}:{}", unfetched.source.name, unfetched.span.start);
-                let message = format!("{place}: {}", unfetched.error.message);
-                unfetched.error.with_message(message)
-            })?;
-        }
+        self.fetch_within(&action, frame.root.clone(), current).await?;
         Ok(Loaded {
             uses: path.clone(),
             action: Arc::new(action),

@@ -14,7 +14,11 @@ runs:
   steps:
     - shell: bash
       run: echo \"real [${{ inputs.sparse-checkout }}] [${{ inputs.repository }}] [${{ inputs.submodules }}]\"
+    - uses: actions/checkout/inner@main
 ";
+
+/// What it names in turn, which nobody could know of when the job was set up.
+const INNER: &str = "name: inner\nruns: {using: composite, steps: [{shell: bash, run: echo from within}]}\n";
 
 const JOBS: &str = r#"  a:
     runs-on: x
@@ -31,7 +35,8 @@ const JOBS: &str = r#"  a:
 #[test]
 fn what_a_built_in_action_does_not_do_the_real_one_does() {
     let folder = repository(&on_push(JOBS));
-    let (real, mirror) = (Folder::repository(&[("action.yml", STAND_IN)]), Folder::new());
+    let (real, mirror) =
+        (Folder::repository(&[("action.yml", STAND_IN), ("inner/action.yml", INNER)]), Folder::new());
     std::fs::create_dir(mirror.path().join("actions")).expect("a folder");
     std::os::unix::fs::symlink(real.path(), mirror.path().join("actions/checkout")).expect("a link");
     let mirror = mirror.path().to_string_lossy().into_owned();
@@ -40,6 +45,7 @@ fn what_a_built_in_action_does_not_do_the_real_one_does() {
     let log = log(&events);
     let said: Vec<&str> = log.iter().copied().filter(|line| line.starts_with("real [")).collect();
     assert_eq!(said.len(), 3, "{log:#?}");
+    assert_eq!(log.iter().filter(|line| **line == "from within").count(), 3, "{log:#?}");
     assert!(said[0].starts_with("real [docs] ["), "{said:?}");
     assert_eq!(said[1], "real [] [you/other] [false]");
     assert!(said[2].ends_with("[recursive]"), "{said:?}");
