@@ -18,9 +18,10 @@ use crate::{
     script::expression,
     steps::{Came, Current, written},
 };
-use native::Native;
+use native::{Inputs, Native};
 use shipway_base::Source;
 use shipway_workflow::{
+    Texts,
     action::{Action, Runs},
     document::{Uses, UsesStep},
     expr::{Object, Value},
@@ -62,28 +63,25 @@ impl Job<'_> {
         uses: &UsesStep,
         current: &Current,
     ) -> Result<Came, RunnerError> {
-        let step = Some(current.index);
-        self.log.line(step, &format!("##[group]Run {}", written(&uses.uses.value))).await;
+        let name = written(&uses.uses.value);
         let given = self.fields(&uses.with, &current.scope).map_err(|found| expression(&found))?;
-        for (name, value) in &given {
-            self.log.line(step, &format!("  {name}: {value}")).await;
-        }
-        self.log.line(step, "##[endgroup]").await;
         if !self.executor.is_real() {
+            self.show_action(&name, texts(&given), current).await;
             return self.pretend(current).await;
         }
         if let Some(native) = self.native(&uses.uses.value) {
-            let own = self.request.github.get("repository").map(|name| name.to_text().to_string());
-            let lacks = match native.cannot(&given, &own.unwrap_or_default()) {
-                None => self.cannot_here(native, &given, current).await?,
+            let inputs = Inputs::of(&given);
+            let own = self.request.github.get("repository").map(|name| name.to_text()).unwrap_or_default();
+            let lacks = match native.cannot(&inputs, &own) {
+                None => self.cannot_here(native, &inputs, current).await?,
                 lacks => lacks,
             };
             let Some(lacks) = lacks else {
-                return self.run_native(native, &uses.uses.value, &given, current).await;
+                let defaults = native.defaults(&own);
+                let defaults = defaults.iter().filter(|(name, _)| !inputs.has(name)).copied();
+                self.show_action(&name, texts(&given).chain(defaults), current).await;
+                return self.run_native(native, &uses.uses.value, &inputs, current).await;
             };
-            let name = written(&uses.uses.value);
-            let line = format!("The built-in {native} {lacks}: {name} itself is used");
-            self.log.line(step, &line).await;
             let loaded = self.loaded_late(frame, &uses.uses.value, current).await.map_err(|error| {
                 let message = format!(
                     "the built-in {native} {lacks}, and {name} itself cannot be had: {}",
@@ -91,13 +89,35 @@ impl Job<'_> {
                 );
                 error.with_message(message)
             })?;
-            return self.run_loaded(frame, &loaded, &given, current).await;
+            let inputs = self.show_loaded(frame, &loaded, &given, current).await?;
+            let line = format!("The built-in {native} {lacks}: {name} itself is used");
+            self.log.line(Some(current.index), &line).await;
+            return self.run_loaded(frame, &loaded, inputs, current).await;
         }
         if let Uses::Docker { image } = &uses.uses.value {
+            self.show_action(&name, texts(&given), current).await;
             return Box::pin(self.run_image_step(image, &given, current)).await;
         }
         let loaded = self.loaded(frame, &uses.uses.value, current).await?;
-        self.run_loaded(frame, &loaded, &given, current).await
+        let inputs = self.show_loaded(frame, &loaded, &given, current).await?;
+        self.run_loaded(frame, &loaded, inputs, current).await
+    }
+
+    /// The head of an action whose manifest is read, and what its step may have meant otherwise; gives its inputs.
+    async fn show_loaded(
+        &mut self,
+        frame: &Frame,
+        loaded: &Loaded,
+        given: &Texts,
+        current: &Current,
+    ) -> Result<Object, RunnerError> {
+        let (inputs, warnings) = self.inputs(frame, &loaded.action, given, current)?;
+        self.show_inputs(loaded, &inputs, current).await;
+        for warning in warnings {
+            let step = Some(current.index);
+            self.log.annotate(Annotation { step, ..Annotation::new(Level::Warning, warning) }).await;
+        }
+        Ok(inputs)
     }
 
     /// The built-in action that stands for one, unless real ones are asked for.
@@ -190,14 +210,18 @@ impl Job<'_> {
         Ok(self.run_program(&program, current, Hearing::Step).await?.0)
     }
 
+    async fn show_inputs(&mut self, loaded: &Loaded, inputs: &Object, current: &Current) {
+        let shown = inputs.iter().filter_map(|(name, value)| Some((name, value.as_str()?)));
+        self.show_action(&loaded.uses, shown, current).await;
+    }
+
     async fn run_loaded(
         &mut self,
         frame: &mut Frame,
         loaded: &Loaded,
-        given: &BTreeMap<String, String>,
+        inputs: Object,
         current: &Current,
     ) -> Result<Came, RunnerError> {
-        let inputs = self.inputs(frame, &loaded.action, given, current, true).await?;
         match &loaded.action.runs {
             Runs::Composite(composite) => {
                 if frame.depth >= MAX_DEPTH {
@@ -214,48 +238,40 @@ impl Job<'_> {
         }
     }
 
-    /// The inputs of an action: what is given, then defaults. What the action does not know is said if `warn`.
-    async fn inputs(
-        &mut self,
+    /// The inputs of an action, what is given before the defaults of the rest, and what the step should be told about them.
+    fn inputs(
+        &self,
         frame: &Frame,
         action: &Action,
-        given: &BTreeMap<String, String>,
+        given: &Texts,
         current: &Current,
-        warn: bool,
-    ) -> Result<Object, RunnerError> {
-        let step = Some(current.index);
-        let mut inputs = Object::new();
+    ) -> Result<(Object, Vec<String>), RunnerError> {
+        let mut inputs: Object = texts(given).collect();
         let mut warnings = Vec::new();
         let scope = self.scope(frame, &current.scope.env, Some(&current.id));
         for input in &action.inputs {
             let name = input.name.value.as_str();
-            let value =
-                given.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
-            if let (Some(_), Some(message)) = (&value, &input.deprecation_message) {
-                warnings.push(format!("the input {name:?} is deprecated: {message}"));
+            if inputs.get(name).is_some() {
+                let message = input.deprecation_message.iter();
+                warnings.extend(message.map(|why| format!("the input {name:?} is deprecated: {why}")));
+                continue;
             }
-            let value = match (value, &input.default) {
-                (Some(value), _) => value,
-                (None, Some(default)) => {
-                    default.eval_string(&scope).map_err(|found| expression(&found))?.to_string()
-                }
-                (None, None) => String::new(),
+            let value = match &input.default {
+                Some(default) => default.eval_string(&scope).map_err(|found| expression(&found))?,
+                None => "".into(),
             };
             inputs.insert(name, value);
         }
         let known: Vec<&str> = action.inputs.iter().map(|input| input.name.value.as_str()).collect();
-        for (name, value) in given {
-            if inputs.get(name).is_none() {
-                warnings.push(unexpected(name, &known));
-                inputs.insert(name.as_str(), value.as_str());
-            }
-        }
-        for warning in warnings.into_iter().filter(|_| warn) {
-            let annotation = Annotation { step, ..Annotation::new(Level::Warning, warning) };
-            self.log.annotate(annotation).await;
-        }
-        Ok(inputs)
+        let strange = given.keys().filter(|name| !known.iter().any(|known| known.eq_ignore_ascii_case(name)));
+        warnings.extend(strange.map(|name| unexpected(name, &known)));
+        Ok((inputs, warnings))
     }
+}
+
+/// Names and texts, borrowed.
+fn texts(given: &Texts) -> impl Iterator<Item = (&str, &str)> {
+    given.iter().map(|(name, value)| (name.as_str(), value.as_str()))
 }
 
 /// Where the manifest of an action is looked for.

@@ -18,7 +18,6 @@ use shipway_workflow::{
     run::Conclusion,
 };
 use std::{
-    collections::BTreeMap,
     fs,
     io::Write,
     path::{Path, PathBuf},
@@ -277,7 +276,7 @@ fn status_functions() {
         };
         let scope = StepScope {
             contexts: Object::new(),
-            env: BTreeMap::new(),
+            env: shipway_workflow::Texts::new(),
             status,
             workspace: None,
             home: PathBuf::new(),

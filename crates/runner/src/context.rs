@@ -5,6 +5,7 @@ use crate::{
     services::JobServices,
 };
 use shipway_base::{Clock, Secret};
+use shipway_workflow::Secrets;
 use std::{
     collections::BTreeMap,
     fs,
@@ -18,8 +19,8 @@ use tokio::sync::Semaphore;
 pub struct JobContext {
     /// Where the time comes from.
     pub clock: Clock,
-    /// The `secrets` context; every value is masked.
-    pub secrets: Arc<BTreeMap<String, Secret>>,
+    /// The `secrets` context, to which the token of a job is added; every value is masked.
+    pub secrets: Arc<Secrets>,
     /// What jobs with an `environment` get beside, by its name in small letters.
     pub environments: Arc<BTreeMap<String, EnvironmentValues>>,
     /// The repository that `actions/checkout` and `uses: ./` read.

@@ -13,7 +13,10 @@ use crate::{
     stop::Cancel,
 };
 use calls::{Admitted, Calls, News, Wanted, is_of};
-use shipway_workflow::run::{Conclusion, Effect, Input, JobKey, JobRequest, Run};
+use shipway_workflow::{
+    Texts,
+    run::{Conclusion, Effect, Input, JobKey, JobRequest, Run},
+};
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
@@ -236,7 +239,7 @@ impl Driver<'_> {
     fn cancel(&mut self, job: JobKey, attempt: u32) -> Option<Input> {
         let is_it = |request: &JobRequest| request.key == job && request.attempt == attempt;
         if !self.withdraw(is_it).is_empty() {
-            let outputs = BTreeMap::new();
+            let outputs = Texts::new();
             return Some(Input::JobFinished { job, attempt, conclusion: Conclusion::Cancelled, outputs });
         }
         if let Some(cancel) = self.known.get(&(job, attempt)) {
@@ -305,5 +308,5 @@ async fn displaced(
         // Nobody listens any more; the outcome still counts.
         let _ = reports.send(Report { job: request.key.clone(), attempt: request.attempt, at, kind }).await;
     }
-    JobOutcome { conclusion, outputs: BTreeMap::new(), reason: Some(reason) }
+    JobOutcome { conclusion, outputs: Texts::new(), reason: Some(reason) }
 }

@@ -1,7 +1,10 @@
 //! The environment of a step, built from nothing.
 
 use crate::{context::JobContext, executor::Folders, place::PathMap};
-use shipway_workflow::expr::{Object, Value};
+use shipway_workflow::{
+    Texts,
+    expr::{Object, Value},
+};
 use std::collections::BTreeMap;
 
 /// Where programs are looked for when nobody says.
@@ -62,7 +65,7 @@ pub(crate) struct Base<'a> {
 /// last what describes the run, which nobody can change.
 pub(crate) fn environment(
     base: &Base<'_>,
-    set: &BTreeMap<String, String>,
+    set: &Texts,
     added_paths: &[String],
     github: &Object,
     runner: &Object,

@@ -18,7 +18,7 @@ use crate::{
     steps::{Came, Current, What},
     stop::Cause,
 };
-use shipway_workflow::{expr::Value, run::Conclusion};
+use shipway_workflow::{Texts, expr::Value, run::Conclusion};
 use std::{collections::BTreeMap, path::Path};
 
 /// When a script runs.
@@ -110,9 +110,10 @@ impl Job<'_> {
         let current = Current {
             index,
             id: String::new(),
+            name: String::new(),
             place: Vec::new(),
-            own_env: BTreeMap::new(),
-            scope: self.scope(frame, &BTreeMap::new(), None),
+            own_env: Texts::new(),
+            scope: self.scope(frame, &Texts::new(), None),
             survives: true,
             limit: None,
             tolerant: None,
@@ -150,14 +151,14 @@ impl Job<'_> {
     /// What describes the run, with the paths of this machine.
     fn environment_of_operator(&self, frame: &Frame) -> BTreeMap<String, String> {
         let map = PathMap::default();
-        let scope = self.scope(frame, &BTreeMap::new(), None);
+        let scope = self.scope(frame, &Texts::new(), None);
         let mut github = scope.contexts.get("github").and_then(Value::as_object).cloned().unwrap_or_default();
         let text = |path: &Path| path.to_string_lossy().into_owned();
         github.insert("workspace", text(&self.folders.workspace));
         github.insert("event_path", text(&self.folders.workflow.join("event.json")));
         let runner = env::runner_context(&self.folders, &map, self.context.debug);
         let base = Base { context: self.context, folders: &self.folders, map: &map, own: None };
-        env::environment(&base, &BTreeMap::new(), &[], &github, &runner)
+        env::environment(&base, &Texts::new(), &[], &github, &runner)
     }
 }
 

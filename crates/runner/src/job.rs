@@ -22,8 +22,9 @@ use crate::{
     services::ServiceAccess,
     stop::{Cancel, StepLimit, Stop},
 };
-use shipway_base::{Diagnostic, Digest, Source};
+use shipway_base::{Diagnostic, Digest, Secret, Source};
 use shipway_workflow::{
+    Secrets, Texts,
     expr::{Object, Template, Value},
     lock::Lock,
     run::{Conclusion, JobRequest, SecretScope},
@@ -40,13 +41,17 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+/// The secret that every job has: the same as `github.token`.
+const TOKEN: &str = "github_token";
+
 /// How a job came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobOutcome {
     /// What it came to, before the job's own `continue-on-error`.
     pub conclusion: Conclusion,
-    /// Its outputs; those that hold a masked text are left out, with a warning in the log.
-    pub outputs: BTreeMap<String, String>,
+    /// Its outputs in the order in which they are written; those that hold a masked text are left out, with a warning in the
+    /// log.
+    pub outputs: Texts,
     /// Why it did not succeed, as one sentence for people.
     pub reason: Option<String>,
 }
@@ -85,7 +90,7 @@ pub async fn run_job(
     let opening = opening::open(&mut log, request, context, executor, &identity, &mut stop);
     let outcome = match Box::pin(opening).await {
         Err(Unopened { conclusion, reason }) => {
-            JobOutcome { conclusion, outputs: BTreeMap::new(), reason: Some(reason) }
+            JobOutcome { conclusion, outputs: Texts::new(), reason: Some(reason) }
         }
         Ok((folders, wants)) => {
             let mut job = Job::new(request, context, executor, log, identity.clone(), folders, stop);
@@ -123,7 +128,7 @@ pub(crate) struct Job<'a> {
     /// `container` and `services` of the `job` context.
     containers: Object,
     /// `env` of workflow and job, and what steps wrote to `GITHUB_ENV`.
-    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) env: Texts,
     /// What steps wrote to `GITHUB_PATH`, the last one first.
     pub(crate) paths: Vec<String>,
     /// What is to run when all steps have.
@@ -173,7 +178,7 @@ pub(crate) struct Frame {
     /// How this level stands so far.
     pub(crate) status: Conclusion,
     /// Variables that the calling step of a composite action set.
-    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) env: Texts,
     /// The folder of the composite action.
     pub(crate) action_path: Option<String>,
     /// The repository it was fetched from; empty for one of the workspace.
@@ -224,7 +229,7 @@ impl<'a> Job<'a> {
             base,
             contained: false,
             containers,
-            env: BTreeMap::new(),
+            env: Texts::new(),
             paths: Vec::new(),
             posts: Vec::new(),
             states: BTreeMap::new(),
@@ -298,7 +303,7 @@ impl<'a> Job<'a> {
             inputs: self.request.inputs.clone(),
             steps: Object::new(),
             status: Conclusion::Success,
-            env: BTreeMap::new(),
+            env: Texts::new(),
             action_path: None,
             action_repository: String::new(),
             action_ref: String::new(),
@@ -331,12 +336,7 @@ impl<'a> Job<'a> {
     }
 
     /// Contexts, with `env` as given. `action` is the id of the step that runs.
-    pub(crate) fn scope(
-        &self,
-        frame: &Frame,
-        env: &BTreeMap<String, String>,
-        action: Option<&str>,
-    ) -> StepScope {
+    pub(crate) fn scope(&self, frame: &Frame, env: &Texts, action: Option<&str>) -> StepScope {
         let mut github = self.github.clone();
         if let Some(action) = frame.action.as_deref().or(action) {
             github.insert("action", action);
@@ -392,7 +392,7 @@ impl<'a> Job<'a> {
         &self,
         fields: &shipway_workflow::document::Fields,
         scope: &StepScope,
-    ) -> Result<BTreeMap<String, String>, Diagnostic> {
+    ) -> Result<Texts, Diagnostic> {
         use shipway_workflow::document::Fields;
         match fields {
             Fields::Entries(entries) => entries
@@ -423,8 +423,8 @@ impl<'a> Job<'a> {
         self.reason.get_or_insert(masked);
     }
 
-    async fn outputs(&mut self, frame: &mut Frame) -> BTreeMap<String, String> {
-        let mut outputs = BTreeMap::new();
+    async fn outputs(&mut self, frame: &mut Frame) -> Texts {
+        let mut outputs = Texts::new();
         let request = self.request;
         for (name, template) in &request.body.outputs {
             match self.output(frame, template) {
@@ -455,10 +455,11 @@ impl<'a> Job<'a> {
 /// The context with the secrets that the job may see: in a called workflow those that it was given.
 fn narrowed(request: &JobRequest, context: &JobContext) -> Result<JobContext, RunnerError> {
     let mut narrowed = context.clone();
-    if let SecretScope::Given(_) = &request.secrets {
-        narrowed.secrets =
-            Arc::new(request.secrets.of(&context.secrets).map_err(|found| expression(&found))?);
-    }
+    let all = with_token(&context.secrets, request.github.get("token").and_then(Value::as_str));
+    narrowed.secrets = Arc::new(match &request.secrets {
+        SecretScope::All => all,
+        SecretScope::Given(_) => request.secrets.of(&all).map_err(|found| expression(&found))?,
+    });
     // Those of an environment belong to the job that names it, also where a caller gave it others.
     if let Some(own) = environment(request, context) {
         let mut secrets = (*narrowed.secrets).clone();
@@ -467,6 +468,16 @@ fn narrowed(request: &JobRequest, context: &JobContext) -> Result<JobContext, Ru
         narrowed.secrets = Arc::new(secrets);
     }
     Ok(narrowed)
+}
+
+/// The secrets with the token of the run among them, as GitHub has it, under GitHub's name for it.
+fn with_token(secrets: &Secrets, token: Option<&str>) -> Secrets {
+    let is_token = |name: &str| name.eq_ignore_ascii_case(TOKEN);
+    let given = secrets.iter().find(|(name, _)| is_token(name)).map(|(_, secret)| secret.clone());
+    let token = given.or_else(|| token.filter(|token| !token.is_empty()).map(Secret::new));
+    let others = secrets.iter().filter(|(name, _)| !is_token(name));
+    let others = others.map(|(name, secret)| (name.clone(), secret.clone()));
+    others.chain(token.map(|token| (TOKEN.to_owned(), token))).collect()
 }
 
 /// The request with the variables of the job's environment, which come before those of the repository.
@@ -506,7 +517,7 @@ async fn failed_early(log: &mut Log, error: &RunnerError) -> JobOutcome {
     let message = error.to_string();
     log.annotate(Annotation::new(Level::Error, message.clone())).await;
     let reason = Some(log.masker.mask(&message));
-    JobOutcome { conclusion: Conclusion::Failure, outputs: BTreeMap::new(), reason }
+    JobOutcome { conclusion: Conclusion::Failure, outputs: Texts::new(), reason }
 }
 
 /// Names that no other attempt on this machine has: the run, the job, the attempt, the instant and a counter.

@@ -25,6 +25,7 @@ mod filecommand;
 mod glob;
 mod groups;
 mod hash_files;
+mod head;
 mod hooks;
 mod host;
 #[doc(hidden)]
@@ -77,7 +78,6 @@ pub use groups::{Groups, Membership};
 pub use host::{HostExecutor, sweep_places};
 pub use job::{JobOutcome, run_job};
 pub use journal::{Journal, MemoryJournal};
-pub use log::MAX_ANNOTATIONS;
 pub use nodes::{MachineNode, PlacedNode};
 pub use place::{ImageSource, Mount, Opened, OwnContainer, PathMap, Wants};
 pub use platform::{Platform, Platforms};

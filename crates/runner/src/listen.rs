@@ -12,6 +12,7 @@ use crate::{
     report::{Annotation, Level, ReportKind},
     session::{Action, Heard, Session, disarm},
 };
+use shipway_workflow::Texts;
 use std::{collections::BTreeMap, path::Path};
 use tokio::sync::mpsc;
 
@@ -19,7 +20,7 @@ use tokio::sync::mpsc;
 #[derive(Debug, Default)]
 pub(crate) struct HeardAll {
     /// Outputs.
-    pub(crate) outputs: BTreeMap<String, String>,
+    pub(crate) outputs: Texts,
     /// State for a post step.
     pub(crate) state: BTreeMap<String, String>,
     /// Variables for the steps that follow.

@@ -22,7 +22,7 @@ pub(crate) struct Log {
 }
 
 /// As many annotations of one level may a step have, as on GitHub; further ones are in the log only.
-pub const MAX_ANNOTATIONS: usize = 10;
+const MAX_ANNOTATIONS: usize = 10;
 /// The longest text of an annotation, in bytes; the log has all of it.
 const MAX_MESSAGE: usize = 4_096;
 
@@ -33,9 +33,13 @@ impl Log {
 
     /// Masks and sends one or more lines.
     pub(crate) async fn line(&mut self, step: Option<usize>, text: &str) {
+        self.lines(text, |text| ReportKind::Line { step, text }).await;
+    }
+
+    async fn lines(&mut self, text: &str, kind: impl Fn(String) -> ReportKind) {
         let masked = self.masker.mask(text);
         for line in masked.split('\n') {
-            self.masked_line(step, line.trim_end_matches('\r').to_owned()).await;
+            self.send(kind(line.trim_end_matches('\r').to_owned())).await;
         }
     }
 
@@ -56,13 +60,13 @@ impl Log {
         annotation.title = annotation.title.map(|title| self.masker.mask(&title));
         annotation.file = annotation.file.map(|file| self.masker.mask(&file));
         annotation.code = annotation.code.map(|code| self.masker.mask(&code));
-        let line = format!("##[{}]{text}", annotation.level.word());
-        self.line(annotation.step, &line).await;
-        let count = self.annotated.entry((annotation.step, annotation.level)).or_default();
+        let (line, step) = (format!("##[{}]{text}", annotation.level.word()), annotation.step);
+        let count = self.annotated.entry((step, annotation.level)).or_default();
         *count += 1;
         if *count > MAX_ANNOTATIONS {
-            return;
+            return self.line(step, &line).await;
         }
+        self.lines(&line, |text| ReportKind::Noted { step, text }).await;
         let end = annotation.message.floor_char_boundary(MAX_MESSAGE);
         annotation.message.truncate(end);
         self.send(ReportKind::Annotation(annotation)).await;

@@ -70,6 +70,7 @@ impl Job<'_> {
                 return Came::of(Conclusion::Failure);
             }
         }
+        self.log.line(Some(index), "Post job cleanup.").await;
         match self.run_part(&post.part, &current).await {
             Ok(came) => came,
             Err(error) => {

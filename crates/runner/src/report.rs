@@ -41,6 +41,14 @@ pub enum ReportKind {
         /// The text.
         text: String,
     },
+    /// A line of the log that the [`Annotation`](ReportKind::Annotation) after it says too. Its text may have several lines,
+    /// and each comes as one of these.
+    Noted {
+        /// The step; `None` while the job is set up and cleaned up.
+        step: Option<usize>,
+        /// The text.
+        text: String,
+    },
     /// A step ended or was skipped.
     StepFinished {
         /// The step.

@@ -2,10 +2,11 @@
 
 use crate::{hash_files::hash_files, reach::Reach};
 use shipway_workflow::{
+    Texts,
     expr::{Object, Scope, Value},
     run::Conclusion,
 };
-use std::{collections::BTreeMap, path::PathBuf};
+use std::path::PathBuf;
 
 /// Contexts and status at one moment of a job.
 #[derive(Clone, Debug)]
@@ -13,7 +14,7 @@ pub(crate) struct StepScope {
     /// Every context but `env`, by its name.
     pub(crate) contexts: Object,
     /// The `env` context.
-    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) env: Texts,
     /// How the job, or the composite action, stands so far.
     pub(crate) status: Conclusion,
     /// Where `hashFiles` looks; `None` where files are not real.
@@ -61,7 +62,7 @@ impl Scope for StepScope {
     }
 }
 
-/// A map as an object of the expression language.
-pub(crate) fn object(map: &BTreeMap<String, String>) -> Value {
+/// Texts as an object of the expression language, in their order.
+pub(crate) fn object(map: &Texts) -> Value {
     map.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Object>().into()
 }

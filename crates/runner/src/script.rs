@@ -10,7 +10,7 @@ use crate::{
 };
 use shipway_base::Diagnostic;
 use shipway_workflow::{document::RunStep, expr::Template};
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path};
 
 impl Job<'_> {
     /// Runs the script of a step.
@@ -73,18 +73,6 @@ impl Job<'_> {
     ) -> bool {
         let path = env.get("PATH").map(String::as_str).unwrap_or_default();
         self.executor.has_program(&self.identity, name, path, directory).await
-    }
-
-    /// The script and its shell in a group, as GitHub shows them.
-    async fn show_script(&mut self, text: &Arc<str>, shell: &Shell, current: &Current) {
-        let step = Some(current.index);
-        let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        self.log.line(step, &format!("##[group]Run {}", first.trim())).await;
-        for line in text.lines() {
-            self.log.line(step, line).await;
-        }
-        self.log.line(step, &format!("shell: {}", shell.argv.join(" "))).await;
-        self.log.line(step, "##[endgroup]").await;
     }
 }
 

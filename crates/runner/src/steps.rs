@@ -18,6 +18,7 @@ use crate::{
 };
 use shipway_base::{Diagnostic, Source, Span, Timestamp};
 use shipway_workflow::{
+    Texts,
     document::{Maybe, Step, StepKind, Uses},
     expr::{Object, Scope, Value},
     run::Conclusion,
@@ -36,10 +37,12 @@ pub(crate) struct Current {
     pub(crate) index: usize,
     /// The name it goes by in the contexts.
     pub(crate) id: String,
+    /// The name shown to people.
+    pub(crate) name: String,
     /// The numbers of the steps around it and its own, from the job's inwards.
     pub(crate) place: Vec<usize>,
     /// What its own `env` and those of the steps around it set.
-    pub(crate) own_env: BTreeMap<String, String>,
+    pub(crate) own_env: Texts,
     /// What its expressions see, its own `env` included.
     pub(crate) scope: StepScope,
     /// Whether it also runs in a cancelled job.
@@ -62,7 +65,7 @@ pub(crate) struct Came {
     /// The exit code of its process.
     pub(crate) exit_code: Option<i32>,
     /// Its outputs.
-    pub(crate) outputs: BTreeMap<String, String>,
+    pub(crate) outputs: Texts,
 }
 
 /// What is started for a step.
@@ -85,7 +88,7 @@ impl What<'_> {
 
 impl Came {
     pub(crate) fn of(outcome: Conclusion) -> Came {
-        Came { outcome, exit_code: None, outputs: BTreeMap::new() }
+        Came { outcome, exit_code: None, outputs: Texts::new() }
     }
 }
 
@@ -157,7 +160,7 @@ impl Job<'_> {
     /// The name of a step before its turn has come, as far as it can be told.
     pub(crate) fn early_name(&self, frame: &Frame, step: &Step, number: usize, index: usize) -> String {
         match self.around(frame, step, number, index) {
-            Ok(current) => self.step_name(step, &current.scope),
+            Ok(current) => current.name,
             Err(_) => fallback_name(step),
         }
     }
@@ -178,14 +181,12 @@ impl Job<'_> {
     ) -> (String, Option<Current>, Came) {
         let prepared = self.prepare(frame, step, number, index);
         let name = match &prepared {
-            Ok((current, _)) => self.step_name(step, &current.scope),
+            Ok((current, _)) => current.name.clone(),
             Err(_) => fallback_name(step),
         };
+        // Those within a composite action show themselves by their heads.
         if frame.inside.is_none() && tries == 1 {
             self.log.send(ReportKind::StepStarted { index, name: self.log.masker.mask(&name) }).await;
-        } else if frame.inside.is_some() && matches!(prepared, Ok((_, true))) {
-            self.log.line(Some(index), &format!("##[group]{name}")).await;
-            self.log.line(Some(index), "##[endgroup]").await;
         }
         match prepared {
             Err(found) => {
@@ -244,8 +245,8 @@ impl Job<'_> {
         let mut place = frame.place.clone();
         place.push(number);
         let (source, limit, tolerant) = (frame.source.clone(), frame.limit, step.continue_on_error.clone());
-        let span = step.span;
-        Ok(Current { index, id, place, own_env, scope, survives: false, limit, tolerant, source, span })
+        let (name, span) = (step_name(step, &scope), step.span);
+        Ok(Current { index, id, name, place, own_env, scope, survives: false, limit, tolerant, source, span })
     }
 
     async fn carry_out(
@@ -458,26 +459,27 @@ impl Job<'_> {
         let place = Some((&*found.source.name, found.span.start.line));
         self.complain(Some(index), &found.to_string(), place).await;
     }
+}
 
-    fn step_name(&self, step: &Step, scope: &StepScope) -> String {
-        let named =
-            step.name.as_ref().and_then(|name| name.eval_string(scope).ok()).filter(|name| !name.is_empty());
-        match (named, &step.kind) {
-            (Some(name), _) => name.to_string(),
-            (None, StepKind::Run(run)) => {
-                let text = run.run.eval_string(scope).unwrap_or_else(|_| run.run.text().into());
-                let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-                format!("Run {first}")
-            }
-            (
-                None,
-                StepKind::Uses(_)
-                | StepKind::Wait(_)
-                | StepKind::WaitAll
-                | StepKind::Cancel(_)
-                | StepKind::Parallel(_),
-            ) => fallback_name(step),
+/// The name of a step as people know it, with its expressions evaluated.
+fn step_name(step: &Step, scope: &StepScope) -> String {
+    let named =
+        step.name.as_ref().and_then(|name| name.eval_string(scope).ok()).filter(|name| !name.is_empty());
+    match (named, &step.kind) {
+        (Some(name), _) => name.to_string(),
+        (None, StepKind::Run(run)) => {
+            let text = run.run.eval_string(scope).unwrap_or_else(|_| run.run.text().into());
+            let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+            format!("Run {first}")
         }
+        (
+            None,
+            StepKind::Uses(_)
+            | StepKind::Wait(_)
+            | StepKind::WaitAll
+            | StepKind::Cancel(_)
+            | StepKind::Parallel(_),
+        ) => fallback_name(step),
     }
 }
 

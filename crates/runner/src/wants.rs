@@ -12,11 +12,11 @@ use crate::{
 };
 use shipway_base::{Diagnostic, Span};
 use shipway_workflow::{
+    Texts,
     document::{ContainerSpec, Services},
     expr::{Object, Value},
     run::{Conclusion, JobRequest},
 };
-use std::collections::BTreeMap;
 
 /// Where containers see the repository of the run, when they must.
 const OWN_REPOSITORY: &str = "/__w/_repository";
@@ -88,7 +88,7 @@ fn scope(request: &JobRequest, context: &JobContext, folders: &Folders) -> StepS
     .collect();
     StepScope {
         contexts,
-        env: BTreeMap::new(),
+        env: Texts::new(),
         status: Conclusion::Success,
         workspace: None,
         home: folders.home.clone(),

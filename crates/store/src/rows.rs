@@ -10,6 +10,7 @@ pub mod value;
 
 mod evidence;
 mod stored;
+mod texts;
 
 pub use stored::Specs;
 

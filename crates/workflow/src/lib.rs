@@ -7,5 +7,8 @@ pub mod expr;
 pub mod lint;
 pub mod lock;
 pub mod matrix;
+mod named;
 pub mod plan;
 pub mod run;
+
+pub use named::{Secrets, Texts};

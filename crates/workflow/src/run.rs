@@ -22,6 +22,7 @@ mod types;
 mod view;
 
 use crate::{
+    Texts,
     document::{CacheMode, Job},
     plan::{Granted, Node, RunPlan},
 };
@@ -124,7 +125,7 @@ struct Legs {
     fail_fast: bool,
     max_parallel: usize,
     /// Outputs of the legs that have ended, later ones over earlier ones.
-    outputs: BTreeMap<String, String>,
+    outputs: Texts,
 }
 
 #[derive(Clone, Debug)]
@@ -159,18 +160,9 @@ enum Work {
 enum LegState {
     Held,
     Queued,
-    Running {
-        started: Timestamp,
-    },
-    Cancelling {
-        started: Option<Timestamp>,
-    },
-    Finished {
-        conclusion: Conclusion,
-        started: Option<Timestamp>,
-        at: Timestamp,
-        outputs: BTreeMap<String, String>,
-    },
+    Running { started: Timestamp },
+    Cancelling { started: Option<Timestamp> },
+    Finished { conclusion: Conclusion, started: Option<Timestamp>, at: Timestamp, outputs: Texts },
 }
 
 impl Run {

@@ -9,11 +9,12 @@ use crate::{
     steps::{Came, Current},
 };
 use shipway_workflow::{
+    Texts,
     action::Composite,
     expr::{Object, Value},
     run::Conclusion,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 impl Job<'_> {
     pub(super) async fn run_composite(
@@ -27,7 +28,7 @@ impl Job<'_> {
         let mut frame = self.inner_frame(outer, loaded, composite, inputs, current);
         self.run_steps(&mut frame, &composite.steps).await;
         let scope = self.scope(&frame, &self.env, Some(&current.id));
-        let mut outputs = BTreeMap::new();
+        let mut outputs = Texts::new();
         for output in &loaded.action.outputs {
             if let Some(template) = &output.value {
                 let value = template.eval_string(&scope).map_err(|found| expression(&found))?;

@@ -18,6 +18,7 @@ use crate::{
     stop::Cause,
 };
 use shipway_workflow::{
+    Texts,
     action::Docker,
     expr::{Object, Value},
     run::Conclusion,
@@ -97,6 +98,7 @@ impl Job<'_> {
         if !docker.pre_if.eval(&scope).map_err(|found| expression(&found))? {
             return Ok(Came::of(Conclusion::Skipped));
         }
+        self.show_inputs(loaded, inputs, current).await;
         let entrypoint = docker.pre_entrypoint.as_ref().map(|entrypoint| entrypoint.value.clone());
         self.begin_docker(loaded, docker, entrypoint, inputs, current).await
     }
@@ -114,7 +116,7 @@ impl Job<'_> {
         let image = self.prepare_image(&image, current).await?;
         if let Some(post) = &docker.post_entrypoint {
             let part = DockerPart::new(loaded, docker, &image, Some(post.value.clone()), inputs);
-            self.add_post(&loaded.uses, Part::Docker(Box::new(part)), &docker.post_if, current);
+            self.add_post(Part::Docker(Box::new(part)), &docker.post_if, current);
         }
         let part = DockerPart::new(loaded, docker, &image, entrypoint, inputs);
         self.run_docker_part(&part, current).await
@@ -152,7 +154,7 @@ impl Job<'_> {
     pub(super) async fn run_image_step(
         &mut self,
         image: &str,
-        given: &BTreeMap<String, String>,
+        given: &Texts,
         current: &Current,
     ) -> Result<Came, RunnerError> {
         let inputs: Object = given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -13,7 +13,7 @@ use crate::{
     report::{Annotation, Level},
     steps::{Came, Current},
 };
-use shipway_workflow::document::Uses;
+use shipway_workflow::{Texts, document::Uses};
 use std::{collections::BTreeMap, fmt};
 
 pub(super) use cache::SaveCache;
@@ -104,8 +104,7 @@ impl Native {
 
     /// What these inputs ask for that only the real action does; none when there is nothing. `own` is the name of the
     /// run's own repository.
-    pub(super) fn cannot(self, given: &BTreeMap<String, String>, own: &str) -> Option<String> {
-        let inputs = Inputs::of(given);
+    pub(super) fn cannot(self, inputs: &Inputs, own: &str) -> Option<String> {
         if let Some(name) = self.unsupported().iter().find(|name| inputs.text(name).is_some()) {
             return Some(format!("has no input {name}"));
         }
@@ -126,6 +125,36 @@ impl Native {
             | Native::Cache
             | Native::RestoreCache
             | Native::SaveCache => None,
+        }
+    }
+
+    /// What inputs come to that are not given, in the order of the real action's manifest. `own` is the name of the run's
+    /// own repository.
+    pub(super) fn defaults(self, own: &str) -> Vec<(&'static str, &str)> {
+        match self {
+            Native::Checkout => vec![
+                ("repository", own),
+                ("clean", "true"),
+                ("fetch-depth", "1"),
+                ("fetch-tags", "false"),
+                ("lfs", "false"),
+                ("submodules", "false"),
+            ],
+            Native::UploadArtifact => vec![
+                ("name", "artifact"),
+                ("if-no-files-found", "warn"),
+                ("compression-level", "6"),
+                ("overwrite", "false"),
+                ("include-hidden-files", "false"),
+                ("archive", "true"),
+            ],
+            Native::DownloadArtifact => vec![("merge-multiple", "false")],
+            Native::Cache | Native::RestoreCache => vec![
+                ("enableCrossOsArchive", "false"),
+                ("fail-on-cache-miss", "false"),
+                ("lookup-only", "false"),
+            ],
+            Native::SaveCache => vec![("enableCrossOsArchive", "false")],
         }
     }
 
@@ -165,11 +194,17 @@ impl fmt::Display for Native {
 
 /// The inputs of a native action, by their names in lower case.
 #[derive(Clone, Debug)]
-struct Inputs(BTreeMap<String, String>);
+pub(super) struct Inputs(BTreeMap<String, String>);
 
 impl Inputs {
-    fn of(given: &BTreeMap<String, String>) -> Inputs {
+    /// Those that a step gives.
+    pub(super) fn of(given: &Texts) -> Inputs {
         Inputs(given.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect())
+    }
+
+    /// Whether one is given, empty or not.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(&name.to_lowercase())
     }
 
     /// A text; empty counts as absent.
@@ -200,7 +235,7 @@ impl Job<'_> {
         &mut self,
         native: Native,
         uses: &Uses,
-        given: &BTreeMap<String, String>,
+        inputs: &Inputs,
         current: &Current,
     ) -> Result<Came, RunnerError> {
         let step = Some(current.index);
@@ -208,7 +243,6 @@ impl Job<'_> {
             "The built-in {native} is used in place of {uses} (--no-native-actions runs the real one)"
         );
         self.log.line(step, &line).await;
-        let inputs = Inputs::of(given);
         for name in inputs.0.keys().map(String::as_str) {
             // Without a value it asks for nothing.
             if !native.inputs().contains(&name) && !native.unsupported().contains(&name) {
@@ -220,16 +254,14 @@ impl Job<'_> {
         match native {
             Native::Checkout => {
                 self.executor.before_own_work(&self.identity)?;
-                let came = self.checkout(&inputs, current).await;
+                let came = self.checkout(inputs, current).await;
                 self.executor.after_own_work(&self.identity, &self.folders)?;
                 came
             }
-            Native::UploadArtifact => self.upload_artifact(&inputs, current).await,
-            Native::DownloadArtifact => self.download_artifact(&inputs, current).await,
-            Native::Cache | Native::RestoreCache => {
-                self.restore_cache(native, &uses.to_string(), &inputs, current).await
-            }
-            Native::SaveCache => self.save_cache_now(&inputs, current).await,
+            Native::UploadArtifact => self.upload_artifact(inputs, current).await,
+            Native::DownloadArtifact => self.download_artifact(inputs, current).await,
+            Native::Cache | Native::RestoreCache => self.restore_cache(native, inputs, current).await,
+            Native::SaveCache => self.save_cache_now(inputs, current).await,
         }
     }
 }

@@ -92,7 +92,7 @@ impl Job<'_> {
     ) -> Result<(), RunnerError> {
         let Some(post) = &node.post else { return Ok(()) };
         let part = NodePart::new(&self.map, loaded, node, &post.value, "post", inputs)?;
-        self.add_post(&loaded.uses, Part::Node(part), &node.post_if, current);
+        self.add_post(Part::Node(part), &node.post_if, current);
         Ok(())
     }
 

@@ -45,9 +45,9 @@ impl Job<'_> {
     }
 
     /// Remembers what an action wants to run when all steps have; once a step, by its pre part if it has one.
-    pub(super) fn add_post(&mut self, uses: &str, part: Part, condition: &Condition, current: &Current) {
+    pub(super) fn add_post(&mut self, part: Part, condition: &Condition, current: &Current) {
         let (condition, current) = (condition.clone(), current.clone());
-        let post = Post { name: format!("Post {uses}"), part, condition, current };
+        let post = Post { name: format!("Post {}", current.name), part, condition, current };
         match self.posts.iter_mut().find(|known| known.current.place == post.current.place) {
             Some(known) => *known = post,
             None => self.posts.push(post),
@@ -69,7 +69,7 @@ impl Job<'_> {
     }
 
     /// What earlier parts of the action saved, as variables.
-    pub(super) fn saved(&self, current: &Current) -> BTreeMap<String, String> {
+    pub(crate) fn saved(&self, current: &Current) -> BTreeMap<String, String> {
         let saved = self.states.get(&current.place).into_iter().flatten();
         saved.map(|(name, value)| (format!("STATE_{name}"), value.clone())).collect()
     }

@@ -67,7 +67,8 @@ impl Job<'_> {
         let began = self.context.clock.now();
         let index = self.next_step;
         self.next_step += 1;
-        let name = self.log.masker.mask(&format!("Pre {}", loaded.uses));
+        let name = format!("Pre {}", self.early_name(frame, step, number, index));
+        let name = self.log.masker.mask(&name);
         self.log.send(ReportKind::StepStarted { index, name }).await;
         let came = match self.around(frame, step, number, index) {
             Err(found) => {
@@ -101,7 +102,7 @@ impl Job<'_> {
         loaded: &Loaded,
         current: &Current,
     ) -> Result<Came, RunnerError> {
-        let inputs = self.pre_inputs(frame, uses, loaded, current).await?;
+        let inputs = self.pre_inputs(frame, uses, loaded, current)?;
         let (node, file) = match &loaded.action.runs {
             Runs::Docker(docker) => {
                 return Box::pin(self.run_docker_pre(loaded, docker, &inputs, current)).await;
@@ -116,6 +117,7 @@ impl Job<'_> {
         if !node.pre_if.eval(&scope).map_err(|found| expression(&found))? {
             return Ok(Came::of(Conclusion::Skipped));
         }
+        self.show_inputs(loaded, &inputs, current).await;
         self.add_node_post(loaded, node, &inputs, current)?;
         self.run_node_part(&part, current).await
     }
@@ -132,7 +134,7 @@ impl Job<'_> {
         let index = self.next_step;
         let inner = match self.around(outer, step, number, index) {
             Err(found) => Err(expression(&found)),
-            Ok(current) => match self.pre_inputs(outer, uses, loaded, &current).await {
+            Ok(current) => match self.pre_inputs(outer, uses, loaded, &current) {
                 Ok(inputs) => Ok(self.inner_frame(outer, loaded, composite, inputs, &current)),
                 Err(error) => Err(error),
             },
@@ -153,14 +155,15 @@ impl Job<'_> {
         }
     }
 
-    async fn pre_inputs(
-        &mut self,
+    fn pre_inputs(
+        &self,
         frame: &Frame,
         uses: &UsesStep,
         loaded: &Loaded,
         current: &Current,
     ) -> Result<Object, RunnerError> {
         let given = self.fields(&uses.with, &current.scope).map_err(|found| expression(&found))?;
-        self.inputs(frame, &loaded.action, &given, current, false).await
+        // What is to be said about them is said by the step itself.
+        Ok(self.inputs(frame, &loaded.action, &given, current)?.0)
     }
 }

@@ -13,10 +13,10 @@ use crate::{
     stop::StepLimit,
 };
 use shipway_workflow::{
+    Texts,
     document::{Step, StepKind},
     run::Conclusion,
 };
-use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +26,7 @@ const REQUESTS: usize = 8;
 /// What a try of a step may change in its job, as it was before.
 #[derive(Debug)]
 pub(crate) struct Mark {
-    env: BTreeMap<String, String>,
+    env: Texts,
     paths: Vec<String>,
     posts: usize,
     reason: Option<String>,
@@ -218,9 +218,10 @@ impl Job<'_> {
         env.extend(frame.env.iter().map(|(key, value)| (key.clone(), value.clone())));
         Current {
             place: Vec::new(),
-            own_env: BTreeMap::new(),
+            own_env: Texts::new(),
             index: failed.index,
             id: String::new(),
+            name: failed.name.to_owned(),
             scope: self.scope(frame, &env, None),
             survives: false,
             limit: None::<StepLimit>,
@@ -297,8 +298,8 @@ impl Job<'_> {
     }
 
     /// Adds what a shell or a script beside the step left in its command files to what the step itself did.
-    fn add(&mut self, mut heard: HeardAll, came: &mut Came) -> Result<(), RunnerError> {
-        came.outputs.append(&mut heard.outputs);
+    fn add(&mut self, heard: HeardAll, came: &mut Came) -> Result<(), RunnerError> {
+        came.outputs.extend(heard.outputs);
         self.env.extend(heard.env);
         for path in heard.paths {
             self.paths.retain(|known| *known != path);

@@ -62,6 +62,62 @@ async fn a_composite_action_has_inputs_and_outputs_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heads_show_inputs_with_defaults_and_variables() {
+    let mut world = World::new();
+    world.secret("HIDDEN", "sesame");
+    world.file("greet/action.yml", GREET);
+    world.commit();
+    let story = world
+        .run(
+            r#"
+on: push
+env: {ZOO: 1}
+jobs:
+  job:
+    runs-on: host
+    env: {TOKEN: '${{ secrets.HIDDEN }}'}
+    steps:
+    - uses: actions/checkout@v4
+      with: {fetch-depth: 0, ref: ''}
+    - uses: ./greet
+      with: {loud: maybe}
+      env: {OUTER: set}
+    - env: {TWO: "a\nb"}
+      run: |
+
+        echo "one"
+        echo two
+"#,
+        )
+        .await;
+    let log = story.expect_success().log();
+    let heads: Vec<&str> = log
+        .split("##[group]")
+        .skip(1)
+        .map(|part| part.split_once("##[endgroup]").expect("the end of a head").0)
+        .collect();
+    let env = "env:\n  ZOO: 1\n  TOKEN: ***\n";
+    assert_eq!(
+        heads,
+        [
+            format!(
+                "Run actions/checkout@v4\nwith:\n  fetch-depth: 0\n  repository: me/it\n  clean: true\n  \
+                 fetch-tags: false\n  lfs: false\n  submodules: false\n{env}"
+            ),
+            format!("Run ./greet\nwith:\n  loud: maybe\n  who: world\n{env}  OUTER: set\n"),
+            format!(
+                "Run echo \"said=hello $WHO maybe\" >> \"$GITHUB_OUTPUT\"\necho \"said=hello $WHO maybe\" >> \
+                 \"$GITHUB_OUTPUT\"\necho \"outer $OUTER in ${{GITHUB_ACTION_PATH##*/}}\"\necho \"LEFT=behind\" >> \
+                 \"$GITHUB_ENV\"\nshell: bash --noprofile --norc -eo pipefail {{0}}\n{env}  OUTER: set\n  WHO: world\n"
+            ),
+            format!(
+                "Run echo \"one\"\n\necho \"one\"\necho two\nshell: bash -e {{0}}\n{env}  LEFT: behind\n  TWO: a\nb\n"
+            ),
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_javascript_action_runs_with_its_post_part() {
     if !has("node") {
         return;

@@ -45,6 +45,7 @@ async fn no_more_than_ten_run_at_once_and_lines_belong_to_their_steps() {
                 assert_eq!(*text, format!("own {}", step.expect("a step")));
             }
             ReportKind::Line { .. }
+            | ReportKind::Noted { .. }
             | ReportKind::JobStarted { .. }
             | ReportKind::Annotation(_)
             | ReportKind::Summary { .. }

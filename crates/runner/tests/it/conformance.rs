@@ -185,6 +185,7 @@ async fn background_steps() {
                 ReportKind::StepFinished { index, .. } => what == "end" && ids[*index] == id,
                 ReportKind::JobStarted { .. }
                 | ReportKind::Line { .. }
+                | ReportKind::Noted { .. }
                 | ReportKind::Annotation(_)
                 | ReportKind::Summary { .. }
                 | ReportKind::Break { .. }
@@ -200,6 +201,7 @@ async fn background_steps() {
                 | ReportKind::StepStarted { .. }
                 | ReportKind::JobStarted { .. }
                 | ReportKind::Line { .. }
+                | ReportKind::Noted { .. }
                 | ReportKind::Annotation(_)
                 | ReportKind::Summary { .. }
                 | ReportKind::Break { .. }

@@ -58,6 +58,73 @@ jobs:
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contexts_are_in_the_order_in_which_they_were_written() {
+    let mut world = World::new();
+    for (name, value) in [("ZULU", "sesame"), ("GITHUB_TOKEN", "opener"), ("ALPHA", "barley")] {
+        world.secret(name, value);
+    }
+    let story = world
+        .run(
+            r###"
+on: push
+env: {ZOO: 1, BAR: 2}
+jobs:
+  first:
+    runs-on: host
+    env: {YAK: 3, BAR: 4}
+    outputs: {z: '${{ steps.s.outputs.z }}', none: '', m: last, a: '${{ steps.s.outputs.a }}'}
+    steps:
+    - id: s
+      env: {XRAY: 5, ZOO: 6}
+      run: |
+        printf 'z=1\nm=2\n' >> "$GITHUB_OUTPUT"; echo '::set-output name=q::3'; echo a=4 >> "$GITHUB_OUTPUT"
+        echo Z=5 >> "$GITHUB_OUTPUT"; echo ADDED=7 >> "$GITHUB_ENV"
+        cat <<< '${{ format('env {0}', join(env.*)) }}'
+    - run: cat <<< '${{ format('outputs {0} {1}', join(steps.s.outputs.*), join(env.*)) }}'
+    - run: echo '${{ toJSON(steps.s.outputs) }}' | tr -d ' \n'
+  second:
+    needs: first
+    runs-on: host
+    strategy: {matrix: {zeta: [1], beta: [2], include: [{alpha: 3}]}}
+    steps:
+    - run: cat <<< '${{ format('needs {0} matrix {1}', join(needs.first.outputs.*), join(matrix.*)) }}'
+    - run: |
+        [ '${{ join(secrets.*) }}' = sesame,barley,opener ] && echo in order
+        [ '${{ secrets.GITHUB_TOKEN }}' = opener ] && grep -o '"[A-Za-z_]*":' <<< '${{ toJSON(secrets) }}' | tr -d '\n'
+"###,
+        )
+        .await;
+    story
+        .expect_success()
+        .expect_line("env 6,4,3,5")
+        // Commands come before files, and another spelling of a name is the same output.
+        .expect_line("outputs 3,5,2,4 1,4,3,7")
+        .expect_line(r#"{"q":"3","z":"5","m":"2","a":"4"}"#)
+        .expect_line("needs 5,last,4 matrix 1,2,3")
+        .expect_line("in order")
+        .expect_line(r#""ZULU":"ALPHA":"github_token":"#);
+    assert_eq!(story.outputs("first").into_keys().collect::<Vec<_>>(), ["z", "m", "a"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_annotation_of_several_lines_is_noted_in_the_log() {
+    let story = World::new()
+        .steps("      - run: for i in $(seq 11); do echo '::notice::one%0Atwo'; done; echo plain\n")
+        .await;
+    let (mut noted, mut lines) = (Vec::new(), Vec::new());
+    for report in &story.reports {
+        if let ReportKind::Noted { text, .. } = &report.kind {
+            noted.push(text.as_str());
+        } else if let ReportKind::Line { text, .. } = &report.kind {
+            lines.push(text.as_str());
+        }
+    }
+    assert_eq!(noted, ["##[notice]one", "two"].repeat(10));
+    // What no annotation says stays in the log as it is.
+    assert!(lines.ends_with(&["##[endgroup]", "##[notice]one", "two", "plain"]), "{lines:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn conditions_and_tolerance_follow_the_status() {
     let story = World::new()
         .steps(

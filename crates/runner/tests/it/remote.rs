@@ -88,17 +88,17 @@ async fn pre_main_and_post_share_state_and_run_in_order() {
     assert_eq!(
         names(&story),
         [
-            "Pre some/parts@v1",
-            "Pre some/parts@v1",
-            &format!("Pre Some/Parts@{commit}"),
+            "Pre Run some/parts@v1",
+            "Pre Run some/parts@v1",
+            &format!("Pre Run Some/Parts@{commit}"),
             "Run echo \"LATER=set\" >> \"$GITHUB_ENV\"",
             "Run some/parts@v1",
             "Run some/wrap/inner@v1",
             &format!("Run Some/Parts@{commit}"),
             "Run echo \"out first\"",
-            &format!("Post Some/Parts@{commit}"),
-            "Post some/parts@v1",
-            "Post some/parts@v1",
+            &format!("Post Run Some/Parts@{commit}"),
+            "Post Run some/parts@v1",
+            "Post Run some/parts@v1",
         ]
     );
     for line in [

@@ -6,6 +6,7 @@ use shipway_runner::{
     MemoryJournal, Patience, Report, ReportKind, Repository, Revision, RunnerError, drive,
 };
 use shipway_workflow::{
+    Texts,
     document::Workflow,
     event::Event,
     expr::Value,
@@ -172,7 +173,7 @@ impl Story {
     /// All lines of the log.
     pub(crate) fn log(&self) -> String {
         self.reports.iter().fold(String::new(), |mut log, report| {
-            if let ReportKind::Line { text, .. } = &report.kind {
+            if let ReportKind::Line { text, .. } | ReportKind::Noted { text, .. } = &report.kind {
                 let _ = writeln!(log, "{text}");
             }
             log
@@ -210,7 +211,7 @@ impl Story {
     }
 
     /// The outputs of a job.
-    pub(crate) fn outputs(&self, key: &str) -> BTreeMap<String, String> {
+    pub(crate) fn outputs(&self, key: &str) -> Texts {
         self.inputs
             .iter()
             .rev()

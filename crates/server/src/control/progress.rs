@@ -136,7 +136,9 @@ impl Attempt {
                 statements.push(models::jobs::put_step(&row));
                 self.steps.insert(*index, row);
             }
-            ReportKind::Line { step, text } => self.line(*step, text, report.at, statements)?,
+            ReportKind::Line { step, text } | ReportKind::Noted { step, text } => {
+                self.line(*step, text, report.at, statements)?;
+            }
             ReportKind::StepFinished { index, conclusion, exit_code, .. } => {
                 if let Some(row) = self.steps.get_mut(index) {
                     row.status = Status::Completed;

@@ -192,7 +192,8 @@ fn matches(path: &str, q: &str, found: &LogMatches) -> Markup {
 
 fn class(kind: LineKind) -> Option<&'static str> {
     match kind {
-        LineKind::Text | LineKind::EndGroup => None,
+        LineKind::Text => None,
+        LineKind::EndGroup => Some("k-end_group"),
         LineKind::Command => Some("k-command"),
         LineKind::Error => Some("k-error"),
         LineKind::Warning => Some("k-warning"),

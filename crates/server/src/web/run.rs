@@ -2,7 +2,7 @@
 
 use super::{View, ansi, graph, job, jobs, layout::heading, marks::of_status, parts, rollouts};
 use maud::{Markup, html};
-use shipway_api::{Annotation, AnnotationLevel, Failure, Run, RunAction, request::percent_encode};
+use shipway_api::{Annotation, AnnotationLevel, Failure, JobKey, Run, RunAction, request::percent_encode};
 use shipway_base::Timestamp;
 
 /// The page.
@@ -130,12 +130,18 @@ fn annotations(run: &Run) -> Markup {
                             code { (file) @if let Some(line) = note.line { ":" (line) } }
                         }
                         span { (ansi::plain(without_place(note))) }
-                        " " a class="dim" href=(job::path(run.summary.id, &note.job)) { (note.job) }
+                        " " a class="dim" href=(job::path(run.summary.id, &note.job)) { (known_as(run, &note.job)) }
                     }
                 }
             }
         }
     }
+}
+
+/// A job by the name that people know it by.
+fn known_as(run: &Run, key: &JobKey) -> String {
+    let job = run.jobs.iter().find(|job| job.key == *key);
+    job.map_or_else(|| key.to_string(), |job| job.name.clone())
 }
 
 /// The message; the place that diagnostics begin with stands before it already.

@@ -43,6 +43,7 @@ pub(crate) use pairs::{Pair, pair};
 use repository::Here;
 use shipway_runner::Platform;
 use std::{num::NonZeroUsize, path::PathBuf};
+pub(in crate::commands) use steplog::script;
 
 /// What to run, and how.
 #[derive(Args, Debug, Default)]

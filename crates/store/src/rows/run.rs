@@ -3,7 +3,10 @@
 use super::stored::{Specs, Stored, Tagged as _, stored};
 use crate::{NewEvent, Result};
 use serde::{Deserialize, Serialize};
-use shipway_workflow::run::{Conclusion, Input, JobKey};
+use shipway_workflow::{
+    Texts,
+    run::{Conclusion, Input, JobKey},
+};
 use std::collections::BTreeMap;
 
 /// Everything a run is rebuilt from besides its inputs; the first event of its stream.
@@ -93,7 +96,7 @@ stored! {
         "start" Start {}
         "job_started" JobStarted { job: JobKey, attempt: u32 }
         "job_finished" JobFinished {
-            job: JobKey, attempt: u32, conclusion: Conclusion, outputs: BTreeMap<String, String>
+            job: JobKey, attempt: u32, conclusion: Conclusion, outputs: Texts
         }
         "job_lost" JobLost { job: JobKey, attempt: u32, reason: String }
         "job_interrupted" JobInterrupted { job: JobKey, attempt: u32, reason: String }

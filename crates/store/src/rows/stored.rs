@@ -128,7 +128,6 @@ macro_rules! as_is {
 }
 
 as_is!(bool, u16, u32, u64, i32, usize, String, Timestamp, Digest, [u64; 3], BTreeMap<String, u64>);
-as_is!(BTreeMap<String, String>);
 
 impl<T> Stored for Id<T> {
     type Row = Id<T>;

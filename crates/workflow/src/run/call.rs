@@ -5,12 +5,13 @@ use super::{
     scope::JobScope,
 };
 use crate::{
+    Texts,
     document::{CacheMode, CallJob, CallSecrets, Concurrency, Job},
     expr::{Scope, Value},
     plan::{ConcurrencyGroup, RemoteRepository, call_inputs},
 };
 use shipway_base::Diagnostic;
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// A call with everything evaluated.
 #[derive(Clone, Debug)]
@@ -125,7 +126,7 @@ impl Jobs {
     }
 
     /// The `outputs` that the workflow declares for its callers, once all its jobs have ended.
-    pub(super) fn outputs(&self) -> Result<BTreeMap<String, String>, Diagnostic> {
+    pub(super) fn outputs(&self) -> Result<Texts, Diagnostic> {
         let scope = OutputScope { jobs: self.results(), context: &self.place.context };
         let declared = self.place.node.interface().map_or(&[][..], |interface| &interface.outputs);
         let values = declared.iter().map(|output| {

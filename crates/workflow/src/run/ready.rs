@@ -5,12 +5,13 @@ use super::{
     scope::{Ancestry, JobScope},
 };
 use crate::{
+    Texts,
     document::{Job, JobKind, RunsOn, StepsJob},
     expr::{Object, Value},
     matrix::Leg as MatrixLeg,
 };
 use shipway_base::{Diagnostic, Timestamp};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// GitHub's `timeout-minutes` where none is written.
 const DEFAULT_TIMEOUT_MINUTES: f64 = 360.0;
@@ -117,7 +118,7 @@ impl Jobs {
             busy: 0,
             fail_fast,
             max_parallel,
-            outputs: BTreeMap::new(),
+            outputs: Texts::new(),
         };
         for index in 0..total {
             let combination = combinations.as_ref().and_then(|legs| legs.get(index));
@@ -255,7 +256,7 @@ impl Legs {
                 conclusion: Conclusion::Failure,
                 started: None,
                 at: now,
-                outputs: BTreeMap::new(),
+                outputs: Texts::new(),
             };
             self.held.remove(&index);
             self.open -= 1;
@@ -277,7 +278,7 @@ impl Legs {
                 conclusion: Conclusion::Cancelled,
                 started: None,
                 at: now,
-                outputs: BTreeMap::new(),
+                outputs: Texts::new(),
             };
             self.open -= 1;
         }

@@ -1,8 +1,11 @@
 //! Which secrets a job may see. The machine never knows a secret: it says which, and the runner finds their values.
 
-use crate::expr::{Object, Scope, Template, Value};
+use crate::{
+    Secrets,
+    expr::{Object, Scope, Template, Value},
+};
 use shipway_base::{Diagnostic, Secret};
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// GitHub's own token, which every job has whatever its caller passes.
 const TOKEN: &str = "GITHUB_TOKEN";
@@ -32,7 +35,7 @@ impl SecretScope {
     ///
     /// # Errors
     /// An expression that cannot be evaluated (SW02xx).
-    pub fn of(&self, run: &BTreeMap<String, Secret>) -> Result<BTreeMap<String, Secret>, Diagnostic> {
+    pub fn of(&self, run: &Secrets) -> Result<Secrets, Diagnostic> {
         let given = match self {
             SecretScope::All => return Ok(run.clone()),
             SecretScope::Given(given) => given,
@@ -41,8 +44,7 @@ impl SecretScope {
         let secrets: Object = outer.iter().map(|(name, secret)| (name.as_str(), secret.expose())).collect();
         let scope = CallScope { contexts: &given.contexts, secrets: secrets.into() };
         let token = run.iter().filter(|(name, _)| name.eq_ignore_ascii_case(TOKEN));
-        let mut seen: BTreeMap<String, Secret> =
-            token.map(|(name, secret)| (name.clone(), secret.clone())).collect();
+        let mut seen: Secrets = token.map(|(name, secret)| (name.clone(), secret.clone())).collect();
         for (name, template) in &given.entries {
             let value = template.eval_string(&scope)?;
             if !value.is_empty() {

@@ -1,9 +1,8 @@
 //! What follows from an input: jobs that are ready are asked for, and what has ended is closed.
 
 use super::{Cancelled, Conclusion, Effect, GroupState, JobRequest, Jobs, Leg, LegState, Legs, Work};
-use crate::plan::MOST_JOBS;
+use crate::{Texts, plan::MOST_JOBS};
 use shipway_base::Timestamp;
-use std::collections::BTreeMap;
 
 /// One walk over all jobs.
 pub(super) struct Walk<'a> {
@@ -80,7 +79,7 @@ impl Legs {
                 leg.reason =
                     Some(format!("with the jobs of this call, the run would have more than {MOST_JOBS}"));
                 *walk.made -= call.size();
-                self.finish(index, Conclusion::Failure, &BTreeMap::new(), walk.now, walk.effects);
+                self.finish(index, Conclusion::Failure, &Texts::new(), walk.now, walk.effects);
                 ended = true;
             } else {
                 leg.called = Some(Box::new(call.begin(cancelled.cloned())));
@@ -104,7 +103,7 @@ impl Legs {
         &mut self,
         index: usize,
         conclusion: Conclusion,
-        outputs: &BTreeMap<String, String>,
+        outputs: &Texts,
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
@@ -146,7 +145,7 @@ impl Legs {
                 Conclusion::Failure
             }
         };
-        self.finish(index, conclusion, &BTreeMap::new(), now, effects);
+        self.finish(index, conclusion, &Texts::new(), now, effects);
     }
 
     /// Stops all legs that have not ended.
@@ -183,13 +182,13 @@ impl Legs {
 
 impl Leg {
     /// What a call gives back, once all its jobs have ended.
-    fn returned(&mut self) -> (Conclusion, BTreeMap<String, String>) {
-        let Some(jobs) = &self.called else { return (Conclusion::Failure, BTreeMap::new()) };
+    fn returned(&mut self) -> (Conclusion, Texts) {
+        let Some(jobs) = &self.called else { return (Conclusion::Failure, Texts::new()) };
         match (jobs.overall(), jobs.outputs()) {
             (conclusion, Ok(outputs)) => (conclusion, outputs),
             (_, Err(found)) => {
                 self.reason = Some(found.to_string());
-                (Conclusion::Failure, BTreeMap::new())
+                (Conclusion::Failure, Texts::new())
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What goes into the machine, what comes out of it, and what can be seen of it.
 
 use crate::{
+    Texts,
     document::{CacheMode, Job, StepsJob, Workflow},
     expr::Value,
     plan::ConcurrencyGroup,
@@ -79,8 +80,8 @@ pub enum Input {
         attempt: u32,
         /// How it ended, before `continue-on-error` is taken into account.
         conclusion: Conclusion,
-        /// Its `outputs`, evaluated.
-        outputs: BTreeMap<String, String>,
+        /// Its `outputs`, evaluated, in the order in which they are written.
+        outputs: Texts,
     },
     /// The runner that had the job is gone, and how the job would have ended is unknown.
     JobLost {
@@ -276,5 +277,5 @@ pub struct JobView {
     /// When it ended.
     pub finished: Option<Timestamp>,
     /// Its outputs.
-    pub outputs: BTreeMap<String, String>,
+    pub outputs: Texts,
 }

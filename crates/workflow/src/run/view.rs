@@ -1,7 +1,7 @@
 //! The run as it can be seen from outside.
 
 use super::{Conclusion, Group, GroupState, JobKey, JobState, JobView, Jobs, Leg, LegState, Run};
-use std::collections::BTreeMap;
+use crate::Texts;
 
 impl Run {
     /// All jobs in the order of the plan; the legs of a matrix, and the jobs of a called workflow, once they are known.
@@ -99,7 +99,7 @@ impl Jobs {
             reason,
             continue_on_error: false,
             attempt: 0,
-            outputs: BTreeMap::new(),
+            outputs: Texts::new(),
         };
         let legs = match &group.state {
             GroupState::Waiting => {

@@ -8,6 +8,7 @@ use crate::{
 use proptest::prelude::*;
 use shipway_base::{Secret, Source};
 use shipway_workflow::{
+    Secrets, Texts,
     document::Workflow,
     plan::{CallLimits, Called, RunPlan},
     run::{Conclusion, Effect, Input, Run},
@@ -191,7 +192,7 @@ jobs:
   none: {uses: ./all.yml}
 ";
     let mut run = run_calling(text, &[("inner.yml", inner), ("all.yml", all)]);
-    let secrets = BTreeMap::from(
+    let secrets = Secrets::from(
         [("MINE", "m"), ("OTHER", "o"), ("GITHUB_TOKEN", "t")].map(|(a, b)| (a.to_owned(), Secret::new(b))),
     );
     let mut seen = String::new();
@@ -205,7 +206,7 @@ jobs:
     insta::assert_snapshot!(seen, @r"
     some/a: GITHUB_TOKEN=t TOKEN=m
     some/again/b: GITHUB_TOKEN=t TOKEN=m
-    every/b: GITHUB_TOKEN=t MINE=m OTHER=o
+    every/b: MINE=m OTHER=o GITHUB_TOKEN=t
     none/b: GITHUB_TOKEN=t
     ");
 }
@@ -254,7 +255,7 @@ fn check(shape: &[(u8, bool)], answers: &[bool]) {
         let well = *answers.next().unwrap_or(&true);
         failed |= !well;
         let conclusion = if well { Conclusion::Success } else { Conclusion::Failure };
-        let input = Input::JobFinished { job: key, attempt: 1, conclusion, outputs: BTreeMap::new() };
+        let input = Input::JobFinished { job: key, attempt: 1, conclusion, outputs: Texts::new() };
         open.extend(started(&mut run, &input));
         log.push(input);
     }

@@ -3,8 +3,9 @@
 use crate::worlds::{run, second};
 use proptest::prelude::*;
 use shipway_base::Timestamp;
-use shipway_workflow::run::{
-    Conclusion, Effect, Input, JobKey, JobState, MOST_ATTEMPTS, MOST_INTERRUPTIONS, Run,
+use shipway_workflow::{
+    Texts,
+    run::{Conclusion, Effect, Input, JobKey, JobState, MOST_ATTEMPTS, MOST_INTERRUPTIONS, Run},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -263,7 +264,7 @@ impl<'a> World<'a> {
                     all[at.index(all.len())].0.clone()
                 };
                 for attempt in [0, MOST_ATTEMPTS + 1] {
-                    let outputs = BTreeMap::new();
+                    let outputs = Texts::new();
                     let conclusion = Conclusion::Failure;
                     self.input(Input::JobFinished { job: job.clone(), attempt, conclusion, outputs });
                     self.input(Input::JobLost { job: job.clone(), attempt, reason: "late".to_owned() });
@@ -277,7 +278,7 @@ impl<'a> World<'a> {
         self.in_flight.remove(&job);
         self.stopping.remove(&job);
         self.answers.insert(job.clone(), conclusion);
-        self.input(Input::JobFinished { job, attempt, conclusion, outputs: BTreeMap::new() });
+        self.input(Input::JobFinished { job, attempt, conclusion, outputs: Texts::new() });
     }
 
     fn lose(&mut self, job: JobKey, attempt: u32) {

@@ -2,8 +2,11 @@
 
 use crate::worlds::{run, second};
 use shipway_base::human_duration;
-use shipway_workflow::run::{Conclusion, Effect, Input, JobKey, JobRequest, JobView, Run};
-use std::{collections::BTreeMap, fmt::Write};
+use shipway_workflow::{
+    Texts,
+    run::{Conclusion, Effect, Input, JobKey, JobRequest, JobView, Run},
+};
+use std::fmt::Write;
 
 /// Plays a script: `start`, `started JOB`, `ok JOB [NAME=TEXT..]`, `fail JOB`, `stopped JOB`, `lost JOB`, `cancel`.
 fn transcript(document: &str, script: &str) -> String {
@@ -32,7 +35,7 @@ fn input(run: &Run, line: &str) -> Input {
     let verb = words.next().unwrap_or_default();
     let job = JobKey(words.next().unwrap_or_default().to_owned());
     let attempt = run.jobs().iter().find(|view| view.key == job).map_or(0, |view| view.attempt);
-    let outputs: BTreeMap<String, String> = words
+    let outputs: Texts = words
         .filter_map(|word| word.split_once('='))
         .map(|(name, text)| (name.to_owned(), text.to_owned()))
         .collect();
@@ -138,6 +141,30 @@ jobs:
         document,
         "start\nstarted version\nok version tag=v7\nok build\nstarted deploy\nok deploy"
     ));
+}
+
+#[test]
+fn outputs_are_seen_in_the_order_in_which_they_were_written() {
+    let document = r"
+on: push
+jobs:
+  zoo:
+    runs-on: here
+    strategy: {matrix: {x: [1, 2]}}
+    steps: [{run: make}]
+  ape: {runs-on: here, steps: [{run: make}]}
+  last:
+    name: ${{ join(needs.zoo.outputs.*) }} ${{ join(needs.*.result) }}
+    needs: [zoo, ape]
+    runs-on: here
+    steps: [{run: make}]
+";
+    let played = transcript(document, "start\nok zoo/1 z=1 m=2\nok zoo/0 b=3 z=4 a=5\nok ape");
+    let asked = played.lines().find(|line| line.contains("-> start last")).expect("it starts");
+    assert_eq!(
+        asked.trim(),
+        r#"-> start last "4,2,3,5 success,success" attempt 1, needs {"zoo":{"result":"success","outputs":{"z":"4","m":"2","b":"3","a":"5"}},"ape":{"result":"success","outputs":{}}}"#
+    );
 }
 
 #[test]

@@ -19,11 +19,11 @@ use crate::{
 use sha2::{Digest as _, Sha256};
 use shipway_base::{Digest, Source, Span};
 use shipway_workflow::{
+    Texts,
     expr::{Condition, STEP_IF},
     run::Conclusion,
 };
 use std::{
-    collections::BTreeMap,
     fs::File,
     io::{Seek as _, Write as _},
     sync::Arc,
@@ -78,7 +78,6 @@ impl Job<'_> {
     pub(super) async fn restore_cache(
         &mut self,
         native: Native,
-        uses: &str,
         inputs: &Inputs,
         current: &Current,
     ) -> Result<Came, RunnerError> {
@@ -88,7 +87,7 @@ impl Job<'_> {
         let keys: Vec<String> = std::iter::once(key.clone()).chain(list(more)).collect();
         let (must, only_look) = (is_true(inputs, "fail-on-cache-miss"), is_true(inputs, "lookup-only"));
         let step = Some(current.index);
-        let mut outputs = BTreeMap::new();
+        let mut outputs = Texts::new();
         if native == Native::RestoreCache {
             outputs.insert("cache-primary-key".to_owned(), key.clone());
         }
@@ -120,12 +119,8 @@ impl Job<'_> {
             }
         }
         if native == Native::Cache {
-            self.add_post(
-                uses,
-                Part::SaveCache(SaveCache { key, paths, restored }),
-                &when_all_went_well()?,
-                current,
-            );
+            let save = Part::SaveCache(SaveCache { key, paths, restored });
+            self.add_post(save, &when_all_went_well()?, current);
         }
         Ok(Came { outcome: Conclusion::Success, exit_code: None, outputs })
     }

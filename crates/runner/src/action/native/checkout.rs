@@ -10,7 +10,7 @@ use crate::{
     reach::Reach,
     steps::{Came, Current},
 };
-use shipway_workflow::run::Conclusion;
+use shipway_workflow::{Texts, run::Conclusion};
 use std::{
     collections::BTreeMap,
     fs,
@@ -100,7 +100,7 @@ impl Job<'_> {
                 target
             }
         };
-        let outputs: BTreeMap<String, String> = [
+        let outputs: Texts = [
             ("ref".to_owned(), wanted.unwrap_or_else(|| github_text(current, "ref"))),
             ("commit".to_owned(), commit),
         ]

@@ -125,15 +125,15 @@ async fn pre_main_and_post_of_docker_actions_share_state_and_run_in_order() {
         assert_eq!(
             names(&story),
             [
-                "Pre some/parts@v1",
+                "Pre Run some/parts@v1",
                 "Run echo LATER=set >> \"$GITHUB_ENV\"",
                 "Run some/parts@v1",
                 "Run some/js@v1",
                 "Run actions/checkout@v4",
                 "Run ./own",
-                "Post ./own",
-                "Post some/js@v1",
-                "Post some/parts@v1",
+                "Post Run ./own",
+                "Post Run some/js@v1",
+                "Post Run some/parts@v1",
             ]
         );
         for line in [

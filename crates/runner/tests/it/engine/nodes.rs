@@ -77,16 +77,16 @@ jobs:
     story.expect_success();
     let all = names(&story);
     let expect = [
-        "Pre some/parts@v1",
-        "Pre some/parts@v1",
+        "Pre Run some/parts@v1",
+        "Pre Run some/parts@v1",
         "Run actions/checkout@v4",
         "Run some/parts@v1",
         "Run some/wrap/inner@v1",
         "Run ./own",
         "Run echo \"first /__w/_actions/some/wrap/v1/inner\"",
-        "Post ./own",
-        "Post some/parts@v1",
-        "Post some/parts@v1",
+        "Post Run ./own",
+        "Post Run some/parts@v1",
+        "Post Run some/parts@v1",
     ];
     assert_eq!(all, expect, "{}", story.log());
     for line in [

@@ -227,7 +227,7 @@ impl Runs {
         let services = RunServices::new(self.settings.services.clone(), artifacts.clone(), namespace);
         JobContext {
             clock: self.world.clock.clone(),
-            secrets: Arc::new(values.secrets),
+            secrets: Arc::new(values.secrets.into_iter().collect()),
             environments: Arc::new(values.environments),
             repository: Repository {
                 path: self.git.folder().to_path_buf(),

@@ -1,7 +1,7 @@
 //! Events as JSON, one object a line. Every object has `event`; those about a run have `workflow`, its file.
 
 use super::{breaks::Waiting, documents::Planned, show::Show};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shipway_base::{Diagnostic, Severity};
 use shipway_runner::{BreakNews, Level, Report, ReportKind};
 use shipway_workflow::run::{Conclusion, Run};
@@ -57,7 +57,9 @@ impl<W: Write + Send> Show for Json<W> {
             ReportKind::StepStarted { index, name } => {
                 ("step_started", json!({ "step": index, "name": name }))
             }
-            ReportKind::Line { step, text } => ("line", json!({ "step": step, "text": text })),
+            ReportKind::Line { step, text } | ReportKind::Noted { step, text } => {
+                ("line", json!({ "step": step, "text": text }))
+            }
             ReportKind::StepFinished { index, outcome, conclusion, exit_code, duration } => (
                 "step_finished",
                 json!({
@@ -140,10 +142,12 @@ impl<W: Write + Send> Show for Json<W> {
             .into_iter()
             .map(|job| {
                 let took = job.started.zip(job.finished).map(|(from, to)| millis(to.since(from)));
+                let outputs: Map<String, Value> =
+                    job.outputs.into_iter().map(|(name, text)| (name, text.into())).collect();
                 json!({
                     "job": job.key.0, "name": job.name, "needs": job.needs,
                     "conclusion": job.conclusion.map(Conclusion::as_str), "reason": job.reason, "duration_ms": took,
-                    "continue_on_error": job.continue_on_error, "outputs": job.outputs,
+                    "continue_on_error": job.continue_on_error, "outputs": outputs,
                 })
             })
             .collect();

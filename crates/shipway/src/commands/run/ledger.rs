@@ -66,7 +66,8 @@ impl Ledger {
         }
         let Some(job) = self.jobs.get_mut(&key) else { return };
         match &report.kind {
-            ReportKind::JobStarted { .. } | ReportKind::Summary { .. } => {}
+            // What is noted comes again as an annotation.
+            ReportKind::JobStarted { .. } | ReportKind::Summary { .. } | ReportKind::Noted { .. } => {}
             ReportKind::StepStarted { index, name } => {
                 let log = StepLog::new(name);
                 job.steps.insert(*index, StepEntry { began: report.at, log, end: None, by_hand: false });

@@ -7,7 +7,7 @@ use crate::{
 };
 use shipway_base::Secret;
 use shipway_runner::Platform;
-use shipway_workflow::event::Event;
+use shipway_workflow::{Secrets, Texts, event::Event};
 use std::{collections::BTreeMap, convert::Infallible};
 
 /// `NAME=VALUE`.
@@ -24,15 +24,15 @@ pub(super) struct Lent {
     value: Option<Secret>,
 }
 
-/// All of it, by name.
+/// All of it, by name; what expressions see in the order in which it is given.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Given {
     /// `inputs`, as text.
     pub(super) inputs: BTreeMap<String, String>,
     /// `vars`.
-    pub(super) vars: BTreeMap<String, String>,
+    pub(super) vars: Texts,
     /// `secrets`.
-    pub(super) secrets: BTreeMap<String, Secret>,
+    pub(super) secrets: Secrets,
     /// Variables of every step.
     pub(super) env: BTreeMap<String, String>,
     /// The legs of matrices that are to run.

@@ -212,6 +212,8 @@ impl<W: Write + Send> Show for Plain<W> {
                 }
             }
             ReportKind::Line { step, text } => self.log_line(run, job, *step, text),
+            // It comes again as an annotation.
+            ReportKind::Noted { .. } => {}
             ReportKind::StepFinished { index, outcome, conclusion, exit_code, duration } => {
                 let end = StepEnd {
                     outcome: *outcome,

@@ -1,8 +1,8 @@
 //! The log of one step as people read it: its groups kept, its last lines remembered.
 
-use shipway_runner::{Annotation, Level, MAX_ANNOTATIONS};
+use shipway_runner::{Annotation, Level};
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     fmt::{self, Write as _},
 };
 
@@ -30,8 +30,6 @@ pub(super) struct StepLog {
     lines: usize,
     notes: Vec<(Level, String)>,
     more_notes: usize,
-    /// How many lines stand for annotations, by their marks.
-    marks: BTreeMap<&'static str, usize>,
 }
 
 /// So many lines of a script are remembered.
@@ -104,15 +102,6 @@ impl StepLog {
                 self.depth = self.depth.saturating_sub(1);
                 return None;
             }
-            Some((word @ ("error" | "warning" | "notice"), text)) => {
-                let count = self.marks.entry(word).or_default();
-                *count += 1;
-                // They come a second time, as annotations with their places, but for those beyond the limit.
-                if *count <= MAX_ANNOTATIONS {
-                    return None;
-                }
-                shown(word, ": ", text)
-            }
             Some(("command", command)) => shown("$ ", "", command),
             Some((word, rest)) => shown(word, ": ", rest),
             None => shown("", "", text),
@@ -141,13 +130,12 @@ impl StepLog {
         {
             lines = rest;
         }
-        match lines {
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        match (script(&lines), lines.first()) {
             // The title repeats the first line of the script.
-            [_, script @ .., shell] if shell.starts_with("shell: ") && !script.is_empty() => {
-                script.join("\n")
-            }
-            [title, ..] => title.clone(),
-            [] => String::new(),
+            (Some(script), _) => script.join("\n"),
+            (None, Some(title)) => (*title).to_owned(),
+            (None, None) => String::new(),
         }
     }
 
@@ -181,6 +169,13 @@ impl StepLog {
         }
         notes
     }
+}
+
+/// The script in the head of a step, whose lines are its title, the script, its shell and its variables.
+pub(in crate::commands) fn script<'h>(head: &'h [&'h str]) -> Option<&'h [&'h str]> {
+    let ends = |at: usize| head.get(at + 1).is_none_or(|next| *next == "env:");
+    let shell = (2..head.len()).rev().find(|at| head[*at].starts_with("shell: ") && ends(*at))?;
+    Some(&head[1..shell])
 }
 
 /// `error: file:line: message`, as compilers write it, so that editors and terminals find the place.
@@ -225,33 +220,46 @@ mod tests {
             "##[group]Run make",
             "make",
             "shell: bash -e {0}",
+            "env:",
+            "  A: b",
             "##[endgroup]",
             "one",
             "##[group]Compile",
             "cc a.c",
-            "##[error]broken",
             "##[endgroup]",
             "##[unknown]stays",
         ];
         let shown: Vec<String> =
             lines.into_iter().filter_map(|line| Some(log.hear(line)?.to_string())).collect();
         let body = ["one", "> Compile", "  cc a.c", "##[unknown]stays"];
-        assert_eq!(shown[..3], ["> Run make", "  make", "  shell: bash -e {0}"]);
-        assert_eq!(shown[3..], body);
+        assert_eq!(shown[..5], ["> Run make", "  make", "  shell: bash -e {0}", "  env:", "    A: b"]);
+        assert_eq!(shown[5..], body);
         assert_eq!(log.last_lines(), body);
         assert_eq!(log.command(), "make");
+    }
+
+    #[test]
+    fn the_script_is_found_between_its_title_and_its_shell() {
+        let check = |head: &[&str], expect: Option<&[&str]>| assert_eq!(script(head), expect, "{head:?}");
+        check(&["make", "make", "shell: bash -e {0}"], Some(&["make"]));
+        check(&["a", "a", "b", "shell: sh", "env:", "  X: shell: y"], Some(&["a", "b"]));
+        check(
+            &["cat", "cat", "shell: x", "env:", "shell: sh -e {0}", "env:", "  A: 1"],
+            Some(&["cat", "shell: x", "env:"]),
+        );
+        check(&["actions/cache@v4", "with:", "  path: x", "env:", "  A: 1"], None);
+        check(&["actions/cache@v4"], None);
+        check(&[], None);
     }
 
     #[test]
     fn what_is_too_much_for_annotations_is_shown_as_lines() {
         let mut log = StepLog::new("x");
         let mut shown = Vec::new();
-        for number in 0..MAX_ANNOTATIONS + 2 {
-            for level in ["warning", "error"] {
-                shown.extend(log.hear(&format!("##[{level}]{number}")).map(|shown| shown.to_string()));
-            }
+        for level in ["warning", "error"] {
+            shown.extend(log.hear(&format!("##[{level}]11")).map(|shown| shown.to_string()));
         }
-        assert_eq!(shown, ["warning: 10", "error: 10", "warning: 11", "error: 11"]);
+        assert_eq!(shown, ["warning: 11", "error: 11"]);
         assert_eq!(log.last_lines(), shown);
     }
 

@@ -3,7 +3,7 @@
 use super::explain::{Answer, Facts, Failed, JobFacts, explain as explain_run};
 use crate::{
     cli::Server,
-    commands::connect::Connection,
+    commands::{connect::Connection, run::script},
     environment::Environment,
     exit::{Exit, Failure},
     history::fingerprint::fingerprint,
@@ -184,16 +184,12 @@ fn command(head: &[LogLine]) -> (String, u64) {
     let Some(first) = head.first().filter(|line| line.kind == LineKind::Group) else {
         return (String::new(), 0);
     };
-    let inside: Vec<&str> = head
-        .iter()
-        .skip(1)
-        .take_while(|line| line.kind != LineKind::EndGroup)
-        .map(|line| line.text.as_str())
-        .collect();
-    let count = u64::try_from(inside.len()).unwrap_or_default() + 2;
-    match inside.split_last() {
-        Some((last, script)) if last.starts_with("shell: ") => (script.join("\n"), count),
-        Some(_) | None => (first.text.trim_start_matches("Run ").to_owned(), count),
+    let inside = head.iter().take_while(|line| line.kind != LineKind::EndGroup);
+    let lines: Vec<&str> = inside.map(|line| line.text.as_str()).collect();
+    let count = u64::try_from(lines.len()).unwrap_or_default() + 1;
+    match script(&lines) {
+        Some(script) => (script.join("\n"), count),
+        None => (first.text.trim_start_matches("Run ").to_owned(), count),
     }
 }
 

@@ -213,7 +213,7 @@ jobs:
 
 fn caches(tags: &Tags) {
     let Some(place) = place(tags, CACHES) else { return };
-    let post = format!("Post actions/cache@{}", tags.cache);
+    let post = format!("Post Run actions/cache@{}", tags.cache);
     let (_, first) = place.run(&[]);
     has(&first, "whole hit '', have ");
     has(&first, "parts looked '', matched 'false', have ");

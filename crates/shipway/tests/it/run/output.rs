@@ -43,6 +43,38 @@ fn a_failed_step_shows_its_end() {
 }
 
 #[test]
+fn heads_and_annotations_are_shown_once() {
+    let workflow = on_push(
+        "  a:\n    runs-on: x\n    env: {LEVEL: high}\n    steps:\n      - {name: Get it, uses: actions/checkout@v4}\n      - uses: \
+         ./own\n",
+    );
+    let folder = super::repository(&workflow);
+    folder.write(
+        "own/action.yml",
+        "name: own\nruns:\n  using: composite\n  steps:\n    - {name: Inner, shell: bash, run: 'echo \
+         \"::notice::one%0Atwo\"; exit 3'}\n",
+    );
+    folder.commit("an action");
+    let verbose = folder.shipway(&["run", "--verbose"]);
+    let count = |text: &str| verbose.stdout.lines().filter(|line| line.contains(text)).count();
+    assert_eq!(count("> Run echo"), 1, "{}", verbose.all());
+    assert_eq!(
+        (count("|     two"), count("notice: one"), count("> Run ./own")),
+        (1, 1, 1),
+        "{}",
+        verbose.all()
+    );
+    assert_eq!(
+        (count("env:"), count("LEVEL: high"), count("fetch-depth: 1")),
+        (3, 3, 1),
+        "{}",
+        verbose.all()
+    );
+    let plain = folder.shipway(&["run"]);
+    assert_eq!(plain.stdout.matches("|     two").count(), 1, "{}", plain.all());
+}
+
+#[test]
 fn jobs_at_once_do_not_garble_each_other() {
     let workflow = on_push(
         "  a:\n    runs-on: x\n    strategy: {matrix: {n: [1, 2, 3, 4]}}\n    steps:\n      - run: for i in $(seq 200); do echo \

@@ -1,7 +1,10 @@
 //! Caches of jobs in containers: `tar` of the image archives and unpacks there, where the paths are what they are for the job, and
 //! the content goes to and from this machine.
 
-use super::{super::Native, list, stream};
+use super::{
+    super::{Inputs, Native},
+    list, stream,
+};
 use crate::{
     error::{ErrorKind, RunnerError},
     executor::{Program, Streams},
@@ -12,7 +15,6 @@ use crate::{
     work::{Done, Work, relative},
 };
 use std::{
-    collections::BTreeMap,
     fs::File,
     io::{self, Read as _},
     sync::Arc,
@@ -29,14 +31,13 @@ impl Job<'_> {
     pub(in crate::action) async fn cannot_here(
         &mut self,
         native: Native,
-        given: &BTreeMap<String, String>,
+        inputs: &Inputs,
         current: &Current,
     ) -> Result<Option<String>, RunnerError> {
         if !self.contained || !native.is_cache() {
             return Ok(None);
         }
-        let path = given.iter().find(|(name, _)| name.eq_ignore_ascii_case("path"));
-        let paths = path.map(|(_, paths)| list(paths)).unwrap_or_default();
+        let paths = inputs.text("path").map(list).unwrap_or_default();
         if let Some(pattern) = paths.iter().find(|path| path.contains(['*', '?', '[', '!'])) {
             return Ok(Some(format!("does not look for {pattern:?} in containers")));
         }
