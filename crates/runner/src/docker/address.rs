@@ -5,6 +5,12 @@ use sha2::{Digest as _, Sha256};
 use shipway_base::Digest;
 use std::path::{Path, PathBuf};
 
+/// Where an address comes from that nobody asks for.
+const USUAL: &str = "a usual place";
+
+/// Why there is no engine at a socket that is not there.
+pub(super) const NO_SOCKET: &str = "there is no such socket";
+
 /// An address to try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
@@ -48,6 +54,19 @@ pub(super) fn candidates(
     Ok(sockets(settings))
 }
 
+/// That none of the addresses answers, and why each does not; the usual sockets that are not there are not worth a word each.
+pub(super) fn unanswered(tried: &[(Candidate, String)]) -> String {
+    let told = tried.iter().filter(|(tried, why)| tried.origin != USUAL || why != NO_SOCKET);
+    let told: Vec<String> = told
+        .map(|(Candidate { address, origin }, why)| match origin.as_str() {
+            USUAL => format!("at {address} ({why})"),
+            origin => format!("at {address} from {origin} ({why})"),
+        })
+        .collect();
+    let told = if told.is_empty() { "at any of the usual sockets".to_owned() } else { told.join(" or ") };
+    format!("no container engine answers {told}")
+}
+
 /// The sockets that engines listen at by default: Docker's, Docker's for one user, Docker Desktop's, Podman's for one user,
 /// Podman's.
 fn sockets(settings: &EngineSettings) -> Vec<Candidate> {
@@ -61,10 +80,8 @@ fn sockets(settings: &EngineSettings) -> Vec<Candidate> {
         Some(runtime.join("podman/podman.sock")),
         Some(PathBuf::from("/run/podman/podman.sock")),
     ];
-    let candidate = |path: PathBuf| Candidate {
-        address: format!("unix://{}", path.display()),
-        origin: "a usual place".to_owned(),
-    };
+    let candidate =
+        |path: PathBuf| Candidate { address: format!("unix://{}", path.display()), origin: USUAL.to_owned() };
     paths.into_iter().flatten().map(candidate).collect()
 }
 
@@ -100,6 +117,24 @@ fn usable(address: &str) -> Result<(), String> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_does_not_answer_is_told_in_short() {
+        let tried = |origin: &str, path: &str, why: &str| {
+            (Candidate { address: format!("unix://{path}"), origin: origin.to_owned() }, why.to_owned())
+        };
+        let check = |tried: &[(Candidate, String)], expect: &str| assert_eq!(unanswered(tried), expect);
+        let gone = || tried(USUAL, "/gone", NO_SOCKET);
+        check(&[gone(), gone(), gone()], "no container engine answers at any of the usual sockets");
+        check(
+            &[gone(), tried(USUAL, "/there", "permission denied"), gone()],
+            "no container engine answers at unix:///there (permission denied)",
+        );
+        check(
+            &[tried("DOCKER_HOST", "/mine", NO_SOCKET)],
+            "no container engine answers at unix:///mine from DOCKER_HOST (there is no such socket)",
+        );
+    }
 
     fn settings() -> EngineSettings {
         EngineSettings {

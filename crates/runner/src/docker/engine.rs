@@ -1,6 +1,6 @@
 //! The connection to a container engine.
 
-use super::address::{Candidate, candidates};
+use super::address::{NO_SOCKET, candidates, unanswered};
 use crate::{
     containers::EngineSettings,
     error::{ErrorKind, RunnerError},
@@ -33,19 +33,14 @@ impl Engine {
                 .with_help("set DOCKER_HOST to unix:///path/of/the/socket or tcp://host:port")
         })?;
         let mut tried = Vec::new();
-        for Candidate { address, origin } in found {
-            match Engine::connect(&address).await {
+        for candidate in found {
+            match Engine::connect(&candidate.address).await {
                 Ok(engine) => return Ok(engine),
-                Err(why) => tried.push(format!("{address} from {origin} ({why})")),
+                Err(why) => tried.push((candidate, why)),
             }
         }
-        Err(RunnerError::new(
-            ErrorKind::EngineMissing,
-            format!("no container engine answers; tried {}", tried.join(", ")),
-        )
-        .with_help(
-            "start Docker, or Podman with systemctl --user start podman.socket, or set DOCKER_HOST; without containers, run the job with --platform LABEL=host",
-        ))
+        Err(RunnerError::new(ErrorKind::EngineMissing, unanswered(&tried))
+            .with_help("start Docker or Podman, or set DOCKER_HOST; docs/errors/SW0531.md says more"))
     }
 
     /// Connects to one engine; the error is a few words.
@@ -53,7 +48,7 @@ impl Engine {
         if let Some(path) = address.strip_prefix("unix://")
             && !Path::new(path).exists()
         {
-            return Err("there is no such socket".to_owned());
+            return Err(NO_SOCKET.to_owned());
         }
         let api = if address.starts_with("unix://") {
             Docker::connect_with_unix(address, REQUEST, API_DEFAULT_VERSION)

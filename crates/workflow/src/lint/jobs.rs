@@ -6,7 +6,10 @@ use super::{
     finding::Findings,
     view::{JobView, Slot, View, text},
 };
-use crate::expr::{self, Expr};
+use crate::{
+    document::scalar_value,
+    expr::{self, Expr},
+};
 use shipway_base::{
     Span, Spanned,
     yaml::{Mapping, Node, closest},
@@ -83,6 +86,16 @@ pub(super) const MISSING_TIMEOUT: Rule = Rule {
     zizmor: &[],
 };
 
+pub(super) const FRACTIONAL_TIMEOUT: Rule = Rule {
+    id: "fractional-timeout",
+    level: Level::Warning,
+    pedantic: false,
+    what: "`timeout-minutes` has a fraction, which GitHub drops: below one minute a step has no limit there. Shipway obeys it.",
+    example: "timeout-minutes: 0.5",
+    fix: "write whole minutes",
+    zizmor: &[],
+};
+
 pub(super) fn check(file: &File<'_>, out: &mut Findings<'_>) {
     let view = file.view;
     unreachable(view, out);
@@ -91,8 +104,10 @@ pub(super) fn check(file: &File<'_>, out: &mut Findings<'_>) {
     for job in &view.jobs {
         names(job.map, out);
         shells(job.map, Some(job), out);
+        minutes(job.map, out);
         for step in &job.steps {
             names(step.map, out);
+            minutes(step.map, out);
             if let Some(shell) = step.map.get("shell").and_then(text) {
                 shell_name(&shell, Some(job), out);
             }
@@ -113,6 +128,25 @@ pub(super) fn check(file: &File<'_>, out: &mut Findings<'_>) {
             let message = format!("the job {:?} has no timeout-minutes; it may take six hours", job.id.value);
             out.report(&MISSING_TIMEOUT, job.id.span, message).help("add, for example, timeout-minutes: 15");
         }
+    }
+}
+
+/// Limits that GitHub reads as whole numbers.
+fn minutes(map: &Mapping, out: &mut Findings<'_>) {
+    for key in ["timeout-minutes", "cancel-timeout-minutes"] {
+        let Some(node) = map.get(key) else { continue };
+        let Some(minutes) = scalar_value(node).and_then(|value| value.as_number()) else { continue };
+        if minutes.fract() == 0.0 || minutes <= 0.0 {
+            continue;
+        }
+        let whole = minutes.trunc();
+        let read = if whole == 0.0 && key == "timeout-minutes" {
+            "0, which is no limit".to_owned()
+        } else {
+            whole.to_string()
+        };
+        out.report(&FRACTIONAL_TIMEOUT, node.span, format!("GitHub reads {key}: {minutes} as {read}"))
+            .help(format!("write {key}: {}", minutes.ceil()));
     }
 }
 

@@ -95,6 +95,7 @@ pub const RULES: &[&Rule] = &[
     &jobs::UNKNOWN_SHELL,
     &jobs::INVALID_ENV_NAME,
     &jobs::MISSING_TIMEOUT,
+    &jobs::FRACTIONAL_TIMEOUT,
     &matrix::REPEATED_MATRIX_VALUE,
     &matrix::EXCLUDE_WITHOUT_LEG,
     &ignore::UNKNOWN_RULE,

@@ -529,6 +529,12 @@ fn jobs() -> Vec<Case> {
         pedantic(job("    steps: [{run: make}]\n"), &["4:3 note missing-timeout"]),
         case(
             job(
+                "    timeout-minutes: 1.5\n    steps:\n      - {run: a, timeout-minutes: 0.02}\n      - {run: b, timeout-minutes: 2.0}\n      - {run: c, timeout-minutes: '${{ 0.5 }}'}\n",
+            ),
+            &["6:22 warning fractional-timeout", "8:35 warning fractional-timeout"],
+        ),
+        case(
+            job(
                 "    strategy: {matrix: {a: [1, 2, 1], exclude: [{a: 3}, {b: 1}]}}\n    steps: [{run: make}]\n",
             ),
             &[

@@ -13,7 +13,7 @@ use crate::{
     git::Commit,
     source::{self, ContextFacts},
 };
-use shipway_base::{Diagnostics, Id, Source};
+use shipway_base::{Diagnostic, Diagnostics, Id, Source};
 use shipway_store::{
     Append, Expected,
     models::{self, Conclusion, Status, runs::RunRow},
@@ -150,8 +150,14 @@ impl Runs {
         };
         let subject = order.commit.message.lines().next().unwrap_or_default().to_owned();
         let title = match &planned {
-            Planned::Ready(plan) => plan.run_name(&context).ok().flatten(),
-            Planned::Calling(_) | Planned::Refused(_) => None,
+            Planned::Ready(plan) => plan.run_name(&context),
+            Planned::Calling(_) | Planned::Refused(_) => Ok(None),
+        };
+        // As on GitHub, a workflow whose title cannot be made does not run.
+        let (planned, title) = match (title, order.errors) {
+            (Ok(title), _) => (planned, title),
+            (Err(found), Errors::Refuse) => return Err(RunError::Refused(alone(found))),
+            (Err(found), Errors::FailedRun) => (Planned::Refused(alone(found)), None),
         };
         let (branch, _) = source::ref_name(&order.event.reference);
         let now = self.world.clock.now();
@@ -310,6 +316,13 @@ fn unanswered(patience: Duration) -> String {
     format!("its repository did not answer within {}", shipway_base::human_duration(patience))
 }
 
+/// One finding as all there are.
+pub(super) fn alone(found: Diagnostic) -> Diagnostics {
+    let mut all = Diagnostics::new();
+    all.push(found);
+    all
+}
+
 /// The texts of called workflows by what they are called, to be kept.
 pub(super) fn texts(called: &Called) -> BTreeMap<String, String> {
     called.texts().map(|(name, text)| (name, text.to_owned())).collect()
@@ -320,7 +333,7 @@ pub(super) fn no_inputs() -> Value {
     Value::from_json(&serde_json::json!({}))
 }
 
-fn annotation(run: Id<RunRow>, found: &shipway_base::Diagnostic) -> models::jobs::AnnotationRow {
+fn annotation(run: Id<RunRow>, found: &Diagnostic) -> models::jobs::AnnotationRow {
     models::jobs::AnnotationRow {
         run,
         job: "workflow".to_owned(),

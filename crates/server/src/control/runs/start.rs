@@ -1,6 +1,9 @@
 //! Running: a run in a task of its own, from the waiting for its turn to its end.
 
-use super::{AGAIN, REPORTS, RunError, Runs, make::texts};
+use super::{
+    AGAIN, REPORTS, RunError, Runs,
+    make::{alone, texts},
+};
 use crate::{
     backend::Change,
     control::{journal::StoreJournal, progress, run_artifacts::RunArtifacts, values::RunValues, world::lock},
@@ -156,7 +159,13 @@ impl Runs {
                 return Err(Undriven::Over);
             }
         };
-        let title = plan.run_name(shared).ok().flatten();
+        let title = match plan.run_name(shared) {
+            Ok(title) => title,
+            Err(found) => {
+                self.refuse(id, &alone(found)).await?;
+                return Err(Undriven::Over);
+            }
+        };
         let models = title.map(|title| models::runs::retitle(id, title)).into_iter().collect();
         let event = rows::encode(&RunEvent::Called(texts(&called)))?;
         let stream = rows::stream(id);

@@ -104,6 +104,28 @@ async fn a_workflow_is_started_by_hand_with_typed_inputs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_title_that_cannot_be_made_is_told_and_runs_nothing() {
+    let text = |on: &str| {
+        format!(
+            "name: titled\nrun-name: ${{{{ fromJSON('{{') }}}}\non: {on}\njobs: {{a: {{runs-on: x, steps: [{{run: 'true'}}]}}}}\n"
+        )
+    };
+    let mut yard = Yard::new(&[
+        (".github/workflows/hand.yml", &text("workflow_dispatch")),
+        (".github/workflows/push.yml", "on: push\njobs: {}\n"),
+    ])
+    .await;
+    let told = findings(refused(&yard, "hand.yml", ask(None, &[])).await);
+    assert!(told.contains("hand.yml:2:") && told.contains("fromJSON"), "{told}");
+    yard.commit("a title", &[(".github/workflows/push.yml", &text("push"))]);
+    let run = yard.all_over(1).await.remove(0);
+    assert_eq!((run.title.as_str(), run.conclusion), ("a title", Some(Conclusion::Failure)));
+    let failed = run.failed.expect("a reason");
+    assert!(failed.contains("push.yml:2:") && failed.contains("fromJSON"), "{failed}");
+    yard.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_fit_starts_nothing() {
     let mut yard = Yard::new(&[
         (".github/workflows/deploy.yml", DEPLOY),

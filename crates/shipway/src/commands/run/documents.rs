@@ -341,15 +341,16 @@ fn job<'a>(workflow: &'a Workflow, id: &str) -> Option<&'a Job> {
 }
 
 fn context(here: &Here, given: &Given, plan: &RunPlan, name: &str, path: &str, id: i64) -> RunContext {
+    let origin = event::Origin::of(&plan.event().payload, here);
     let facts = ContextFacts {
-        repository: &here.name,
+        repository: &origin.repository,
         run_id: id,
         run_number: 1,
         run_attempt: 1,
         workflow: name,
         path,
-        actor: here.actor(),
-        triggering_actor: here.actor(),
+        actor: &origin.actor,
+        triggering_actor: &origin.actor,
         server_url: "https://github.com",
         token: given.secrets.get("GITHUB_TOKEN").map_or(NO_TOKEN, Secret::expose),
     };

@@ -6,7 +6,7 @@ use crate::{
     exit::{Exit, Failure},
 };
 use serde_json::{Map, Value, json};
-use shipway_server::source::{complete_inputs, push_payload, ref_name, repository_payload};
+use shipway_server::source::{RepositoryName, complete_inputs, push_payload, ref_name, repository_payload};
 use shipway_workflow::{document::Workflow, event::Event, plan::RunPlan};
 use std::{collections::BTreeMap, fs};
 
@@ -27,6 +27,11 @@ pub(super) fn make(environment: &Environment, here: &Here, options: &Options) ->
             if !value.is_object() {
                 return Err(wrong("it is not an object"));
             }
+            if let Some(name) = value.pointer("/repository/full_name")
+                && repository(&value).is_none()
+            {
+                return Err(wrong(&format!("repository.full_name is {name}, which is not owner/name")));
+            }
             value
         }
     };
@@ -38,6 +43,35 @@ pub(super) fn make(environment: &Environment, here: &Here, options: &Options) ->
         sha: here.commit.sha.clone(),
         changed: None,
     })
+}
+
+/// Whose event it is: what `github.repository` and `github.actor` come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// The repository.
+    pub(super) repository: RepositoryName,
+    /// Who caused it.
+    pub(super) actor: String,
+}
+
+impl Origin {
+    /// As GitHub derives it from the body; what the body does not say is that of the repository here.
+    pub(super) fn of(payload: &Value, here: &Here) -> Origin {
+        let actor =
+            payload.pointer("/sender/login").and_then(Value::as_str).filter(|login| !login.is_empty());
+        Origin {
+            repository: repository(payload).unwrap_or_else(|| here.name.clone()),
+            actor: actor.unwrap_or_else(|| here.actor()).to_owned(),
+        }
+    }
+}
+
+/// The repository that the body of an event names.
+fn repository(payload: &Value) -> Option<RepositoryName> {
+    let plain =
+        |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    let (owner, name) = payload.pointer("/repository/full_name")?.as_str()?.split_once('/')?;
+    (plain(owner) && plain(name)).then(|| RepositoryName { owner: owner.to_owned(), name: name.to_owned() })
 }
 
 /// The inputs that the body of a `workflow_dispatch` brings, as texts; what is null has its default.
@@ -107,7 +141,19 @@ fn reference(event: &str, payload: &Value, here: &Here) -> String {
     let text = |pointer: &str| payload.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     match event {
         "push" | "workflow_dispatch" => text("/ref").filter(|name| name.starts_with("refs/")),
-        "pull_request" => payload
+        // Its short name, and whether that is a branch or a tag.
+        "create" => text("/ref").map(|name| match text("/ref_type").as_deref() {
+            _ if name.starts_with("refs/") => name,
+            Some("tag") => format!("refs/tags/{name}"),
+            Some(_) | None => format!("refs/heads/{name}"),
+        }),
+        // What is deleted has no workflows any more.
+        "delete" => {
+            let default = text("/repository/default_branch").unwrap_or_else(|| here.default_branch.clone());
+            Some(format!("refs/heads/{default}"))
+        }
+        "merge_group" => text("/merge_group/head_ref").filter(|name| name.starts_with("refs/")),
+        "pull_request" | "pull_request_review" | "pull_request_review_comment" => payload
             .pointer("/pull_request/number")
             .and_then(Value::as_u64)
             .map(|number| format!("refs/pull/{number}/merge")),
@@ -129,9 +175,20 @@ pub(super) fn of_workflow(mut event: Event, workflow: &Workflow) -> Event {
     event
 }
 
-/// What can only be said once the run is planned: the inputs with their defaults, and GitHub's own addresses.
+/// What can only be said once the run is planned: the inputs with their defaults, GitHub's own addresses, and the numbers that the
+/// body gives to those it names.
 pub(super) fn complete(github: &mut Value, plan: &RunPlan) {
     github["api_url"] = "https://api.github.com".into();
     github["graphql_url"] = "https://api.github.com/graphql".into();
+    let numbers = [
+        ("repository_id", "/repository/id"),
+        ("repository_owner_id", "/repository/owner/id"),
+        ("actor_id", "/sender/id"),
+    ];
+    for (field, pointer) in numbers {
+        if let Some(number) = plan.event().payload.pointer(pointer).and_then(Value::as_u64) {
+            github[field] = number.to_string().into();
+        }
+    }
     complete_inputs(github, plan);
 }

@@ -3,7 +3,8 @@
 //! A folder belongs to the process that holds the lock on it. It gets its name only once it is locked, so that a folder
 //! with that name whose lock is free is one whose owner is gone: the next run ends what still runs of it and removes it.
 //! Jobs, records of jobs and the lock share one folder, since on a busy disk every folder made and removed costs as much
-//! as starting a shell. Artifacts stay, so they have a folder beside it, which no later run looks at.
+//! as starting a shell. Artifacts stay, so they have a folder beside it; a run that makes some removes those of all but the
+//! last runs.
 
 use crate::exit::{Exit, Failure};
 use shipway_runner::{Patience, reap_orphans};
@@ -17,6 +18,9 @@ use std::{
 
 const PREFIX: &str = "shipway-run-";
 const ARTIFACTS: &str = "shipway-artifacts-";
+
+/// Of so many runs the artifacts are kept.
+const KEPT: usize = 10;
 
 /// What is left by a killed run is ended like a cancelled job, but sooner: nobody waits for it.
 const PATIENCE: Patience = Patience {
@@ -67,13 +71,48 @@ impl RunFolder {
         &self.artifacts
     }
 
-    /// Removes everything but artifacts.
+    /// Removes everything but artifacts, and the artifacts of old runs when this one has made some.
     pub(super) fn finish(self) -> io::Result<()> {
-        let RunFolder { path, artifacts: _, lock } = self;
+        let RunFolder { path, artifacts, lock } = self;
         fs::remove_dir_all(&path)?;
         drop(lock);
+        if let Some(parent) = artifacts.parent().filter(|_| artifacts.exists()) {
+            thin_out(parent, KEPT);
+        }
         Ok(())
     }
+}
+
+/// Removes the artifacts of all but the newest runs of this user that are over. What cannot be removed is left to a later run.
+fn thin_out(parent: &Path, kept: usize) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    let mut found: Vec<(i64, PathBuf)> = Vec::new();
+    for entry in entries.flatten() {
+        let (name, path) = (entry.file_name(), entry.path());
+        let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(ARTIFACTS)) else { continue };
+        let id = rest.split_once('-').and_then(|(id, _)| id.parse().ok());
+        let goes_on = parent.join(format!("{PREFIX}{rest}")).exists();
+        if let Some(id) = id.filter(|_| is_own(&path) && !goes_on) {
+            found.push((id, path));
+        }
+    }
+    // Later ids are of later runs.
+    found.sort_unstable();
+    let old = found.len().saturating_sub(kept);
+    for (_, path) in &found[..old] {
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, folder = %path.display(), "the artifacts of an old run cannot be removed");
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+}
+
+/// Whether it is a folder of this user, and no link to one.
+fn is_own(path: &Path) -> bool {
+    let own = |meta: fs::Metadata| meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw();
+    fs::symlink_metadata(path).is_ok_and(own)
 }
 
 /// Ends and removes what killed runs left in `parent`. What cannot be removed is left to somebody else: it is not what
@@ -86,8 +125,7 @@ pub(super) async fn sweep(parent: &Path) {
         }
         let path = entry.path();
         // Another user's folder may name any process of ours as left behind.
-        let own = |meta: fs::Metadata| meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw();
-        if !fs::symlink_metadata(&path).is_ok_and(own) {
+        if !is_own(&path) {
             continue;
         }
         let Ok(lock) = File::open(&path) else { continue };
@@ -124,6 +162,30 @@ mod tests {
         assert_eq!(names(parent.path()).len(), 1);
         sweep(parent.path()).await;
         assert_eq!(names(parent.path()).len(), 1);
+    }
+
+    #[test]
+    fn the_artifacts_of_the_last_runs_are_kept() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let under_way = RunFolder::create(parent.path(), 1).expect("a run's folder");
+        for id in [1, 20, 3, 100] {
+            let of = format!("{ARTIFACTS}{id}-{}", std::process::id());
+            fs::create_dir_all(parent.path().join(of).join("x")).expect("artifacts");
+        }
+        for other in ["shipway-artifacts-of-mine", "shipway-artifacts-", "else"] {
+            fs::create_dir(parent.path().join(other)).expect("a folder");
+        }
+        std::os::unix::fs::symlink("else", parent.path().join("shipway-artifacts-2-1")).expect("a link");
+        let there =
+            |id: i64| names(parent.path()).iter().any(|name| name.starts_with(&format!("{ARTIFACTS}{id}-")));
+        thin_out(parent.path(), 2);
+        assert_eq!([1, 2, 3, 20, 100].map(there), [true, true, false, true, true]);
+        let ended = RunFolder::create(parent.path(), 200).expect("a run's folder");
+        fs::create_dir_all(ended.artifacts()).expect("artifacts");
+        ended.finish().expect("removed");
+        assert_eq!([20, 100, 200].map(there), [true; 3], "ten are kept");
+        under_way.finish().expect("removed");
+        assert_eq!(names(parent.path()).len(), 8);
     }
 
     #[tokio::test]

@@ -110,7 +110,8 @@ impl<W: Write + Send> Plain<W> {
             }
         }
         if found.level == Level::Error && found.step.is_none() {
-            let failed = Failed { step: None, why: found.message.clone() };
+            // All of it was told just now.
+            let failed = Failed { step: None, why: brief(found) };
             self.job(run, job).failed.get_or_insert(failed);
         }
     }
@@ -175,6 +176,14 @@ impl<W: Write + Send> Plain<W> {
             self.note(&prefix, level, &text);
         }
     }
+}
+
+/// What an annotation says, in short: without the place that stands before it and the advice in brackets behind it.
+fn brief(found: &Annotation) -> String {
+    let placed = found.file.as_ref().and_then(|file| found.message.strip_prefix(file.as_str()));
+    let message = placed.and_then(|rest| rest.split_once(": ")).map_or(&*found.message, |(_, words)| words);
+    let first = message.lines().next().unwrap_or_default();
+    first.split_once(" (").map_or(first, |(words, _)| words).to_owned()
 }
 
 /// How a step ended.

@@ -78,7 +78,9 @@ impl Here {
     /// The state in a few words: `main at 1a2b3c4`, or the tag or branch that the event is about.
     pub(super) fn state(&self, event: &Event) -> String {
         let told = match event.name.as_str() {
-            "push" | "workflow_dispatch" | "release" => &event.reference,
+            "push" | "workflow_dispatch" | "release" | "create" | "delete" | "merge_group" => {
+                &event.reference
+            }
             _ => &self.reference,
         };
         let (name, _) = shipway_server::source::ref_name(told);

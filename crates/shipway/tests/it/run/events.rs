@@ -214,6 +214,34 @@ fn a_release_and_a_pushed_tag_are_about_their_tag() {
 }
 
 #[test]
+fn whose_event_it_is_stands_in_its_body() {
+    let workflow = "on: [push, create, delete, pull_request_review]\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: echo \
+                    \"$GITHUB_REPOSITORY of $GITHUB_REPOSITORY_OWNER by $GITHUB_ACTOR/$GITHUB_TRIGGERING_ACTOR \
+                    $GITHUB_REPOSITORY_ID $GITHUB_REPOSITORY_OWNER_ID $GITHUB_ACTOR_ID ${{ github.event.sender.login }} \
+                    $GITHUB_REF\"\n";
+    let folder = repository(workflow);
+    let check = |event: &str, body: &str, code, expected: &[&str]| {
+        folder.write("event.json", body);
+        contains(&expect(&folder, &[event, "--event-file", "event.json", "--verbose"], code), expected);
+    };
+    let body = r#"{"ref": "refs/heads/dev", "repository": {"id": 7, "full_name": "acme/shop", "owner": {"login": "acme", "id": 8}},
+        "sender": {"login": "mona", "id": 9}}"#;
+    check("push", body, 0, &["acme/shop of acme by mona/mona 7 8 9 mona refs/heads/dev"]);
+    // What it does not say is that of the repository here.
+    check("push", "{}", 0, &[" of local by T/T 1 1 1  refs/heads/main"]);
+    for name in [r#""a b/c""#, r#""shop""#, "7", r#""a/b/c""#, "null"] {
+        let body = format!(r#"{{"repository": {{"full_name": {name}}}}}"#);
+        check("push", &body, 2, &["repository.full_name is", "which is not owner/name"]);
+    }
+    check("create", r#"{"ref": "v1", "ref_type": "tag"}"#, 0, &["refs/tags/v1", "create, v1"]);
+    check("create", r#"{"ref": "a/b", "ref_type": "branch"}"#, 0, &["refs/heads/a/b", "create, a/b"]);
+    check("delete", r#"{"ref": "a/b", "ref_type": "branch"}"#, 0, &["refs/heads/main", "delete, main"]);
+    let gone = r#"{"ref": "a", "ref_type": "branch", "repository": {"full_name": "a/b", "default_branch": "trunk"}}"#;
+    check("delete", gone, 0, &["refs/heads/trunk"]);
+    check("pull_request_review", r#"{"pull_request": {"number": 4}}"#, 0, &["refs/pull/4/merge"]);
+}
+
+#[test]
 fn a_title_that_cannot_be_made_starts_nothing() {
     let workflow = "on: push\nrun-name: ${{ fromJSON('{') }}\njobs:\n  a:\n    runs-on: x\n    steps: [{run: echo began}]\n";
     let answer = expect(&repository(workflow), &[], 2);
