@@ -87,6 +87,7 @@ pub(crate) async fn listen(
             (Some(chunk), Hearing::Step | Hearing::Plain) => splitter.push(chunk, |piece| pieces.push(piece)),
             (None, _) => pieces.extend(splitter.finish()),
         }
+        log.output_arrived(true);
         for piece in pieces.drain(..) {
             let whole = line_start && piece.ends;
             line_start = piece.ends;
@@ -108,6 +109,7 @@ pub(crate) async fn listen(
                 log.masked_line(step, text).await;
             }
         }
+        log.output_arrived(false);
         if chunk.is_none() {
             return heard;
         }

@@ -4,7 +4,7 @@ use crate::{
     mask::Masker,
     report::{Annotation, Level, Report, ReportKind},
 };
-use shipway_base::Clock;
+use shipway_base::{Clock, Timestamp};
 use shipway_workflow::run::JobKey;
 use std::collections::BTreeMap;
 use tokio::sync::mpsc::{self, error::TrySendError};
@@ -16,6 +16,9 @@ pub(crate) struct Log {
     job: JobKey,
     attempt: u32,
     clock: Clock,
+    /// When the output arrived that is being taken apart, for all that it holds: a million lines a second are not worth as
+    /// many looks at the clock.
+    arrived: Option<Timestamp>,
     reports: mpsc::Sender<Report>,
     /// How many annotations of each kind each step has.
     annotated: BTreeMap<(Option<usize>, Level), usize>,
@@ -28,7 +31,12 @@ const MAX_MESSAGE: usize = 4_096;
 
 impl Log {
     pub(crate) fn new(job: JobKey, attempt: u32, clock: Clock, reports: mpsc::Sender<Report>) -> Log {
-        Log { masker: Masker::new(), job, attempt, clock, reports, annotated: BTreeMap::new() }
+        Log { masker: Masker::new(), job, attempt, clock, arrived: None, reports, annotated: BTreeMap::new() }
+    }
+
+    /// Output has arrived, and what is sent is dated to this moment; or all of it was taken, and the clock is asked again.
+    pub(crate) fn output_arrived(&mut self, arrived: bool) {
+        self.arrived = arrived.then(|| self.clock.now());
     }
 
     /// Masks and sends one or more lines.
@@ -74,7 +82,8 @@ impl Log {
 
     /// Sends what holds no text of the job, or only masked text.
     pub(crate) async fn send(&mut self, kind: ReportKind) {
-        let report = Report { job: self.job.clone(), attempt: self.attempt, at: self.clock.now(), kind };
+        let at = self.arrived.unwrap_or_else(|| self.clock.now());
+        let report = Report { job: self.job.clone(), attempt: self.attempt, at, kind };
         // A million lines find room at once, without the cost of waiting for it.
         let full = match self.reports.try_send(report) {
             Err(TrySendError::Full(report)) => report,

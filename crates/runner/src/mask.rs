@@ -1,37 +1,19 @@
 //! Replaces secrets by `***` before a text leaves the runner.
 
 mod encode;
+mod known;
 
 use crate::lines::Piece;
+use known::Known;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 /// What stands where a secret stood.
 pub(crate) const MASK: &str = "***";
 
-/// The least length of a line of a value of several lines, or of a derived form, to be masked by itself: a lone
-/// brace of a JSON secret would otherwise mask every brace.
-const MIN_PART: usize = 3;
-
 /// Knows the secrets of a job in all the forms in which they may come out. A clone knows the same ones, also those
 /// that are added later.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Masker(Arc<RwLock<Known>>);
-
-/// The texts to mask.
-#[derive(Debug)]
-struct Known {
-    /// Patterns by their first byte, longest first.
-    by_first: Vec<Vec<Box<[u8]>>>,
-    /// Which bytes a pattern begins with.
-    begins: [bool; 256],
-    longest: usize,
-}
-
-impl Default for Known {
-    fn default() -> Known {
-        Known { by_first: vec![Vec::new(); 256], begins: [false; 256], longest: 0 }
-    }
-}
 
 impl Masker {
     /// Knows nothing yet.
@@ -67,87 +49,6 @@ impl Masker {
     /// The same for a text that is not needed any more.
     pub(crate) fn masked(&self, text: String) -> String {
         self.known().masked(text)
-    }
-}
-
-impl Known {
-    fn add(&mut self, secret: &str) {
-        if secret.trim().is_empty() {
-            return;
-        }
-        self.add_forms(secret);
-        if secret.contains(['\r', '\n']) {
-            for line in secret.split(['\r', '\n']).filter(|line| line.trim().len() >= MIN_PART) {
-                self.add_forms(line);
-            }
-        }
-    }
-
-    fn masked(&self, text: String) -> String {
-        if self.longest == 0 {
-            return text;
-        }
-        if text.contains('\x1b') {
-            // Whoever shows the line without its colours would put a secret together that they cut in two.
-            let plain = without_escapes(&text);
-            let places = self.places(plain.as_bytes());
-            if !places.is_empty() {
-                return String::from_utf8_lossy(&replaced(plain.as_bytes(), &places)).into_owned();
-            }
-        }
-        let places = self.places(text.as_bytes());
-        if places.is_empty() {
-            return text;
-        }
-        String::from_utf8_lossy(&replaced(text.as_bytes(), &places)).into_owned()
-    }
-
-    fn mask_bytes(&self, bytes: &[u8]) -> Vec<u8> {
-        replaced(bytes, &self.places(bytes))
-    }
-
-    fn add_forms(&mut self, text: &str) {
-        self.add_pattern(text.as_bytes());
-        for form in encode::forms(text) {
-            if form.trim().len() >= MIN_PART {
-                self.add_pattern(form.as_bytes());
-            }
-        }
-    }
-
-    fn add_pattern(&mut self, pattern: &[u8]) {
-        let Some(&first) = pattern.first() else { return };
-        let bucket = &mut self.by_first[usize::from(first)];
-        if bucket.iter().all(|known| **known != *pattern) {
-            bucket.push(pattern.into());
-            self.begins[usize::from(first)] = true;
-            bucket.sort_by_key(|known| std::cmp::Reverse(known.len()));
-            self.longest = self.longest.max(pattern.len());
-        }
-    }
-
-    /// The ranges to mask, in order, apart from each other.
-    fn places(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
-        let mut places: Vec<(usize, usize)> = Vec::new();
-        if self.longest == 0 {
-            return places;
-        }
-        for (start, &first) in bytes.iter().enumerate() {
-            if !self.begins[usize::from(first)] {
-                continue;
-            }
-            let Some(pattern) =
-                self.by_first[usize::from(first)].iter().find(|known| bytes[start..].starts_with(known))
-            else {
-                continue;
-            };
-            let end = start + pattern.len();
-            match places.last_mut() {
-                Some(last) if start <= last.1 => last.1 = last.1.max(end),
-                Some(_) | None => places.push((start, end)),
-            }
-        }
-        places
     }
 }
 
@@ -193,41 +94,6 @@ impl PieceMasker {
         let shown = std::mem::replace(&mut self.held, rest);
         Some(String::from_utf8_lossy(&masker.mask_bytes(&shown)).into_owned())
     }
-}
-
-/// The bytes with a mask in place of each of the ranges.
-fn replaced(bytes: &[u8], places: &[(usize, usize)]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut from = 0;
-    for &(start, end) in places {
-        out.extend_from_slice(&bytes[from..start]);
-        out.extend_from_slice(MASK.as_bytes());
-        from = end;
-    }
-    out.extend_from_slice(&bytes[from..]);
-    out
-}
-
-/// The text without ANSI escape sequences: `ESC [ ... letter`, `ESC ] ... BEL`, and `ESC` with one character.
-fn without_escapes(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        if character != '\x1b' {
-            plain.push(character);
-            continue;
-        }
-        match characters.next() {
-            Some('[') => {
-                characters.by_ref().find(|c| ('\x40'..='\x7e').contains(c));
-            }
-            Some(']') => {
-                characters.by_ref().find(|c| *c == '\x07');
-            }
-            Some(_) | None => {}
-        }
-    }
-    plain
 }
 
 #[cfg(test)]

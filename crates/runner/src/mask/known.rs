@@ -1,0 +1,230 @@
+//! The texts to mask, and where they stand.
+
+use super::{MASK, encode};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicUsize, Ordering},
+};
+
+/// The least length of a line of a value of several lines, or of a derived form, to be masked by itself: a lone
+/// brace of a JSON secret would otherwise mask every brace.
+const MIN_PART: usize = 3;
+
+/// So many bytes of output make a filter worth its building.
+const WORTH: usize = 64 * 1024;
+
+/// Patterns of more bytes together are looked for without a filter, whose size grows with theirs.
+const MOST: usize = 1024 * 1024;
+
+/// The texts to mask.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// Patterns by their first byte, longest first.
+    by_first: Vec<Vec<Box<[u8]>>>,
+    /// Which bytes a pattern begins with.
+    begins: [bool; 256],
+    /// The length of the longest, in bytes.
+    pub(super) longest: usize,
+    /// The lengths of all together.
+    total: usize,
+    /// How many bytes were looked through since the last one was added.
+    seen: AtomicUsize,
+    /// Finds out quickly that there is nothing to mask; `None` when there are too many for it.
+    filter: OnceLock<Option<AhoCorasick>>,
+}
+
+impl Default for Known {
+    fn default() -> Known {
+        Known {
+            by_first: vec![Vec::new(); 256],
+            begins: [false; 256],
+            longest: 0,
+            total: 0,
+            seen: AtomicUsize::new(0),
+            filter: OnceLock::new(),
+        }
+    }
+}
+
+impl Known {
+    /// Adds a secret, its lines and their forms.
+    pub(super) fn add(&mut self, secret: &str) {
+        if secret.trim().is_empty() {
+            return;
+        }
+        self.add_forms(secret);
+        if secret.contains(['\r', '\n']) {
+            for line in secret.split(['\r', '\n']).filter(|line| line.trim().len() >= MIN_PART) {
+                self.add_forms(line);
+            }
+        }
+    }
+
+    /// The text with every secret replaced.
+    pub(super) fn masked(&self, text: String) -> String {
+        if self.longest == 0 {
+            return text;
+        }
+        if text.contains('\x1b') {
+            // Whoever shows the line without its colours would put a secret together that they cut in two.
+            let plain = without_escapes(&text);
+            let places = self.places(plain.as_bytes());
+            if !places.is_empty() {
+                return String::from_utf8_lossy(&replaced(plain.as_bytes(), &places)).into_owned();
+            }
+        }
+        let places = self.places(text.as_bytes());
+        if places.is_empty() {
+            return text;
+        }
+        String::from_utf8_lossy(&replaced(text.as_bytes(), &places)).into_owned()
+    }
+
+    /// The same for bytes, which may be any.
+    pub(super) fn mask_bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        replaced(bytes, &self.places(bytes))
+    }
+
+    fn add_forms(&mut self, text: &str) {
+        self.add_pattern(text.as_bytes());
+        for form in encode::forms(text) {
+            if form.trim().len() >= MIN_PART {
+                self.add_pattern(form.as_bytes());
+            }
+        }
+    }
+
+    fn add_pattern(&mut self, pattern: &[u8]) {
+        let Some(&first) = pattern.first() else { return };
+        let bucket = &mut self.by_first[usize::from(first)];
+        if bucket.iter().all(|known| **known != *pattern) {
+            bucket.push(pattern.into());
+            self.begins[usize::from(first)] = true;
+            bucket.sort_by_key(|known| std::cmp::Reverse(known.len()));
+            self.longest = self.longest.max(pattern.len());
+            self.total = self.total.saturating_add(pattern.len());
+            (self.seen, self.filter) = (AtomicUsize::new(0), OnceLock::new());
+        }
+    }
+
+    /// The ranges to mask, in order, apart from each other.
+    pub(super) fn places(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
+        let mut places: Vec<(usize, usize)> = Vec::new();
+        if self.longest == 0 || self.rules_out(bytes) {
+            return places;
+        }
+        for (start, &first) in bytes.iter().enumerate() {
+            if !self.begins[usize::from(first)] {
+                continue;
+            }
+            let Some(pattern) =
+                self.by_first[usize::from(first)].iter().find(|known| bytes[start..].starts_with(known))
+            else {
+                continue;
+            };
+            let end = start + pattern.len();
+            match places.last_mut() {
+                Some(last) if start <= last.1 => last.1 = last.1.max(end),
+                Some(_) | None => places.push((start, end)),
+            }
+        }
+        places
+    }
+
+    /// Whether none of the patterns is in the text, when that is known quickly. The filter is built once it is worth it.
+    fn rules_out(&self, bytes: &[u8]) -> bool {
+        if self.seen.load(Ordering::Relaxed) < WORTH.max(self.total.saturating_mul(8)) {
+            self.seen.fetch_add(bytes.len(), Ordering::Relaxed);
+            return false;
+        }
+        let filter = self.filter.get_or_init(|| {
+            let mut builder = AhoCorasick::builder();
+            builder.match_kind(MatchKind::LeftmostFirst).kind(Some(AhoCorasickKind::ContiguousNFA));
+            (self.total <= MOST).then(|| builder.build(self.by_first.iter().flatten()).ok()).flatten()
+        });
+        filter.as_ref().is_some_and(|filter| !filter.is_match(bytes))
+    }
+}
+
+/// The bytes with a mask in place of each of the ranges.
+fn replaced(bytes: &[u8], places: &[(usize, usize)]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut from = 0;
+    for &(start, end) in places {
+        out.extend_from_slice(&bytes[from..start]);
+        out.extend_from_slice(MASK.as_bytes());
+        from = end;
+    }
+    out.extend_from_slice(&bytes[from..]);
+    out
+}
+
+/// The text without ANSI escape sequences: `ESC [ ... letter`, `ESC ] ... BEL`, and `ESC` with one character.
+fn without_escapes(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        if character != '\x1b' {
+            plain.push(character);
+            continue;
+        }
+        match characters.next() {
+            Some('[') => {
+                characters.by_ref().find(|c| ('\x40'..='\x7e').contains(c));
+            }
+            Some(']') => {
+                characters.by_ref().find(|c| *c == '\x07');
+            }
+            Some(_) | None => {}
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_filter_changes_nothing(
+            secrets in prop::collection::vec("[ab\"&%é]{1,9}", 0..6),
+            later in "[ab]{1,4}",
+            texts in prop::collection::vec("[ab\"&%éc]{0,40}", 1..6),
+        ) {
+            let mut slow = Known::default();
+            for secret in &secrets {
+                slow.add(secret);
+            }
+            let quick = || AtomicUsize::new(usize::MAX / 2);
+            let mut fast = Known { by_first: slow.by_first.clone(), begins: slow.begins, seen: quick(), ..Known::default() };
+            (fast.longest, fast.total) = (slow.longest, slow.total);
+            for text in &texts {
+                prop_assert_eq!(fast.places(text.as_bytes()), slow.places(text.as_bytes()), "{}", text);
+            }
+            slow.add(&later);
+            fast.add(&later);
+            fast.seen = quick();
+            for text in &texts {
+                prop_assert_eq!(fast.places(text.as_bytes()), slow.places(text.as_bytes()), "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn the_filter_is_built_when_it_is_worth_it() {
+        let mut known = Known::default();
+        known.add("hunter2-hunter2");
+        let line = "x".repeat(1_000);
+        for _ in 0..100 {
+            assert_eq!(known.places(line.as_bytes()), []);
+        }
+        assert!(known.filter.get().is_some_and(Option::is_some));
+        assert_eq!(known.places(b"a hunter2-hunter2"), [(2, 17)]);
+        known.add("another");
+        assert!(known.filter.get().is_none());
+        assert_eq!(known.places(b"another"), [(0, 7)]);
+    }
+}
