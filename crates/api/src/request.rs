@@ -81,7 +81,12 @@ pub fn cancel_run(id: RunId) -> Request<Run> {
     post(format!("/api/v1/runs/{id}/cancel"), &Done {})
 }
 
-/// Runs a run again; the answer is the new run.
+/// An earlier attempt of a run.
+pub fn attempt(id: RunId, attempt: u32) -> Request<Run> {
+    get(format!("/api/v1/runs/{id}/attempts/{attempt}"))
+}
+
+/// Runs a run again; the answer is its next attempt.
 pub fn rerun(id: RunId, request: &RerunRequest) -> Request<Run> {
     post(format!("/api/v1/runs/{id}/rerun"), request)
 }

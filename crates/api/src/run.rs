@@ -53,7 +53,7 @@ pub struct RunSummary {
     pub id: RunId,
     /// Counts up from 1 for each workflow.
     pub number: u64,
-    /// Counts from 1 the runs that repeat each other under the same number.
+    /// Counts from 1 how often the run was begun: it stays the same run when it is run again.
     #[serde(default = "first")]
     pub attempt: u32,
     /// Its `run-name`, else the subject of the commit.
@@ -75,10 +75,10 @@ pub struct RunSummary {
     /// How it ended, once completed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conclusion: Option<Conclusion>,
-    /// The run that this one repeats.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rerun_of: Option<RunId>,
-    /// When it was asked for.
+    /// How many of its jobs have failed; what other jobs make of that is told by the conclusion, in the end.
+    #[serde(default)]
+    pub failed_jobs: u32,
+    /// When this attempt of it was asked for.
     #[serde(with = "crate::time")]
     pub created_at: Timestamp,
     /// When its first job began.
@@ -97,6 +97,9 @@ pub struct RunSummary {
 pub struct Run {
     /// As in lists.
     pub summary: RunSummary,
+    /// How many attempts there are; this is the last of them unless an earlier one was asked for.
+    #[serde(default = "first")]
+    pub attempts: u32,
     /// The jobs in the order of the workflow, matrix legs in the order of the matrix. A matrix job that has not been
     /// expanded yet is one job.
     pub jobs: Vec<Job>,
@@ -133,7 +136,7 @@ pub enum RunAction {
     Cancel,
     /// Run all of it again.
     Rerun,
-    /// Run the jobs that failed, and what needs them, again.
+    /// Run the jobs that failed or were cancelled, and what needs them, again.
     RerunFailed,
 }
 
@@ -151,8 +154,11 @@ pub struct Job {
     /// How it ended, once completed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conclusion: Option<Conclusion>,
-    /// Counts the attempts from 1; 0 before the first.
+    /// Counts from 1 how often it was begun within this attempt of the run, because its runner was lost; 0 before the first.
     pub attempt: u32,
+    /// The attempt of the run that it ended in, when it was not run again but kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_from: Option<u32>,
     /// When the present attempt began.
     #[serde(default, with = "crate::time::option", skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
@@ -298,7 +304,13 @@ pub struct RunQuery {
 /// `POST /api/v1/runs/{id}/rerun`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RerunRequest {
-    /// Only the jobs that failed, and what needs them.
+    /// Only the jobs that failed or were cancelled, and what needs them.
     #[serde(default)]
     pub only_failed: bool,
+    /// Only this job, and what needs it: the key of a job, or of all legs of a matrix, or of all jobs of a called workflow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobKey>,
+    /// The attempt that is run again; when it has been run again already, nothing is done. The newest when it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
 }

@@ -24,14 +24,15 @@ pub trait Backend: Send + Sync + 'static {
     /// A page of runs, newest first.
     fn runs(&self, query: RunQuery) -> Answer<'_, Page<RunSummary>>;
 
-    /// One run with its jobs.
-    fn run(&self, id: RunId) -> Answer<'_, Run>;
+    /// One attempt of a run with its jobs.
+    fn run(&self, which: Which) -> Answer<'_, Run>;
 
     /// Stops a run. A run that is over already is a conflict.
     fn cancel_run(&self, id: RunId, by: Actor) -> Answer<'_, ()>;
 
-    /// Runs a run again, as a new run.
-    fn rerun(&self, id: RunId, request: RerunRequest, by: Actor) -> Answer<'_, RunId>;
+    /// Runs a run again, or a part of it; gives the number of the attempt. A run that is not over, or of which nothing would run
+    /// again, is a conflict.
+    fn rerun(&self, id: RunId, request: RerunRequest, by: Actor) -> Answer<'_, u32>;
 
     /// The workflows at a branch or tag; of the default branch when none is named.
     fn workflows(&self, git_ref: Option<String>) -> Answer<'_, Workflows>;
@@ -60,11 +61,11 @@ pub trait Backend: Send + Sync + 'static {
     fn hook(&self, hook: Hook) -> Answer<'_, HookOutcome>;
 
     /// Lines of a job's log.
-    fn log(&self, run: RunId, job: JobKey, range: LogRange) -> Answer<'_, LogSlice>;
+    fn log(&self, which: Which, job: JobKey, range: LogRange) -> Answer<'_, LogSlice>;
 
     /// Searches the whole log of a job. The search ignores case, looks at the text without ANSI escapes, and counts
     /// exactly.
-    fn search_log(&self, run: RunId, job: JobKey, search: LogSearch) -> Answer<'_, LogMatches>;
+    fn search_log(&self, which: Which, job: JobKey, search: LogSearch) -> Answer<'_, LogMatches>;
 
     /// The archive of an artifact.
     fn artifact(&self, run: RunId, name: String) -> Answer<'_, ArtifactBody>;
@@ -105,10 +106,25 @@ pub trait Backend: Send + Sync + 'static {
     fn health(&self) -> Answer<'_, Health>;
 }
 
+/// An attempt of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Which {
+    /// The run.
+    pub run: RunId,
+    /// The number of the attempt, from 1; the newest when it is not given.
+    pub attempt: Option<u32>,
+}
+
+impl From<RunId> for Which {
+    fn from(run: RunId) -> Which {
+        Which { run, attempt: None }
+    }
+}
+
 /// Something changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A run, its jobs or its steps.
+    /// The newest attempt of a run, its jobs or its steps.
     Run(RunId),
     /// The log of a job grew.
     Log(RunId, JobKey),

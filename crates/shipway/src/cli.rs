@@ -42,6 +42,8 @@ enum Verb {
     Up(commands::up::Options),
     /// Start a workflow by hand on a running server
     Dispatch(commands::dispatch::Options),
+    /// Run a run of a server again: all of it, its failed jobs, or one job
+    Rerun(commands::rerun::Options),
     /// Make a release of an artifact of this run and deliver it
     Deploy(commands::deploy::Options),
     /// Print a link that signs one browser in to the pages, once
@@ -109,6 +111,7 @@ pub(crate) fn main(environment: &Environment) -> Exit {
         Verb::Split(options) => wait(commands::split::run(environment, options)),
         Verb::Up(options) => wait(commands::up::run(environment, options)),
         Verb::Dispatch(options) => wait(commands::dispatch::run(environment, options)),
+        Verb::Rerun(options) => wait(commands::rerun::run(environment, options)),
         Verb::Deploy(options) => wait(commands::deploy::run(environment, options)),
         Verb::SignIn(server) => wait(commands::sign_in::run(environment, server)),
         Verb::Secret(verb) => wait(commands::value::run(environment, ValueKind::Secret, verb)),

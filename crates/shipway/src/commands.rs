@@ -7,6 +7,7 @@ pub(crate) mod deploy;
 pub(crate) mod dispatch;
 pub(crate) mod expr;
 pub(crate) mod lint;
+pub(crate) mod rerun;
 pub(crate) mod rollout;
 pub(crate) mod run;
 pub(crate) mod sign_in;

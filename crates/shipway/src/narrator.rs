@@ -13,7 +13,8 @@ use tokio::sync::{broadcast::error::RecvError, watch};
 /// Tells each fact once.
 pub(crate) struct Narrator {
     backend: Arc<dyn Backend>,
-    runs: BTreeMap<RunId, Told>,
+    /// By run and attempt.
+    runs: BTreeMap<(RunId, u32), Told>,
     rollouts: BTreeMap<RolloutId, Heard>,
     over: watch::Sender<usize>,
 }
@@ -25,7 +26,7 @@ struct Heard {
     reason: Option<String>,
 }
 
-/// What was told of a run.
+/// What was told of an attempt of a run.
 #[derive(Default)]
 struct Told {
     started: bool,
@@ -64,8 +65,8 @@ impl Narrator {
     async fn lines(&mut self, change: Change) -> Vec<String> {
         match change {
             Change::Log(..) | Change::Workflows => Vec::new(),
-            Change::Run(id) => match self.backend.run(id).await {
-                Ok(run) => run_lines(self.runs.entry(id).or_default(), &run),
+            Change::Run(id) => match self.backend.run(id.into()).await {
+                Ok(run) => run_lines(self.runs.entry((id, run.summary.attempt)).or_default(), &run),
                 Err(error) => vec![format!("run {id}: {error}")],
             },
             Change::Rollout(id) => {
@@ -108,9 +109,12 @@ fn run_lines(told: &mut Told, run: &Run) -> Vec<String> {
     let summary = &run.summary;
     if !std::mem::replace(&mut told.started, true) {
         let sha = summary.commit.sha.get(..7).unwrap_or(&summary.commit.sha);
-        lines.push(format!("  {} #{}: {} ({sha})", summary.workflow, summary.number, summary.title));
+        let attempt = (summary.attempt > 1).then(|| format!(", attempt {}", summary.attempt));
+        let attempt = attempt.unwrap_or_default();
+        lines.push(format!("  {} #{}{attempt}: {} ({sha})", summary.workflow, summary.number, summary.title));
     }
-    for job in run.jobs.iter().filter(|job| job.status == Status::Completed) {
+    let news = |job: &&shipway_api::Job| job.status == Status::Completed && job.kept_from.is_none();
+    for job in run.jobs.iter().filter(news) {
         let Some(conclusion) = job.conclusion else { continue };
         if told.jobs.insert(job.key.clone()) {
             let took = job.started_at.zip(job.finished_at).map(|(from, to)| human_duration(to.since(from)));

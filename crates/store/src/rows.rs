@@ -9,6 +9,7 @@ pub mod run;
 pub mod value;
 
 mod evidence;
+mod kept;
 mod stored;
 mod texts;
 

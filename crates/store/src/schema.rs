@@ -26,6 +26,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0003_values.sql"),
     },
     Migration { version: 4, name: "attempts", sql: include_str!("../migrations/0004_attempts.sql") },
+    Migration {
+        version: 5,
+        name: "runs of attempts",
+        sql: include_str!("../migrations/0005_runs_of_attempts.sql"),
+    },
 ];
 
 /// The file name of the database.

@@ -12,6 +12,7 @@
 //! A job that calls a workflow is a leg like any other until it starts: then it holds the jobs of the called workflow,
 //! which follow the same rules among themselves, and it ends when they have all ended.
 
+mod again;
 mod apply;
 mod call;
 mod ready;
@@ -34,6 +35,7 @@ use std::{
     sync::Arc,
 };
 
+pub use again::{Again, Kept, KeptJob};
 pub use secrets::{GivenSecrets, SecretScope};
 pub use types::{
     CallGroup, Conclusion, Effect, Effects, Input, JobKey, JobRequest, JobState, JobView, MOST_ATTEMPTS,
@@ -82,6 +84,8 @@ struct Place {
     groups: Vec<CallGroup>,
     /// The name of the group of the run.
     run_group: Option<String>,
+    /// What is kept of an earlier attempt.
+    kept: Arc<Kept>,
 }
 
 /// That a workflow is being cancelled.
@@ -100,6 +104,8 @@ struct Group {
     needs: Vec<usize>,
     /// How the jobs before it ended; known once it is looked at.
     ancestry: Ancestry,
+    /// The attempt of the run that it ended in without legs, when that is an earlier one.
+    kept: Option<u32>,
     state: GroupState,
 }
 
@@ -118,6 +124,8 @@ struct Legs {
     legs: Vec<Leg>,
     /// Places in `legs` that wait to be asked for; kept apart so that a matrix of many legs is not searched again and again.
     held: BTreeSet<usize>,
+    /// Places in `legs` of held calls that ended in an earlier attempt and are only gone through again.
+    again: BTreeSet<usize>,
     /// Legs that have not ended.
     open: usize,
     /// Legs that are asked for and have not ended.
@@ -144,6 +152,10 @@ struct Leg {
     /// Attempts that were interrupted by an end of the server.
     interrupted: u32,
     reason: Option<String>,
+    /// Its `matrix`, as JSON.
+    matrix: String,
+    /// The attempt of the run that it ended in, when that is an earlier one.
+    kept: Option<u32>,
     state: LegState,
 }
 
@@ -168,6 +180,11 @@ enum LegState {
 impl Run {
     /// A run that has not begun.
     pub fn new(plan: Arc<RunPlan>, context: RunContext) -> Run {
+        Run::keeping(plan, context, Kept::new())
+    }
+
+    /// A run that has not begun, and keeps what [`Run::keep`] says of an earlier attempt.
+    pub fn keeping(plan: Arc<RunPlan>, context: RunContext, kept: Kept) -> Run {
         let node = plan.tree().clone();
         // Whoever drives the run enters its group, and is told there what is wrong with it.
         let run_group = plan.concurrency(&context).ok().flatten().map(|group| group.group);
@@ -182,6 +199,7 @@ impl Run {
             caller_cache: None,
             groups: Vec::new(),
             run_group,
+            kept: Arc::new(kept),
             node,
         };
         let jobs = Jobs::new(place, None);
@@ -229,6 +247,7 @@ impl Jobs {
                 .filter_map(|need| by_id.get(&need.value.to_lowercase()).copied())
                 .collect(),
             ancestry: Ancestry::default(),
+            kept: None,
             state: GroupState::Waiting,
         });
         let groups = groups.collect();
@@ -268,6 +287,14 @@ impl Legs {
 }
 
 impl Leg {
+    /// Whether it calls a workflow.
+    fn calls(&self) -> bool {
+        match &self.work {
+            Some(Work::Call(_)) => true,
+            Some(Work::Steps(_)) | None => false,
+        }
+    }
+
     /// How it ended as others see it.
     fn seen(&self) -> Option<Conclusion> {
         match &self.state {

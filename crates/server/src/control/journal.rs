@@ -5,11 +5,15 @@ use super::{
     world::World,
 };
 use crate::backend::Change;
-use shipway_base::{Id, Timestamp};
+use shipway_base::Timestamp;
 use shipway_runner::{BoxFuture, ErrorKind, Journal, RunnerError};
 use shipway_store::{
     Expected, LogName, Statement, StoreError,
-    models::{self, Status, jobs::JobRow, runs::RunRow},
+    models::{
+        self, Status,
+        jobs::JobRow,
+        runs::{AttemptId, RunId},
+    },
     rows::run::{RunEvent, encode, stream},
 };
 use shipway_workflow::run::{Effect, Effects, Input, JobState, JobView, Run};
@@ -22,11 +26,13 @@ use tokio::sync::watch;
 /// Writes down one run.
 pub(super) struct StoreJournal {
     world: Arc<World>,
-    id: Id<RunRow>,
+    id: AttemptId,
+    run: RunId,
     version: u64,
     mirror: Run,
     known: BTreeMap<String, JobView>,
     failed: Option<String>,
+    failures: usize,
     /// The attempts that began here and have not ended.
     begun: BTreeSet<(String, u32)>,
     written: watch::Receiver<Written>,
@@ -37,13 +43,13 @@ impl StoreJournal {
     /// which attempts have their logs written down.
     pub(super) fn new(
         world: Arc<World>,
-        id: Id<RunRow>,
+        (id, run): (AttemptId, RunId),
         version: u64,
         mirror: Run,
         written: watch::Receiver<Written>,
     ) -> StoreJournal {
         let (known, begun) = (BTreeMap::new(), BTreeSet::new());
-        StoreJournal { world, id, version, mirror, known, failed: None, begun, written }
+        StoreJournal { world, id, run, version, mirror, known, failed: None, failures: 0, begun, written }
     }
 
     /// Waits until all that a job said is written down, so that whoever sees its end sees its log whole.
@@ -74,7 +80,7 @@ impl StoreJournal {
         let expected = Expected::Version(self.version);
         let appended = self.world.store.append(&stream(self.id), expected, vec![event], statements).await?;
         self.version = appended.version;
-        self.world.changed(Change::Run(self.id.into()));
+        self.world.changed(Change::Run(self.run.into()));
         Ok(())
     }
 
@@ -94,10 +100,17 @@ impl StoreJournal {
                 self.known.insert(view.key.0.clone(), view);
             }
         }
+        let failed = |view: &&JobView| view.conclusion == Some(shipway_workflow::run::Conclusion::Failure);
         if let Input::JobFinished { job, conclusion: shipway_workflow::run::Conclusion::Failure, .. } = input
             && let Some(view) = self.known.get(&job.0)
         {
             self.failed.get_or_insert_with(|| view.name.clone());
+        }
+        let count = self.known.values().filter(failed).count();
+        if count != self.failures {
+            self.failures = count;
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            statements.push(models::runs::failed_jobs(self.id, count));
         }
         Ok(statements)
     }
@@ -108,7 +121,8 @@ impl StoreJournal {
             JobState::Running { .. } | JobState::Cancelling { .. } => Status::InProgress,
             JobState::Finished { .. } => Status::Completed,
         };
-        let ran = view.started.is_some() && view.attempt > 0;
+        // The log of a job that is kept is where it was.
+        let ran = view.started.is_some() && view.attempt > 0 && view.kept.is_none();
         Ok(JobRow {
             run: self.id,
             key: view.key.0.clone(),
@@ -121,6 +135,7 @@ impl StoreJournal {
             started_at: view.started,
             finished_at: view.finished,
             reason: view.reason.clone(),
+            kept_from: view.kept,
             log: if ran { Some(LogName::job(self.id.number(), &view.key.0, view.attempt)?) } else { None },
         })
     }
@@ -128,7 +143,11 @@ impl StoreJournal {
     fn end(&self, effects: Effects, now: Timestamp) -> Option<Statement> {
         effects.into_iter().find_map(|effect| match effect {
             Effect::Finish { conclusion } => {
-                let failed = self.failed.clone().map(|job| format!("{job} failed"));
+                // After a restart, or when it is kept, how a job failed was not seen here.
+                let failed =
+                    |view: &&JobView| view.conclusion == Some(shipway_workflow::run::Conclusion::Failure);
+                let earlier = || self.known.values().find(failed).map(|view| view.name.clone());
+                let failed = self.failed.clone().or_else(earlier).map(|job| format!("{job} failed"));
                 Some(models::runs::finish(self.id, conclusion_row(conclusion), failed, now))
             }
             Effect::StartJob(_) | Effect::CancelJob { .. } => None,
@@ -139,7 +158,7 @@ impl StoreJournal {
 impl Journal for StoreJournal {
     fn commit<'a>(&'a mut self, input: &'a Input, at: Timestamp) -> BoxFuture<'a, Result<(), RunnerError>> {
         Box::pin(async move {
-            let place = format!("run {}", self.id);
+            let place = format!("run {}", self.run);
             self.last_lines(input).await;
             self.write(input, at).await.map_err(|error| {
                 self.world.trouble(&place, &error);

@@ -3,14 +3,15 @@
 use super::{
     asked::Asked,
     deliver::{Answered, Service},
-    present, runpage,
+    present,
+    runpage::{self, run_id},
     runs::Runs,
     values::Values,
     world::{World, unavailable},
 };
 use crate::backend::{
     Actor, Answer, ArtifactBody, Backend, BackendError, BackendErrorKind, Change, Dispatched, Hook, LogRange,
-    LogSlice, ValuePlace,
+    LogSlice, ValuePlace, Which,
 };
 use futures_util::StreamExt as _;
 use shipway_api as api;
@@ -22,7 +23,6 @@ use shipway_store::{
         self, Paging,
         releases::ReleaseRow,
         rollouts::{RolloutFilter, RolloutRow},
-        runs::RunRow,
     },
     rows,
 };
@@ -249,15 +249,12 @@ impl Plane {
     }
 
     /// The log of a job's attempt in force; `None` for a job that has not begun.
-    async fn log_of(
-        &self,
-        run: Id<RunRow>,
-        job: &api::JobKey,
-    ) -> Result<(Option<LogName>, bool), BackendError> {
+    async fn log_of(&self, which: Which, job: &api::JobKey) -> Result<(Option<LogName>, bool), BackendError> {
         let context = format!("reading the log of {job}");
-        let jobs = self.world.store.jobs(run).await.map_err(|error| unavailable(&context, error))?;
+        let attempt = runpage::row(&self.world, which).await?.id;
+        let jobs = self.world.store.jobs(attempt).await.map_err(|error| unavailable(&context, error))?;
         let Some((row, _)) = jobs.into_iter().find(|(row, _)| row.key == job.as_str()) else {
-            return Err(BackendError::not_found(context, format!("job {job} in run {run}")));
+            return Err(BackendError::not_found(context, format!("job {job} in run {}", which.run)));
         };
         Ok((row.log, row.status == models::Status::Completed))
     }
@@ -281,24 +278,16 @@ impl Backend for Plane {
         })
     }
 
-    fn run(&self, id: api::RunId) -> Answer<'_, api::Run> {
-        Box::pin(async move { runpage::read(&self.world, run_id(id)).await })
+    fn run(&self, which: Which) -> Answer<'_, api::Run> {
+        Box::pin(async move { runpage::read(&self.world, which).await })
     }
 
     fn cancel_run(&self, id: api::RunId, by: Actor) -> Answer<'_, ()> {
         Box::pin(async move { self.runs.cancel(run_id(id), &by).await })
     }
 
-    fn rerun(&self, id: api::RunId, request: api::RerunRequest, by: Actor) -> Answer<'_, api::RunId> {
-        Box::pin(async move {
-            if request.only_failed {
-                let kind = BackendErrorKind::Invalid(
-                    "running only the failed jobs again is not supported yet; run all of it again".to_owned(),
-                );
-                return Err(BackendError { context: format!("running run {id} again"), kind });
-            }
-            self.runs.rerun(run_id(id), &by).await.map(Into::into)
-        })
+    fn rerun(&self, id: api::RunId, request: api::RerunRequest, by: Actor) -> Answer<'_, u32> {
+        Box::pin(async move { self.runs.rerun(run_id(id), &request, &by).await })
     }
 
     fn workflows(&self, git_ref: Option<String>) -> Answer<'_, api::Workflows> {
@@ -337,9 +326,9 @@ impl Backend for Plane {
         Box::pin(async move { self.runs.hook(&hook).await })
     }
 
-    fn log(&self, run: api::RunId, job: api::JobKey, range: LogRange) -> Answer<'_, LogSlice> {
+    fn log(&self, which: Which, job: api::JobKey, range: LogRange) -> Answer<'_, LogSlice> {
         Box::pin(async move {
-            let (name, complete) = self.log_of(run_id(run), &job).await?;
+            let (name, complete) = self.log_of(which, &job).await?;
             let Some(name) = name else { return Ok(LogSlice { lines: Vec::new(), total: 0, complete }) };
             let world = self.world.clone();
             let read = move || {
@@ -356,12 +345,12 @@ impl Backend for Plane {
 
     fn search_log(
         &self,
-        run: api::RunId,
+        which: Which,
         job: api::JobKey,
         search: api::LogSearch,
     ) -> Answer<'_, api::LogMatches> {
         Box::pin(async move {
-            let (name, _) = self.log_of(run_id(run), &job).await?;
+            let (name, _) = self.log_of(which, &job).await?;
             let Some(name) = name else {
                 return Ok(api::LogMatches { total: 0, before: 0, matches: Vec::new(), lines: 0 });
             };
@@ -552,10 +541,6 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// An id of the API as the store's; both are positive by construction.
-pub(super) fn run_id(id: api::RunId) -> Id<RunRow> {
-    Id::from_number(id.number()).unwrap_or_else(|| unreachable!("ids of the API are positive"))
-}
-
 fn rollout_id(id: api::RolloutId) -> Id<Rollout> {
     Id::from_number(id.number()).unwrap_or_else(|| unreachable!("ids of the API are positive"))
 }

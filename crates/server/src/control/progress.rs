@@ -3,14 +3,14 @@
 use super::world::World;
 use crate::backend::Change;
 use shipway_api as api;
-use shipway_base::{Id, Timestamp};
+use shipway_base::Timestamp;
 use shipway_runner::{Level, Report, ReportKind};
 use shipway_store::{
     LogName, LogWriter, Statement, StoreError,
     models::{
         self, Conclusion, Level as RowLevel, Status,
         jobs::{AnnotationRow, JobTrace, StepRow},
-        runs::RunRow,
+        runs::{AttemptId, RunId},
     },
 };
 use std::{
@@ -39,7 +39,7 @@ struct Attempt {
 /// Blocks: logs are files.
 pub(super) fn record(
     world: &Arc<World>,
-    run: Id<RunRow>,
+    ids: (AttemptId, RunId),
     mut reports: mpsc::Receiver<Report>,
     written: &watch::Sender<Written>,
 ) {
@@ -48,10 +48,10 @@ pub(super) fn record(
     let mut batch = Vec::with_capacity(BATCH);
     while runtime.block_on(reports.recv_many(&mut batch, BATCH)) > 0 {
         let ended: Vec<_> = batch.iter().filter(|report| is_last(report)).map(attempt_of).collect();
-        let outcome = handle(world, run, &mut attempts, batch.drain(..)).and_then(|statements| {
+        let outcome = handle(world, ids, &mut attempts, batch.drain(..)).and_then(|statements| {
             if statements.is_empty() { Ok(()) } else { runtime.block_on(world.store.batch(statements)) }
         });
-        let place = format!("logs of run {run}");
+        let place = format!("logs of run {}", ids.1);
         match outcome {
             Ok(()) => world.well(&place),
             // The job goes on: its conclusion matters more than its log, and the log says where it was cut.
@@ -73,7 +73,7 @@ fn is_last(report: &Report) -> bool {
 
 fn handle(
     world: &World,
-    run: Id<RunRow>,
+    (run, known_as): (AttemptId, RunId),
     attempts: &mut BTreeMap<(String, u32), Attempt>,
     reports: impl Iterator<Item = Report>,
 ) -> Result<Vec<Statement>, StoreError> {
@@ -102,17 +102,17 @@ fn handle(
             statements.push(models::jobs::trace(run, &key.0, &attempt.trace));
         }
         if let Ok(job) = api::JobKey::new(key.0) {
-            world.changed(Change::Log(run.into(), job));
+            world.changed(Change::Log(known_as.into(), job));
         }
     }
-    world.changed(Change::Run(run.into()));
+    world.changed(Change::Run(known_as.into()));
     Ok(statements)
 }
 
 impl Attempt {
     fn take(
         &mut self,
-        run: Id<RunRow>,
+        run: AttemptId,
         job: &str,
         report: &Report,
         statements: &mut Vec<Statement>,

@@ -1,27 +1,40 @@
-//! The artifacts of a run: blobs by digest, names in the store.
+//! The artifacts of a run: blobs by digest, names in the store. An attempt sees those of the attempts before it, until it uploads
+//! one of the same name itself.
 
-use super::world::World;
+use super::{runpage, world::World};
 use crate::backend::Change;
-use shipway_base::Id;
 use shipway_runner::{Artifact, ArtifactError, Artifacts, BoxFuture, NewArtifact};
-use shipway_store::models::{self, jobs::ArtifactRow, runs::RunRow};
+use shipway_store::{
+    StoreError,
+    models::{
+        self,
+        jobs::ArtifactRow,
+        runs::{AttemptId, RunId},
+    },
+};
 use std::{fmt, fs, path::PathBuf, sync::Arc, time::Duration};
 
-/// The artifacts of one run.
+/// The artifacts of one run, as one attempt of it sees them.
 pub(super) struct RunArtifacts {
     world: Arc<World>,
-    run: Id<RunRow>,
+    run: RunId,
+    attempt: AttemptId,
 }
 
 impl RunArtifacts {
-    /// Those of this run.
-    pub(super) fn new(world: Arc<World>, run: Id<RunRow>) -> RunArtifacts {
-        RunArtifacts { world, run }
+    /// Those of this run, for this attempt.
+    pub(super) fn new(world: Arc<World>, run: RunId, attempt: AttemptId) -> RunArtifacts {
+        RunArtifacts { world, run, attempt }
+    }
+
+    /// All of them, older ones of the same name too.
+    async fn all(&self) -> Result<Vec<ArtifactRow>, StoreError> {
+        self.world.store.artifacts(self.run, u32::MAX).await
     }
 
     async fn missing(&self, name: &str) -> ArtifactError {
-        let known = match self.world.store.artifacts(self.run).await {
-            Ok(rows) => rows.into_iter().map(|row| row.name).collect(),
+        let known = match self.all().await {
+            Ok(rows) => runpage::newest(rows).into_iter().map(|row| row.name).collect(),
             Err(error) => return other(error),
         };
         ArtifactError::Missing { name: name.to_owned(), known }
@@ -34,8 +47,10 @@ impl Artifacts for RunArtifacts {
             let NewArtifact { name, file, digest, mime_type, .. } = artifact;
             let _turn = self.world.artifacts.lock().await;
             let taken = self.world.store.artifact(self.run, &name).await.map_err(other)?;
-            // The same bytes again are the same upload: a job that was lost after it and is run once more.
-            if taken.is_some_and(|row| row.digest != digest) && !overwrite {
+            // The same bytes again are the same upload: a job that was lost after it and is run once more. What an earlier attempt
+            // uploaded is in nobody's way.
+            let own = |row: &ArtifactRow| row.run == self.attempt && row.digest != digest;
+            if taken.as_ref().is_some_and(own) && !overwrite {
                 return Err(ArtifactError::Exists { name });
             }
             let world = self.world.clone();
@@ -48,11 +63,11 @@ impl Artifacts for RunArtifacts {
             };
             let (digest, bytes) = tokio::task::spawn_blocking(keep).await.map_err(other)??;
             // The instant is the number of the artifact as well, so no two of a run share one.
-            let rows = self.world.store.artifacts(self.run).await.map_err(other)?;
+            let rows = self.all().await.map_err(other)?;
             let last = rows.iter().map(|row| row.at + Duration::from_micros(1)).max();
             let at = self.world.clock.now();
             let at = last.map_or(at, |last| last.max(at));
-            let row = ArtifactRow { run: self.run, name, digest, bytes, at, mime: mime_type };
+            let row = ArtifactRow { run: self.attempt, name, digest, bytes, at, mime: mime_type };
             self.world.store.batch(vec![models::jobs::put_artifact(&row)]).await.map_err(other)?;
             self.world.changed(Change::Run(self.run.into()));
             Ok(described(row))
@@ -73,7 +88,7 @@ impl Artifacts for RunArtifacts {
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<Artifact>, ArtifactError>> {
         Box::pin(async move {
-            let rows = self.world.store.artifacts(self.run).await.map_err(other)?;
+            let rows = runpage::newest(self.all().await.map_err(other)?);
             Ok(rows.into_iter().map(described).collect())
         })
     }
@@ -84,7 +99,7 @@ impl Artifacts for RunArtifacts {
             let Some(row) = self.world.store.artifact(self.run, name).await.map_err(other)? else {
                 return Err(self.missing(name).await);
             };
-            let remove = models::jobs::remove_artifact(self.run, name);
+            let remove = models::jobs::remove_artifact(row.run, name);
             self.world.store.batch(vec![remove]).await.map_err(other)?;
             self.world.changed(Change::Run(self.run.into()));
             Ok(described(row))

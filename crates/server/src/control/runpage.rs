@@ -4,16 +4,15 @@ use super::{
     usual::Usual,
     world::{World, unavailable},
 };
-use crate::backend::BackendError;
+use crate::backend::{BackendError, Which};
 use shipway_api as api;
-use shipway_base::Id;
 use shipway_store::{
     StoreError,
     models::{
         self, Conclusion, Level, Paging, Status,
-        jobs::{JobRow, JobTrace, StepRow},
+        jobs::{ArtifactRow, JobRow, JobTrace, StepRow},
         rollouts::RolloutFilter,
-        runs::{RunFilter, RunRow},
+        runs::{RunFilter, RunId, RunRow},
     },
 };
 use std::sync::Arc;
@@ -47,7 +46,7 @@ pub(super) fn filter(query: &api::RunQuery) -> RunFilter {
 /// A run in a list.
 pub(super) fn summary(row: &RunRow) -> api::RunSummary {
     api::RunSummary {
-        id: row.id.into(),
+        id: row.run.into(),
         number: row.number,
         attempt: row.attempt,
         title: row.title.clone(),
@@ -63,7 +62,7 @@ pub(super) fn summary(row: &RunRow) -> api::RunSummary {
         },
         status: status(row.status),
         conclusion: row.conclusion.map(conclusion),
-        rerun_of: row.rerun_of.map(Into::into),
+        failed_jobs: row.failed_jobs,
         created_at: row.created_at,
         started_at: row.started_at,
         finished_at: row.finished_at,
@@ -71,21 +70,33 @@ pub(super) fn summary(row: &RunRow) -> api::RunSummary {
     }
 }
 
-/// One run with everything about it.
-pub(super) async fn read(world: &Arc<World>, id: Id<RunRow>) -> Result<api::Run, BackendError> {
-    let context = format!("reading run {id}");
+/// The row of an attempt of a run.
+pub(super) async fn row(world: &World, which: Which) -> Result<RunRow, BackendError> {
+    let context = format!("reading run {}", which.run);
+    let stored = |error| unavailable(&context, error);
+    let missing = || BackendError::not_found(&context, format!("run {}", which.run));
+    let newest = world.store.run(run_id(which.run)).await.map_err(stored)?.ok_or_else(missing)?;
+    let Some(attempt) = which.attempt.filter(|attempt| *attempt != newest.attempt) else { return Ok(newest) };
+    let row = world.store.attempt_of(newest.run, attempt).await.map_err(stored)?;
+    row.ok_or_else(|| BackendError::not_found(&context, format!("attempt {attempt} of run {}", which.run)))
+}
+
+/// One attempt of a run with everything about it.
+pub(super) async fn read(world: &Arc<World>, which: Which) -> Result<api::Run, BackendError> {
+    let row = row(world, which).await?;
+    let (id, run) = (row.id, row.run);
+    let context = format!("reading run {run}");
     let stored = |error| unavailable(&context, error);
     let store = &world.store;
-    let row = store.run(id).await.map_err(stored)?;
-    let row = row.ok_or_else(|| BackendError::not_found(&context, format!("run {id}")))?;
+    let attempts = store.run(run).await.map_err(stored)?.map_or(row.attempt, |newest| newest.attempt);
     let rows = store.jobs(id).await.map_err(stored)?;
     let steps = store.steps(id).await.map_err(stored)?;
     let mut annotations: Vec<api::Annotation> =
         store.annotations(id).await.map_err(stored)?.iter().filter_map(annotation).collect();
     annotations.sort_by_key(|annotation| annotation.level);
     annotations.truncate(100);
-    let artifacts = store.artifacts(id).await.map_err(stored)?;
-    let filter = RolloutFilter { run: Some(id), ..RolloutFilter::default() };
+    let artifacts = newest(store.artifacts(run, row.attempt).await.map_err(stored)?);
+    let filter = RolloutFilter { run: Some(run), ..RolloutFilter::default() };
     let rollouts = store.rollouts(filter, Paging::first(20)).await.map_err(stored)?;
     let rollouts = rollouts
         .items
@@ -96,12 +107,20 @@ pub(super) async fn read(world: &Arc<World>, id: Id<RunRow>) -> Result<api::Run,
     let failure = failure(world, &row, &rows, &steps, &annotations).await.map_err(stored)?;
     let usual = Usual::of(store, &row).await.map_err(stored)?;
     let jobs = rows.iter().filter_map(|(job, trace)| self::job(job, trace, &steps, &usual)).collect();
+    let failed = |(job, _): &(JobRow, JobTrace)| {
+        matches!(job.conclusion, Some(Conclusion::Failure | Conclusion::Cancelled))
+    };
     let actions = match row.status {
+        _ if row.attempt != attempts => Vec::new(),
         Status::Queued | Status::InProgress => vec![api::RunAction::Cancel],
+        Status::Completed if rows.iter().any(failed) => {
+            vec![api::RunAction::RerunFailed, api::RunAction::Rerun]
+        }
         Status::Completed => vec![api::RunAction::Rerun],
     };
     Ok(api::Run {
         summary: summary(&row),
+        attempts,
         jobs,
         failure,
         annotations,
@@ -115,6 +134,17 @@ pub(super) async fn read(world: &Arc<World>, id: Id<RunRow>) -> Result<api::Run,
     })
 }
 
+/// Of the artifacts of one name the first, which is the newest.
+pub(super) fn newest(mut artifacts: Vec<ArtifactRow>) -> Vec<ArtifactRow> {
+    artifacts.dedup_by(|later, earlier| later.name == earlier.name);
+    artifacts
+}
+
+/// An id of the API as the store's; both are positive by construction.
+pub(super) fn run_id(id: api::RunId) -> RunId {
+    RunId::from_number(id.number()).unwrap_or_else(|| unreachable!("ids of the API are positive"))
+}
+
 fn job(row: &JobRow, trace: &JobTrace, steps: &[StepRow], usual: &Usual) -> Option<api::Job> {
     Some(api::Job {
         key: api::JobKey::new(row.key.clone()).ok()?,
@@ -123,6 +153,7 @@ fn job(row: &JobRow, trace: &JobTrace, steps: &[StepRow], usual: &Usual) -> Opti
         status: status(row.status),
         conclusion: row.conclusion.map(conclusion),
         attempt: row.attempt,
+        kept_from: row.kept_from,
         started_at: row.started_at,
         finished_at: row.finished_at,
         reason: row.reason.clone(),

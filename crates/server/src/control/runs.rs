@@ -3,6 +3,7 @@
 mod dispatch;
 mod hook;
 mod make;
+mod rerun;
 pub(crate) mod schedule;
 mod start;
 
@@ -17,12 +18,15 @@ use crate::{
     job_services::LazyServices,
     source::{self, RepositoryName},
 };
-use make::{Errors, Fetch, Order, Repeats};
-use shipway_base::{Diagnostics, Id, Secret, Source, Timestamp};
+use make::{Errors, Fetch, Order};
+use shipway_base::{Diagnostics, Secret, Source, Timestamp};
 use shipway_runner::{ActionStore, Cancel, Executor, Groups, Hooks};
 use shipway_store::{
     StoreError,
-    models::{self, Conclusion, runs::RunRow},
+    models::{
+        self, Conclusion,
+        runs::{AttemptId, RunId},
+    },
     rows::{self, run::Created},
 };
 use shipway_workflow::{
@@ -78,7 +82,7 @@ pub(crate) struct RunSettings {
     /// Secrets and variables.
     pub(crate) values: Arc<Values>,
     /// Makes the token of a run.
-    pub(crate) token: Box<dyn Fn(Id<RunRow>) -> Secret + Send + Sync>,
+    pub(crate) token: Box<dyn Fn(RunId) -> Secret + Send + Sync>,
     /// Scripts of the operator around each job.
     pub(crate) hooks: Arc<Hooks>,
     /// How long fetching the workflows that a run calls may take.
@@ -95,7 +99,7 @@ pub(crate) struct Runs {
     git: Git,
     settings: RunSettings,
     groups: Groups,
-    active: Mutex<BTreeMap<Id<RunRow>, Cancel>>,
+    active: Mutex<BTreeMap<AttemptId, Cancel>>,
     /// When the schedules of the default branch come next.
     schedules: Mutex<schedule::Coming>,
     /// Held while the runs of pushes are made, so that one that is seen twice makes them once.
@@ -120,6 +124,9 @@ pub(crate) enum RunError {
     /// Secrets or variables cannot be read.
     #[error(transparent)]
     Values(#[from] ValuesError),
+    /// Somebody else ran the same run again first.
+    #[error("it is being run again already")]
+    Again,
     /// The documents have errors, and no run was wanted then.
     #[error("{}", first_finding(.0))]
     Refused(Diagnostics),
@@ -127,7 +134,7 @@ pub(crate) enum RunError {
     #[error("run {run} cannot be resumed: {why}")]
     Stale {
         /// The run.
-        run: Id<RunRow>,
+        run: AttemptId,
         /// Why.
         why: String,
     },
@@ -184,7 +191,7 @@ impl Runs {
         event: &Event,
         commit: &Commit,
         key: &str,
-    ) -> Result<Vec<Id<RunRow>>, RunError> {
+    ) -> Result<Vec<RunId>, RunError> {
         let sender = event.payload.pointer("/sender/login").and_then(serde_json::Value::as_str);
         let actor = sender.unwrap_or(&commit.author);
         let mut made = Vec::new();
@@ -215,29 +222,28 @@ impl Runs {
     pub(crate) async fn resume(self: &Arc<Self>) -> Result<(), RunError> {
         for row in self.world.store.unfinished_runs().await? {
             if let Err(error) = self.load(row.id).await {
-                self.lost(row.id, &error).await?;
+                self.lost((row.id, row.run), &error).await?;
             }
         }
         Ok(())
     }
 
     /// Ends a run that can never be resumed.
-    async fn lost(&self, id: Id<RunRow>, error: &RunError) -> Result<(), StoreError> {
-        self.world.trouble(&format!("run {id}"), error);
+    async fn lost(&self, (id, run): (AttemptId, RunId), error: &RunError) -> Result<(), StoreError> {
+        self.world.trouble(&format!("run {run}"), error);
         let now = self.world.clock.now();
         let finish = models::runs::finish(id, Conclusion::Failure, Some(format!("lost: {error}")), now);
         self.world.store.batch(vec![finish]).await?;
-        self.world.changed(Change::Run(id.into()));
+        self.world.changed(Change::Run(run.into()));
         Ok(())
     }
 
     /// Stops a run.
-    pub(crate) async fn cancel(&self, id: Id<RunRow>, by: &Actor) -> Result<(), BackendError> {
-        let context = format!("stopping run {id}");
-        if self.world.store.run(id).await.map_err(|error| unavailable(&context, error))?.is_none() {
-            return Err(BackendError::not_found(context, format!("run {id}")));
-        }
-        match lock(&self.active).get(&id) {
+    pub(crate) async fn cancel(&self, run: RunId, by: &Actor) -> Result<(), BackendError> {
+        let context = format!("stopping run {run}");
+        let row = self.world.store.run(run).await.map_err(|error| unavailable(&context, error))?;
+        let row = row.ok_or_else(|| BackendError::not_found(&context, format!("run {run}")))?;
+        match lock(&self.active).get(&row.id) {
             Some(active) => {
                 active.ask_because(format!("cancelled by {by}"));
                 Ok(())
@@ -246,96 +252,30 @@ impl Runs {
         }
     }
 
-    /// Runs a run again, as a new run of the same commit and with the same number: its next attempt.
-    pub(crate) async fn rerun(
-        self: &Arc<Self>,
-        id: Id<RunRow>,
-        by: &Actor,
-    ) -> Result<Id<RunRow>, BackendError> {
-        let context = format!("running run {id} again");
-        let stored = |error| unavailable(&context, error);
-        let Some(row) = self.world.store.run(id).await.map_err(stored)? else {
-            return Err(BackendError::not_found(context, format!("run {id}")));
-        };
-        let created = match self.stored(id).await {
-            Ok(stored) => stored.created,
-            Err(error) => return Err(BackendError::internal(context, error)),
-        };
-        let commit = self
-            .git
-            .commit(&row.sha)
-            .await
-            .map_err(|error| BackendError::conflict(&context, error.to_string()))?;
-        let inputs = text_inputs(&created.inputs);
-        let event = event_of(&created);
-        let actor = created.github.get("actor").and_then(serde_json::Value::as_str).unwrap_or(&row.actor);
-        let order = Order {
-            event: &event,
-            commit: &commit,
-            path: &created.path,
-            text: &created.workflow,
-            inputs: &inputs,
-            actor: &by.to_string(),
-            repeats: Some(Repeats { run: &row, actor }),
-            once: None,
-            asked: None,
-            errors: Errors::FailedRun,
-            fetch: Fetch::First,
-        };
-        match self.create(order).await {
-            Ok(Some(run)) => Ok(run),
-            Ok(None) => {
-                Err(BackendError::conflict(context, "its workflow is not started by that event any more"))
-            }
-            Err(error) => Err(BackendError::internal(context, error)),
-        }
-    }
-
-    /// Rebuilds a run from its events and goes on with it. Jobs that were running are lost with the process that ran
-    /// them; the machine decides whether they are tried again.
-    async fn load(self: &Arc<Self>, id: Id<RunRow>) -> Result<(), RunError> {
-        let stale = |why: String| RunError::Stale { run: id, why };
-        let Stored { created, called: fetched, inputs } = self.stored(id).await?;
-        let (workflow, found) =
-            Workflow::parse(&Source::new(created.path.as_str(), created.workflow.as_str()));
-        let workflow =
-            workflow.filter(|_| !found.has_errors()).ok_or_else(|| stale(first_finding(&found)))?;
-        let workflow = Arc::new(workflow);
-        let mut called = Called::new();
-        for (name, text) in fetched.as_ref().unwrap_or(&created.called) {
-            let file = WorkflowFile::parse(name)
-                .ok_or_else(|| stale(format!("{name:?} is not the name of a workflow")))?;
-            called.give(file, text);
-        }
-        let event = event_of(&created);
+    /// Rebuilds an attempt of a run from its events and goes on with it. Jobs that were running are lost with the process that
+    /// ran them; the machine decides whether they are tried again.
+    async fn load(self: &Arc<Self>, id: AttemptId) -> Result<(), RunError> {
+        let stale = |why: &str| RunError::Stale { run: id, why: why.to_owned() };
+        let row = self.world.store.attempt(id).await?.ok_or_else(|| stale("it is in no list"))?;
+        let ids = (id, row.run);
+        let stored = self.stored(id).await?;
+        let (workflow, called) = stored.documents(id)?;
+        let event = event_of(&stored.created);
         let values = self.settings.values.for_run(&event).await?;
-        let context = |inputs| RunContext {
-            github: Value::from_json(&created.github),
-            vars: Value::from_json(&created.vars),
-            inputs,
-        };
-        let sha = created.sha.clone();
-        if created.fetching && fetched.is_none() {
-            let shared = context(make::no_inputs());
+        let sha = stored.created.sha.clone();
+        if stored.created.fetching && stored.called.is_none() {
+            let shared = stored.context(make::no_inputs());
             let made = Made::Calling(Box::new(Calling { workflow, event, called }));
-            self.start(id, Start { made, shared, sha, values });
+            self.start(ids, Start { made, shared, sha, values });
             return Ok(());
         }
-        let plan = RunPlan::calling(workflow, event, &text_inputs(&created.inputs), &called)
-            .map_err(|found| stale(first_finding(&found)))?;
-        let shared = context(plan.inputs().clone());
-        let mut run = Run::new(Arc::new(plan), shared.clone());
-        let version = inputs.len() as u64 + 1 + u64::from(fetched.is_some());
-        for (input, at) in inputs {
-            // Effects of the past were carried out, or are asked for again by what follows.
-            let _past = run.apply(&input, at);
-        }
-        let made = Made::Whole { run: Box::new(run), version };
-        self.start(id, Start { made, shared, sha, values });
+        let (run, shared) = stored.rebuilt(id, workflow, event, &called)?;
+        let made = Made::Whole { run: Box::new(run), version: stored.version() };
+        self.start(ids, Start { made, shared, sha, values });
         Ok(())
     }
 
-    async fn stored(&self, id: Id<RunRow>) -> Result<Stored, RunError> {
+    async fn stored(&self, id: AttemptId) -> Result<Stored, RunError> {
         let (mut created, mut called) = (None, None);
         let mut inputs = Vec::new();
         for event in self.world.store.read(&rows::run::stream(id), 1).await? {
@@ -351,12 +291,68 @@ impl Runs {
     }
 }
 
-/// What the stream of a run holds.
+/// What the stream of an attempt of a run holds.
 struct Stored {
     created: Created,
     /// The documents that were fetched after it was made.
     called: Option<BTreeMap<String, String>>,
     inputs: Vec<(Input, Timestamp)>,
+}
+
+impl Stored {
+    /// The version of the stream.
+    fn version(&self) -> u64 {
+        self.inputs.len() as u64 + 1 + u64::from(self.called.is_some())
+    }
+
+    /// The workflow and what it calls.
+    fn documents(&self, id: AttemptId) -> Result<(Arc<Workflow>, Called), RunError> {
+        let stale = |why: String| RunError::Stale { run: id, why };
+        let Created { path, workflow, .. } = &self.created;
+        let (workflow, found) = Workflow::parse(&Source::new(path.as_str(), workflow.as_str()));
+        let workflow =
+            workflow.filter(|_| !found.has_errors()).ok_or_else(|| stale(first_finding(&found)))?;
+        let mut called = Called::new();
+        for (name, text) in self.texts() {
+            let file = WorkflowFile::parse(name)
+                .ok_or_else(|| stale(format!("{name:?} is not the name of a workflow")))?;
+            called.give(file, text);
+        }
+        Ok((Arc::new(workflow), called))
+    }
+
+    /// The documents of called workflows.
+    fn texts(&self) -> &BTreeMap<String, String> {
+        self.called.as_ref().unwrap_or(&self.created.called)
+    }
+
+    fn context(&self, inputs: Value) -> RunContext {
+        RunContext {
+            github: Value::from_json(&self.created.github),
+            vars: Value::from_json(&self.created.vars),
+            inputs,
+        }
+    }
+
+    /// The machine in the state that its inputs made, and what all its jobs see.
+    fn rebuilt(
+        &self,
+        id: AttemptId,
+        workflow: Arc<Workflow>,
+        event: Event,
+        called: &Called,
+    ) -> Result<(Run, RunContext), RunError> {
+        let stale = |found: Diagnostics| RunError::Stale { run: id, why: first_finding(&found) };
+        let plan = RunPlan::calling(workflow, event, &text_inputs(&self.created.inputs), called);
+        let plan = plan.map_err(stale)?;
+        let shared = self.context(plan.inputs().clone());
+        let mut run = Run::keeping(Arc::new(plan), shared.clone(), self.created.kept.clone());
+        for (input, at) in &self.inputs {
+            // Effects of the past were carried out, or are asked for again by what follows.
+            let _past = run.apply(input, *at);
+        }
+        Ok((run, shared))
+    }
 }
 
 fn event_of(created: &Created) -> Event {

@@ -11,6 +11,7 @@ use super::{
     auth::Principal,
     error::{ApiError, problem},
 };
+use crate::backend::Which;
 use axum::{
     Extension, Json, Router,
     body::Bytes,
@@ -19,7 +20,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use shipway_api::{Health, JobKey, Problem, SignInLink, Version, codes};
 use std::str::FromStr;
 
@@ -74,6 +75,39 @@ async fn sign_in_link(
 /// Reads an id out of a path; what is no id cannot be found.
 pub(super) fn id<T: FromStr>(kind: &str, text: &str) -> Result<T, Box<Problem>> {
     text.parse().map_err(|_| problem(codes::NOT_FOUND, format!("there is no {kind} {text}")))
+}
+
+/// The part of a path that names a run, or an earlier attempt of one.
+#[derive(Deserialize)]
+pub(super) struct RunPath {
+    run: String,
+    #[serde(default)]
+    attempt: Option<String>,
+}
+
+/// The part of a path that names a job of a run.
+#[derive(Deserialize)]
+pub(super) struct JobPath {
+    run: String,
+    #[serde(default)]
+    attempt: Option<String>,
+    job: String,
+}
+
+impl RunPath {
+    /// Which run it names.
+    pub(super) fn which(&self) -> Result<Which, Box<Problem>> {
+        let attempt = self.attempt.as_deref().map(|attempt| id("attempt", attempt)).transpose()?;
+        Ok(Which { run: id("run", &self.run)?, attempt })
+    }
+}
+
+impl JobPath {
+    /// Which run it names, and which of its jobs.
+    pub(super) fn which(self) -> Result<(Which, JobKey), Box<Problem>> {
+        let run = RunPath { run: self.run, attempt: self.attempt };
+        Ok((run.which()?, job_key(&self.job)?))
+    }
 }
 
 /// Reads the key of a job out of a path.

@@ -27,6 +27,10 @@ pub(super) fn routes() -> Router<Context> {
 struct RerunForm {
     #[serde(default)]
     only_failed: Option<String>,
+    #[serde(default)]
+    job: Option<String>,
+    #[serde(default)]
+    attempt: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -53,9 +57,12 @@ async fn rerun(
     Path(run): Path<String>,
     form: Result<Form<RerunForm>, FormRejection>,
 ) -> Result<Response, PageError> {
-    let request = RerunRequest { only_failed: read(form)?.only_failed.is_some() };
-    let new = context.backend.rerun(api::id("run", &run)?, request, (&principal).into()).await?;
-    Ok(see(&format!("/runs/{new}")))
+    let run: RunId = api::id("run", &run)?;
+    let RerunForm { only_failed, job, attempt } = read(form)?;
+    let job = job.map(|job| api::job_key(&job)).transpose()?;
+    let request = RerunRequest { only_failed: only_failed.is_some(), job, attempt };
+    context.backend.rerun(run, request, (&principal).into()).await?;
+    Ok(see(&format!("/runs/{run}")))
 }
 
 async fn command(

@@ -20,7 +20,7 @@ use axum::{
 };
 use futures_util::{Stream, StreamExt, future::BoxFuture, stream};
 use serde_json::json;
-use shipway_api::{RolloutId, RunId};
+use shipway_api::RolloutId;
 use shipway_base::Digest;
 use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -35,7 +35,9 @@ pub(super) fn routes() -> Router<Context> {
         .route("/live/home", get(home))
         .route("/live/runs", get(runs))
         .route("/live/runs/{run}", get(run))
+        .route("/live/runs/{run}/attempts/{attempt}", get(run))
         .route("/live/runs/{run}/jobs/{job}", get(job))
+        .route("/live/runs/{run}/attempts/{attempt}/jobs/{job}", get(job))
         .route("/live/workflows", get(workflow_list))
         .route("/live/rollouts", get(rollouts))
         .route("/live/rollouts/{rollout}", get(rollout))
@@ -56,33 +58,30 @@ async fn runs(State(context): State<Context>, RawQuery(query): RawQuery) -> Resu
     Ok(patches(context, |change| matches!(change, Change::Run(_)), render))
 }
 
-async fn run(State(context): State<Context>, Path(run): Path<String>) -> Result<Response, ApiError> {
-    let id: RunId = api::id("run", &run)?;
-    let render =
-        move |context: Context| -> Rendering { Box::pin(async move { pages::run_view(&context, id).await }) };
+async fn run(State(context): State<Context>, Path(path): Path<api::RunPath>) -> Result<Response, ApiError> {
+    let which = path.which()?;
+    let render = move |context: Context| -> Rendering {
+        Box::pin(async move { pages::run_view(&context, which).await })
+    };
     // The run page lists the rollouts of its deploy steps, whose numbers it does not know beforehand.
     let concerns = move |change: &Change| match change {
-        Change::Run(changed) => *changed == id,
+        Change::Run(changed) => *changed == which.run,
         Change::Rollout(_) => true,
         Change::Log(..) | Change::Workflows => false,
     };
     Ok(patches(context, concerns, render))
 }
 
-async fn job(
-    State(context): State<Context>,
-    Path((run, job)): Path<(String, String)>,
-) -> Result<Response, ApiError> {
-    let id: RunId = api::id("run", &run)?;
-    let key = api::job_key(&job)?;
+async fn job(State(context): State<Context>, Path(path): Path<api::JobPath>) -> Result<Response, ApiError> {
+    let (which, key) = path.which()?;
     let shown = key.clone();
     let render = move |context: Context| -> Rendering {
         let key = shown.clone();
-        Box::pin(async move { pages::job_live_view(&context, id, key).await })
+        Box::pin(async move { pages::job_live_view(&context, which, key).await })
     };
     let concerns = move |change: &Change| match change {
-        Change::Run(changed) => *changed == id,
-        Change::Log(changed, job) => *changed == id && *job == key,
+        Change::Run(changed) => *changed == which.run,
+        Change::Log(changed, job) => *changed == which.run && *job == key,
         Change::Rollout(_) | Change::Workflows => false,
     };
     Ok(patches(context, concerns, render))

@@ -7,7 +7,7 @@ use super::{
     params::Params,
 };
 use crate::{
-    backend::{BackendError, LogRange},
+    backend::{BackendError, LogRange, Which},
     web::{
         self, Chrome, View,
         home::Home,
@@ -25,8 +25,7 @@ use axum::{
 };
 use futures_util::stream;
 use shipway_api::{
-    Conclusion, JobKey, LogSearch, PageQuery, Problem, RolloutId, RolloutQuery, Run, RunId, RunQuery, Status,
-    codes,
+    Conclusion, JobKey, LogSearch, PageQuery, Problem, RolloutId, RolloutQuery, Run, RunQuery, Status, codes,
 };
 
 type PageResult = Result<Response, PageError>;
@@ -35,13 +34,20 @@ pub(super) fn routes() -> Router<Context> {
     Router::new()
         .route("/", get(home))
         .route("/runs", get(runs))
-        .route("/runs/{run}", get(run))
-        .route("/runs/{run}/jobs", get(jobs))
-        .route("/runs/{run}/jobs/{job}", get(job))
-        .route("/runs/{run}/jobs/{job}/log.txt", get(raw_log))
+        .merge(of_run("/runs/{run}"))
+        .merge(of_run("/runs/{run}/attempts/{attempt}"))
         .route("/runs/{run}/artifacts/{name}", get(artifact))
         .route("/rollouts", get(rollouts))
         .route("/rollouts/{rollout}", get(rollout))
+}
+
+/// The pages of the newest attempt of a run, or of an earlier one.
+fn of_run(run: &str) -> Router<Context> {
+    Router::new()
+        .route(run, get(self::run))
+        .route(&format!("{run}/jobs"), get(jobs))
+        .route(&format!("{run}/jobs/{{job}}"), get(job))
+        .route(&format!("{run}/jobs/{{job}}/log.txt"), get(raw_log))
 }
 
 /// Pages for those who are not signed in.
@@ -76,18 +82,22 @@ pub(super) async fn runs_view(context: &Context, query: RunQuery) -> Result<View
     Ok(web::runs::view(&query, &page, context.clock.now()))
 }
 
-pub(super) async fn run_view(context: &Context, id: RunId) -> Result<View, BackendError> {
-    let run = context.backend.run(id).await?;
+pub(super) async fn run_view(context: &Context, which: Which) -> Result<View, BackendError> {
+    let run = context.backend.run(which).await?;
     Ok(web::run::view(&run, context.clock.now()))
 }
 
 /// The part of a job's page that is patched; its log only tells how long it is.
-pub(super) async fn job_live_view(context: &Context, id: RunId, key: JobKey) -> Result<View, BackendError> {
-    let run = context.backend.run(id).await?;
+pub(super) async fn job_live_view(
+    context: &Context,
+    which: Which,
+    key: JobKey,
+) -> Result<View, BackendError> {
+    let run = context.backend.run(which).await?;
     let job = find_job(&run, &key)?;
-    let none = context.backend.log(id, key.clone(), LogRange { from: 1, count: 0 }).await?;
+    let none = context.backend.log(which, key.clone(), LogRange { from: 1, count: 0 }).await?;
     let log = api::log_page(1, none);
-    Ok(web::job::live(&run.summary, job, &log, context.clock.now()))
+    Ok(web::job::live(&run, job, &log, context.clock.now()))
 }
 
 /// Which rollouts a page's URL asks for.
@@ -113,19 +123,19 @@ async fn runs(State(context): State<Context>, RawQuery(query): RawQuery) -> Page
     Ok(document(&context, &runs_view(&context, runs_query(query.as_deref())?).await?))
 }
 
-async fn run(State(context): State<Context>, Path(run): Path<String>) -> PageResult {
-    Ok(document(&context, &run_view(&context, api::id("run", &run)?).await?))
+async fn run(State(context): State<Context>, Path(path): Path<api::RunPath>) -> PageResult {
+    Ok(document(&context, &run_view(&context, path.which()?).await?))
 }
 
 async fn jobs(
     State(context): State<Context>,
-    Path(run): Path<String>,
+    Path(path): Path<api::RunPath>,
     RawQuery(query): RawQuery,
 ) -> PageResult {
     let params = Params::read(query.as_deref(), &["group", "from"])?;
     let from = params.number("from", 0, u64::from(u32::MAX))?.unwrap_or(0);
     let group = params.text("group");
-    let run = context.backend.run(api::id("run", &run)?).await?;
+    let run = context.backend.run(path.which()?).await?;
     if let Some(group) = &group
         && !run.jobs.iter().any(|job| job.key.job_id() == group)
     {
@@ -137,13 +147,12 @@ async fn jobs(
 
 async fn job(
     State(context): State<Context>,
-    Path((run, job)): Path<(String, String)>,
+    Path(path): Path<api::JobPath>,
     RawQuery(query): RawQuery,
 ) -> PageResult {
     let params = Params::read(query.as_deref(), &["from", "at", "q"])?;
-    let id: RunId = api::id("run", &run)?;
-    let key = api::job_key(&job)?;
-    let run = context.backend.run(id).await?;
+    let (which, key) = path.which()?;
+    let run = context.backend.run(which).await?;
     let job = find_job(&run, &key)?;
     let from = params.number("from", 1, u64::MAX)?;
     let at = params.number("at", 1, u64::MAX)?;
@@ -152,7 +161,7 @@ async fn job(
         None => None,
         Some(q) => {
             let search = LogSearch { q: q.clone(), from: from.unwrap_or(0), backward: false, count: 200 };
-            Some(context.backend.search_log(id, key.clone(), search).await?)
+            Some(context.backend.search_log(which, key.clone(), search).await?)
         }
     };
     let size = u64::from(PAGE_LINES);
@@ -163,27 +172,23 @@ async fn job(
     let from = match at.or(job.error_line.filter(|_| failed && free)) {
         Some(line) => line.saturating_sub(size / 2).max(1),
         None if free && (failed || job.status == Status::InProgress) => {
-            let end = context.backend.log(id, key.clone(), LogRange { from: 1, count: 0 }).await?;
+            let end = context.backend.log(which, key.clone(), LogRange { from: 1, count: 0 }).await?;
             end.total.saturating_sub(size - 1).max(1)
         }
         None => from.filter(|_| q.is_none()).unwrap_or(1),
     };
-    let slice = context.backend.log(id, key, LogRange { from, count: PAGE_LINES }).await?;
+    let slice = context.backend.log(which, key, LogRange { from, count: PAGE_LINES }).await?;
     let log = api::log_page(from, slice);
     let search = q.as_deref().zip(search.as_ref());
-    let page = JobPage { run: &run.summary, job, log: &log, from, search };
+    let page = JobPage { run: &run, job, log: &log, from, search };
     Ok(document(&context, &web::job::view(page, context.clock.now())))
 }
 
 /// The whole log as text, streamed in pieces, without colours.
-pub(super) async fn raw_log(
-    State(context): State<Context>,
-    Path((run, job)): Path<(String, String)>,
-) -> PageResult {
-    let id: RunId = api::id("run", &run)?;
-    let key = api::job_key(&job)?;
+pub(super) async fn raw_log(State(context): State<Context>, Path(path): Path<api::JobPath>) -> PageResult {
+    let (which, key) = path.which()?;
     // Whether there is such a log must be known before the answer begins.
-    let first = context.backend.log(id, key.clone(), LogRange { from: 1, count: 0 }).await?;
+    let first = context.backend.log(which, key.clone(), LogRange { from: 1, count: 0 }).await?;
     let pieces = stream::try_unfold((context, key, 1_u64), move |(context, key, from)| async move {
         // A job that writes faster than the client reads must not make an endless answer: the end is fixed.
         let left = first.total.saturating_sub(from - 1);
@@ -191,7 +196,7 @@ pub(super) async fn raw_log(
         if count == 0 {
             return Ok::<_, BackendError>(None);
         }
-        let slice = context.backend.log(id, key.clone(), LogRange { from, count }).await?;
+        let slice = context.backend.log(which, key.clone(), LogRange { from, count }).await?;
         if slice.lines.is_empty() {
             return Ok(None);
         }

@@ -64,7 +64,7 @@ pub(super) fn draw(run: &Run) -> Markup {
 fn node(run: &Run, group: &Group<'_>, (x, y): (usize, usize)) -> Markup {
     let mark = group.mark();
     let (name, href) = match group.legs.as_slice() {
-        [only] if only.attempt > 0 => (only.name.as_str(), super::job::path(run.summary.id, &only.key)),
+        [only] if only.attempt > 0 => (only.name.as_str(), super::job::path(run, &only.key)),
         [only] => (only.name.as_str(), format!("#{}", group.anchor())),
         _ => (group.id, format!("#{}", group.anchor())),
     };

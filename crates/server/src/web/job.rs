@@ -1,13 +1,11 @@
 //! The page of one job: its steps beside its log. Without scripts the log comes in pages of plain HTML; with them,
 //! the viewer takes the place of the page's lines.
 
-use super::{View, ansi, ansi::Numbered, layout::heading, marks::of_status, parts, steps};
+use super::{View, ansi, ansi::Numbered, layout::heading, marks::of_status, parts, run, steps};
 use maud::{Markup, PreEscaped, html};
 use serde_json::json;
 use shipway_api::request::percent_encode;
-use shipway_api::{
-    Conclusion, Job, JobKey, LineKind, LogLine, LogMatches, LogPage, RunId, RunSummary, Status,
-};
+use shipway_api::{Conclusion, Job, JobKey, LineKind, LogLine, LogMatches, LogPage, Run, RunAction, Status};
 use shipway_base::Timestamp;
 
 /// How many lines a page without scripts shows.
@@ -20,7 +18,7 @@ const VIEWER_CHUNK: u64 = 500;
 #[derive(Clone, Copy, Debug)]
 pub struct JobPage<'a> {
     /// The run.
-    pub run: &'a RunSummary,
+    pub run: &'a Run,
     /// The job.
     pub job: &'a Job,
     /// The lines of this page.
@@ -32,8 +30,8 @@ pub struct JobPage<'a> {
 }
 
 /// The path of the page.
-pub(super) fn path(run: RunId, job: &JobKey) -> String {
-    format!("/runs/{run}/jobs/{}", job.segment())
+pub(super) fn path(run: &Run, job: &JobKey) -> String {
+    format!("{}/jobs/{}", run::path(run), job.segment())
 }
 
 /// The page.
@@ -56,20 +54,22 @@ fn first_lines(page: JobPage<'_>) -> String {
     let chunk = line.saturating_sub(1) / VIEWER_CHUNK;
     format!(
         "/api/v1{}/log?from={}&count={VIEWER_CHUNK}",
-        path(page.run.id, &page.job.key),
+        path(page.run, &page.job.key),
         chunk * VIEWER_CHUNK + 1
     )
 }
 
 /// The parts of the page that change while the job runs; the lines themselves come through the viewer.
-pub fn live(run: &RunSummary, job: &Job, log: &LogPage, now: Timestamp) -> View {
+pub fn live(run: &Run, job: &Job, log: &LogPage, now: Timestamp) -> View {
     let mark = of_status(job.status, job.conclusion);
-    let mut view = View::new(format!("{}, {} #{}", job.name, run.workflow, run.number), "/runs", "job")
+    let summary = &run.summary;
+    let title = format!("{}, {} #{}", job.name, summary.workflow, summary.number);
+    let mut view = View::new(title, "/runs", "job")
         .with("head", head(run, job, now))
         .with("steps", steps_of(run, job, now));
     view.word = Some(mark.word);
     view.tone = mark.tone;
-    view.lives_on(format!("/live{}", path(run.id, &job.key)), now);
+    view.lives_on(format!("/live{}", path(run, &job.key)), now);
     view.facts.push(("log", json!({ "total": log.total, "complete": log.complete })));
     view
 }
@@ -83,12 +83,13 @@ pub(super) fn tail_line(log: &str, line: &LogLine) -> Markup {
     }
 }
 
-fn head(run: &RunSummary, job: &Job, now: Timestamp) -> Markup {
+fn head(run: &Run, job: &Job, now: Timestamp) -> Markup {
+    let summary = &run.summary;
     let mark = of_status(job.status, job.conclusion);
     html! {
         p class="crumbs" {
             a href="/runs" { "Runs" } " / "
-            a href={ "/runs/" (run.id) } { (run.workflow) " #" (run.number) } " / " (run.title)
+            a href=(run::path(run)) { (run::name(summary)) } " / " (summary.title)
         }
         (heading(mark.tone, mark.shape, &html! { (job.name) }))
         p class="dim" {
@@ -96,25 +97,33 @@ fn head(run: &RunSummary, job: &Job, now: Timestamp) -> Markup {
             @if job.attempt > 1 { ", attempt " (job.attempt) }
             @if job.started_at.is_some() { ", " (parts::took(job.started_at, job.finished_at, now)) }
             @if job.conclusion != Some(Conclusion::Skipped) { ", expected: " (parts::usual(job.usual)) }
+            @if let Some(from) = job.kept_from { ", kept from attempt " (from) }
             @if let Some(reason) = &job.reason { ". " (reason) }
+        }
+        @if run.actions.contains(&RunAction::Rerun) {
+            form class="actions" method="post" action={ "/runs/" (summary.id) "/rerun" } {
+                input type="hidden" name="job" value=(job.key.segment());
+                input type="hidden" name="attempt" value=(summary.attempt);
+                button { "Re-run this job" }
+            }
         }
     }
 }
 
-fn steps_of(run: &RunSummary, job: &Job, now: Timestamp) -> Markup {
+fn steps_of(run: &Run, job: &Job, now: Timestamp) -> Markup {
     html! {
         h2 { "Steps" }
         @if job.steps.is_empty() {
             p class="dim" { @if job.status == Status::Completed { "No step ran." } @else { "No step has begun." } }
         } @else {
-            (steps::of_job(run.id, job, now))
+            (steps::of_job(run, job, now))
         }
     }
 }
 
 fn log(page: JobPage<'_>) -> Markup {
     let JobPage { run, job, log, from, search } = page;
-    let path = path(run.id, &job.key);
+    let path = path(run, &job.key);
     let failed = job.conclusion == Some(Conclusion::Failure);
     // The viewer lands on the first error of a failed job, and follows one that runs.
     let land = job.error_line.filter(|_| failed);

@@ -3,10 +3,10 @@
 use super::{
     View, job,
     marks::{Mark, of_status},
-    parts,
+    parts, run,
 };
 use maud::{Markup, html};
-use shipway_api::{Conclusion, Job, Run, RunId, Status};
+use shipway_api::{Conclusion, Job, Run, Status};
 use shipway_base::Timestamp;
 
 /// The legs of one job.
@@ -82,8 +82,8 @@ pub(super) fn list(run: &Run, now: Timestamp) -> Markup {
         @for group in &groups(run) {
             div class="group" id=(group.anchor()) {
                 @match group.legs.as_slice() {
-                    [only] => (single(run.summary.id, only, few, now)),
-                    _ => (matrix(run.summary.id, group, now)),
+                    [only] => (single(run, only, few, now)),
+                    _ => (matrix(run, group, now)),
                 }
             }
         }
@@ -99,17 +99,17 @@ pub(crate) fn view(run: &Run, group: Option<&str>, from: usize, now: Timestamp) 
         None => format!("Jobs of {} #{}", run.summary.workflow, run.summary.number),
     };
     let path = |from: usize| match group {
-        Some(group) => format!("/runs/{}/jobs?group={group}&from={from}", run.summary.id),
-        None => format!("/runs/{}/jobs?from={from}", run.summary.id),
+        Some(group) => format!("{}/jobs?group={group}&from={from}", run::path(run)),
+        None => format!("{}/jobs?from={from}", run::path(run)),
     };
     let content = html! {
         p class="crumbs" {
             a href="/runs" { "Runs" } " / "
-            a href={ "/runs/" (run.summary.id) } { (run.summary.workflow) " #" (run.summary.number) }
+            a href=(run::path(run)) { (run::name(&run.summary)) }
         }
         h1 { @match group { Some(group) => { "Jobs of " (group) }, None => "Jobs" } }
         ul class="jobs" {
-            @for job in chosen.iter().skip(from).take(PAGE) { li { (row(run.summary.id, job, now)) } }
+            @for job in chosen.iter().skip(from).take(PAGE) { li { (row(run, job, now)) } }
         }
         nav class="pager" aria-label="Pages" {
             @if from > 0 { a href=(path(from.saturating_sub(PAGE))) rel="prev" { "Earlier" } }
@@ -120,7 +120,7 @@ pub(crate) fn view(run: &Run, group: Option<&str>, from: usize, now: Timestamp) 
     View::new(title, "/runs", "wide").with("all-jobs", content)
 }
 
-fn single(run: RunId, job: &Job, few: bool, now: Timestamp) -> Markup {
+fn single(run: &Run, job: &Job, few: bool, now: Timestamp) -> Markup {
     let telling = job.conclusion == Some(Conclusion::Failure) || job.status == Status::InProgress;
     html! {
         (row(run, job, now))
@@ -131,7 +131,7 @@ fn single(run: RunId, job: &Job, few: bool, now: Timestamp) -> Markup {
     }
 }
 
-fn matrix(run: RunId, group: &Group<'_>, now: Timestamp) -> Markup {
+fn matrix(run: &Run, group: &Group<'_>, now: Timestamp) -> Markup {
     let mut legs = group.legs.clone();
     // What failed or runs comes first; the order of the matrix is kept otherwise.
     legs.sort_by_key(|job| match (job.conclusion, job.status) {
@@ -151,14 +151,14 @@ fn matrix(run: RunId, group: &Group<'_>, now: Timestamp) -> Markup {
                 @for job in legs.iter().take(SHOWN_LEGS) { li { (row(run, job, now)) } }
             }
             @if legs.len() > SHOWN_LEGS {
-                p { a href={ "/runs/" (run) "/jobs?group=" (group.id) } { "All " (parts::plural(legs.len() as u64, "leg")) } }
+                p { a href={ (run::path(run)) "/jobs?group=" (group.id) } { "All " (parts::plural(legs.len() as u64, "leg")) } }
             }
         }
     }
 }
 
 /// One job as a row.
-fn row(run: RunId, job: &Job, now: Timestamp) -> Markup {
+fn row(run: &Run, job: &Job, now: Timestamp) -> Markup {
     let failed_step = job.steps.iter().find(|step| step.conclusion == Some(Conclusion::Failure));
     html! {
         div class="jobrow" {
@@ -169,6 +169,7 @@ fn row(run: RunId, job: &Job, now: Timestamp) -> Markup {
                 span class="title" { (job.name) }
             }
             @if job.attempt > 1 { span class="tag" { "attempt " (job.attempt) } }
+            @if let Some(from) = job.kept_from { span class="tag" { "kept from attempt " (from) } }
             @if let Some(reason) = &job.reason { span class="dim reason" { (reason) } }
             @if let Some(step) = failed_step {
                 span class="why" { (step.name) @if let Some(code) = step.exit_code { ", exit code " (code) } }

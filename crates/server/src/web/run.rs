@@ -2,8 +2,13 @@
 
 use super::{View, ansi, graph, job, jobs, layout::heading, marks::of_status, parts, rollouts};
 use maud::{Markup, html};
-use shipway_api::{Annotation, AnnotationLevel, Failure, JobKey, Run, RunAction, request::percent_encode};
+use shipway_api::{
+    Annotation, AnnotationLevel, Failure, JobKey, Run, RunAction, RunSummary, request::percent_encode,
+};
 use shipway_base::Timestamp;
+
+/// So many of the newest attempts are linked.
+const MOST_ATTEMPTS: u32 = 20;
 
 /// The page.
 pub fn view(run: &Run, now: Timestamp) -> View {
@@ -18,15 +23,31 @@ pub fn view(run: &Run, now: Timestamp) -> View {
         .with("notes", annotations(run));
     view.word = Some(mark.word);
     view.tone = mark.tone;
-    view.lives_on(format!("/live/runs/{}", summary.id), now);
+    view.lives_on(format!("/live{}", path(run)), now);
     view
+}
+
+/// The path of the page of a run, or of an earlier attempt of it.
+pub(super) fn path(run: &Run) -> String {
+    let RunSummary { id, attempt, .. } = run.summary;
+    if attempt == run.attempts { format!("/runs/{id}") } else { format!("/runs/{id}/attempts/{attempt}") }
+}
+
+/// How a run is called, with its attempt when there was one before.
+pub(super) fn name(summary: &RunSummary) -> String {
+    let RunSummary { workflow, number, attempt, .. } = summary;
+    if *attempt > 1 {
+        format!("{workflow} #{number}, attempt {attempt}")
+    } else {
+        format!("{workflow} #{number}")
+    }
 }
 
 fn head(run: &Run, now: Timestamp) -> Markup {
     let summary = &run.summary;
     let mark = of_status(summary.status, summary.conclusion);
     html! {
-        p class="crumbs" { a href="/runs" { "Runs" } " / " (summary.workflow) " #" (summary.number) @if summary.attempt > 1 { ", attempt " (summary.attempt) } }
+        p class="crumbs" { a href="/runs" { "Runs" } " / " (name(summary)) }
         (heading(mark.tone, mark.shape, &html! { (summary.title) }))
         dl class="facts" {
             div { dt { "State" } dd { (mark.word) } }
@@ -37,11 +58,23 @@ fn head(run: &Run, now: Timestamp) -> Markup {
                 div { dt { "Took" } dd { (parts::run_took(summary, now)) } }
             }
             div { dt { "Expected" } dd { (parts::usual(run.usual)) } }
-            @if let Some(earlier) = summary.rerun_of {
-                div { dt { "Repeats" } dd { a href={ "/runs/" (earlier) } { "an earlier run" } } }
-            }
+            @if run.attempts > 1 { div { dt { "Attempts" } dd { (attempts(run)) } } }
         }
         (actions(run))
+    }
+}
+
+/// The attempts of the run, each a link but the one that is shown; of many the first and the newest.
+fn attempts(run: &Run) -> Markup {
+    let (id, shown, count) = (run.summary.id, run.summary.attempt, run.attempts);
+    let near = |attempt: &u32| *attempt == 1 || *attempt == shown || attempt + MOST_ATTEMPTS > count;
+    html! {
+        @for attempt in (1..=count).filter(near) {
+            @if attempt == shown { strong aria-current="page" { (attempt) } }
+            @else if attempt == count { a href={ "/runs/" (id) } { (attempt) } }
+            @else { a href={ "/runs/" (id) "/attempts/" (attempt) } { (attempt) } }
+            " "
+        }
     }
 }
 
@@ -57,9 +90,11 @@ fn actions(run: &Run) -> Markup {
                         },
                         RunAction::RerunFailed => form method="post" action={ "/runs/" (id) "/rerun" } {
                             input type="hidden" name="only_failed" value="true";
+                            (again(run))
                             button { "Re-run failed jobs" }
                         },
                         RunAction::Rerun => form method="post" action={ "/runs/" (id) "/rerun" } {
+                            (again(run))
                             button { "Re-run all jobs" }
                         },
                     }
@@ -67,6 +102,11 @@ fn actions(run: &Run) -> Markup {
             }
         }
     }
+}
+
+/// Which attempt a form runs again, so that a form that is sent twice does it once.
+fn again(run: &Run) -> Markup {
+    html! { input type="hidden" name="attempt" value=(run.summary.attempt); }
 }
 
 /// The box with what to look at first.
@@ -91,7 +131,7 @@ fn failure(run: &Run) -> Markup {
 }
 
 fn last_lines(run: &Run, failure: &Failure) -> Markup {
-    let log = job::path(run.summary.id, &failure.job);
+    let log = job::path(run, &failure.job);
     let error = run.jobs.iter().find(|job| job.key == failure.job).and_then(|job| job.error_line);
     let target = error.or_else(|| failure.lines.last().map(|line| line.n));
     html! {
@@ -130,7 +170,7 @@ fn annotations(run: &Run) -> Markup {
                             code { (file) @if let Some(line) = note.line { ":" (line) } }
                         }
                         span { (ansi::plain(without_place(note))) }
-                        " " a class="dim" href=(job::path(run.summary.id, &note.job)) { (known_as(run, &note.job)) }
+                        " " a class="dim" href=(job::path(run, &note.job)) { (known_as(run, &note.job)) }
                     }
                 }
             }

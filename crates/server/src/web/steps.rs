@@ -2,14 +2,14 @@
 
 use super::{job, marks::of_status, parts};
 use maud::{Markup, html};
-use shipway_api::{Job, RunId};
+use shipway_api::{Job, Run};
 use shipway_base::Timestamp;
 
 /// The most steps that are listed.
 const MOST: usize = 60;
 
 /// The list of steps.
-pub(super) fn of_job(run: RunId, job: &Job, now: Timestamp) -> Markup {
+pub(super) fn of_job(run: &Run, job: &Job, now: Timestamp) -> Markup {
     let log = job::path(run, &job.key);
     html! {
         ol class="steps" {

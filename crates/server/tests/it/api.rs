@@ -86,12 +86,17 @@ async fn the_typed_client_and_the_server_agree() {
     assert!(!found.items.is_empty() && found.items.iter().all(|run| run.title.contains("basket when")));
     let first = ask(&client, &request::run(run)).await.expect("a run");
     assert_eq!(first.failure.expect("it failed").exit_code, Some(1));
-    let new = ask(&client, &request::rerun(run, &RerunRequest { only_failed: true })).await.expect("a run");
-    assert_eq!(new.summary.rerun_of, Some(run));
-    ask(&client, &request::cancel_run(new.summary.id)).await.expect("cancelled");
     let key = JobKey::new("test/1").expect("a key");
     let log = ask(&client, &request::log(run, &key, 23, 10)).await.expect("a log");
     assert_eq!((log.lines.len(), log.total, log.complete), (2, 24, true));
+    let new =
+        ask(&client, &request::rerun(run, &RerunRequest { only_failed: true, ..RerunRequest::default() }))
+            .await
+            .expect("a run");
+    assert_eq!((new.summary.id, new.summary.attempt, new.attempts), (run, 2, 2));
+    let first = ask(&client, &request::attempt(run, 1)).await.expect("the first attempt");
+    assert_eq!((first.summary.attempt, first.attempts, first.actions.len()), (1, 2, 0));
+    ask(&client, &request::cancel_run(new.summary.id)).await.expect("cancelled");
     ask(&client, &request::releases(Some("web"))).await.expect("releases");
     let open = RolloutQuery { in_flight: Some(true), ..RolloutQuery::default() };
     let rollouts = ask(&client, &request::rollouts(&open)).await.expect("rollouts");

@@ -139,8 +139,11 @@ async fn forms_do_what_they_say_and_lead_back() {
     assert!(again.text.contains("SW0905") && again.text.contains("<html"));
     let rerun = client.form(&format!("/runs/{}/rerun", samples::run_id(3)), "only_failed=true").await;
     let new = rerun.header("location").to_owned();
-    assert!(new.starts_with("/runs/") && !new.ends_with(&samples::run_id(3).to_string()), "{new}");
-    assert!(client.get(&new).await.text.contains("an earlier run"));
+    assert_eq!(new, format!("/runs/{}", samples::run_id(3)));
+    let page = client.get(&new).await.text;
+    assert!(page.contains("attempt 2") && page.contains(&format!("{new}/attempts/1")), "{page}");
+    let first = client.get(&format!("{new}/attempts/1")).await.text;
+    assert!(first.contains(&format!("{new}/attempts/1/jobs/")) && !first.contains("Re-run"), "{first}");
     let cancelled = client.form(&format!("{new}/cancel"), "").await;
     assert_eq!(cancelled.status, StatusCode::SEE_OTHER);
     assert!(client.get(&new).await.text.contains("Cancelled"));

@@ -3,6 +3,7 @@
 mod dispatch;
 mod far;
 mod hooks;
+mod rerun;
 mod schedule;
 mod secrets;
 
@@ -10,7 +11,7 @@ use shipway_api::{JobKey, Run, RunId, RunQuery, RunSummary, Status};
 use shipway_base::{Secret, Timestamp};
 use shipway_runner::{EngineSettings, Hooks};
 use shipway_server::{
-    backend::{Backend, LogRange},
+    backend::{Backend, LogRange, Which},
     up::{Listen, Up, UpError, UpOptions},
 };
 use shipway_testkit::clock::VirtualClock;
@@ -159,10 +160,21 @@ impl Yard {
     pub(crate) async fn over(&self, id: RunId) -> Run {
         let backend = self.backend();
         self.wait(|| async {
-            let run = backend.run(id).await.expect("the run");
+            let run = backend.run(id.into()).await.expect("the run");
             (run.summary.status == Status::Completed).then_some(run)
         })
         .await
+    }
+
+    /// Waits until this attempt of a run is over.
+    pub(crate) async fn attempt_over(&self, id: RunId, attempt: u32) -> Run {
+        let backend = self.backend();
+        self.wait(|| async {
+            let run = backend.run(id.into()).await.expect("the run").summary;
+            (run.attempt == attempt && run.status == Status::Completed).then_some(())
+        })
+        .await;
+        backend.run(id.into()).await.expect("the run")
     }
 
     /// Waits until there are so many runs, and all of them are over.
@@ -197,9 +209,10 @@ impl Yard {
     }
 
     /// What a job said.
-    pub(crate) async fn log(&self, run: RunId, job: &str) -> String {
+    pub(crate) async fn log(&self, run: impl Into<Which>, job: &str) -> String {
         let key = JobKey::new(job).expect("a key");
-        let slice = self.backend().log(run, key, LogRange { from: 1, count: 5_000 }).await.expect("a log");
+        let slice =
+            self.backend().log(run.into(), key, LogRange { from: 1, count: 5_000 }).await.expect("a log");
         slice.lines.into_iter().map(|line| line.text + "\n").collect()
     }
 }

@@ -14,7 +14,7 @@ use std::{fs, path::PathBuf, time::Duration};
 /// What to deploy.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  shipway deploy web --artifact web --wait\n  shipway deploy web --artifact web --version \"$VERSION\" --wait --timeout 30m\n\nIt is meant for a step of a run of `shipway up`, where SHIPWAY_URL, SHIPWAY_TOKEN and GITHUB_RUN_ID are set"
+    after_help = "Examples:\n  shipway deploy web --artifact web --wait\n  shipway deploy web --artifact web --version \"$VERSION\" --wait --timeout 30m\n\nIt is meant for a step of a run of `shipway up`, where SHIPWAY_URL, SHIPWAY_TOKEN, GITHUB_RUN_ID and\nGITHUB_RUN_ATTEMPT are set"
 )]
 pub(crate) struct Options {
     /// The service, as `metadata.name` in the delivery document
@@ -31,6 +31,9 @@ pub(crate) struct Options {
     /// The run that uploaded the artifact
     #[arg(long, env = "GITHUB_RUN_ID", value_name = "ID")]
     run: RunId,
+    /// The attempt of that run; each has its own rollout
+    #[arg(long, env = "GITHUB_RUN_ATTEMPT", value_name = "NUMBER")]
+    attempt: Option<u32>,
     /// Wait for the outcome: 0 promoted, 1 failed, 8 rolled back
     #[arg(long)]
     wait: bool,
@@ -64,10 +67,14 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
         version: options.version.clone().filter(|version| !version.is_empty()),
         spec,
     };
-    // A step that is run again after a crash must find its own rollout, not begin another.
-    let key = Digest::of(
-        format!("{:?}", (&ask.service, &ask.artifact, ask.run_id, &ask.version, &ask.spec)).as_bytes(),
-    );
+    // A step that is run again after a crash must find its own rollout, not begin another; one of a later attempt of the run begins
+    // one.
+    let asked = (&ask.service, &ask.artifact, ask.run_id, &ask.version, &ask.spec);
+    let key = match options.attempt.filter(|attempt| *attempt > 1) {
+        None => format!("{asked:?}"),
+        Some(attempt) => format!("{asked:?} attempt {attempt}"),
+    };
+    let key = Digest::of(key.as_bytes());
     let deployed = connection.ask(&request::deploy(&ask, format!("deploy-{}", key.hex()))).await?;
     if options.json && !options.wait {
         say(&serde_json::to_string(&deployed).map_err(anyhow::Error::from)?);

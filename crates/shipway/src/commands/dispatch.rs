@@ -111,7 +111,7 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
 }
 
 /// Sends a request; again when no answer comes, since its key makes it count once.
-async fn send(connection: &Connection, request: &Request<Run>) -> Result<Run, Failure> {
+pub(super) async fn send(connection: &Connection, request: &Request<Run>) -> Result<Run, Failure> {
     let mut left = TRIES;
     loop {
         match connection.ask(request).await {
@@ -157,7 +157,7 @@ async fn file(connection: &Connection, options: &Options, named: &str) -> Result
 }
 
 /// Waits until a run is over. A server that restarts goes on with it, so a short silence is not its end.
-async fn follow(connection: &Connection, id: RunId) -> Result<Run, Failure> {
+pub(super) async fn follow(connection: &Connection, id: RunId) -> Result<Run, Failure> {
     let mut misses = 0;
     loop {
         match connection.ask(&request::run(id)).await {
@@ -170,14 +170,14 @@ async fn follow(connection: &Connection, id: RunId) -> Result<Run, Failure> {
     }
 }
 
-fn exit_of(conclusion: Option<Conclusion>) -> Exit {
+pub(super) fn exit_of(conclusion: Option<Conclusion>) -> Exit {
     match conclusion {
         Some(Conclusion::Success | Conclusion::Skipped) => Exit::Ok,
         Some(Conclusion::Failure | Conclusion::Cancelled) | None => Exit::Failed,
     }
 }
 
-fn outcome(run: &RunSummary) -> String {
+pub(super) fn outcome(run: &RunSummary) -> String {
     let word = match run.conclusion {
         Some(Conclusion::Success) => "ok",
         Some(Conclusion::Failure) => "failed",
@@ -219,7 +219,7 @@ fn describe(input: &WorkflowInput) -> String {
     format!("{} ({kind}{rest}){what}", input.name)
 }
 
-fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+pub(super) fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
     Ok(serde_json::to_string(value).map_err(anyhow::Error::from)?)
 }
 

@@ -257,7 +257,8 @@ async fn run_failed(backend: &Arc<dyn Backend>, sha: &str) -> Result<Option<Stri
     else {
         return Ok(None);
     };
-    let whole = backend.run(run.id).await.map_err(|error| Failure::from(anyhow::Error::from(error)))?;
+    let whole =
+        backend.run(run.id.into()).await.map_err(|error| Failure::from(anyhow::Error::from(error)))?;
     // A run whose rollout was taken back fails as well; then the rollout is the story.
     if !whole.rollouts.is_empty() {
         return Ok(None);

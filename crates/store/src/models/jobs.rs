@@ -1,8 +1,8 @@
-//! Jobs, steps, annotations and artifacts of a run.
+//! Jobs, steps, annotations and artifacts of one attempt of a run.
 
 use super::{
     Conclusion, Level, Status,
-    runs::{RunId, RunRow},
+    runs::{AttemptId, RunId, RunRow},
 };
 use crate::{FromRow, LogName, Result, Row, Statement, Store, StoreError, statement::statements};
 use shipway_base::{Digest, Timestamp};
@@ -11,8 +11,8 @@ use std::time::Duration;
 /// One job of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobRow {
-    /// The run.
-    pub run: RunId,
+    /// The attempt of the run.
+    pub run: AttemptId,
     /// `<job id>`, or `<job id>/<index>` for a leg of a matrix.
     pub key: String,
     /// Its place in the list of jobs.
@@ -35,6 +35,8 @@ pub struct JobRow {
     pub reason: Option<String>,
     /// Where its log is.
     pub log: Option<LogName>,
+    /// The attempt of the run that it ended in, when that is an earlier one.
+    pub kept_from: Option<u32>,
 }
 
 /// What is known of a job from what it wrote.
@@ -51,8 +53,8 @@ pub struct JobTrace {
 /// One step of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepRow {
-    /// The run.
-    pub run: RunId,
+    /// The attempt of the run.
+    pub run: AttemptId,
     /// The job's key.
     pub job: String,
     /// Its place in the job, from 0.
@@ -76,8 +78,8 @@ pub struct StepRow {
 /// Something a step pointed out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnnotationRow {
-    /// The run.
-    pub run: RunId,
+    /// The attempt of the run.
+    pub run: AttemptId,
     /// The job's key.
     pub job: String,
     /// How serious it is.
@@ -95,15 +97,15 @@ pub struct AnnotationRow {
 /// A file tree that a job uploaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArtifactRow {
-    /// The run.
-    pub run: RunId,
+    /// The attempt of the run.
+    pub run: AttemptId,
     /// Its name.
     pub name: String,
     /// Its content, in [`Blobs`](crate::Blobs).
     pub digest: Digest,
     /// Its size.
     pub bytes: u64,
-    /// When it was uploaded; no two artifacts of a run have the same instant.
+    /// When it was uploaded; no two artifacts of a run, of whatever attempt, have the same instant.
     pub at: Timestamp,
     /// What it is: `application/zip` for an archive of files.
     pub mime: String,
@@ -111,18 +113,27 @@ pub struct ArtifactRow {
 
 statements! {
     PUT_JOB = "INSERT INTO jobs (run, job, place, name, needs, status, conclusion, attempt, started_at, finished_at,
-            reason, log)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+            reason, log, kept_from)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
         ON CONFLICT (run, job) DO UPDATE SET place = excluded.place, name = excluded.name, needs = excluded.needs,
             status = excluded.status, conclusion = excluded.conclusion, attempt = excluded.attempt,
             started_at = excluded.started_at, finished_at = excluded.finished_at, reason = excluded.reason,
-            log = coalesce(excluded.log, jobs.log)";
+            log = coalesce(excluded.log, jobs.log), kept_from = excluded.kept_from";
+    KEEP_JOB = "INSERT INTO jobs (run, job, place, name, needs, status, conclusion, attempt, started_at, finished_at,
+            reason, log, log_lines, error_line, summary, kept_from)
+        SELECT ?1, job, place, name, needs, status, conclusion, attempt, started_at, finished_at, reason, log, log_lines,
+            error_line, summary, ?4 FROM jobs WHERE run = ?2 AND job = ?3";
+    KEEP_STEPS = "INSERT INTO steps (run, job, place, name, status, conclusion, exit_code, started_at, finished_at, first_line)
+        SELECT ?1, job, place, name, status, conclusion, exit_code, started_at, finished_at, first_line
+        FROM steps WHERE run = ?2 AND job = ?3";
+    KEEP_NOTES = "INSERT INTO annotations (run, place, job, level, title, message, file, line)
+        SELECT ?1, place, job, level, title, message, file, line FROM annotations WHERE run = ?2 AND job = ?3";
     // A job that became a matrix gives way to its legs.
     DROP_JOB = "DELETE FROM jobs WHERE run = ?1 AND job = ?2";
     TIMES = "SELECT name, started_at, finished_at FROM jobs
         WHERE run IN (SELECT id FROM runs WHERE repository = ?1 AND path = ?2 AND number < ?3 AND status = 'completed'
                 ORDER BY number DESC LIMIT ?4)
-            AND conclusion = 'success' AND started_at IS NOT NULL AND finished_at IS NOT NULL
+            AND conclusion = 'success' AND kept_from IS NULL AND started_at IS NOT NULL AND finished_at IS NOT NULL
         ORDER BY run DESC LIMIT ?5";
     TRACE = "UPDATE jobs SET log_lines = ?3, error_line = ?4, summary = ?5 WHERE run = ?1 AND job = ?2";
     PUT_STEP = "INSERT INTO steps (run, job, place, name, status, conclusion, exit_code, started_at, finished_at,
@@ -139,12 +150,14 @@ statements! {
             mime = excluded.mime";
     DROP_ARTIFACT = "DELETE FROM artifacts WHERE run = ?1 AND name = ?2";
     JOBS = "SELECT run, job, place, name, needs, status, conclusion, attempt, started_at, finished_at, reason, log,
-        log_lines, error_line, summary FROM jobs WHERE run = ?1 ORDER BY place, job";
+        log_lines, error_line, summary, kept_from FROM jobs WHERE run = ?1 ORDER BY place, job";
     STEPS = "SELECT run, job, place, name, status, conclusion, exit_code, started_at, finished_at, first_line
         FROM steps WHERE run = ?1 ORDER BY job, place";
     ANNOTATIONS = "SELECT run, job, level, title, message, file, line FROM annotations WHERE run = ?1 ORDER BY place";
-    ARTIFACTS = "SELECT run, name, digest, bytes, at, mime FROM artifacts WHERE run = ?1 ORDER BY name";
-    ARTIFACT = "SELECT run, name, digest, bytes, at, mime FROM artifacts WHERE run = ?1 AND name = ?2";
+    ARTIFACTS = "SELECT artifacts.run, name, digest, bytes, at, mime FROM runs JOIN artifacts ON artifacts.run = runs.id
+        WHERE runs.run = ?1 AND runs.attempt <= ?2 ORDER BY name, runs.attempt DESC";
+    ARTIFACT = "SELECT artifacts.run, name, digest, bytes, at, mime FROM runs JOIN artifacts ON artifacts.run = runs.id
+        WHERE runs.run = ?1 AND name = ?2 ORDER BY runs.attempt DESC LIMIT 1";
 }
 
 /// Sets the state of a job; what is known of its log stays.
@@ -162,16 +175,25 @@ pub fn put(job: &JobRow) -> Statement {
         job.finished_at.into(),
         job.reason.clone().into(),
         job.log.as_ref().map(LogName::as_str).into(),
+        job.kept_from.into(),
     ])
 }
 
+/// Gives an attempt a job that it keeps of an earlier one, with its log, its steps and its annotations; `from` is the number
+/// of the attempt that it ended in.
+pub fn keep(attempt: AttemptId, earlier: AttemptId, key: &str, from: u32) -> [Statement; 3] {
+    let which = || [attempt.into(), earlier.into(), key.into()];
+    let [attempt, earlier, job] = which();
+    [KEEP_JOB.with([attempt, earlier, job, from.into()]), KEEP_STEPS.with(which()), KEEP_NOTES.with(which())]
+}
+
 /// Removes a job that turned out to be a matrix.
-pub fn remove(run: RunId, key: &str) -> Statement {
+pub fn remove(run: AttemptId, key: &str) -> Statement {
     DROP_JOB.with([run.into(), key.into()])
 }
 
 /// Sets what is known of a job's log.
-pub fn trace(run: RunId, key: &str, trace: &JobTrace) -> Statement {
+pub fn trace(run: AttemptId, key: &str, trace: &JobTrace) -> Statement {
     TRACE.with([
         run.into(),
         key.into(),
@@ -198,7 +220,7 @@ pub fn put_step(step: &StepRow) -> Statement {
 }
 
 /// Forgets the steps of a job, before another attempt.
-pub fn clear_steps(run: RunId, key: &str) -> Statement {
+pub fn clear_steps(run: AttemptId, key: &str) -> Statement {
     CLEAR_STEPS.with([run.into(), key.into()])
 }
 
@@ -228,7 +250,7 @@ pub fn put_artifact(artifact: &ArtifactRow) -> Statement {
 }
 
 /// Forgets an artifact. Its content stays: a release may be made of it.
-pub fn remove_artifact(run: RunId, name: &str) -> Statement {
+pub fn remove_artifact(run: AttemptId, name: &str) -> Statement {
     DROP_ARTIFACT.with([run.into(), name.into()])
 }
 
@@ -266,26 +288,27 @@ impl Store {
     }
 
     /// The jobs of a run in order, with what is known of their logs.
-    pub async fn jobs(&self, run: RunId) -> Result<Vec<(JobRow, JobTrace)>> {
+    pub async fn jobs(&self, run: AttemptId) -> Result<Vec<(JobRow, JobTrace)>> {
         self.all(JOBS.with([run.into()])).await
     }
 
     /// The steps of all jobs of a run, by job and place.
-    pub async fn steps(&self, run: RunId) -> Result<Vec<StepRow>> {
+    pub async fn steps(&self, run: AttemptId) -> Result<Vec<StepRow>> {
         self.all(STEPS.with([run.into()])).await
     }
 
     /// The annotations of a run, oldest first.
-    pub async fn annotations(&self, run: RunId) -> Result<Vec<AnnotationRow>> {
+    pub async fn annotations(&self, run: AttemptId) -> Result<Vec<AnnotationRow>> {
         self.all(ANNOTATIONS.with([run.into()])).await
     }
 
-    /// The artifacts of a run by name.
-    pub async fn artifacts(&self, run: RunId) -> Result<Vec<ArtifactRow>> {
-        self.all(ARTIFACTS.with([run.into()])).await
+    /// The artifacts of a run by name as the attempt with this number sees them: what it and those before it uploaded, the newest
+    /// of a name first.
+    pub async fn artifacts(&self, run: RunId, attempt: u32) -> Result<Vec<ArtifactRow>> {
+        self.all(ARTIFACTS.with([run.into(), attempt.into()])).await
     }
 
-    /// One artifact of a run.
+    /// The newest artifact of this name that an attempt of the run uploaded.
     pub async fn artifact(&self, run: RunId, name: &str) -> Result<Option<ArtifactRow>> {
         self.one(ARTIFACT.with([run.into(), name.into()])).await
     }
@@ -308,6 +331,7 @@ impl FromRow for (JobRow, JobTrace) {
             finished_at: row.get(9)?,
             reason: row.get(10)?,
             log: log.map_err(|error| StoreError::corrupt("the log name of a job", error))?,
+            kept_from: row.get(15)?,
         };
         let trace = JobTrace { log_lines: row.get(12)?, error_line: row.get(13)?, summary: row.get(14)? };
         Ok((job, trace))

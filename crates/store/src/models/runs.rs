@@ -1,18 +1,27 @@
-//! Runs of workflows.
+//! Runs of workflows. A run has attempts: the first, and one for each time that it is run again. Each is a row.
 
 use super::{Conclusion, Page, Paging, Status, page};
 use crate::{FromRow, Result, Row, Statement, Store, Value, statement::statements};
 use shipway_base::{Id, Timestamp};
 use std::time::Duration;
 
-/// The id of a run.
-pub type RunId = Id<RunRow>;
+/// A run with all its attempts; only its id has this type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WholeRun {}
 
-/// One run.
+/// The id of a run, which people and jobs know it by whatever the attempt: that of its first attempt.
+pub type RunId = Id<WholeRun>;
+
+/// The id of one attempt of a run.
+pub type AttemptId = Id<RunRow>;
+
+/// One attempt of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunRow {
     /// Unique over all time.
-    pub id: RunId,
+    pub id: AttemptId,
+    /// The run.
+    pub run: RunId,
     /// Counts the runs of one workflow of one repository, from 1.
     pub number: u64,
     /// The repository, as people name it.
@@ -41,10 +50,12 @@ pub struct RunRow {
     pub status: Status,
     /// How it ended.
     pub conclusion: Option<Conclusion>,
-    /// 1 at first; one more for each run that repeats it under the same number.
+    /// 1 at first; one more each time that the run is run again.
     pub attempt: u32,
-    /// The run that this one repeats.
-    pub rerun_of: Option<RunId>,
+    /// How many jobs it keeps of the attempt before it.
+    pub kept: u32,
+    /// How many of its jobs have failed.
+    pub failed_jobs: u32,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its first job began.
@@ -79,7 +90,8 @@ pub struct RunFilter {
 macro_rules! columns {
     () => {
         "id, number, repository, path, workflow, title, event, actor, git_ref, branch, sha, commit_subject,
-        commit_author, status, conclusion, attempt, rerun_of, created_at, started_at, finished_at, failed"
+        commit_author, status, conclusion, attempt, kept, failed_jobs, created_at, started_at, finished_at, failed,
+        run"
     };
 }
 
@@ -97,20 +109,26 @@ macro_rules! filter {
 
 statements! {
     INSERT = concat!("INSERT INTO runs (", columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
-        ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)");
+        ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)");
+    SUPERSEDE = "UPDATE runs SET superseded = 1 WHERE id = ?1 AND superseded = 0 AND status = 'completed'";
+    FAILED = "UPDATE runs SET failed_jobs = ?2 WHERE id = ?1";
     START = "UPDATE runs SET status = 'in_progress', started_at = coalesce(started_at, ?2) WHERE id = ?1";
     RETITLE = "UPDATE runs SET title = ?2 WHERE id = ?1";
     FINISH = "UPDATE runs SET status = 'completed', conclusion = ?2, finished_at = ?3, failed = ?4 WHERE id = ?1";
     RUN = concat!("SELECT ", columns!(), " FROM runs WHERE id = ?1");
+    ATTEMPT = concat!("SELECT ", columns!(), " FROM runs WHERE run = ?1 AND attempt = ?2");
+    // Runs were once known by the ids of their attempts.
+    NEWEST = concat!("SELECT ", columns!(), " FROM runs
+        WHERE run = (SELECT run FROM runs WHERE id = ?1) AND superseded = 0");
     UNFINISHED = concat!("SELECT ", columns!(), " FROM runs WHERE status <> 'completed' ORDER BY id");
     TIMES = "SELECT started_at, finished_at FROM runs
         WHERE repository = ?1 AND path = ?2 AND number < ?3 AND conclusion = 'success'
-            AND started_at IS NOT NULL AND finished_at IS NOT NULL
-        ORDER BY number DESC LIMIT ?4";
+            AND kept = 0 AND started_at IS NOT NULL AND finished_at IS NOT NULL
+        ORDER BY number DESC, attempt DESC LIMIT ?4";
     NEXT_NUMBER = "SELECT coalesce(max(number), 0) + 1 FROM runs WHERE repository = ?1 AND path = ?2";
-    NEXT_ATTEMPT = "SELECT coalesce(max(attempt), 0) + 1 FROM runs WHERE repository = ?1 AND path = ?2 AND number = ?3";
-    PAGE = concat!("SELECT ", columns!(), " FROM runs WHERE ", filter!(), " AND id < ?9 ORDER BY id DESC LIMIT ?10");
-    COUNT = concat!("SELECT count(*) FROM runs WHERE ", filter!());
+    PAGE = concat!("SELECT ", columns!(), " FROM runs WHERE superseded = 0 AND ", filter!(),
+        " AND run < ?9 ORDER BY run DESC LIMIT ?10");
+    COUNT = concat!("SELECT count(*) FROM runs WHERE superseded = 0 AND ", filter!());
 }
 
 /// Adds a run.
@@ -133,34 +151,56 @@ pub fn insert(run: &RunRow) -> Statement {
             run.status.into(),
             run.conclusion.into(),
             run.attempt.into(),
-            run.rerun_of.into(),
+            run.kept.into(),
+            run.failed_jobs.into(),
             run.created_at.into(),
             run.started_at.into(),
             run.finished_at.into(),
             run.failed.clone().into(),
+            run.run.into(),
         ])
         .expect(1)
 }
 
+/// Gives way to the next attempt, which is added after it. An attempt that is not over, or has given way already, does not.
+pub fn supersede(id: AttemptId) -> Statement {
+    SUPERSEDE.with([id.into()]).expect(1)
+}
+
+/// So many jobs have failed.
+pub fn failed_jobs(id: AttemptId, count: u32) -> Statement {
+    FAILED.with([id.into(), count.into()]).expect(1)
+}
+
 /// The run has begun.
-pub fn start(id: RunId, at: Timestamp) -> Statement {
+pub fn start(id: AttemptId, at: Timestamp) -> Statement {
     START.with([id.into(), at.into()]).expect(1)
 }
 
 /// The run is called something else from now on.
-pub fn retitle(id: RunId, title: String) -> Statement {
+pub fn retitle(id: AttemptId, title: String) -> Statement {
     RETITLE.with([id.into(), title.into()]).expect(1)
 }
 
 /// The run has ended; `failed` names the job and step that failed first.
-pub fn finish(id: RunId, conclusion: Conclusion, failed: Option<String>, at: Timestamp) -> Statement {
+pub fn finish(id: AttemptId, conclusion: Conclusion, failed: Option<String>, at: Timestamp) -> Statement {
     FINISH.with([id.into(), conclusion.into(), at.into(), failed.into()]).expect(1)
 }
 
 impl Store {
-    /// One run.
-    pub async fn run(&self, id: RunId) -> Result<Option<RunRow>> {
+    /// One attempt of a run.
+    pub async fn attempt(&self, id: AttemptId) -> Result<Option<RunRow>> {
         self.one(RUN.with([id.into()])).await
+    }
+
+    /// The attempt of a run with this number.
+    pub async fn attempt_of(&self, run: RunId, number: u32) -> Result<Option<RunRow>> {
+        self.one(ATTEMPT.with([run.into(), number.into()])).await
+    }
+
+    /// The newest attempt of a run.
+    pub async fn run(&self, run: RunId) -> Result<Option<RunRow>> {
+        self.one(NEWEST.with([run.into()])).await
     }
 
     /// The runs that have not ended, oldest first: what is to be resumed after a restart.
@@ -190,17 +230,9 @@ impl Store {
             .unsigned_abs())
     }
 
-    /// The attempt for the next run that has the number of this one. Two callers may get the same one, as with
-    /// [`next_run_number`](Store::next_run_number).
-    pub async fn next_attempt(&self, run: &RunRow) -> Result<u32> {
-        let asked = [(&run.repository).into(), (&run.path).into(), run.number.into()];
-        let next = self.one(NEXT_ATTEMPT.with(asked)).await?.unwrap_or(1_i64);
-        Ok(u32::try_from(next).unwrap_or(u32::MAX))
-    }
-
-    /// A page of runs, newest first.
+    /// A page of runs by their newest attempts; the run that was made last comes first.
     pub async fn runs(&self, filter: RunFilter, paging: Paging) -> Result<Page<RunRow>> {
-        page::read(self, &PAGE, &COUNT, filter.params(), paging, |run: &RunRow| run.id.number()).await
+        page::read(self, &PAGE, &COUNT, filter.params(), paging, |run: &RunRow| run.run.number()).await
     }
 }
 
@@ -230,6 +262,13 @@ impl RunFilter {
     }
 }
 
+impl RunRow {
+    /// The run that an attempt is the first of.
+    pub fn first(id: AttemptId) -> RunId {
+        Id::from_number(id.number()).unwrap_or_else(|| unreachable!("ids are positive"))
+    }
+}
+
 impl FromRow for RunRow {
     fn from_row(row: &Row) -> Result<RunRow> {
         Ok(RunRow {
@@ -249,11 +288,13 @@ impl FromRow for RunRow {
             status: row.get(13)?,
             conclusion: row.get(14)?,
             attempt: row.get(15)?,
-            rerun_of: row.get(16)?,
-            created_at: row.get(17)?,
-            started_at: row.get(18)?,
-            finished_at: row.get(19)?,
-            failed: row.get(20)?,
+            kept: row.get(16)?,
+            failed_jobs: row.get(17)?,
+            created_at: row.get(18)?,
+            started_at: row.get(19)?,
+            finished_at: row.get(20)?,
+            failed: row.get(21)?,
+            run: row.get(22)?,
         })
     }
 }

@@ -5,7 +5,7 @@ use crate::{NewEvent, Result};
 use serde::{Deserialize, Serialize};
 use shipway_workflow::{
     Texts,
-    run::{Conclusion, Input, JobKey},
+    run::{Conclusion, Input, JobKey, Kept},
 };
 use std::collections::BTreeMap;
 
@@ -37,6 +37,9 @@ pub struct Created {
     /// Whether documents of other repositories were still to be fetched; then [`RunEvent::Called`] follows when they are there.
     #[serde(default, skip_serializing_if = "is_false")]
     pub fetching: bool,
+    /// What it keeps of the attempt before it.
+    #[serde(default, with = "super::kept", skip_serializing_if = "Kept::is_empty")]
+    pub kept: Kept,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it down so")]
@@ -63,8 +66,8 @@ enum Row {
     Input(InputRow),
 }
 
-/// The stream of a run's events.
-pub fn stream(run: crate::models::runs::RunId) -> String {
+/// The stream of the events of one attempt of a run.
+pub fn stream(run: crate::models::runs::AttemptId) -> String {
     format!("run/{run}")
 }
 

@@ -10,7 +10,7 @@ use shipway_store::{
         jobs::{self, AnnotationRow, ArtifactRow, JobRow, JobTrace, StepRow},
         releases::{self, ReleaseRow},
         rollouts::{self, RolloutFilter, RolloutRow},
-        runs::{self, RunFilter, RunId, RunRow},
+        runs::{self, AttemptId, RunFilter, RunRow},
         values::{self, ValueKind, ValueRow},
     },
 };
@@ -23,6 +23,7 @@ fn id<T>(number: i64) -> Id<T> {
 fn run_row(number: u64, hand: &Hand) -> RunRow {
     RunRow {
         id: id(1_000 + number as i64),
+        run: id(1_000 + number as i64),
         number,
         repository: "shop".to_owned(),
         path: ".github/workflows/deliver.yml".to_owned(),
@@ -38,7 +39,8 @@ fn run_row(number: u64, hand: &Hand) -> RunRow {
         status: Status::Queued,
         conclusion: None,
         attempt: 1,
-        rerun_of: None,
+        kept: 0,
+        failed_jobs: 0,
         created_at: hand.now(),
         started_at: None,
         finished_at: None,
@@ -57,7 +59,7 @@ fn a_run_goes_from_queued_to_completed() {
         assert_eq!(store.next_run_number("shop", ".github/workflows/deliver.yml").await.unwrap(), 1);
         let mut row = run_row(1, &hand);
         write(&store, vec![runs::insert(&row)]).await;
-        assert_eq!(store.run(row.id).await.unwrap().as_ref(), Some(&row));
+        assert_eq!(store.run(row.run).await.unwrap().as_ref(), Some(&row));
         assert_eq!(store.next_run_number("shop", ".github/workflows/deliver.yml").await.unwrap(), 2);
         assert_eq!(store.next_run_number("shop", "other.yml").await.unwrap(), 1);
         write(&store, vec![runs::start(row.id, hand.now())]).await;
@@ -66,13 +68,13 @@ fn a_run_goes_from_queued_to_completed() {
         write(&store, vec![runs::finish(row.id, Conclusion::Failure, failed.clone(), hand.now())]).await;
         (row.status, row.conclusion, row.failed) = (Status::Completed, Some(Conclusion::Failure), failed);
         (row.started_at, row.finished_at) = (Some(hand.now()), Some(hand.now()));
-        assert_eq!(store.run(row.id).await.unwrap(), Some(row));
+        assert_eq!(store.attempt(row.id).await.unwrap(), Some(row));
         assert!(store.unfinished_runs().await.unwrap().is_empty());
         let nobody = runs::start(id(5), hand.now());
         let error = store.append("s", Expected::Any, Vec::new(), vec![nobody]).await.unwrap_err();
         assert!(matches!(error, StoreError::Guard { .. }), "{error}");
         let mut twice = run_row(1, &hand);
-        twice.id = id(77);
+        (twice.id, twice.run) = (id(77), id(77));
         let error = store.batch(vec![runs::insert(&twice)]).await.unwrap_err();
         assert!(matches!(error, StoreError::Guard { expected: 1, found: 0, .. }), "{error}");
     });
@@ -121,7 +123,84 @@ fn runs_are_paged_newest_first_and_filtered() {
     });
 }
 
-fn job_row(run: RunId, key: &str, place: u32) -> JobRow {
+#[test]
+fn a_run_is_one_in_lists_however_often_it_is_run_again() {
+    let (_dir, store, hand) = store();
+    run(async move {
+        let first = run_row(1, &hand);
+        let attempt = |number: u32| RunRow {
+            id: id(2_000 + i64::from(number)),
+            run: first.run,
+            attempt: number,
+            kept: 1,
+            ..run_row(1, &hand)
+        };
+        write(&store, vec![runs::insert(&first), runs::insert(&run_row(2, &hand))]).await;
+        let next = |before: AttemptId, number| vec![runs::supersede(before), runs::insert(&attempt(number))];
+        let early = store.batch(next(first.id, 2)).await.unwrap_err();
+        assert!(matches!(early, StoreError::Guard { .. }), "it is not over: {early}");
+        write(&store, vec![runs::finish(first.id, Conclusion::Failure, None, hand.now())]).await;
+        write(&store, next(first.id, 2)).await;
+        for late in [next(first.id, 2), next(first.id, 3)] {
+            let error = store.batch(late).await.unwrap_err();
+            assert!(matches!(error, StoreError::Guard { .. }), "somebody else was first: {error}");
+        }
+        let page = store.runs(RunFilter::default(), Paging::first(10)).await.unwrap();
+        let listed: Vec<(u64, u32)> = page.items.iter().map(|run| (run.number, run.attempt)).collect();
+        assert_eq!((listed, page.total), (vec![(2, 1), (1, 2)], 2), "where the run was made, it stays");
+        let newest = store.run(first.run).await.unwrap().expect("the run");
+        assert_eq!((newest.id, newest.attempt), (attempt(2).id, 2));
+        let by_attempt = store.run(id(attempt(2).id.number())).await.unwrap();
+        assert_eq!(by_attempt.map(|row| row.run), Some(first.run), "the id of an attempt leads to its run");
+        let earlier = store.attempt_of(first.run, 1).await.unwrap();
+        assert_eq!(earlier.map(|row| row.conclusion), Some(Some(Conclusion::Failure)));
+        assert_eq!(store.attempt_of(first.run, 3).await.unwrap(), None);
+    });
+}
+
+#[test]
+fn a_kept_job_has_what_it_left() {
+    let (_dir, store, hand) = store();
+    run(async move {
+        let (earlier, later) = (id(1), id(2));
+        let job = JobRow { status: Status::Completed, ..job_row(earlier, "build", 0) };
+        let trace = JobTrace { log_lines: 3, error_line: Some(2), summary: Some("# Hi".to_owned()) };
+        let step = StepRow {
+            run: earlier,
+            job: "build".to_owned(),
+            index: 0,
+            name: "Make".to_owned(),
+            status: Status::Completed,
+            conclusion: Some(Conclusion::Success),
+            exit_code: Some(0),
+            started_at: Some(hand.now()),
+            finished_at: Some(hand.now()),
+            first_line: Some(1),
+        };
+        let note = |job: &str| AnnotationRow {
+            run: earlier,
+            job: job.to_owned(),
+            level: Level::Notice,
+            title: None,
+            message: "hello".to_owned(),
+            file: None,
+            line: None,
+        };
+        let mut statements = vec![jobs::put(&job), jobs::put(&job_row(earlier, "other", 1))];
+        statements.extend([jobs::trace(earlier, "build", &trace), jobs::put_step(&step)]);
+        statements.extend([jobs::annotate(&note("other")), jobs::annotate(&note("build"))]);
+        statements.extend(jobs::keep(later, earlier, "build", 1));
+        write(&store, statements).await;
+        // The state is set anew when the attempt begins, and says nothing of the log.
+        let kept = JobRow { run: later, kept_from: Some(1), ..job };
+        write(&store, vec![jobs::put(&JobRow { log: None, ..kept.clone() })]).await;
+        assert_eq!(store.jobs(later).await.unwrap(), [(kept, trace)]);
+        assert_eq!(store.steps(later).await.unwrap(), [StepRow { run: later, ..step }]);
+        assert_eq!(store.annotations(later).await.unwrap(), [AnnotationRow { run: later, ..note("build") }]);
+    });
+}
+
+fn job_row(run: AttemptId, key: &str, place: u32) -> JobRow {
     JobRow {
         run,
         key: key.to_owned(),
@@ -135,6 +214,7 @@ fn job_row(run: RunId, key: &str, place: u32) -> JobRow {
         finished_at: None,
         reason: None,
         log: Some(LogName::job(run.number(), key, 2).unwrap()),
+        kept_from: None,
     }
 }
 
@@ -221,6 +301,7 @@ fn steps_annotations_and_artifacts_are_read_back_in_order() {
         write(&store, annotations.iter().map(jobs::annotate).collect()).await;
         assert_eq!(store.annotations(run).await.unwrap(), annotations);
 
+        write(&store, vec![runs::insert(&RunRow { id: run, run: id(1), ..run_row(1, &hand) })]).await;
         let artifact = |name: &str, bytes| ArtifactRow {
             run,
             name: name.to_owned(),
@@ -232,11 +313,23 @@ fn steps_annotations_and_artifacts_are_read_back_in_order() {
         let (web, api) = (artifact("web", 10), artifact("api", 20));
         write(&store, vec![jobs::put_artifact(&artifact("web", 1)), jobs::put_artifact(&api)]).await;
         write(&store, vec![jobs::put_artifact(&web)]).await;
-        assert_eq!(store.artifacts(run).await.unwrap(), [api, web.clone()]);
-        assert_eq!(store.artifact(run, "web").await.unwrap(), Some(web));
-        assert_eq!(store.artifact(run, "none").await.unwrap(), None);
+        assert_eq!(store.artifacts(id(1), 1).await.unwrap(), [api.clone(), web.clone()]);
+        assert_eq!(store.artifact(id(1), "web").await.unwrap(), Some(web.clone()));
+        assert_eq!(store.artifact(id(1), "none").await.unwrap(), None);
+
+        // A later attempt sees what the first uploaded, and hides it behind what it uploads itself.
+        let second = RunRow { id: id(2), run: id(1), attempt: 2, ..run_row(1, &hand) };
+        let over = runs::finish(run, Conclusion::Failure, None, hand.now());
+        write(&store, vec![over, runs::supersede(run), runs::insert(&second)]).await;
+        let newer = ArtifactRow { run: id(2), ..artifact("web", 30) };
+        write(&store, vec![jobs::put_artifact(&newer)]).await;
+        assert_eq!(store.artifacts(id(1), 2).await.unwrap(), [api.clone(), newer.clone(), web.clone()]);
+        assert_eq!(store.artifacts(id(1), 1).await.unwrap(), [api, web.clone()]);
+        assert_eq!(store.artifact(id(1), "web").await.unwrap(), Some(newer));
+        write(&store, vec![jobs::remove_artifact(id(2), "web")]).await;
+        assert_eq!(store.artifact(id(1), "web").await.unwrap(), Some(web));
         write(&store, vec![jobs::remove_artifact(run, "web")]).await;
-        assert_eq!(store.artifact(run, "web").await.unwrap(), None);
+        assert_eq!(store.artifact(id(1), "web").await.unwrap(), None);
     });
 }
 

@@ -18,7 +18,7 @@ use shipway_store::{
 };
 use shipway_workflow::{
     Texts,
-    run::{Conclusion, Input, JobKey},
+    run::{Conclusion, Input, JobKey, KeptJob},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -251,7 +251,7 @@ fn run_event() -> impl Strategy<Value = RunEvent> {
     let input = prop_oneof![
         Just(Input::Start),
         (job(), any::<u32>()).prop_map(|(job, attempt)| Input::JobStarted { job, attempt }),
-        (job(), any::<u32>(), conclusion, outputs).prop_map(|(job, attempt, conclusion, outputs)| {
+        (job(), any::<u32>(), conclusion, outputs.clone()).prop_map(|(job, attempt, conclusion, outputs)| {
             Input::JobFinished { job, attempt, conclusion, outputs }
         }),
         (job(), any::<u32>(), text()).prop_map(|(job, attempt, reason)| Input::JobLost {
@@ -266,25 +266,40 @@ fn run_event() -> impl Strategy<Value = RunEvent> {
         }),
         text().prop_map(|reason| Input::Cancel { reason }),
     ];
-    let created = (text(), text(), any::<i64>(), any::<bool>()).prop_map(|(path, workflow, number, yes)| {
-        RunEvent::Created(Box::new(Created {
-            path,
-            workflow,
-            event: "push".to_owned(),
-            payload: serde_json::json!({"z": number, "a": [yes, null, 1.5]}),
-            reference: "refs/heads/main".to_owned(),
-            sha: "0".repeat(40),
-            github: serde_json::json!({"run_id": number.to_string()}),
-            vars: serde_json::json!({}),
-            inputs: serde_json::Value::Null,
-            called: if yes {
-                BTreeMap::from([("o/r/w.yml@v1".to_owned(), "on: x".to_owned())])
-            } else {
-                BTreeMap::new()
-            },
-            fetching: yes && number % 2 == 0,
-        }))
-    });
+    let kept = (outputs.clone(), any::<Option<String>>(), proptest::option::of(at()), at(), any::<u32>())
+        .prop_map(|(outputs, matrix, started, finished, attempt)| KeptJob {
+            conclusion: Conclusion::Cancelled,
+            outputs,
+            reason: matrix.clone(),
+            started,
+            finished,
+            attempt,
+            from: attempt,
+            matrix,
+        });
+    let kept = proptest::collection::btree_map(job(), kept, 0..3);
+    let created = (text(), text(), any::<i64>(), any::<bool>(), kept).prop_map(
+        |(path, workflow, number, yes, kept)| {
+            RunEvent::Created(Box::new(Created {
+                path,
+                workflow,
+                event: "push".to_owned(),
+                payload: serde_json::json!({"z": number, "a": [yes, null, 1.5]}),
+                reference: "refs/heads/main".to_owned(),
+                sha: "0".repeat(40),
+                github: serde_json::json!({"run_id": number.to_string()}),
+                vars: serde_json::json!({}),
+                inputs: serde_json::Value::Null,
+                called: if yes {
+                    BTreeMap::from([("o/r/w.yml@v1".to_owned(), "on: x".to_owned())])
+                } else {
+                    BTreeMap::new()
+                },
+                fetching: yes && number % 2 == 0,
+                kept,
+            }))
+        },
+    );
     let called = proptest::collection::btree_map(text(), text(), 0..3).prop_map(RunEvent::Called);
     prop_oneof![4 => input.prop_map(RunEvent::Input), 1 => created, 1 => called]
 }

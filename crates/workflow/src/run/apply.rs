@@ -102,6 +102,8 @@ impl Jobs {
             let group = &self.groups[at];
             let goes_on = match &group.state {
                 GroupState::Ended { .. } => continue,
+                // What was kept of it stays as it is, and is looked at when the run begins.
+                GroupState::Waiting if self.keeps(group) => continue,
                 // Whether it runs is decided when its needs have ended, unless that is certain already.
                 GroupState::Waiting => group.job.condition.asks_status(),
                 // A condition that cannot be evaluated would not have let the job start.

@@ -70,6 +70,7 @@ impl Jobs {
                 context,
                 groups,
                 run_group: place.run_group.clone(),
+                kept: place.kept.clone(),
                 key: format!("{key}/"),
                 name: format!("{name} / "),
                 needs: self.need_ids(group),

@@ -1,7 +1,7 @@
 //! A job whose needs have all ended: does it run, as which legs, and what does each leg's runner need to know?
 
 use super::{
-    Conclusion, Group, GroupState, JobKey, JobRequest, Jobs, Leg, LegState, Legs, Work,
+    Cancelled, Conclusion, Group, GroupState, JobKey, JobRequest, Jobs, Leg, LegState, Legs, Work,
     scope::{Ancestry, JobScope},
 };
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     matrix::Leg as MatrixLeg,
 };
 use shipway_base::{Diagnostic, Timestamp};
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// GitHub's `timeout-minutes` where none is written.
 const DEFAULT_TIMEOUT_MINUTES: f64 = 360.0;
@@ -50,6 +50,24 @@ impl Jobs {
     /// What becomes of a group whose needs have all ended.
     pub(super) fn look_at(&self, group: &Group, now: Timestamp) -> GroupState {
         let ended = |conclusion, reason| GroupState::Ended { conclusion, reason, at: now };
+        if let Some(job) = self.kept_end(group) {
+            let reason = job.reason.clone().unwrap_or_default();
+            return GroupState::Ended { conclusion: job.conclusion, reason, at: job.finished };
+        }
+        if self.keeps_legs(group) {
+            return match self.expand(group, now) {
+                Ok(mut legs) => {
+                    // Its condition held before; for what is left of it that counts, unless the run is being cancelled.
+                    let stops =
+                        |cancelled: &&Cancelled| cancelled.forced || !self.condition(group).unwrap_or(false);
+                    if let Some(cancelled) = self.cancelled.as_ref().filter(stops) {
+                        legs.end_held(&cancelled.why, now);
+                    }
+                    GroupState::Expanded(legs)
+                }
+                Err(found) => ended(Conclusion::Failure, found.to_string()),
+            };
+        }
         if let Some(cancelled) = self.cancelled.as_ref().filter(|cancelled| cancelled.forced) {
             return ended(Conclusion::Cancelled, cancelled.why.clone());
         }
@@ -114,6 +132,7 @@ impl Jobs {
         let mut legs = Legs {
             legs: Vec::new(),
             held: (0..total).collect(),
+            again: BTreeSet::new(),
             open: total,
             busy: 0,
             fail_fast,
@@ -129,6 +148,9 @@ impl Jobs {
                 None => JobKey(format!("{}{}", self.place.key, job.id.value)),
             };
             legs.legs.push(self.leg(group, key, combination, &scope));
+        }
+        if !self.place.kept.is_empty() {
+            legs.restore(&self.place.kept);
         }
         legs.end_unrunnable(now);
         Ok(legs)
@@ -172,6 +194,8 @@ impl Jobs {
             lost: 0,
             interrupted: 0,
             reason,
+            matrix: scope.matrix.to_json().to_string(),
+            kept: None,
             state: LegState::Held,
         }
     }
@@ -251,7 +275,8 @@ impl Legs {
     /// Ends the legs that cannot run, and what fail-fast then ends with them.
     fn end_unrunnable(&mut self, now: Timestamp) {
         let mut culprit = None;
-        for (index, leg) in self.legs.iter_mut().enumerate().filter(|(_, leg)| leg.work.is_none()) {
+        let unrunnable = |leg: &Leg| leg.work.is_none() && matches!(leg.state, LegState::Held);
+        for (index, leg) in self.legs.iter_mut().enumerate().filter(|(_, leg)| unrunnable(leg)) {
             leg.state = LegState::Finished {
                 conclusion: Conclusion::Failure,
                 started: None,
@@ -271,6 +296,7 @@ impl Legs {
 
     /// Ends all legs that were not asked for yet.
     pub(super) fn end_held(&mut self, reason: &str, now: Timestamp) {
+        self.again.clear();
         for index in std::mem::take(&mut self.held) {
             let leg = &mut self.legs[index];
             leg.reason = Some(reason.to_owned());

@@ -22,6 +22,7 @@ impl Jobs {
                 && self.groups[at].needs.iter().all(|need| self.groups[*need].ended())
             {
                 self.groups[at].ancestry = self.ancestry(&self.groups[at]);
+                self.groups[at].kept = self.kept_end(&self.groups[at]).map(|job| job.from);
                 self.groups[at].state = self.look_at(&self.groups[at], walk.now);
                 if let GroupState::Expanded(legs) = &self.groups[at].state {
                     *walk.made += legs.legs.len() - 1;
@@ -63,9 +64,7 @@ impl Legs {
     /// Asks for held legs as far as `max-parallel` allows. Whether a call ended as it began, so that there is room again.
     fn ask(&mut self, cancelled: Option<&Cancelled>, walk: &mut Walk<'_>) -> bool {
         let mut ended = false;
-        while self.busy < self.max_parallel
-            && let Some(index) = self.held.pop_first()
-        {
+        while let Some(index) = self.next() {
             self.busy += 1;
             let leg = &mut self.legs[index];
             let Some(Work::Call(call)) = leg.work.clone() else {
@@ -86,6 +85,15 @@ impl Legs {
             }
         }
         ended
+    }
+
+    /// The leg that is asked for next.
+    fn next(&mut self) -> Option<usize> {
+        if let Some(index) = self.again.pop_first() {
+            self.held.remove(&index);
+            return Some(index);
+        }
+        if self.busy < self.max_parallel { self.held.pop_first() } else { None }
     }
 
     /// Asks a runner for a leg, for the first time or again.
@@ -112,16 +120,20 @@ impl Legs {
         leg.state = LegState::Finished { conclusion, started, at: now, outputs: outputs.clone() };
         self.busy -= 1;
         self.open -= 1;
-        // The last writer wins, but a leg that leaves an output empty does not write it: that is how the legs of a
-        // matrix fill outputs of different names.
+        let failed = (leg.seen() == Some(Conclusion::Failure) && self.fail_fast).then(|| leg.name.clone());
+        self.take(outputs);
+        if let Some(name) = failed {
+            self.stop(&format!("fail-fast: {name} failed"), false, now, effects);
+        }
+    }
+
+    /// Takes the outputs of a leg that ended. The last writer wins, but a leg that leaves an output empty does not write it:
+    /// that is how the legs of a matrix fill outputs of different names.
+    pub(super) fn take(&mut self, outputs: &Texts) {
         for (name, text) in outputs {
             if !text.is_empty() || !self.outputs.contains_key(name) {
                 self.outputs.insert(name.clone(), text.clone());
             }
-        }
-        if leg.seen() == Some(Conclusion::Failure) && self.fail_fast {
-            let why = format!("fail-fast: {} failed", leg.name);
-            self.stop(&why, false, now, effects);
         }
     }
 

@@ -272,6 +272,8 @@ pub struct JobView {
     pub continue_on_error: bool,
     /// The attempt in force; 0 before the first.
     pub attempt: u32,
+    /// The attempt of the run that it ended in, when that is an earlier one.
+    pub kept: Option<u32>,
     /// When it started.
     pub started: Option<Timestamp>,
     /// When it ended.

@@ -99,6 +99,7 @@ impl Jobs {
             reason,
             continue_on_error: false,
             attempt: 0,
+            kept: group.kept,
             outputs: Texts::new(),
         };
         let legs = match &group.state {
@@ -178,6 +179,7 @@ fn leg_view(leg: &Leg, id: &str, needs: &[String], held: Option<String>) -> JobV
         reason: held.or_else(|| leg.reason.clone()),
         continue_on_error: leg.continue_on_error,
         attempt: leg.attempt,
+        kept: leg.kept,
         outputs: outputs.cloned().unwrap_or_default(),
     }
 }

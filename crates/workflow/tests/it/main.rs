@@ -1,5 +1,6 @@
 //! The integration tests of this crate, in one binary.
 
+mod again;
 mod calls;
 mod conformance;
 mod document_properties;

@@ -20,11 +20,11 @@ enum If {
 }
 
 #[derive(Clone, Debug)]
-struct JobSpec {
+pub(crate) struct JobSpec {
     needs: Vec<prop::sample::Index>,
     condition: If,
     continue_on_error: bool,
-    legs: Option<usize>,
+    pub(crate) legs: Option<usize>,
     fail_fast: bool,
     max_parallel: Option<usize>,
 }
@@ -40,7 +40,7 @@ enum Turn {
     Cancel,
 }
 
-fn job() -> impl Strategy<Value = JobSpec> {
+pub(crate) fn job() -> impl Strategy<Value = JobSpec> {
     let condition = prop_oneof![
         6 => Just(If::Absent),
         1 => Just(If::Always),
@@ -83,11 +83,11 @@ fn turn(cancels: u32) -> impl Strategy<Value = Turn> {
 }
 
 /// The needs of job `at`, each one before it.
-fn needs(jobs: &[JobSpec], at: usize) -> BTreeSet<usize> {
+pub(crate) fn needs(jobs: &[JobSpec], at: usize) -> BTreeSet<usize> {
     if at == 0 { BTreeSet::new() } else { jobs[at].needs.iter().map(|need| need.index(at)).collect() }
 }
 
-fn document(jobs: &[JobSpec]) -> String {
+pub(crate) fn document(jobs: &[JobSpec]) -> String {
     let mut text = String::from("on: push\njobs:\n");
     for (at, job) in jobs.iter().enumerate() {
         let needs: Vec<String> = needs(jobs, at).iter().map(|need| format!("j{need}")).collect();

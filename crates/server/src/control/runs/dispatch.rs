@@ -130,9 +130,9 @@ impl Runs {
             }
             Err(RunError::Refused(found)) => Err(BackendError { context, kind: document(&found) }),
             Err(RunError::Store(error)) => Err(unavailable(&context, error)),
-            Err(error @ (RunError::Git(_) | RunError::Values(_) | RunError::Stale { .. })) => {
-                Err(BackendError::internal(context, error))
-            }
+            Err(
+                error @ (RunError::Git(_) | RunError::Values(_) | RunError::Again | RunError::Stale { .. }),
+            ) => Err(BackendError::internal(context, error)),
         }
     }
 

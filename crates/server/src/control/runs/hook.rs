@@ -11,8 +11,8 @@ use crate::{
 use request::Request;
 use serde_json::Value as Json;
 use shipway_api as api;
-use shipway_base::{Digest, Id};
-use shipway_store::{StoreError, models::runs::RunRow};
+use shipway_base::Digest;
+use shipway_store::{StoreError, models::runs::RunId};
 use shipway_workflow::event::{Event, skip_mark};
 use std::sync::Arc;
 
@@ -151,7 +151,7 @@ impl From<StoreError> for HookError {
     }
 }
 
-fn ids(runs: Vec<Id<RunRow>>) -> Vec<api::RunId> {
+fn ids(runs: Vec<RunId>) -> Vec<api::RunId> {
     runs.into_iter().map(Into::into).collect()
 }
 

@@ -13,10 +13,13 @@ use crate::{
     git::Commit,
     source::{self, ContextFacts},
 };
-use shipway_base::{Diagnostic, Diagnostics, Id, Source};
+use shipway_base::{Diagnostic, Diagnostics, Source};
 use shipway_store::{
-    Append, Expected,
-    models::{self, Conclusion, Status, runs::RunRow},
+    Append, Expected, StoreError,
+    models::{
+        self, Conclusion, Status,
+        runs::{AttemptId, RunId, RunRow},
+    },
     rows::{self, run::Created},
 };
 use shipway_workflow::{
@@ -24,7 +27,7 @@ use shipway_workflow::{
     event::Event,
     expr::Value,
     plan::{Called, RunPlan, WorkflowFile},
-    run::{Run, RunContext},
+    run::{Kept, Run, RunContext},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -47,12 +50,16 @@ pub(super) struct Order<'a> {
     pub(super) fetch: Fetch,
 }
 
-/// The run that is run again.
-#[derive(Clone, Copy, Debug)]
+/// The attempt of a run that is run again.
+#[derive(Clone, Debug)]
 pub(super) struct Repeats<'a> {
     pub(super) run: &'a RunRow,
     /// Who caused its event.
     pub(super) actor: &'a str,
+    /// What is kept of it.
+    pub(super) kept: Kept,
+    /// The documents of called workflows, when they are not to be fetched anew.
+    pub(super) called: Option<&'a BTreeMap<String, String>>,
 }
 
 /// When documents of other repositories are fetched.
@@ -82,11 +89,13 @@ pub(super) enum Errors {
 
 impl Runs {
     /// Makes one run and starts it; `None` when the workflow is not for this event, or the run was made before.
-    pub(super) async fn create(self: &Arc<Self>, order: Order<'_>) -> Result<Option<Id<RunRow>>, RunError> {
-        let id: Id<RunRow> = self.world.id();
+    pub(super) async fn create(self: &Arc<Self>, order: Order<'_>) -> Result<Option<RunId>, RunError> {
+        let id: AttemptId = self.world.id();
+        let run = order.repeats.as_ref().map_or_else(|| RunRow::first(id), |repeats| repeats.run.run);
         let source = Source::new(order.path, order.text);
         let (workflow, found) = Workflow::parse(&source);
         if let Some(workflow) = &workflow
+            && order.repeats.is_none()
             && !workflow.triggered_by(order.event).is_yes()
         {
             return Ok(None);
@@ -94,6 +103,12 @@ impl Runs {
         let name = workflow.as_ref().and_then(|workflow| workflow.name.as_ref());
         let name = name.map_or_else(|| order.path.to_owned(), |name| name.value.clone());
         let mut called = Called::new();
+        let had = order.repeats.as_ref().and_then(|repeats| repeats.called);
+        for (name, text) in had.into_iter().flatten() {
+            if let Some(file) = WorkflowFile::parse(name) {
+                called.give(file, text);
+            }
+        }
         let mut missing = false;
         if let Some(workflow) = &workflow {
             missing = !self.call_own(workflow, &order.event.sha, &mut called).await?;
@@ -118,19 +133,19 @@ impl Runs {
         // A number is taken by the row that has it.
         let _turn = self.numbering.lock().await;
         let store = &self.world.store;
-        let (number, attempt) = match order.repeats {
-            Some(repeats) => (repeats.run.number, store.next_attempt(repeats.run).await?),
+        let (number, attempt) = match &order.repeats {
+            Some(repeats) => (repeats.run.number, repeats.run.attempt + 1),
             None => (store.next_run_number(&self.settings.repository.full(), order.path).await?, 1),
         };
         let values = self.settings.values.for_run(order.event).await?;
         let facts = ContextFacts {
             repository: &self.settings.repository,
-            run_id: id.number(),
+            run_id: run.number(),
             run_number: number,
             run_attempt: attempt,
             workflow: &name,
             path: order.path,
-            actor: order.repeats.map_or(order.actor, |repeats| repeats.actor),
+            actor: order.repeats.as_ref().map_or(order.actor, |repeats| repeats.actor),
             triggering_actor: order.actor,
             server_url: &self.settings.server_url,
             token: "",
@@ -166,8 +181,10 @@ impl Runs {
             Planned::Ready(_) | Planned::Calling(_) => None,
         };
         let failed = refused.map(first_finding);
+        let kept = order.repeats.as_ref().map(|repeats| repeats.kept.clone()).unwrap_or_default();
         let row = RunRow {
             id,
+            run,
             number,
             repository: self.settings.repository.full(),
             path: order.path.to_owned(),
@@ -183,7 +200,8 @@ impl Runs {
             status: if failed.is_some() { Status::Completed } else { Status::Queued },
             conclusion: failed.as_ref().map(|_| Conclusion::Failure),
             attempt,
-            rerun_of: order.repeats.map(|repeats| repeats.run.id),
+            kept: u32::try_from(kept.len()).unwrap_or(u32::MAX),
+            failed_jobs: 0,
             created_at: now,
             started_at: None,
             finished_at: failed.as_ref().map(|_| now),
@@ -201,35 +219,44 @@ impl Runs {
             inputs: serde_json::json!(order.inputs),
             called: texts(&called),
             fetching: matches!(planned, Planned::Calling(_)),
+            kept: kept.clone(),
         };
-        let Some(version) = self.commit(&row, created, refused, (order.once, order.asked)).await? else {
+        let before = order.repeats.as_ref().map(|repeats| repeats.run.id);
+        let Some(version) = self.commit(&row, created, (refused, before), (order.once, order.asked)).await?
+        else {
             return Ok(None);
         };
-        self.world.changed(Change::Run(id.into()));
+        self.world.changed(Change::Run(run.into()));
         let made = match planned {
             Planned::Ready(plan) => {
-                Made::Whole { run: Box::new(Run::new(Arc::new(plan), context.clone())), version }
+                let run = Run::keeping(Arc::new(plan), context.clone(), kept);
+                Made::Whole { run: Box::new(run), version }
             }
             Planned::Calling(workflow) => {
                 Made::Calling(Box::new(Calling { workflow, event: order.event.clone(), called }))
             }
-            Planned::Refused(_) => return Ok(Some(id)),
+            Planned::Refused(_) => return Ok(Some(run)),
         };
-        self.start(id, Start { made, shared: context, sha: row.sha, values });
-        Ok(Some(id))
+        self.start((id, run), Start { made, shared: context, sha: row.sha, values });
+        Ok(Some(run))
     }
 
-    /// Writes a run down with what pages show of it; gives the version of its stream, and nothing when the same order was
-    /// written down before.
+    /// Writes an attempt of a run down with what pages show of it, in the place of the one before it; gives the version of its
+    /// stream, and nothing when the same order was written down before.
     async fn commit(
         &self,
         row: &RunRow,
         created: Created,
-        found: Option<&Diagnostics>,
+        (found, before): (Option<&Diagnostics>, Option<AttemptId>),
         (once, asked): (Option<String>, Option<&Asked>),
     ) -> Result<Option<u64>, RunError> {
+        let mut models: Vec<_> = before.map(models::runs::supersede).into_iter().collect();
+        models.push(models::runs::insert(row));
+        for (key, job) in &created.kept {
+            let keep = before.map(|before| models::jobs::keep(row.id, before, &key.0, job.from));
+            models.extend(keep.into_iter().flatten());
+        }
         let event = rows::run::encode(&rows::run::RunEvent::Created(Box::new(created)))?;
-        let mut models = vec![models::runs::insert(row)];
         for found in found.into_iter().flat_map(Diagnostics::iter) {
             models.push(models::jobs::annotate(&annotation(row.id, found)));
         }
@@ -239,7 +266,11 @@ impl Runs {
         if let Some(key) = once {
             append = append.once(key);
         }
-        let appended = self.world.store.commit(append).await?;
+        let appended = match self.world.store.commit(append).await {
+            // Another one took its place.
+            Err(StoreError::Guard { .. }) if before.is_some() => return Err(RunError::Again),
+            appended => appended?,
+        };
         Ok((!appended.repeated).then_some(appended.version))
     }
 
@@ -301,7 +332,7 @@ impl Runs {
     }
 
     /// Ends a run whose called workflows show that it cannot be run.
-    pub(super) async fn refuse(&self, id: Id<RunRow>, found: &Diagnostics) -> Result<(), RunError> {
+    pub(super) async fn refuse(&self, id: AttemptId, found: &Diagnostics) -> Result<(), RunError> {
         let mut models: Vec<_> =
             found.iter().map(|found| models::jobs::annotate(&annotation(id, found))).collect();
         let now = self.world.clock.now();
@@ -333,7 +364,7 @@ pub(super) fn no_inputs() -> Value {
     Value::from_json(&serde_json::json!({}))
 }
 
-fn annotation(run: Id<RunRow>, found: &Diagnostic) -> models::jobs::AnnotationRow {
+fn annotation(run: AttemptId, found: &Diagnostic) -> models::jobs::AnnotationRow {
     models::jobs::AnnotationRow {
         run,
         job: "workflow".to_owned(),

@@ -9,11 +9,14 @@ use crate::{
     control::{journal::StoreJournal, progress, run_artifacts::RunArtifacts, values::RunValues, world::lock},
     job_services::RunServices,
 };
-use shipway_base::{Diagnostic, Id, Secret};
+use shipway_base::{Diagnostic, Secret};
 use shipway_runner::{Artifacts, Cancel, JobContext, Membership, Repository, Revision, RunnerError, drive};
 use shipway_store::{
     Expected,
-    models::{self, Conclusion, runs::RunRow},
+    models::{
+        self, Conclusion,
+        runs::{AttemptId, RunId},
+    },
     rows::run::{self as rows, RunEvent},
 };
 use shipway_workflow::{
@@ -81,7 +84,7 @@ impl Made {
 
 impl Runs {
     /// Drives a run in a task of its own until it ends or the process stops.
-    pub(super) fn start(self: &Arc<Self>, id: Id<RunRow>, start: Start) {
+    pub(super) fn start(self: &Arc<Self>, (id, run): (AttemptId, RunId), start: Start) {
         let Start { made, shared, sha, values } = start;
         let cancel = Cancel::new();
         let group = made.group(&shared).unwrap_or_else(|found| {
@@ -90,7 +93,7 @@ impl Runs {
             None
         });
         lock(&self.active).insert(id, cancel.clone());
-        let context = self.context(id, &sha, values);
+        let context = self.context((id, run), &sha, values);
         let isolated = self.settings.isolation.holds(made.event());
         let executor = if isolated { &self.settings.isolated } else { &self.settings.executor }.clone();
         let this = self.clone();
@@ -102,8 +105,8 @@ impl Runs {
                 this.whole(id, made, &shared, &cancel),
             );
             let outcome = match ready {
-                Ok((member, (run, version))) => {
-                    let driven = this.driven(id, (run, version), &context, executor, &cancel).await;
+                Ok((member, machine)) => {
+                    let driven = this.driven((id, run), machine, &context, executor, &cancel).await;
                     drop(member);
                     driven.map_err(|error| error.to_string())
                 }
@@ -111,10 +114,10 @@ impl Runs {
                 Err(Undriven::Failed(error)) => Err(error.to_string()),
             };
             lock(&this.active).remove(&id);
-            this.world.changed(Change::Run(id.into()));
+            this.world.changed(Change::Run(run.into()));
             if let Err(error) = outcome {
-                this.world.trouble(&format!("run {id}"), &error);
-                this.again(id);
+                this.world.trouble(&format!("run {run}"), &error);
+                this.again((id, run));
             }
         });
     }
@@ -132,7 +135,7 @@ impl Runs {
     /// Fetches what a run still needs, and writes it down.
     async fn whole(
         &self,
-        id: Id<RunRow>,
+        id: AttemptId,
         made: Made,
         shared: &RunContext,
         cancel: &Cancel,
@@ -176,18 +179,18 @@ impl Runs {
     /// Drives a run that has its turn.
     async fn driven(
         &self,
-        id: Id<RunRow>,
+        ids: (AttemptId, RunId),
         (run, version): (Run, u64),
         context: &JobContext,
         executor: Arc<dyn shipway_runner::Executor>,
         cancel: &Cancel,
     ) -> Result<(), RunnerError> {
         let (tell_written, written) = watch::channel(progress::Written::new());
-        let mut journal = StoreJournal::new(self.world.clone(), id, version, run.clone(), written);
+        let mut journal = StoreJournal::new(self.world.clone(), ids, version, run.clone(), written);
         let (sender, receiver) = mpsc::channel(REPORTS);
         let world = self.world.clone();
         let recorder =
-            self.world.tasks.spawn_blocking(move || progress::record(&world, id, receiver, &tell_written));
+            self.world.tasks.spawn_blocking(move || progress::record(&world, ids, receiver, &tell_written));
         let driven = drive(run, context, executor, &mut journal, sender, cancel);
         // A run that is dropped here ends its processes and is taken up again at the next start.
         let outcome = tokio::select! {
@@ -201,10 +204,10 @@ impl Runs {
 
     /// Goes on, after a while, with a run that could not be written down: from what was, as after a crash. A full disk
     /// holds runs up and loses none.
-    fn again(self: &Arc<Self>, id: Id<RunRow>) {
+    fn again(self: &Arc<Self>, (id, run): (AttemptId, RunId)) {
         let this = self.clone();
         self.world.tasks.spawn(async move {
-            let place = format!("run {id}");
+            let place = format!("run {run}");
             loop {
                 tokio::select! {
                     () = this.world.stopping.cancelled() => return,
@@ -213,7 +216,7 @@ impl Runs {
                 let outcome = match this.load(id).await {
                     Ok(()) => return this.world.well(&place),
                     Err(error @ RunError::Stale { .. }) => {
-                        this.lost(id, &error).await.map_err(RunError::from)
+                        this.lost((id, run), &error).await.map_err(RunError::from)
                     }
                     Err(error) => Err(error),
                 };
@@ -225,13 +228,13 @@ impl Runs {
         });
     }
 
-    fn context(&self, id: Id<RunRow>, sha: &str, values: RunValues) -> JobContext {
-        let token = (self.settings.token)(id);
+    fn context(&self, (id, run): (AttemptId, RunId), sha: &str, values: RunValues) -> JobContext {
+        let token = (self.settings.token)(run);
         let extra = BTreeMap::from([("SHIPWAY_URL".to_owned(), self.settings.url.clone())]);
         // With it a step could deploy, and a fork's changes are nobody's release.
         let own = (!values.fork).then(|| ("SHIPWAY_TOKEN".to_owned(), token));
         let secret: BTreeMap<String, Secret> = own.into_iter().collect();
-        let artifacts: Arc<dyn Artifacts> = Arc::new(RunArtifacts::new(self.world.clone(), id));
+        let artifacts: Arc<dyn Artifacts> = Arc::new(RunArtifacts::new(self.world.clone(), run, id));
         let namespace = self.settings.repository.full();
         let services = RunServices::new(self.settings.services.clone(), artifacts.clone(), namespace);
         JobContext {

@@ -1,8 +1,8 @@
 //! Logs of jobs: a range of lines, a search, the end of a group.
 
-use super::{ApiResult, id, job_key};
+use super::{ApiResult, JobPath};
 use crate::{
-    backend::{LogRange, LogSlice},
+    backend::{LogRange, LogSlice, Which},
     http::{Context, error::problem, params::Params},
 };
 use axum::{
@@ -10,9 +10,7 @@ use axum::{
     extract::{Path, RawQuery, State},
     routing::get,
 };
-use shipway_api::{
-    JobKey, LineKind, LogGroup, LogLine, LogMatches, LogPage, LogSearch, Problem, RunId, codes,
-};
+use shipway_api::{JobKey, LineKind, LogGroup, LogLine, LogMatches, LogPage, LogSearch, Problem, codes};
 
 /// The most lines of one answer.
 pub(in crate::http) const MOST_LINES: u32 = 5_000;
@@ -20,45 +18,52 @@ pub(in crate::http) const MOST_LINES: u32 = 5_000;
 const MOST_GROUP: u64 = 200_000;
 
 pub(super) fn routes() -> Router<Context> {
-    Router::new()
-        .route("/runs/{run}/jobs/{job}/log", get(range))
-        .route("/runs/{run}/jobs/{job}/log/search", get(search))
-        .route("/runs/{run}/jobs/{job}/log/group", get(group))
-        .route("/runs/{run}/jobs/{job}/log.txt", get(crate::http::pages::raw_log))
+    // Of the newest attempt of a run, and of an earlier one.
+    let of = |run: &str| {
+        Router::new()
+            .route(&format!("{run}/jobs/{{job}}/log"), get(range))
+            .route(&format!("{run}/jobs/{{job}}/log/search"), get(search))
+            .route(&format!("{run}/jobs/{{job}}/log/group"), get(group))
+            .route(&format!("{run}/jobs/{{job}}/log.txt"), get(crate::http::pages::raw_log))
+    };
+    of("/runs/{run}").merge(of("/runs/{run}/attempts/{attempt}"))
 }
 
 async fn range(
     State(context): State<Context>,
-    Path((run, job)): Path<(String, String)>,
+    Path(path): Path<JobPath>,
     RawQuery(query): RawQuery,
 ) -> ApiResult<Json<LogPage>> {
     let params = Params::read(query.as_deref(), &["from", "count"])?;
     let from = params.number("from", 1, u64::MAX)?.unwrap_or(1);
     let count = params.number("count", 1, u64::from(MOST_LINES))?.unwrap_or(500);
     let range = LogRange { from, count: u32::try_from(count).unwrap_or(MOST_LINES) };
-    let slice = context.backend.log(id("run", &run)?, job_key(&job)?, range).await?;
+    let (run, job) = path.which()?;
+    let slice = context.backend.log(run, job, range).await?;
     Ok(Json(page(from, slice)))
 }
 
 async fn search(
     State(context): State<Context>,
-    Path((run, job)): Path<(String, String)>,
+    Path(path): Path<JobPath>,
     RawQuery(query): RawQuery,
 ) -> ApiResult<Json<LogMatches>> {
     let search = search_query(query.as_deref())?;
-    Ok(Json(context.backend.search_log(id("run", &run)?, job_key(&job)?, search).await?))
+    let (run, job) = path.which()?;
+    Ok(Json(context.backend.search_log(run, job, search).await?))
 }
 
 async fn group(
     State(context): State<Context>,
-    Path((run, job)): Path<(String, String)>,
+    Path(path): Path<JobPath>,
     RawQuery(query): RawQuery,
 ) -> ApiResult<Json<LogGroup>> {
     let params = Params::read(query.as_deref(), &["line"])?;
     let line = params
         .number("line", 1, u64::MAX)?
         .ok_or_else(|| problem(codes::BAD_REQUEST, "the parameter line is missing"))?;
-    Ok(Json(find_group(&context, id("run", &run)?, job_key(&job)?, line).await?))
+    let (run, job) = path.which()?;
+    Ok(Json(find_group(&context, run, job, line).await?))
 }
 
 /// Lines as a viewer wants them.
@@ -81,7 +86,7 @@ fn search_query(query: Option<&str>) -> Result<LogSearch, Box<Problem>> {
 }
 
 /// A group ends at its `endgroup`, where the next group begins, or with its step: groups do not nest.
-async fn find_group(context: &Context, run: RunId, job: JobKey, line: u64) -> ApiResult<LogGroup> {
+async fn find_group(context: &Context, run: Which, job: JobKey, line: u64) -> ApiResult<LogGroup> {
     let mut next = line;
     let mut step = None;
     while next < line.saturating_add(MOST_GROUP) {

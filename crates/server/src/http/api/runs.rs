@@ -1,6 +1,6 @@
 //! Runs: list, read, cancel, run again, artifacts.
 
-use super::{ApiResult, Payload, body, id};
+use super::{ApiResult, Payload, RunPath, body, id};
 use crate::http::{
     Context,
     auth::Principal,
@@ -21,6 +21,7 @@ pub(super) fn routes() -> Router<Context> {
     Router::new()
         .route("/runs", get(list))
         .route("/runs/{run}", get(read))
+        .route("/runs/{run}/attempts/{attempt}", get(read))
         .route("/runs/{run}/cancel", post(cancel))
         .route("/runs/{run}/rerun", post(rerun))
         .route("/runs/{run}/artifacts/{name}", get(artifact))
@@ -46,8 +47,8 @@ async fn list(State(context): State<Context>, RawQuery(text): RawQuery) -> ApiRe
     Ok(Json(context.backend.runs(query(text.as_deref())?).await?))
 }
 
-async fn read(State(context): State<Context>, Path(run): Path<String>) -> ApiResult<Json<Run>> {
-    Ok(Json(context.backend.run(id("run", &run)?).await?))
+async fn read(State(context): State<Context>, Path(path): Path<RunPath>) -> ApiResult<Json<Run>> {
+    Ok(Json(context.backend.run(path.which()?).await?))
 }
 
 async fn cancel(
@@ -57,7 +58,7 @@ async fn cancel(
 ) -> ApiResult<Json<Run>> {
     let run: RunId = id("run", &run)?;
     context.backend.cancel_run(run, (&principal).into()).await?;
-    Ok(Json(context.backend.run(run).await?))
+    Ok(Json(context.backend.run(run.into()).await?))
 }
 
 async fn rerun(
@@ -68,8 +69,9 @@ async fn rerun(
     bytes: Payload,
 ) -> ApiResult<(StatusCode, Json<Run>)> {
     let request: RerunRequest = body(&headers, bytes)?;
-    let new = context.backend.rerun(id("run", &run)?, request, (&principal).into()).await?;
-    Ok((StatusCode::CREATED, Json(context.backend.run(new).await?)))
+    let run: RunId = id("run", &run)?;
+    context.backend.rerun(run, request, (&principal).into()).await?;
+    Ok((StatusCode::CREATED, Json(context.backend.run(run.into()).await?)))
 }
 
 /// The archive of an artifact, as a download.

@@ -32,5 +32,5 @@ async fn dispatch(
     let Dispatched { run, repeated } =
         context.backend.dispatch(file, request, key, (&principal).into()).await?;
     let status = if repeated { StatusCode::OK } else { StatusCode::CREATED };
-    Ok((status, Json(context.backend.run(run).await?)))
+    Ok((status, Json(context.backend.run(run.into()).await?)))
 }

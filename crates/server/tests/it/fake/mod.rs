@@ -20,7 +20,7 @@ use shipway_api::{
 use shipway_base::{Secret, Timestamp};
 use shipway_server::backend::{
     Actor, Answer, ArtifactBody, Backend, BackendError, Change, Dispatched, Hook, LogRange, LogSlice,
-    ValuePlace,
+    ValuePlace, Which,
 };
 use std::{
     collections::BTreeMap,
@@ -109,8 +109,8 @@ impl Backend for Fake {
         answer(page(runs::matching(&state.runs, &query), &query.page))
     }
 
-    fn run(&self, id: RunId) -> Answer<'_, Run> {
-        answer(runs::find(&self.state().runs, id).cloned())
+    fn run(&self, which: Which) -> Answer<'_, Run> {
+        answer(runs::find(&self.state().runs, which).cloned())
     }
 
     fn cancel_run(&self, id: RunId, by: Actor) -> Answer<'_, ()> {
@@ -120,11 +120,12 @@ impl Backend for Fake {
         answer(done)
     }
 
-    fn rerun(&self, id: RunId, request: RerunRequest, by: Actor) -> Answer<'_, RunId> {
-        self.ask(format!("rerun {id} only_failed={}", request.only_failed), &by);
+    fn rerun(&self, id: RunId, request: RerunRequest, by: Actor) -> Answer<'_, u32> {
+        let job = request.job.map(|job| format!(" job={job}")).unwrap_or_default();
+        self.ask(format!("rerun {id} only_failed={}{job}", request.only_failed), &by);
         let done = runs::rerun(&mut self.state().runs, id);
-        if let Ok(new) = &done {
-            self.announce(Change::Run(*new));
+        if done.is_ok() {
+            self.announce(Change::Run(id));
         }
         answer(done)
     }
@@ -170,12 +171,12 @@ impl Backend for Fake {
         answer(Ok(HookOutcome { runs: Vec::new(), ignored: Some(heard) }))
     }
 
-    fn log(&self, run: RunId, job: JobKey, range: LogRange) -> Answer<'_, LogSlice> {
-        answer(self.state().log(run, &job).map(|log| log.slice(range)))
+    fn log(&self, which: Which, job: JobKey, range: LogRange) -> Answer<'_, LogSlice> {
+        answer(self.state().log(which, &job).map(|log| log.slice(range)))
     }
 
-    fn search_log(&self, run: RunId, job: JobKey, search: LogSearch) -> Answer<'_, LogMatches> {
-        answer(self.state().log(run, &job).map(|log| log.search(&search)))
+    fn search_log(&self, which: Which, job: JobKey, search: LogSearch) -> Answer<'_, LogMatches> {
+        answer(self.state().log(which, &job).map(|log| log.search(&search)))
     }
 
     fn artifact(&self, run: RunId, name: String) -> Answer<'_, ArtifactBody> {
@@ -274,12 +275,12 @@ impl Backend for Fake {
 }
 
 impl State {
-    fn log(&self, run: RunId, job: &JobKey) -> Result<&FakeLog, BackendError> {
+    fn log(&self, which: Which, job: &JobKey) -> Result<&FakeLog, BackendError> {
         static NOTHING: FakeLog = FakeLog::Lines { lines: Vec::new(), complete: true };
-        let found = runs::find(&self.runs, run)?;
+        let found = runs::find(&self.runs, which)?;
         if !found.jobs.iter().any(|known| known.key == *job) {
             return Err(BackendError::not_found("reading a log", format!("job {job} in this run")));
         }
-        Ok(self.logs.get(&(run, job.clone())).unwrap_or(&NOTHING))
+        Ok(self.logs.get(&(which.run, job.clone())).unwrap_or(&NOTHING))
     }
 }

@@ -2,17 +2,22 @@
 
 use super::NOW;
 use shipway_api::{Conclusion, Run, RunAction, RunId, RunQuery, RunSummary, Status};
-use shipway_server::backend::BackendError;
+use shipway_server::backend::{BackendError, Which};
 
-pub(super) fn find(runs: &[Run], id: RunId) -> Result<&Run, BackendError> {
-    let found = runs.iter().find(|run| run.summary.id == id);
+/// The attempts of a run stand together, the newest first.
+pub(super) fn find(runs: &[Run], which: impl Into<Which>) -> Result<&Run, BackendError> {
+    let Which { run: id, attempt } = which.into();
+    let wanted =
+        |run: &&Run| run.summary.id == id && attempt.is_none_or(|attempt| run.summary.attempt == attempt);
+    let found = runs.iter().find(wanted);
     found.ok_or_else(|| BackendError::not_found("reading a run", format!("run {id}")))
 }
 
 pub(super) fn matching<'r>(runs: &'r [Run], query: &RunQuery) -> impl Iterator<Item = RunSummary> + use<'r> {
     let query = query.clone();
     let same = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|wanted| wanted == value);
-    runs.iter().map(|run| run.summary.clone()).filter(move |run| {
+    let newest = |run: &&Run| run.summary.attempt == run.attempts;
+    runs.iter().filter(newest).map(|run| run.summary.clone()).filter(move |run| {
         let text = format!("{} {}", run.title, run.commit.sha).to_lowercase();
         query.status.is_none_or(|status| run.status == status)
             && query.conclusion.is_none_or(|conclusion| run.conclusion == Some(conclusion))
@@ -45,14 +50,14 @@ pub(super) fn cancel(runs: &mut [Run], id: RunId) -> Result<(), BackendError> {
     Ok(())
 }
 
-pub(super) fn rerun(runs: &mut Vec<Run>, id: RunId) -> Result<RunId, BackendError> {
+pub(super) fn rerun(runs: &mut Vec<Run>, id: RunId) -> Result<u32, BackendError> {
     let old = find(runs, id)?;
     if old.summary.status != Status::Completed {
         return Err(BackendError::conflict(format!("running run {id} again"), "the run is not over yet"));
     }
-    let most = runs.iter().map(|run| run.summary.id.number()).max().unwrap_or(0);
-    let new = RunId::new(most + 1).expect("positive");
+    let attempt = old.attempts + 1;
     let mut run = Run {
+        attempts: attempt,
         jobs: Vec::new(),
         failure: None,
         annotations: Vec::new(),
@@ -61,14 +66,18 @@ pub(super) fn rerun(runs: &mut Vec<Run>, id: RunId) -> Result<RunId, BackendErro
         actions: vec![RunAction::Cancel],
         ..old.clone()
     };
-    run.summary.id = new;
+    run.summary.attempt = attempt;
     run.summary.status = Status::Queued;
     run.summary.conclusion = None;
-    run.summary.rerun_of = Some(id);
     run.summary.created_at = NOW;
     run.summary.started_at = None;
     run.summary.finished_at = None;
     run.summary.failed = None;
-    runs.insert(0, run);
-    Ok(new)
+    let place = runs.iter().position(|run| run.summary.id == id).unwrap_or_default();
+    runs[place].actions = Vec::new();
+    runs.insert(place, run);
+    for run in runs.iter_mut().filter(|run| run.summary.id == id) {
+        run.attempts = attempt;
+    }
+    Ok(attempt)
 }

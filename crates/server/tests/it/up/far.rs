@@ -110,7 +110,7 @@ async fn patience_has_an_end_and_a_repository_that_is_there_again_is_used() {
     let far = all(&yard, "far", 1, is_over).await.remove(0);
     let why = far.failed.expect("a reason");
     assert!(why.contains("its repository did not answer within 50 ms"), "{why}");
-    let notes = yard.backend().run(far.id).await.expect("the run").annotations;
+    let notes = yard.backend().run(far.id.into()).await.expect("the run").annotations;
     assert!(notes[0].message.contains("--action-mirror DIR"), "{notes:?}");
 
     yard.stop().await;
@@ -135,7 +135,7 @@ async fn patience_has_an_end_and_a_repository_that_is_there_again_is_used() {
     yard.start().await;
     let far = all(&yard, "far", 2, is_over).await.remove(1);
     assert_eq!((far.conclusion, far.title.as_str()), (Some(Conclusion::Success), "far away on main"));
-    let jobs = yard.backend().run(far.id).await.expect("the run").jobs;
+    let jobs = yard.backend().run(far.id.into()).await.expect("the run").jobs;
     let keys: Vec<&str> = jobs.iter().map(|job| job.key.as_str()).collect();
     assert!(keys.contains(&"here/a") && keys.contains(&"call/a"), "{keys:?}");
     // It has what it has: a restart in the middle of nothing changes no end.

@@ -61,7 +61,7 @@ fn summary(
         status: if conclusion.is_some() { Status::Completed } else { Status::InProgress },
         conclusion,
         attempt: 1,
-        rerun_of: None,
+        failed_jobs: u32::from(conclusion == Some(Conclusion::Failure)),
         created_at: ago(began),
         started_at: Some(ago(began) + Duration::from_millis(300)),
         finished_at: took.map(|took| ago(began) + Duration::from_secs(took)),
@@ -76,6 +76,7 @@ fn run(summary: RunSummary, jobs: Vec<Job>) -> Run {
         Some(_) => vec![RunAction::Rerun],
     };
     Run {
+        attempts: summary.attempt,
         summary,
         jobs,
         failure: None,
@@ -106,6 +107,7 @@ fn job(id: &str, name: &str, needs: &[&str], state: Option<Conclusion>, began: u
         status: if state.is_some() { Status::Completed } else { Status::InProgress },
         conclusion: state,
         attempt: 1,
+        kept_from: None,
         started_at: Some(ago(began)),
         finished_at: finished,
         reason: None,
