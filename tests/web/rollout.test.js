@@ -65,9 +65,26 @@ for (const javaScriptEnabled of [true, false]) {
     const { page } = await fresh({ javaScriptEnabled });
     await page.goto(runPath(3));
     await page.getByRole('button', { name: 'Re-run failed jobs' }).click();
-    await page.getByRole('link', { name: 'an earlier run' }).waitFor();
+    const attempts = page.locator('#head .facts div', { hasText: 'Attempts' });
+    await attempts.locator('strong', { hasText: '2' }).waitFor();
     await page.getByRole('button', { name: 'Cancel run' }).click();
     await titled(page, 'Cancelled');
+    await attempts.getByRole('link', { name: '1', exact: true }).click();
+    await titled(page, 'Failed');
+    assert.equal(await page.getByRole('button', { name: /Re-run|Cancel run/ }).count(), 0, 'it is over for good');
+    // Its jobs are those of that attempt.
+    await page.locator('#jobs a.title').first().click();
+    await page.waitForURL(/\/attempts\/1\/jobs\//);
+    await page.locator('#head .crumbs a').nth(1).click();
+    await page.waitForURL(/\/attempts\/1$/);
+  });
+
+  test(`one job is run again, scripts ${javaScriptEnabled ? 'on' : 'off'}`, async () => {
+    const { page } = await fresh({ javaScriptEnabled });
+    await page.goto(runPath(3));
+    await page.locator('#jobs a.title').first().click();
+    await page.getByRole('button', { name: 'Re-run this job' }).click();
+    await page.locator('#head .facts div', { hasText: 'Attempts' }).locator('strong', { hasText: '2' }).waitFor();
   });
 }
 
