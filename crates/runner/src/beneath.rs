@@ -65,13 +65,7 @@ impl Ground {
 
     /// A file beneath this one, to be read.
     pub(crate) fn open(&self, path: &Path, links: Links) -> io::Result<File> {
-        // Opening a named pipe that somebody put in its place would wait for ever.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = File::from(walk(self.0.as_fd(), path, flags, links)?);
-        if file.metadata()?.is_file() {
-            return Ok(file);
-        }
-        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"))
+        regular(File::from(walk(self.0.as_fd(), path, READ, links)?))
     }
 
     /// A new file in this folder, in the place of whatever file or link is there.
@@ -94,6 +88,23 @@ impl Ground {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// How a file is opened where somebody may have put a named pipe or a terminal in its place, which would wait for ever or make
+/// itself at home.
+const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+
+/// Opens a regular file, through any link; anything else is refused, and never waited for.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    regular(File::from(openat(CWD, path, READ, Mode::empty())?))
+}
+
+/// The file, if it is a regular one.
+fn regular(file: File) -> io::Result<File> {
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"))
 }
 
 const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);

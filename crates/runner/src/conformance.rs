@@ -276,6 +276,7 @@ fn status_functions() {
         };
         let scope = StepScope {
             contexts: Object::new(),
+            halt: None,
             env: shipway_workflow::Texts::new(),
             status,
             workspace: None,

@@ -371,8 +371,8 @@ impl Executor for DockerExecutor {
         self.host.door(job)
     }
 
-    fn before_own_work(&self, job: &JobIdentity) -> Result<(), RunnerError> {
-        self.host.before_own_work(job)
+    fn may_write(&self, job: &JobIdentity) -> bool {
+        self.host.may_write(job)
     }
 
     fn after_own_work(&self, job: &JobIdentity, folders: &Folders) -> Result<(), RunnerError> {

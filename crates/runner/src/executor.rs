@@ -155,9 +155,10 @@ pub trait Executor: Send + Sync {
         Hands::Runner
     }
 
-    /// Asks whether the runner itself may write to the workspace of a job, as its checkout does.
-    fn before_own_work(&self, _job: &JobIdentity) -> Result<(), RunnerError> {
-        Ok(())
+    /// Whether the runner itself may write to the workspace of a job, as its checkout does: nobody can have put anything in
+    /// its way.
+    fn may_write(&self, _job: &JobIdentity) -> bool {
+        true
     }
 
     /// Makes what the runner itself has put into the workspace the job's.

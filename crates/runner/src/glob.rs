@@ -93,6 +93,15 @@ impl Patterns {
 
     /// All that is found, in the order of the search.
     pub(crate) fn search(&self, find: Find) -> Result<Vec<PathBuf>, RunnerError> {
+        self.search_while(find, &|| Ok(()))
+    }
+
+    /// The same; before each entry it is asked whether to go on.
+    pub(crate) fn search_while(
+        &self,
+        find: Find,
+        go_on: &dyn Fn() -> Result<(), RunnerError>,
+    ) -> Result<Vec<PathBuf>, RunnerError> {
         let mut found = Vec::new();
         let mut open: Vec<Found> =
             self.bases().into_iter().rev().map(|base| Found::new(base.to_owned(), 1)).collect();
@@ -101,6 +110,7 @@ impl Patterns {
         let mut count = 0;
         while let Some(next) = open.pop() {
             count += 1;
+            go_on()?;
             if count > MOST_ENTRIES {
                 let text = format!("more than {MOST_ENTRIES} files and folders would have to be looked at");
                 return Err(RunnerError::new(ErrorKind::ActionInput, text).with_help(

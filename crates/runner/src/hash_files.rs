@@ -1,6 +1,7 @@
 //! `hashFiles(...)`: one digest over files of the workspace.
 
 use crate::{
+    error::{ErrorKind, RunnerError},
     glob::{Find, Patterns},
     reach::Reach,
 };
@@ -20,16 +21,17 @@ const FOLLOW: &str = "--follow-symbolic-links";
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The SHA-256 over the binary SHA-256 digests of all files that the patterns find within the workspace, in the order in
-/// which they are found; empty when there are none. The error is a sentence.
+/// which they are found; empty when there are none. `over` tells why it is to end before its time. The error is a sentence.
 pub(crate) fn hash_files(
     patterns: &[String],
     workspace: &Path,
     home: &Path,
     reach: Reach,
+    over: &dyn Fn() -> Option<String>,
 ) -> Result<String, String> {
-    let deadline = Deadline::after(PATIENCE);
+    let deadline = Deadline { at: after(PATIENCE), over };
     let mut all = Sha256::new();
-    let files = files(patterns, workspace, home, reach)?;
+    let files = files(patterns, workspace, home, reach, &deadline)?;
     for path in &files {
         let fail = |error: io::Error| format!("hashFiles cannot read {}: {error}", path.display());
         let file = reach.open(workspace, path).map_err(fail)?;
@@ -38,24 +40,30 @@ pub(crate) fn hash_files(
     Ok(if files.is_empty() { String::new() } else { Digest::from_bytes(all.finalize().into()).hex() })
 }
 
-/// When a call has taken too long. It holds up the whole job meanwhile, which nobody could cancel.
-struct Deadline(Instant);
+/// When a call ends that has not come to its end.
+struct Deadline<'a> {
+    at: Instant,
+    over: &'a dyn Fn() -> Option<String>,
+}
 
-impl Deadline {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the limit is on the time of the machine, whatever a test's clock says"
-    )]
-    fn after(patience: Duration) -> Deadline {
-        Deadline(Instant::now() + patience)
-    }
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the limit is on the time of the machine, whatever a test's clock says"
+)]
+fn after(patience: Duration) -> Instant {
+    Instant::now() + patience
+}
 
+impl Deadline<'_> {
     #[expect(
         clippy::disallowed_methods,
         reason = "the limit is on the time of the machine, whatever a test's clock says"
     )]
     fn check(&self) -> io::Result<()> {
-        if Instant::now() < self.0 {
+        if let Some(why) = (self.over)() {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, why));
+        }
+        if Instant::now() < self.at {
             return Ok(());
         }
         let text = format!("hashing took longer than {} seconds", PATIENCE.as_secs());
@@ -63,7 +71,7 @@ impl Deadline {
     }
 }
 
-fn digest(mut file: File, deadline: &Deadline) -> io::Result<[u8; 32]> {
+fn digest(mut file: File, deadline: &Deadline<'_>) -> io::Result<[u8; 32]> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -75,7 +83,13 @@ fn digest(mut file: File, deadline: &Deadline) -> io::Result<[u8; 32]> {
     }
 }
 
-fn files(patterns: &[String], workspace: &Path, home: &Path, reach: Reach) -> Result<Vec<PathBuf>, String> {
+fn files(
+    patterns: &[String],
+    workspace: &Path,
+    home: &Path,
+    reach: Reach,
+    deadline: &Deadline<'_>,
+) -> Result<Vec<PathBuf>, String> {
     let (through_links, patterns) = match patterns.split_first() {
         Some((first, _)) if first.eq_ignore_ascii_case(FOLLOW) && reach == Reach::Folder => {
             let why = "since the job sees another machine than the runner";
@@ -92,7 +106,12 @@ fn files(patterns: &[String], workspace: &Path, home: &Path, reach: Reach) -> Re
     let patterns = Patterns::parse(patterns.iter().map(String::as_str), workspace, home)
         .map_err(|why| format!("hashFiles fails: {why}"))?;
     let find = Find { descendants: true, folders: false, hidden: true, through_links };
-    let mut files = patterns.search(find).map_err(|error| format!("hashFiles fails: {}", error.message))?;
+    let go_on = || {
+        let ended = |error: io::Error| RunnerError::new(ErrorKind::TimedOut, error.to_string());
+        deadline.check().map_err(ended)
+    };
+    let found = patterns.search_while(find, &go_on);
+    let mut files = found.map_err(|error| format!("hashFiles fails: {}", error.message))?;
     // A link to a folder has no content of its own. One to nowhere cannot be read, which is said, as by GitHub's runner.
     files.retain(|path| path.starts_with(workspace) && path != workspace && !path.is_dir());
     Ok(files)
@@ -111,8 +130,9 @@ mod tests {
             .expect("a pipe");
         std::os::unix::fs::symlink("/dev/zero", dir.path().join("zero")).expect("a link");
         fs::write(dir.path().join("file"), "x").expect("a file");
-        let hash =
-            |name: &str, reach| hash_files(&[name.to_owned()], dir.path(), Path::new("/nowhere"), reach);
+        let hash = |name: &str, reach| {
+            hash_files(&[name.to_owned()], dir.path(), Path::new("/nowhere"), reach, &|| None)
+        };
         for reach in [Reach::Machine, Reach::Folder] {
             for name in ["pipe", "zero"] {
                 let error = hash(name, reach).expect_err("refused");
@@ -121,8 +141,28 @@ mod tests {
             assert_eq!(hash("file", reach), Ok(of(&["x"])));
         }
         let file = File::open(dir.path().join("file")).expect("a file");
-        let late = digest(file, &Deadline::after(Duration::ZERO)).expect_err("too late");
-        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+        let late = Deadline { at: after(Duration::ZERO), over: &|| None };
+        assert_eq!(digest(file, &late).expect_err("too late").kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn it_ends_with_its_job() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let huge = File::create(dir.path().join("huge")).expect("a file");
+        huge.set_len(1 << 40).expect("a file with holes");
+        // It is asked before each entry and before each piece of a file.
+        for asked_before in [0, 1, 2, 100] {
+            let asked = std::cell::Cell::new(0);
+            let over = || {
+                asked.set(asked.get() + 1);
+                (asked.get() > asked_before).then(|| "the job was cancelled".to_owned())
+            };
+            let patterns = ["**".to_owned()];
+            let hash = hash_files(&patterns, dir.path(), Path::new("/nowhere"), Reach::Machine, &over);
+            let error = hash.expect_err("it does not end");
+            assert!(error.contains("the job was cancelled"), "{error}");
+            assert_eq!(asked.get(), asked_before + 1);
+        }
     }
 
     #[test]
@@ -137,7 +177,7 @@ mod tests {
         std::os::unix::fs::symlink("../folder", workspace.join("folder")).expect("a link");
         let hash = |patterns: &[&str], reach| {
             let patterns: Vec<String> = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
-            hash_files(&patterns, &workspace, Path::new("/nowhere"), reach)
+            hash_files(&patterns, &workspace, Path::new("/nowhere"), reach, &|| None)
         };
         assert_eq!(hash(&["link"], Reach::Machine), Ok(of(&["x"])));
         assert!(hash(&["link"], Reach::Folder).expect_err("refused").contains("leads out"));
@@ -159,8 +199,8 @@ mod tests {
             let expression = input["expression"].as_str().expect("expression");
             let patterns: Vec<String> =
                 expression.split('\'').skip(1).step_by(2).map(str::to_owned).collect();
-            let found =
-                hash_files(&patterns, dir.path(), Path::new("/nowhere"), Reach::Machine).expect("a hash");
+            let home = Path::new("/nowhere");
+            let found = hash_files(&patterns, dir.path(), home, Reach::Machine, &|| None).expect("a hash");
             Some(if expect["value"] == found { Ok(()) } else { Err(format!("{found} for {expression}")) })
         });
     }
@@ -183,7 +223,7 @@ mod tests {
         std::os::unix::fs::symlink("../b", root.join("a/link")).expect("a link");
         let hash = |patterns: &[&str]| {
             let patterns: Vec<String> = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
-            hash_files(&patterns, &root, Path::new("/nowhere"), Reach::Machine)
+            hash_files(&patterns, &root, Path::new("/nowhere"), Reach::Machine, &|| None)
         };
         assert_eq!(hash(&["b/**", "a/**"]), Ok(of(&["b/two", "a/one"])));
         assert_eq!(hash(&["a/**\nb/**"]), Ok(of(&["a/one", "b/two"])));
@@ -200,7 +240,7 @@ mod tests {
     fn looks_nowhere_else() {
         let dir = tempfile::tempdir().expect("a folder");
         let patterns = ["/etc/passwd".to_owned()];
-        let found = hash_files(&patterns, dir.path(), Path::new("/"), Reach::Machine);
+        let found = hash_files(&patterns, dir.path(), Path::new("/"), Reach::Machine, &|| None);
         assert_eq!(found, Ok(String::new()));
     }
 }

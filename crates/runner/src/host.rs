@@ -276,16 +276,8 @@ impl Executor for HostExecutor {
         })
     }
 
-    fn before_own_work(&self, job: &JobIdentity) -> Result<(), RunnerError> {
-        match self.inside(job) {
-            Some(inside) if inside.touched.load(Ordering::Relaxed) => Err(RunnerError::new(
-                ErrorKind::Isolation,
-                "the repository cannot be checked out once a step of an isolated job has run a program, since that program \
-                 may have put links in the runner's way",
-            )
-            .with_help("move this step before the first one with `run`, or do its work in a `run` step")),
-            Some(_) | None => Ok(()),
-        }
+    fn may_write(&self, job: &JobIdentity) -> bool {
+        self.inside(job).is_none_or(|inside| !inside.touched.load(Ordering::Relaxed))
     }
 
     fn after_own_work(&self, job: &JobIdentity, folders: &Folders) -> Result<(), RunnerError> {

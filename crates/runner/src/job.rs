@@ -17,7 +17,7 @@ use crate::{
     place::{Opened, PathMap, Wants},
     post::Post,
     report::{Annotation, Level, Report, ReportKind},
-    scope::StepScope,
+    scope::{Halt, StepScope},
     script::expression,
     services::ServiceAccess,
     stop::{Cancel, StepLimit, Stop},
@@ -372,6 +372,7 @@ impl<'a> Job<'a> {
             workspace: self.executor.is_real().then(|| self.folders.workspace.clone()),
             home: self.folders.home.clone(),
             reach: self.links(),
+            halt: Some(Halt { stop: self.stop.clone(), survives: false, limit: frame.limit }),
         }
     }
 

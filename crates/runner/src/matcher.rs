@@ -225,7 +225,7 @@ impl Watch {
         let path = if path.is_relative() { self.places.workspace.join(path) } else { self.places.host(path) };
         let unreadable =
             |why: &dyn std::fmt::Display| format!("the file of matchers {file} cannot be read: {why}");
-        let text = reach::open_regular(&path).and_then(|open| reach::text(open, config::MAX_FILE));
+        let text = self.places.open(&path).and_then(|open| reach::text(open, config::MAX_FILE));
         text.map_err(|error| unreadable(&error))
     }
 }

@@ -1,12 +1,10 @@
 //! Files that the runner reads for a job where the job may have put anything: links that lead away, pipes that nobody writes
 //! to, devices without an end.
 
-use crate::beneath::{Ground, Links};
-use rustix::fs::OFlags;
+use crate::beneath::{Ground, Links, open_regular};
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, Read as _},
-    os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
 
@@ -36,18 +34,6 @@ impl Reach {
             }
         }
     }
-}
-
-/// Opens a regular file, through any link; anything else is refused, and never waited for.
-pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(OFlags::NONBLOCK.bits().cast_signed() | OFlags::NOCTTY.bits().cast_signed())
-        .open(path)?;
-    if file.metadata()?.is_file() {
-        return Ok(file);
-    }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"))
 }
 
 /// The text of a file of at most so many bytes.

@@ -1,12 +1,20 @@
 //! What expressions in a step can see: contexts and the functions that depend on them.
 
-use crate::{hash_files::hash_files, reach::Reach};
+use crate::{
+    hash_files::hash_files,
+    reach::Reach,
+    stop::{Cause, StepLimit, Stop},
+};
 use shipway_workflow::{
     Texts,
     expr::{Object, Scope, Value},
     run::Conclusion,
 };
 use std::path::PathBuf;
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    task::block_in_place,
+};
 
 /// Contexts and status at one moment of a job.
 #[derive(Clone, Debug)]
@@ -23,6 +31,19 @@ pub(crate) struct StepScope {
     pub(crate) home: PathBuf,
     /// Which links `hashFiles` goes through.
     pub(crate) reach: Reach,
+    /// What ends `hashFiles` before its time; nothing where there are no files.
+    pub(crate) halt: Option<Halt>,
+}
+
+/// What ends a step before its time.
+#[derive(Clone, Debug)]
+pub(crate) struct Halt {
+    /// The job's end.
+    pub(crate) stop: Stop,
+    /// Whether the step also runs in a cancelled job.
+    pub(crate) survives: bool,
+    /// The step's own limit.
+    pub(crate) limit: Option<StepLimit>,
 }
 
 impl StepScope {
@@ -51,14 +72,25 @@ impl Scope for StepScope {
                 let patterns: Vec<String> =
                     arguments.iter().map(|value| value.to_text().to_string()).collect();
                 Some(match &self.workspace {
-                    Some(workspace) => {
-                        hash_files(&patterns, workspace, &self.home, self.reach).map(Value::from)
-                    }
+                    Some(workspace) => aside(|| {
+                        let halt = self.halt.as_ref();
+                        let over = || halt?.stop.over(halt?.survives, halt?.limit).map(Cause::words);
+                        hash_files(&patterns, workspace, &self.home, self.reach, &over).map(Value::from)
+                    }),
                     None => Ok(Value::from("")),
                 })
             }
             _ => None,
         }
+    }
+}
+
+/// Does what takes long, and lets other threads do the work of this one meanwhile. Where there is only this thread, it waits.
+fn aside<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => block_in_place(work),
+        // Other flavours have one thread, or are unknown.
+        Ok(_) | Err(_) => work(),
     }
 }
 

@@ -6,13 +6,14 @@ use crate::{
     background::Changes,
     breakpoint::{Failed, Stay},
     error::{ErrorKind, RunnerError},
-    executor::{BoxFuture, Ending, Finished, Program},
+    executor::{BoxFuture, Ending, Finished, Folders, Program},
     job::{Frame, Job},
     listen::{Ears, HeardAll, Hearing, listen, take_files},
     matcher::{Places, Watch},
     place::OwnContainer,
+    reach::Reach,
     report::ReportKind,
-    scope::{StepScope, object},
+    scope::{Halt, StepScope, object},
     session::Session,
     stop::{Cause, StepLimit},
 };
@@ -179,6 +180,7 @@ impl Job<'_> {
         index: usize,
         tries: u32,
     ) -> (String, Option<Current>, Came) {
+        let goes_on = self.stop.check().is_none();
         let prepared = self.prepare(frame, step, number, index);
         let name = match &prepared {
             Ok((current, _)) => current.name.clone(),
@@ -191,7 +193,7 @@ impl Job<'_> {
         match prepared {
             Err(found) => {
                 self.complain_of(index, &found).await;
-                (name, None, Came::of(Conclusion::Failure))
+                (name, None, Came::of(self.outcome_of_error(goes_on)))
             }
             Ok((current, false)) => (name, Some(current), Came::of(Conclusion::Skipped)),
             Ok((current, true)) => {
@@ -199,11 +201,23 @@ impl Job<'_> {
                     Ok(came) => came,
                     Err(error) => {
                         self.complain_about(&current, &error).await;
-                        Came::of(Conclusion::Failure)
+                        let of_text = error.kind == ErrorKind::Expression;
+                        let outcome =
+                            if of_text { self.outcome_of_error(goes_on) } else { Conclusion::Failure };
+                        Came::of(outcome)
                     }
                 };
                 (name, Some(current), came)
             }
+        }
+    }
+
+    /// What a step comes to whose expressions give nothing: it is cancelled when the job was cancelled meanwhile, which ends
+    /// `hashFiles`.
+    fn outcome_of_error(&mut self, went_on: bool) -> Conclusion {
+        match self.stop.check() {
+            Some(Cause::Cancelled) if went_on => Conclusion::Cancelled,
+            Some(_) | None => Conclusion::Failure,
         }
     }
 
@@ -223,6 +237,8 @@ impl Job<'_> {
             (Some(_) | None, _) => None,
         };
         current.limit = StepLimit::sooner(limit, frame.limit);
+        current.scope.halt =
+            Some(Halt { stop: self.stop.clone(), survives: current.survives, limit: current.limit });
         Ok((current, runs))
     }
 
@@ -384,10 +400,7 @@ impl Job<'_> {
         let repository = self.request.github.get("repository").map(|name| name.to_text()).unwrap_or_default();
         let ears = Ears {
             session: Session::new(self.context.debug, any_token),
-            watch: Watch::new(
-                &self.matchers,
-                Places::new(&self.folders.workspace, &repository, self.map.clone()),
-            ),
+            watch: Watch::new(&self.matchers, self.places(&repository)),
             debug: self.context.debug,
         };
         let step = Some(current.index);
@@ -412,6 +425,16 @@ impl Job<'_> {
             }
         };
         Ok((finished?, heard, cause))
+    }
+
+    /// Where files are found that the output of a step names.
+    fn places(&self, repository: &str) -> Places {
+        let Folders { root, workspace, actions, tools, .. } = &self.folders;
+        let places = Places::new(workspace, repository, self.map.clone());
+        match self.links() {
+            Reach::Machine => places,
+            Reach::Folder => places.beneath(vec![root.clone(), actions.clone(), tools.clone()]),
+        }
     }
 
     /// Runs a helper of the runner: its exit code, and what was heard. Being stopped is an error.

@@ -173,6 +173,28 @@ impl Stop {
         self.seen.map(|(_, cause)| cause)
     }
 
+    /// Why the step that runs now must stop, when it must by now: what [`cause`](Stop::cause) would wait for.
+    pub(crate) fn over(&self, survives: bool, step_limit: Option<StepLimit>) -> Option<Cause> {
+        let due = |at: Instant| self.due(at).is_some_and(|at| Instant::now() >= at);
+        if self.cancel.forced.is_cancelled() {
+            return Some(Cause::Forced);
+        }
+        if self.step.as_ref().is_some_and(CancellationToken::is_cancelled) {
+            return Some(Cause::Step);
+        }
+        if let Some(limit) = step_limit.filter(|limit| due(limit.at)) {
+            return Some(Cause::StepTimeout(limit.of));
+        }
+        match self.seen {
+            Some((at, _)) => {
+                (Instant::now() >= at + self.after_cancel).then_some(Cause::TooLate(self.after_cancel))
+            }
+            None if survives => None,
+            None if self.cancel.asked.is_cancelled() => Some(Cause::Cancelled),
+            None => due(self.deadline).then_some(Cause::JobTimeout(self.limit)),
+        }
+    }
+
     /// Waits until the step that runs now must stop. `survives` tells that it also runs in a cancelled job.
     pub(crate) async fn cause(&self, survives: bool, step_limit: Option<StepLimit>) -> Cause {
         let step = async {
@@ -271,6 +293,11 @@ mod tests {
         stop.cancel.ask();
         assert_eq!(stop.cause(false, stop.limit(Duration::ZERO)).await, Cause::Cancelled);
         stop.cancelled().await;
+        assert_eq!(stop.over(true, None), None);
+        assert_eq!(stop.over(false, None), Some(Cause::Cancelled));
         assert_eq!(stop.check(), Some(Cause::Cancelled));
+        assert_eq!(stop.over(false, None), None, "what still runs has its own time");
+        stop.cancel.ask();
+        assert_eq!(stop.over(true, None), Some(Cause::Forced));
     }
 }

@@ -93,5 +93,6 @@ fn scope(request: &JobRequest, context: &JobContext, folders: &Folders) -> StepS
         workspace: None,
         home: folders.home.clone(),
         reach: Reach::default(),
+        halt: None,
     }
 }

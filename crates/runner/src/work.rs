@@ -5,6 +5,8 @@
 //! and as the job's user ([`ProgramPlace::Helper`](crate::ProgramPlace::Helper)). What it is to do stands in its arguments, the content of an archive is its
 //! standard input, and what came of it is its standard output.
 
+mod settle;
+
 use crate::{
     beneath::{Ground, Links},
     error::{ErrorKind, RunnerError},
@@ -20,6 +22,8 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+pub(crate) use settle::{Settle, archive, empty};
+
 /// More bytes of names than this are not told of.
 const MOST_NAMES: usize = 64 << 20;
 
@@ -32,6 +36,8 @@ pub(crate) enum Work {
     Unpack(Unpack),
     /// Finds what a cache is to hold.
     Find(Seek),
+    /// Puts a tree of files in the place of what is there.
+    Settle(Settle),
 }
 
 /// Patterns and the folders that they begin at.
@@ -86,11 +92,12 @@ pub(crate) struct Done {
 impl Work {
     /// Does it, on this machine and with the rights of this process.
     pub(crate) fn carry_out(&self, data: Option<File>, shown: &Path) -> Result<Done, RunnerError> {
-        let data = || data.ok_or_else(|| RunnerError::new(ErrorKind::Artifact, "there is no archive"));
+        let data = || data.ok_or_else(settle::missing);
         match self {
             Work::Pack(pack) => pack.carry_out(data()?, shown),
             Work::Unpack(unpack) => unpack.carry_out(data()?, shown),
             Work::Find(seek) => seek.carry_out(),
+            Work::Settle(settle) => settle.carry_out(data()?).map(|()| Done::default()),
         }
     }
 
@@ -117,6 +124,10 @@ impl Work {
                 fixed.into_iter().chain(single.clone()).collect()
             }
             Work::Find(files) => ["find".to_owned()].into_iter().chain(seek(files)?).collect(),
+            Work::Settle(Settle { into, keep }) => {
+                let keep = if *keep { "keep" } else { "" };
+                vec!["settle".to_owned(), keep.to_owned(), text(into)?]
+            }
         })
     }
 
@@ -149,6 +160,9 @@ impl Work {
                 single: rest.first().cloned(),
             })),
             ("find", rest) => seek(rest).map(Work::Find),
+            ("settle", [keep, into]) => {
+                Some(Work::Settle(Settle { into: PathBuf::from(into), keep: keep == "keep" }))
+            }
             _ => None,
         }
     }
@@ -361,7 +375,9 @@ mod tests {
         let unpack = ("/[a-z/]{0,8}", any::<bool>(), proptest::option::of("\\PC{0,8}")).prop_map(
             |(into, through_links, single)| Work::Unpack(Unpack { into: into.into(), through_links, single }),
         );
-        prop_oneof![pack, unpack, seek().prop_map(Work::Find)]
+        let settle = ("/[a-z/]{0,8}", any::<bool>())
+            .prop_map(|(into, keep)| Work::Settle(Settle { into: into.into(), keep }));
+        prop_oneof![pack, unpack, settle, seek().prop_map(Work::Find)]
     }
 
     proptest! {
@@ -372,7 +388,7 @@ mod tests {
         }
 
         #[test]
-        fn no_argument_makes_it_panic(arguments in proptest::collection::vec("(pack|unpack|find|\\PC{0,4})", 0..7)) {
+        fn no_argument_makes_it_panic(arguments in proptest::collection::vec("(pack|unpack|find|settle|\\PC{0,4})", 0..7)) {
             let _ = Work::parse(&arguments);
         }
 

@@ -252,12 +252,7 @@ impl Job<'_> {
             }
         }
         match native {
-            Native::Checkout => {
-                self.executor.before_own_work(&self.identity)?;
-                let came = self.checkout(inputs, current).await;
-                self.executor.after_own_work(&self.identity, &self.folders)?;
-                came
-            }
+            Native::Checkout => Box::pin(self.checkout(inputs, current)).await,
             Native::UploadArtifact => self.upload_artifact(inputs, current).await,
             Native::DownloadArtifact => self.download_artifact(inputs, current).await,
             Native::Cache | Native::RestoreCache => self.restore_cache(native, inputs, current).await,

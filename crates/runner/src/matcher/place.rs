@@ -1,11 +1,18 @@
 //! Where a file named in the output lies in the repository.
 
-use crate::place::PathMap;
+use crate::{
+    beneath::open_regular,
+    place::PathMap,
+    reach::{self, Reach},
+};
 use std::{
-    fs,
+    fs::File,
+    io,
     path::{Component, Path, PathBuf},
 };
 
+/// The largest settings of a repository that are read, in bytes.
+const MOST_CONFIG: u64 = 1 << 20;
 /// How many folders above a file are searched for a repository.
 const PARENTS: usize = 50;
 
@@ -20,13 +27,31 @@ pub(crate) struct Places {
     pub(crate) map: PathMap,
     /// How many folders above a file are searched.
     pub(crate) parents: usize,
+    /// The folders of the job, where no file elsewhere is read.
+    beneath: Option<Vec<PathBuf>>,
 }
 
 impl Places {
     /// Files of a job with this workspace on this machine.
     pub(crate) fn new(workspace: &Path, repository: &str, map: PathMap) -> Places {
         let repository = repository.to_owned();
-        Places { workspace: workspace.to_owned(), repository, map, parents: PARENTS }
+        Places { workspace: workspace.to_owned(), repository, map, parents: PARENTS, beneath: None }
+    }
+
+    /// The same where the job sees another machine than the runner, or has fewer rights: only what lies in these folders is read, and
+    /// no link leads out of them.
+    pub(crate) fn beneath(self, folders: Vec<PathBuf>) -> Places {
+        Places { beneath: Some(folders), ..self }
+    }
+
+    /// Opens a file that the job names.
+    pub(crate) fn open(&self, path: &Path) -> io::Result<File> {
+        let Some(folders) = &self.beneath else { return open_regular(path) };
+        let path = lexical(path);
+        match folders.iter().find(|folder| path.starts_with(folder)) {
+            Some(folder) => Reach::Folder.open(folder, &path),
+            None => Err(io::Error::other("it lies outside of the folders of the job")),
+        }
     }
 
     /// The path on this machine of one that a program named.
@@ -61,7 +86,8 @@ impl Places {
             if !git.exists() {
                 continue;
             }
-            let config = fs::read_to_string(git.join("config")).unwrap_or_default();
+            let config = self.open(&git.join("config")).and_then(|file| reach::text(file, MOST_CONFIG));
+            let config = config.unwrap_or_default();
             let ours = match origin(&config) {
                 Some(url) => names(&url, &self.repository),
                 // What the built-in checkout made knows no other repository than that of the run.

@@ -9,12 +9,13 @@ use crate::{
     listen::Hearing,
     reach::Reach,
     steps::{Came, Current},
+    work::{Settle, Work, archive, empty},
 };
 use shipway_workflow::{Texts, run::Conclusion};
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{self, Write as _},
+    fs::{self, File},
+    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -35,20 +36,67 @@ const SETTINGS: [&str; 12] = [
 ];
 
 impl Job<'_> {
+    /// Checks the repository out: where the runner may write itself, and else somewhere of its own first, from where a helper with
+    /// the rights of the job takes it to its place.
     pub(super) async fn checkout(&mut self, inputs: &Inputs, current: &Current) -> Result<Came, RunnerError> {
         let to = match inputs.text("path") {
             Some(path) => super::super::normal(&self.folders.workspace, path)?,
             None => self.folders.workspace.clone(),
         };
+        self.stays_inside(&to)?;
+        if self.executor.may_write(&self.identity) {
+            let came = self.check_out(inputs, &to, current).await;
+            self.executor.after_own_work(&self.identity, &self.folders)?;
+            return came;
+        }
+        let (path, file) = self.scratch_file("checkout.tar")?;
+        let tree = path.with_extension("tree");
+        let came = self.check_out(inputs, &tree, current).await;
+        let settled = match came {
+            Ok(_) => self.settle_tree(&tree, (&path, file), to, inputs, current).await,
+            Err(_) => Ok(()),
+        };
+        // The next checkout of the job is made anew.
+        let left = || fs::remove_dir_all(&tree).and_then(|()| fs::remove_file(&path));
+        if let Err(error) = left() {
+            tracing::warn!(%error, folder = %tree.display(), "a checkout stays until the job ends");
+        }
+        settled.and(came)
+    }
+
+    /// Takes a tree that the runner has made to its place in the workspace, with the rights of the job.
+    async fn settle_tree(
+        &mut self,
+        tree: &Path,
+        (path, file): (&Path, File),
+        to: PathBuf,
+        inputs: &Inputs,
+        current: &Current,
+    ) -> Result<(), RunnerError> {
+        let settle = Settle { into: to, keep: !inputs.flag("clean", true)? };
+        let made = tree.to_owned();
+        let archived = tokio::task::spawn_blocking(move || archive(&made, file)).await;
+        archived.map_err(|error| {
+            RunnerError::new(ErrorKind::Checkout, format!("archiving stopped: {error}"))
+        })??;
+        let data = File::open(path).map_err(|error| RunnerError::io("read", path, error))?;
+        self.work(Work::Settle(settle), Some(data), current).await.map(drop)
+    }
+
+    async fn check_out(
+        &mut self,
+        inputs: &Inputs,
+        to: &Path,
+        current: &Current,
+    ) -> Result<Came, RunnerError> {
         let clean = inputs.flag("clean", true)?;
         let full = inputs.text("fetch-depth") == Some("0");
         let tags = inputs.flag("fetch-tags", false)?;
-        self.stays_inside(&to)?;
         let is_new = !to.join(".git").exists();
         if is_new {
-            empty(&to)?;
+            empty(to)?;
         }
-        fs::create_dir_all(&to).map_err(|error| RunnerError::io("make", &to, error))?;
+        fs::create_dir_all(to).map_err(|error| RunnerError::io("make", to, error))?;
         let from = self.context.repository.path.to_string_lossy().into_owned();
         let wanted = inputs.text("ref").map(str::to_owned);
         let revision = match (&wanted, &self.context.repository.revision) {
@@ -56,17 +104,17 @@ impl Job<'_> {
             (None, Revision::Commit(sha)) => Some(sha.clone()),
             (None, Revision::WorkingTree) => None,
         };
-        self.git(current, &to, &["init", "--quiet", "--template=", "."]).await?;
+        self.git(current, to, &["init", "--quiet", "--template=", "."]).await?;
         if is_new {
-            self.set_origin(&to, &from)?;
+            self.set_origin(to, &from)?;
         }
         let target = match &revision {
-            Some(revision) => self.resolve(current, &to, &from, revision).await?,
+            Some(revision) => self.resolve(current, to, &from, revision).await?,
             // A repository without any commit has files all the same.
-            None => self.resolve(current, &to, &from, "HEAD").await.unwrap_or_default(),
+            None => self.resolve(current, to, &from, "HEAD").await.unwrap_or_default(),
         };
         if !target.is_empty() {
-            self.fetch(current, &to, &from, &target, full, tags).await?;
+            self.fetch(current, to, &from, &target, full, tags).await?;
         }
         let commit = match &revision {
             Some(_) => {
@@ -77,24 +125,24 @@ impl Job<'_> {
                     Some(branch) => arguments.extend(["-B", branch.as_str(), target.as_str()]),
                     None => arguments.extend(["--detach", if full { target.as_str() } else { start }]),
                 }
-                self.git(current, &to, &arguments).await?;
+                self.git(current, to, &arguments).await?;
                 if let Some(branch) = branch.filter(|_| !full) {
                     let remote = format!("refs/remotes/origin/{branch}");
-                    self.git(current, &to, &["update-ref", &remote, &target]).await?;
+                    self.git(current, to, &["update-ref", &remote, &target]).await?;
                 }
                 if clean {
-                    self.git(current, &to, &["clean", "-ffdxq"]).await?;
+                    self.git(current, to, &["clean", "-ffdxq"]).await?;
                 }
                 target
             }
             None => {
                 if !target.is_empty() {
                     let branch = self.branch(current, None);
-                    self.stand_on(current, &to, branch, &target).await?;
+                    self.stand_on(current, to, branch, &target).await?;
                     // With that what a reset does, but for a look at every file, none of which is there yet.
-                    self.git(current, &to, &["read-tree", &target]).await?;
+                    self.git(current, to, &["read-tree", &target]).await?;
                 }
-                let count = self.copy_work_tree(current, &from, &to).await?;
+                let count = self.copy_work_tree(current, &from, to).await?;
                 let line = format!("{count} files of the work tree, committed or not, are in the workspace");
                 self.log.line(Some(current.index), &line).await;
                 target
@@ -307,21 +355,4 @@ fn git_failed(arguments: &[&str], heard: &crate::listen::HeardAll) -> RunnerErro
 fn github_text(current: &Current, field: &str) -> String {
     let github = current.scope.contexts.get("github");
     github.and_then(|github| github.get(field)).map(|value| value.to_text().to_string()).unwrap_or_default()
-}
-
-/// Removes what lies in a folder that is to hold a repository.
-fn empty(dir: &Path) -> Result<(), RunnerError> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(RunnerError::io("read", dir, error)),
-    };
-    for entry in entries {
-        let entry = entry.map_err(|error| RunnerError::io("read", dir, error))?;
-        let path = entry.path();
-        let is_dir = entry.file_type().map_err(|error| RunnerError::io("read", &path, error))?.is_dir();
-        let removed = if is_dir { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-        removed.map_err(|error| RunnerError::io("remove", &path, error))?;
-    }
-    Ok(())
 }

@@ -16,7 +16,8 @@ pub(super) fn many() -> io::Result<Runtime> {
 }
 
 /// Whether one thread does it: a single job whose steps are scripts, one after the other, on this machine. Jobs beside each
-/// other, containers, and actions, which may move gigabytes through their caches, are given all processors.
+/// other, containers, and actions, which may move gigabytes through their caches, are given all processors; so is `hashFiles`, which
+/// may read as many, and would hear of no Ctrl-C meanwhile.
 pub(super) fn suffices(planned: &[Planned]) -> bool {
     let [planned] = planned else { return false };
     let mut jobs = planned.plan.workflow().jobs.values();
@@ -25,9 +26,13 @@ pub(super) fn suffices(planned: &[Planned]) -> bool {
         JobKind::Call(_) => false,
         JobKind::Steps(steps) => {
             let alone = job.strategy.is_none() && steps.container.is_none() && steps.services.is_none();
-            alone && steps.steps.iter().all(is_script)
+            alone && steps.steps.iter().all(is_script) && !hashes(&planned.plan.workflow().source.text)
         }
     }
+}
+
+fn hashes(text: &str) -> bool {
+    text.as_bytes().windows(9).any(|word| word.eq_ignore_ascii_case(b"hashFiles"))
 }
 
 fn is_script(step: &Step) -> bool {

@@ -86,15 +86,50 @@ fn steps_share_files_processes_outputs_and_loopback() {
 }
 
 #[test]
-fn the_repository_is_checked_out_first_and_not_later() {
+fn the_repository_is_checked_out_at_any_time() {
     let jobs = |steps: &str| on_push(&format!("  a:\n    runs-on: x\n    steps:\n{steps}"));
     let check_out = "      - uses: actions/checkout@v4\n";
     let folder = repository(&jobs(&format!(
         "{check_out}      - run: test -s .github/workflows/ci.yml && touch mine\n"
     )));
     expect(&folder, &["--isolate"], 0);
-    let folder = repository(&jobs(&format!("      - run: ln -s /etc planted\n{check_out}")));
-    contains(&expect(&folder, &["--isolate"], 1), &["SW0516", "ci.yml:7", "move this step before"]);
+    // Later it is done with the rights of the job.
+    let folder = repository(&jobs(&format!(
+        "      - run: mkdir old && touch old/file && ln -s /etc planted\n{check_out}      - run: |\n          test ! -e old && test ! -e \
+         planted && test -O .github/workflows/ci.yml\n          git status --porcelain && git log -1 --format='at %s on %D'\n          \
+         touch .github/mine\n      - {{uses: actions/checkout@v4, with: {{clean: false, fetch-depth: 0}}}}\n      - run: test -e \
+         .github/mine && git rev-parse origin/main\n{check_out}      - run: test ! -e .github/mine\n      - run: ln -s /etc out\n      \
+         - {{uses: actions/checkout@v4, with: {{path: out/sub}}}}\n"
+    )));
+    let answer = expect(&folder, &["--isolate", "--verbose"], 1);
+    contains(
+        &answer,
+        &["at first on grafted, HEAD -> main", "ci.yml:17:", "is a link that leads out of the workspace"],
+    );
+}
+
+#[test]
+fn files_of_matchers_lie_in_the_folders_of_the_job() {
+    let workflow = |file: &str| {
+        on_push(&format!(
+            "  a:\n    runs-on: x\n    steps:\n      - run: |\n          echo '{{\"problemMatcher\": [{{\"owner\": \"own\", \
+             \"pattern\": [{{\"regexp\": \"^bad (.*)$\", \"message\": 1}}]}}]}}' > matcher.json\n          ln -s /etc/hostname \
+             link\n          echo \"::add-matcher::{file}\"\n          echo bad apple\n"
+        ))
+    };
+    contains(&expect(&repository(&workflow("matcher.json")), &["--isolate"], 0), &["error: apple"]);
+    contains(
+        &expect(&repository(&workflow("/etc/hostname")), &["--isolate"], 1),
+        &["lies outside of the folders"],
+    );
+    contains(
+        &expect(&repository(&workflow("../../../../../../etc/hostname")), &["--isolate"], 1),
+        &["lies outside"],
+    );
+    contains(
+        &expect(&repository(&workflow("link")), &["--isolate"], 1),
+        &["leads out of the folder of the job"],
+    );
 }
 
 #[test]
