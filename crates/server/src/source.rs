@@ -2,6 +2,8 @@
 
 use crate::git::{Commit, Git, GitError};
 use serde_json::{Map, Value, json};
+use shipway_base::Timestamp;
+use shipway_store::models::runs::RunRow;
 use shipway_workflow::{event::Event, plan::RunPlan};
 use std::path::Path;
 
@@ -114,6 +116,64 @@ pub fn repository_payload(repository: &RepositoryName, default_branch: &str) -> 
         "name": repository.name, "full_name": repository.full(), "private": true,
         "default_branch": default_branch,
         "owner": { "login": repository.owner, "name": repository.owner },
+    })
+}
+
+/// What is told of a run to workflows that wait for it.
+#[derive(Clone, Debug)]
+pub struct RunFacts<'a> {
+    /// The repository.
+    pub repository: &'a RepositoryName,
+    /// Its default branch.
+    pub default_branch: &'a str,
+    /// The attempt of the run.
+    pub row: &'a RunRow,
+    /// The event that started it.
+    pub event: &'a Event,
+    /// Who caused that event.
+    pub actor: Option<&'a str>,
+    /// The address of the pages.
+    pub url: &'a str,
+}
+
+/// The body of the `workflow_run` webhook, as far as a server of its own can know it.
+pub fn workflow_run_payload(facts: &RunFacts<'_>, action: &str) -> Value {
+    let RunFacts { repository, default_branch, row, event, url, .. } = facts;
+    let (actor, time) = (facts.actor.unwrap_or(&row.actor), |at: Timestamp| at.to_string());
+    let request = event.payload.get("pull_request");
+    let of_head = |path: &str| request.and_then(|request| request.pointer(path)).and_then(Value::as_str);
+    let own = repository_payload(repository, default_branch);
+    let head_repository = request.and_then(|request| request.pointer("/head/repo")).unwrap_or(&own);
+    let person = |login: &str| json!({ "login": login, "type": "User" });
+    // As on GitHub, requests of forks are not told, since their numbers mean nothing to the repository of the fork.
+    let own_request = request.filter(|_| !comes_from_fork(&event.name, &event.payload));
+    let requests: Vec<Value> = own_request
+        .map(|request| json!({ "number": request["number"], "head": request["head"], "base": request["base"] }))
+        .into_iter()
+        .collect();
+    let here = format!("{url}/runs/{}", row.run);
+    let api = format!("{url}/api/v1/runs/{}", row.run);
+    let run = json!({
+        "id": row.run.number(), "name": row.workflow, "path": row.path, "display_title": row.title,
+        "head_branch": of_head("/head/ref").unwrap_or(&row.branch), "head_sha": of_head("/head/sha").unwrap_or(&row.sha),
+        "run_number": row.number, "run_attempt": row.attempt, "event": row.event,
+        "status": if action == "completed" { "completed" } else { action },
+        "conclusion": row.conclusion.filter(|_| action == "completed").map(|conclusion| conclusion.word()),
+        "workflow_id": row.path, "url": api, "html_url": here, "jobs_url": api, "logs_url": api,
+        "artifacts_url": format!("{api}/artifacts"), "cancel_url": format!("{api}/cancel"),
+        "rerun_url": format!("{api}/rerun"), "workflow_url": format!("{url}/api/v1/workflows"),
+        "created_at": time(row.created_at), "run_started_at": time(row.started_at.unwrap_or(row.created_at)),
+        "updated_at": time(row.finished_at.or(row.started_at).unwrap_or(row.created_at)),
+        "actor": person(actor), "triggering_actor": person(&row.actor), "pull_requests": requests,
+        "head_commit": {
+            "id": row.sha, "message": row.commit_subject, "author": { "name": row.commit_author },
+            "committer": { "name": row.commit_author },
+        },
+        "repository": own, "head_repository": head_repository,
+    });
+    json!({
+        "action": action, "workflow_run": run, "workflow": { "name": row.workflow, "path": row.path, "state": "active" },
+        "repository": own, "sender": person(&row.actor),
     })
 }
 

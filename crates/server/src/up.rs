@@ -4,7 +4,7 @@ use crate::{
     backend::Backend,
     control::{
         plane::Plane,
-        runs::{RunSettings, Runs},
+        runs::{RunSettings, Runs, follow},
         trust::Isolation,
         values::{self, Values},
         watch,
@@ -192,6 +192,7 @@ impl Up {
         let tokens = (auth.clone(), options.clock.clone());
         let settings = RunSettings {
             repository: RepositoryName::of(git.origin().await.as_deref(), git.folder()),
+            is_told: options.webhook_secret.is_some(),
             executor: with_containers(executor, options.engine.clone(), Patience::default()),
             isolated: with_containers(isolated, options.engine.clone(), Patience::default()),
             isolation: options.isolation.clone(),
@@ -238,6 +239,7 @@ impl Up {
         if let Err(error) = runs.resume().await {
             return Err(UpError::other(format!("runs that were under way cannot be resumed: {error}")));
         }
+        world.tasks.spawn(follow::follow(world.clone(), runs.clone()));
         world.tasks.spawn(watch::watch(world.clone(), runs, options.poll, options.run_existing));
         Ok(Up { world, plane, auth, target, services, address })
     }

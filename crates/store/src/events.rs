@@ -1,7 +1,7 @@
 //! The event log: streams with expected versions, one global order, snapshots.
 
 use crate::{
-    Fence, FromRow, Result, Row, Statement, Store, StoreError, Value, leases,
+    Fence, FromRow, Result, Row, Statement, Store, StoreError, Value, leases, settings,
     statement::{self, statements},
 };
 use rusqlite::Connection;
@@ -152,9 +152,10 @@ impl Store {
         self.batch(vec![PUT_SNAPSHOT.with([stream.into(), version.into(), data.into(), now.into()])]).await
     }
 
-    /// Forgets idempotency keys of appends before `before`; a key that comes again later is a new append.
-    pub async fn forget_keys(&self, before: Timestamp) -> Result<()> {
-        self.batch(vec![FORGET.with([before.into()])]).await
+    /// Forgets idempotency keys of appends before `before`, and with them the settings from before it whose names begin with
+    /// `answers`: what is kept of their answers. A key that comes again later is a new append.
+    pub async fn forget_keys(&self, before: Timestamp, answers: &str) -> Result<()> {
+        self.batch(vec![FORGET.with([before.into()]), settings::forget_settings(answers, before)]).await
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "runs of attempts",
         sql: include_str!("../migrations/0005_runs_of_attempts.sql"),
     },
+    Migration { version: 6, name: "following", sql: include_str!("../migrations/0006_following.sql") },
 ];
 
 /// The file name of the database.

@@ -10,12 +10,25 @@ statements! {
     SETTING = "SELECT data FROM settings WHERE name = ?1";
     PUT_SETTING = "INSERT INTO settings (name, data, at) VALUES (?1, ?2, ?3)
         ON CONFLICT (name) DO UPDATE SET data = excluded.data, at = excluded.at";
+    // From the first name on, as far as those that begin like it: a text compares with another one byte by byte.
+    FORGET_SETTINGS = "DELETE FROM settings WHERE name >= ?1 AND name < ?2 AND at < ?3";
     KEEP_SETTING = "INSERT INTO settings (name, data, at) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO NOTHING";
 }
 
 /// Keeps a setting, unless it is there already, with the events that are the reason for it.
 pub fn keep_setting(name: &str, data: Vec<u8>, at: Timestamp) -> Statement {
     KEEP_SETTING.with([name.into(), data.into(), at.into()])
+}
+
+/// Forgets the settings whose names begin so and that were set before an instant.
+pub(crate) fn forget_settings(beginning: &str, before: Timestamp) -> Statement {
+    let end = format!("{beginning}\u{10ffff}");
+    FORGET_SETTINGS.with([beginning.into(), end.into(), before.into()])
+}
+
+/// Sets a setting, with whatever else is written.
+pub fn put_setting(name: &str, data: Vec<u8>, at: Timestamp) -> Statement {
+    PUT_SETTING.with([name.into(), data.into(), at.into()])
 }
 
 impl Store {
@@ -26,7 +39,7 @@ impl Store {
 
     /// Sets a setting.
     pub async fn put_setting(&self, name: &str, data: Vec<u8>) -> Result<()> {
-        self.batch(vec![PUT_SETTING.with([name.into(), data.into(), self.clock().now().into()])]).await
+        self.batch(vec![put_setting(name, data, self.clock().now())]).await
     }
 
     /// The setting that is there, or `fresh`, which is then kept: how a key is made once (the affinity key of the router,

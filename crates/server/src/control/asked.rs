@@ -3,8 +3,37 @@
 use super::world::{World, unavailable};
 use crate::backend::{BackendError, BackendErrorKind};
 use serde::Serialize;
-use shipway_base::Digest;
-use shipway_store::{Statement, keep_setting};
+use shipway_base::{Digest, Timestamp};
+use shipway_store::{Statement, StoreError, keep_setting};
+use std::time::Duration;
+
+/// What the names of settings begin with that hold answers.
+const ASKED: &str = "asked ";
+
+/// For so long a key makes the second request the first.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// How often old keys are looked for.
+const LOOKS: Duration = Duration::from_secs(3_600);
+
+/// Forgets keys that are older than a month, so that they do not become ever more.
+#[derive(Debug, Default)]
+pub(super) struct Forgetting {
+    looked: Option<Timestamp>,
+}
+
+impl Forgetting {
+    /// To be called when nothing is left that a crash interrupted: what is done again then must find its keys.
+    pub(super) async fn look(&mut self, world: &World) -> Result<(), StoreError> {
+        let now = world.clock.now();
+        if self.looked.is_some_and(|looked| now.since(looked) < LOOKS) {
+            return Ok(());
+        }
+        world.store.forget_keys(now - KEPT, ASKED).await?;
+        self.looked = Some(now);
+        Ok(())
+    }
+}
 
 /// A request with its key.
 #[derive(Clone, Debug)]
@@ -23,7 +52,7 @@ impl Asked {
     }
 
     fn setting(&self) -> String {
-        format!("asked {}", self.once)
+        format!("{ASKED}{}", self.once)
     }
 
     /// Keeps what was answered, with the events that are its reason.

@@ -4,7 +4,7 @@
 //! told as two and may be found as one, so that what they went from and to does not show that they are the same. Whoever reads
 //! and then writes here lets nobody else do so meanwhile.
 
-use shipway_store::{Store, StoreError};
+use shipway_store::{Store, StoreError, put_setting};
 use std::collections::BTreeMap;
 
 /// Refs and what they point to.
@@ -15,6 +15,9 @@ const SEEN: &str = "watch.refs";
 
 /// The setting that holds what was told of each ref since it was last found to have moved.
 const TOLD: &str = "hook.refs";
+
+/// The setting that holds the push whose runs are being made; empty when there is none.
+const BEGUN: &str = "hook.begun";
 
 /// As many pushes of one ref are remembered that were told and not found: a clone that somebody works in finds few of them.
 const MOST_TOLD: usize = 50;
@@ -67,11 +70,48 @@ pub(crate) async fn told(store: &Store) -> Result<Told, StoreError> {
     Ok(Told::parse(&String::from_utf8_lossy(&stored)))
 }
 
+/// A push whose runs are being made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Begun {
+    /// The full ref.
+    pub(crate) reference: String,
+    /// What it pointed to before.
+    pub(crate) before: String,
+    /// The commit.
+    pub(crate) sha: String,
+    /// The body of the webhook.
+    pub(crate) payload: String,
+}
+
+/// Remembers a push before its runs are made. Whoever watches the refs would take it for another one when a crash came
+/// between the runs and the remembering that they were made: two pushes may be found as one.
+pub(crate) async fn begin(store: &Store, push: &Begun) -> Result<(), StoreError> {
+    let Begun { reference, before, sha, payload } = push;
+    store.put_setting(BEGUN, format!("{reference}\n{before}\n{sha}\n{payload}").into_bytes()).await
+}
+
+/// The push whose runs were being made when the process ended.
+pub(crate) async fn begun(store: &Store) -> Result<Option<Begun>, StoreError> {
+    let stored = store.setting(BEGUN).await?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&stored).into_owned();
+    let mut lines = text.splitn(4, '\n').map(str::to_owned);
+    let mut next = || lines.next();
+    Ok(match (next(), next(), next(), next()) {
+        (Some(reference), Some(before), Some(sha), Some(payload)) => {
+            Some(Begun { reference, before, sha, payload })
+        }
+        _ => None,
+    })
+}
+
 /// Remembers that a ref was told to be at a commit, when the runs of that are made.
 pub(crate) async fn tell(store: &Store, reference: &str, sha: &str) -> Result<(), StoreError> {
     let mut told = told(store).await?;
     told.add(reference, sha);
-    store.put_setting(TOLD, told.text().into_bytes()).await
+    let now = store.clock().now();
+    store
+        .batch(vec![put_setting(TOLD, told.text().into_bytes(), now), put_setting(BEGUN, Vec::new(), now)])
+        .await
 }
 
 /// Forgets what was told of a ref that is gone.

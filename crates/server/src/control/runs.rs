@@ -1,6 +1,7 @@
 //! Runs: made from events, driven by the runner, written down so that a crash loses none.
 
 mod dispatch;
+pub(crate) mod follow;
 mod hook;
 mod make;
 mod rerun;
@@ -61,6 +62,8 @@ const AGAIN: Duration = Duration::from_secs(2);
 pub(crate) struct RunSettings {
     /// What the watched repository is called.
     pub(crate) repository: RepositoryName,
+    /// Whether a forge tells what happens there.
+    pub(crate) is_told: bool,
     /// Where jobs run.
     pub(crate) executor: Arc<dyn Executor>,
     /// Where jobs of runs run that are to be isolated.
@@ -108,6 +111,8 @@ pub(crate) struct Runs {
     numbering: tokio::sync::Mutex<()>,
     /// Documents of other repositories that may be fetched at once take one of these each.
     fetches: Semaphore,
+    /// The commit of the default branch whose files were looked at for workflows that wait for runs, and whether there are any.
+    followed: Mutex<Option<(String, bool)>>,
     /// Held while the refs of the repository are moved by a fetch.
     fetching: tokio::sync::Mutex<()>,
 }
@@ -153,6 +158,7 @@ impl Runs {
             pushes: tokio::sync::Mutex::default(),
             numbering: tokio::sync::Mutex::default(),
             fetches: Semaphore::new(FETCHES),
+            followed: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
         })
     }
@@ -181,25 +187,31 @@ impl Runs {
             tracing::info!(reference, commit = after, "the commit message says {mark}: no workflow starts");
             return Ok(());
         }
-        self.runs_of(&event, &commit, &format!("push {reference} {before} {after}")).await?;
+        self.runs_of(&event, &commit, (&format!("push {reference} {before} {after}"), 0)).await?;
         Ok(())
     }
 
-    /// Makes the runs of all workflow files of an event's commit; `key` makes them once.
+    /// Makes the runs of all workflow files of an event's commit; `key` makes them once, and `chain` says how many runs led to
+    /// them.
     async fn runs_of(
         self: &Arc<Self>,
         event: &Event,
         commit: &Commit,
-        key: &str,
+        (key, chain): (&str, u32),
     ) -> Result<Vec<RunId>, RunError> {
         let sender = event.payload.pointer("/sender/login").and_then(serde_json::Value::as_str);
         let actor = sender.unwrap_or(&commit.author);
+        // A file that cannot be read is told once, to whoever pushed it, and not at each thing that happens after it.
+        let tells_errors = ["push", "pull_request", "pull_request_target"].contains(&event.name.as_str());
         let mut made = Vec::new();
         for path in self.git.files(&event.sha, FOLDER).await? {
             if !dispatch::is_workflow(&path) {
                 continue;
             }
             let text = self.git.text(&event.sha, &path).await?;
+            if !tells_errors && !follow::waits_for(&path, &text, &event.name) {
+                continue;
+            }
             let order = Order {
                 event,
                 commit,
@@ -207,6 +219,7 @@ impl Runs {
                 text: &text,
                 inputs: &BTreeMap::new(),
                 actor,
+                chain,
                 repeats: None,
                 once: Some(format!("{key} {path}")),
                 asked: None,

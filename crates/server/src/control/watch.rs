@@ -1,6 +1,7 @@
 //! The watched repository: which branch or tag has a new commit, and which schedule is due.
 
 use super::{
+    asked::Forgetting,
     pushes::{self, Refs},
     runs::{Runs, schedule::Schedules},
     world::World,
@@ -16,6 +17,12 @@ const NOTHING: &str = "0000000000000000000000000000000000000000";
 /// What was seen is stored after the runs of a change were made, and runs are made at most once for a change, so a
 /// crash between the two loses no commit and runs none twice.
 pub(crate) async fn watch(world: Arc<World>, runs: Arc<Runs>, interval: Duration, run_existing: bool) {
+    while let Err(error) = finish(&runs).await {
+        world.trouble("finishing a push", error);
+        if pause(&world, Duration::from_secs(1)).await {
+            return;
+        }
+    }
     let mut seen = loop {
         match seen(&world, &runs, run_existing).await {
             Ok(seen) => break seen,
@@ -26,6 +33,7 @@ pub(crate) async fn watch(world: Arc<World>, runs: Arc<Runs>, interval: Duration
         }
     };
     let mut schedules: Option<Schedules> = None;
+    let mut keys = Forgetting::default();
     loop {
         let moved = match look(&world, &runs, &mut seen).await {
             Ok(moved) => {
@@ -38,13 +46,25 @@ pub(crate) async fn watch(world: Arc<World>, runs: Arc<Runs>, interval: Duration
             }
         };
         match on_time(&world, &runs, &mut schedules, &seen, moved).await {
-            Ok(()) => world.well("running schedules"),
+            Ok(()) => {
+                world.well("running schedules");
+                match keys.look(&world).await {
+                    Ok(()) => world.well("forgetting old keys"),
+                    Err(error) => world.trouble("forgetting old keys", error),
+                }
+            }
             Err(error) => world.trouble("running schedules", error),
         }
         if pause(&world, interval).await {
             return;
         }
     }
+}
+
+/// Finishes a push that was told before the process ended.
+async fn finish(runs: &Arc<Runs>) -> Result<(), WatchError> {
+    let _turn = runs.pushes().lock().await;
+    Ok(runs.finish_push().await?)
 }
 
 /// What can go wrong while watching.
@@ -91,6 +111,7 @@ async fn look(world: &World, runs: &Arc<Runs>, seen: &mut Refs) -> Result<bool, 
         return Ok(false);
     }
     let _turn = runs.pushes().lock().await;
+    runs.finish_push().await?;
     let told = pushes::told(&world.store).await?;
     for (name, sha) in &refs {
         let before = seen.get(name).map_or(NOTHING, String::as_str);

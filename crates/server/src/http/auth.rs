@@ -150,7 +150,8 @@ impl Auth {
     }
 }
 
-fn random() -> Result<String, EntropyError> {
+/// A text that nobody guesses or makes twice.
+pub(super) fn random() -> Result<String, EntropyError> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(EntropyError)?;
     Ok(Digest::from_bytes(bytes).hex())

@@ -2,7 +2,7 @@
 
 use super::{
     Context,
-    auth::Principal,
+    auth::{self, Principal},
     error::{PageError, problem},
     forms,
     pages::document,
@@ -20,7 +20,11 @@ use axum::{
     routing::get,
 };
 use shipway_api::{DispatchRequest, Problem, Workflow, WorkflowInputKind, Workflows, codes};
+use shipway_base::Digest;
 use std::collections::BTreeMap;
+
+/// A key of a form has at most so many characters.
+const MOST_KEY: usize = 100;
 
 /// What the names of fields begin with that hold inputs, so that an input may be called as any other field.
 const INPUT: &str = "input.";
@@ -50,7 +54,9 @@ async fn read(
 ) -> Result<Response, PageError> {
     let workflows = context.backend.workflows(ref_query(query.as_deref())?).await?;
     let workflow = find(&workflows, &file)?;
-    Ok(document(&context, &web::workflow::view(&workflows, workflow, &Given::default())))
+    // A page is never kept by the browser, so that each time that it is shown it has a key of its own.
+    let given = Given { key: key()?, ..Given::default() };
+    Ok(document(&context, &web::workflow::view(&workflows, workflow, &given)))
 }
 
 /// Starts a run. What does not fit is told on the form, which keeps what was typed.
@@ -65,17 +71,31 @@ async fn start(
     let workflows = context.backend.workflows(git_ref.clone()).await?;
     let workflow = find(&workflows, &file)?;
     let values = values(workflow, &fields)?;
+    // What was changed after it was sent is another request.
+    let sent = |key: &String| {
+        let inputs = Digest::of(format!("{git_ref:?} {values:?}").as_bytes());
+        format!("form {key} {}", inputs.hex())
+    };
+    let once = fields.get("key").filter(|key| (1..=MOST_KEY).contains(&key.len())).map(sent);
     let inputs = values.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
-    let request = DispatchRequest { git_ref, inputs };
-    match context.backend.dispatch(file.clone(), request, None, (&principal).into()).await {
+    let request = DispatchRequest { git_ref: git_ref.clone(), inputs };
+    match context.backend.dispatch(file.clone(), request, once, (&principal).into()).await {
         Ok(started) => Ok(forms::see(&format!("/runs/{}", started.run))),
         Err(BackendError { kind: BackendErrorKind::Document(errors), .. }) => {
-            let given = Given { values: Some(values), errors };
+            let given = Given { key: key()?, values: Some(values), errors };
             let page = document(&context, &web::workflow::view(&workflows, workflow, &given));
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// A key for a form.
+fn key() -> Result<String, PageError> {
+    auth::random().map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "no key for a form");
+        PageError(problem(codes::INTERNAL, error.to_string()))
+    })
 }
 
 fn find<'w>(workflows: &'w Workflows, file: &str) -> Result<&'w Workflow, PageError> {
@@ -92,7 +112,7 @@ fn values(
 ) -> Result<BTreeMap<String, String>, PageError> {
     let declared = workflow.inputs.as_deref().unwrap_or_default();
     for name in fields.keys() {
-        let known = name == "ref"
+        let known = ["ref", "key"].contains(&name.as_str())
             || name.strip_prefix(INPUT).is_some_and(|name| declared.iter().any(|input| input.name == name));
         if !known {
             let detail = format!("the form of this workflow has no field {name:?}");

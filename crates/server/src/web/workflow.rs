@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 /// What was sent before, when it did not fit.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
+    /// The key of the form, so that sending it twice starts one run.
+    pub key: String,
     /// The values of inputs; absent when nothing was sent yet.
     pub values: Option<BTreeMap<String, String>>,
     /// Why it did not fit, one line each.
@@ -52,6 +54,7 @@ fn form(workflows: &Workflows, workflow: &Workflow, given: &Given) -> Markup {
                 form class="command-form inputs" method="post" action={ "/workflows/" (percent_encode(&workflow.file)) } {
                     // In full, so that a tag of the same name as a branch stays what was chosen.
                     input type="hidden" name="ref" value=(workflows.git_ref.as_deref().unwrap_or_default());
+                    input type="hidden" name="key" value=(given.key);
                     @for (at, input) in inputs.iter().enumerate() { (field(at, input, given)) }
                     button { "Run workflow" }
                 }

@@ -2,10 +2,12 @@
 
 mod dispatch;
 mod far;
+mod follow;
 mod hooks;
 mod rerun;
 mod schedule;
 mod secrets;
+mod told;
 
 use shipway_api::{JobKey, Run, RunId, RunQuery, RunSummary, Status};
 use shipway_base::{Secret, Timestamp};
@@ -34,6 +36,8 @@ pub(crate) struct Yard {
     pub(crate) key: Option<Secret>,
     /// Where other repositories are looked for at the next start; a folder without one when there is none.
     pub(crate) proxy: Option<SocketAddr>,
+    /// Whether a forge tells what happens.
+    pub(crate) is_told: bool,
     /// How long that may take.
     pub(crate) fetch_patience: Duration,
     up: Option<Up>,
@@ -44,7 +48,8 @@ impl Yard {
     pub(crate) async fn new(files: &[(&str, &str)]) -> Yard {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (clock, fetch_patience) = (VirtualClock::new(START), PATIENCE * 10);
-        let mut yard = Yard { folder, clock, key: None, proxy: None, fetch_patience, up: None };
+        let mut yard =
+            Yard { folder, clock, key: None, proxy: None, is_told: false, fetch_patience, up: None };
         std::fs::create_dir_all(yard.repository()).expect("a folder");
         yard.git(&["init", "--quiet", "--initial-branch=main"]);
         yard.commit("first", files);
@@ -103,7 +108,7 @@ impl Yard {
             poll: Duration::from_millis(20),
             run_existing: false,
             max_jobs: 2,
-            webhook_secret: None,
+            webhook_secret: self.is_told.then(|| Secret::new("of the webhook")),
             fetch_patience: self.fetch_patience,
             isolation: Default::default(),
             action_mirror: self.proxy.is_none().then(|| self.mirror()),
@@ -201,6 +206,22 @@ impl Yard {
     /// Where other repositories are looked for.
     pub(crate) fn mirror(&self) -> PathBuf {
         self.folder.path().join("mirror")
+    }
+
+    /// Changes the database behind the back of the control plane: how a fault is made.
+    pub(crate) fn sql(&self, text: &str) {
+        self.database().execute_batch(text).expect("it is done");
+    }
+
+    /// The number that a question to the database gives.
+    pub(crate) fn sql_number(&self, text: &str) -> i64 {
+        self.database().query_row(text, [], |row| row.get(0)).expect("a number")
+    }
+
+    fn database(&self) -> rusqlite::Connection {
+        let database = rusqlite::Connection::open(self.data().join("shipway.db")).expect("the database");
+        database.busy_timeout(PATIENCE).expect("patience");
+        database
     }
 
     /// The data folder.

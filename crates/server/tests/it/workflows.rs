@@ -49,6 +49,28 @@ async fn a_form_starts_a_run() {
 }
 
 #[tokio::test]
+async fn a_form_has_a_key_of_its_own_each_time() {
+    let client = Client::new(samples::rich());
+    let key = async || {
+        let form = client.get("/workflows/deploy.yml").await.text;
+        let (_, rest) = form.split_once("name=\"key\" value=\"").expect("a key");
+        rest.split('"').next().expect("its end").to_owned()
+    };
+    let (one, two) = (key().await, key().await);
+    assert!(one != two && one.len() == 64, "{one} {two}");
+    let send = async |key: &str, times: u32| {
+        let body = format!("ref=main&key={key}&input.colour=red&input.times={times}&input.ref=x");
+        let done = client.form("/workflows/deploy.yml", &body).await;
+        assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
+        client.fake.state().keys_sent.last().cloned().flatten().expect("a key")
+    };
+    let first = send(&one, 4).await;
+    assert_eq!(send(&one, 4).await, first, "a double click");
+    assert_ne!(send(&one, 5).await, first, "what was changed is another request");
+    assert_ne!(send(&two, 4).await, first);
+}
+
+#[tokio::test]
 async fn what_does_not_fit_is_told_on_the_form_and_what_was_typed_stays() {
     let client = Client::new(samples::rich());
     let refused =

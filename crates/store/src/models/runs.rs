@@ -56,6 +56,10 @@ pub struct RunRow {
     pub kept: u32,
     /// How many of its jobs have failed.
     pub failed_jobs: u32,
+    /// How far it was told to workflows that wait for it.
+    pub told: Told,
+    /// How many runs led to it, by workflows that wait for others.
+    pub chain: u32,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its first job began.
@@ -64,6 +68,39 @@ pub struct RunRow {
     pub finished_at: Option<Timestamp>,
     /// The job and step that failed first, for lists.
     pub failed: Option<String>,
+}
+
+/// How far a run was told to workflows that wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Told {
+    /// Not at all.
+    Nothing,
+    /// That it was asked for.
+    Requested,
+    /// That it began.
+    InProgress,
+    /// That it is over.
+    Completed,
+}
+
+impl Told {
+    fn number(self) -> u32 {
+        match self {
+            Told::Nothing => 0,
+            Told::Requested => 1,
+            Told::InProgress => 2,
+            Told::Completed => 3,
+        }
+    }
+
+    fn of(number: u32) -> Told {
+        match number {
+            0 => Told::Nothing,
+            1 => Told::Requested,
+            2 => Told::InProgress,
+            _ => Told::Completed,
+        }
+    }
 }
 
 /// Which runs are wanted; `None` means any.
@@ -91,7 +128,7 @@ macro_rules! columns {
     () => {
         "id, number, repository, path, workflow, title, event, actor, git_ref, branch, sha, commit_subject,
         commit_author, status, conclusion, attempt, kept, failed_jobs, created_at, started_at, finished_at, failed,
-        run"
+        run, told, chain"
     };
 }
 
@@ -109,7 +146,8 @@ macro_rules! filter {
 
 statements! {
     INSERT = concat!("INSERT INTO runs (", columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
-        ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)");
+        ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)");
+    TELL = "UPDATE runs SET told = ?2 WHERE id = ?1 AND told < ?2";
     SUPERSEDE = "UPDATE runs SET superseded = 1 WHERE id = ?1 AND superseded = 0 AND status = 'completed'";
     FAILED = "UPDATE runs SET failed_jobs = ?2 WHERE id = ?1";
     START = "UPDATE runs SET status = 'in_progress', started_at = coalesce(started_at, ?2) WHERE id = ?1";
@@ -120,6 +158,8 @@ statements! {
     // Runs were once known by the ids of their attempts.
     NEWEST = concat!("SELECT ", columns!(), " FROM runs
         WHERE run = (SELECT run FROM runs WHERE id = ?1) AND superseded = 0");
+    UNTOLD = concat!("SELECT ", columns!(), " FROM runs WHERE told < 3
+        AND told < CASE status WHEN 'queued' THEN 1 WHEN 'in_progress' THEN 2 ELSE 3 END ORDER BY id");
     UNFINISHED = concat!("SELECT ", columns!(), " FROM runs WHERE status <> 'completed' ORDER BY id");
     TIMES = "SELECT started_at, finished_at FROM runs
         WHERE repository = ?1 AND path = ?2 AND number < ?3 AND conclusion = 'success'
@@ -158,6 +198,8 @@ pub fn insert(run: &RunRow) -> Statement {
             run.finished_at.into(),
             run.failed.clone().into(),
             run.run.into(),
+            run.told.number().into(),
+            run.chain.into(),
         ])
         .expect(1)
 }
@@ -170,6 +212,11 @@ pub fn supersede(id: AttemptId) -> Statement {
 /// So many jobs have failed.
 pub fn failed_jobs(id: AttemptId, count: u32) -> Statement {
     FAILED.with([id.into(), count.into()]).expect(1)
+}
+
+/// An attempt was told so far to workflows that wait for it.
+pub fn tell(id: AttemptId, told: Told) -> Statement {
+    TELL.with([id.into(), told.number().into()])
 }
 
 /// The run has begun.
@@ -206,6 +253,11 @@ impl Store {
     /// The runs that have not ended, oldest first: what is to be resumed after a restart.
     pub async fn unfinished_runs(&self) -> Result<Vec<RunRow>> {
         self.all(UNFINISHED.with([])).await
+    }
+
+    /// The attempts of which something is to be told to workflows that wait for it, oldest first.
+    pub async fn untold_runs(&self) -> Result<Vec<RunRow>> {
+        self.all(UNTOLD.with([])).await
     }
 
     /// How long the last `most` runs of the same workflow took that succeeded and were made before this one, the newest first.
@@ -295,6 +347,8 @@ impl FromRow for RunRow {
             finished_at: row.get(20)?,
             failed: row.get(21)?,
             run: row.get(22)?,
+            told: Told::of(row.get(23)?),
+            chain: row.get(24)?,
         })
     }
 }

@@ -189,10 +189,10 @@ fn an_idempotency_key_is_forgotten_when_told() {
         let once = || Append::new("s", Expected::Any).events(vec![event("x", b"1")]).once("key");
         assert!(!store.commit(once()).await.unwrap().repeated);
         assert!(store.commit(once()).await.unwrap().repeated);
-        store.forget_keys(hand.now()).await.unwrap();
+        store.forget_keys(hand.now(), "asked ").await.unwrap();
         assert!(store.commit(once()).await.unwrap().repeated, "only older ones are forgotten");
         hand.advance(std::time::Duration::from_secs(1));
-        store.forget_keys(hand.now()).await.unwrap();
+        store.forget_keys(hand.now(), "asked ").await.unwrap();
         assert!(!store.commit(once()).await.unwrap().repeated);
     });
 }

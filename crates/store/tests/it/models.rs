@@ -10,7 +10,7 @@ use shipway_store::{
         jobs::{self, AnnotationRow, ArtifactRow, JobRow, JobTrace, StepRow},
         releases::{self, ReleaseRow},
         rollouts::{self, RolloutFilter, RolloutRow},
-        runs::{self, AttemptId, RunFilter, RunRow},
+        runs::{self, AttemptId, RunFilter, RunRow, Told},
         values::{self, ValueKind, ValueRow},
     },
 };
@@ -41,6 +41,8 @@ fn run_row(number: u64, hand: &Hand) -> RunRow {
         attempt: 1,
         kept: 0,
         failed_jobs: 0,
+        told: Told::Nothing,
+        chain: 2,
         created_at: hand.now(),
         started_at: None,
         finished_at: None,
@@ -155,6 +157,30 @@ fn a_run_is_one_in_lists_however_often_it_is_run_again() {
         let earlier = store.attempt_of(first.run, 1).await.unwrap();
         assert_eq!(earlier.map(|row| row.conclusion), Some(Some(Conclusion::Failure)));
         assert_eq!(store.attempt_of(first.run, 3).await.unwrap(), None);
+    });
+}
+
+#[test]
+fn what_is_to_be_told_of_a_run_is_told_once() {
+    let (_dir, store, hand) = store();
+    run(async move {
+        let row = run_row(1, &hand);
+        let over = RunRow { told: Told::Completed, status: Status::Completed, ..run_row(2, &hand) };
+        write(&store, vec![runs::insert(&row), runs::insert(&over)]).await;
+        let untold = async || -> Vec<(u64, Told, Status)> {
+            let rows = store.untold_runs().await.unwrap();
+            rows.into_iter().map(|row| (row.number, row.told, row.status)).collect()
+        };
+        assert_eq!(untold().await, [(1, Told::Nothing, Status::Queued)]);
+        write(&store, vec![runs::tell(row.id, Told::Requested)]).await;
+        assert_eq!(untold().await, []);
+        write(&store, vec![runs::start(row.id, hand.now())]).await;
+        assert_eq!(untold().await, [(1, Told::Requested, Status::InProgress)]);
+        write(&store, vec![runs::finish(row.id, Conclusion::Success, None, hand.now())]).await;
+        write(&store, vec![runs::tell(row.id, Told::InProgress), runs::tell(row.id, Told::Requested)]).await;
+        assert_eq!(untold().await, [(1, Told::InProgress, Status::Completed)]);
+        write(&store, vec![runs::tell(row.id, Told::Completed)]).await;
+        assert_eq!(untold().await, []);
     });
 }
 

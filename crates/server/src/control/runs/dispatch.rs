@@ -52,7 +52,7 @@ impl Runs {
         for path in self.git.files(sha, FOLDER).await.map_err(git)? {
             if is_workflow(&path) {
                 let text = self.git.text(sha, &path).await.map_err(git)?;
-                items.push(shown(&path, &text, &scheduled));
+                items.push(shown(&path, &text, &scheduled, self.settings.is_told));
             }
         }
         let (git_ref, sha) = (Some(git_ref.to_owned()), Some(sha.to_owned()));
@@ -110,6 +110,7 @@ impl Runs {
             text: &text,
             inputs: &inputs,
             actor: &actor,
+            chain: 0,
             repeats: None,
             once: asked.as_ref().map(|asked| asked.once.clone()),
             asked: asked.as_ref(),
@@ -197,7 +198,12 @@ fn document(found: &Diagnostics) -> BackendErrorKind {
 }
 
 /// A workflow file as people see it; `scheduled` says when schedules come next, by their keys.
-fn shown(path: &str, text: &str, scheduled: &BTreeMap<String, Option<Timestamp>>) -> api::Workflow {
+fn shown(
+    path: &str,
+    text: &str,
+    scheduled: &BTreeMap<String, Option<Timestamp>>,
+    is_told: bool,
+) -> api::Workflow {
     let (workflow, found) = Workflow::parse(&Source::new(path, text));
     let findings =
         if found.has_errors() { found.iter().map(ToString::to_string).collect() } else { Vec::new() };
@@ -215,25 +221,28 @@ fn shown(path: &str, text: &str, scheduled: &BTreeMap<String, Option<Timestamp>>
         events: triggers.iter().map(|trigger| trigger.event.value.clone()).collect(),
         inputs: by_hand.map(|trigger| trigger.inputs.iter().map(input).collect()),
         schedules: triggers.iter().flat_map(|trigger| &trigger.schedules).map(schedule).collect(),
-        unheard: triggers.iter().filter_map(|trigger| unheard(path, trigger)).collect(),
+        unheard: triggers.iter().filter_map(|trigger| unheard(path, trigger, is_told)).collect(),
         path: path.to_owned(),
         file,
         findings,
     }
 }
 
-/// Events that come to this server: from the repository, from people, from the clock, and by webhooks.
-const HEARD: [&str; 6] =
-    ["push", "workflow_dispatch", "workflow_call", "schedule", "pull_request", "pull_request_target"];
+/// Events that come to this server whoever tells it anything: from the repository, from people, from the clock, and from its runs.
+const HEARD: [&str; 5] = ["push", "workflow_dispatch", "workflow_call", "schedule", "workflow_run"];
 
-/// What is said of a trigger that never comes.
-fn unheard(path: &str, trigger: &Trigger) -> Option<String> {
-    let event = &trigger.event;
-    let heard = HEARD.contains(&event.value.as_str());
-    let place = event.span.start;
-    (!heard).then(|| {
-        format!("{path}:{place}: nothing tells this server of {}, so that it starts no run", event.value)
-    })
+/// What is said of a trigger that never comes; `is_told` says whether a forge tells of what happens there.
+fn unheard(path: &str, trigger: &Trigger, is_told: bool) -> Option<String> {
+    let event = trigger.event.value.as_str();
+    let place = trigger.event.span.start;
+    let by_forge = ["pull_request", "pull_request_target"].contains(&event) || super::hook::is_told(event);
+    let way = match (HEARD.contains(&event), by_forge) {
+        (true, _) => return None,
+        (false, true) if is_told => return None,
+        (false, true) => "; a webhook of the forge would, see `shipway up` with SHIPWAY_WEBHOOK_SECRET",
+        (false, false) => "",
+    };
+    Some(format!("{path}:{place}: nothing tells this server of {event}, so that it starts no run{way}"))
 }
 
 fn input(input: &DispatchInput) -> api::WorkflowInput {
@@ -291,6 +300,7 @@ mod tests {
             ".github/workflows/bad.yml",
             "on: push\njobs: {a: {runs-on: x, stpes: []}}\n",
             &BTreeMap::new(),
+            false,
         );
         assert_eq!(found.file, "bad.yml");
         assert!(found.findings.iter().any(|line| line.contains("stpes")), "{:?}", found.findings);

@@ -1,11 +1,15 @@
 //! What a forge says that happened: runs for its events, after the commits are here.
 
 mod request;
+mod target;
 
 use super::{RunError, Runs};
 use crate::{
     backend::{BackendError, BackendErrorKind, Hook},
-    control::{pushes, world::unavailable},
+    control::{
+        pushes::{self, Begun},
+        world::unavailable,
+    },
     git::GitError,
 };
 use request::Request;
@@ -15,6 +19,7 @@ use shipway_base::Digest;
 use shipway_store::{StoreError, models::runs::RunId};
 use shipway_workflow::event::{Event, skip_mark};
 use std::sync::Arc;
+use target::Target;
 
 /// What is wrong while the repository cannot follow its origin.
 const FETCHING: &str = "fetching from origin";
@@ -33,8 +38,7 @@ impl Runs {
         let made = match hook.event.as_str() {
             "push" => self.hook_push(hook).await,
             "pull_request" => self.hook_pull_request(hook).await,
-            "ping" => Ok(ignored("a ping starts nothing")),
-            other => Ok(ignored(&format!("the event {other} starts nothing here; push and pull_request do"))),
+            _ => self.hook_other(hook).await,
         };
         made.map_err(|error| match error {
             HookError::Payload(why) => BackendError { context, kind: BackendErrorKind::Invalid(why) },
@@ -60,22 +64,22 @@ impl Runs {
             return Ok(ignored(&format!("{after} is at the origin no more; {reference} was pushed anew")));
         }
         let sha = self.git.resolve(after).await?;
-        let changed = self.git.changed(before, &sha).await?;
-        let event = event(hook, "push", reference, &sha, changed);
         let commit = self.git.commit(&sha).await?;
         let skips = skip_mark(&commit.message);
         let runs = {
             let _turn = self.pushes.lock().await;
+            self.finish_push().await?;
             if pushes::is_known(&self.world.store, reference, &sha).await? {
                 return Ok(ignored(&format!("the push of {sha} to {reference} was seen already")));
             }
-            // By the key that watching the branch has too, so that one push makes its runs once.
-            let runs = match skips {
-                None => self.runs_of(&event, &commit, &format!("push {reference} {before} {sha}")).await?,
-                Some(_) => Vec::new(),
+            let begun = Begun {
+                reference: reference.to_owned(),
+                before: before.to_owned(),
+                sha,
+                payload: hook.payload.to_string(),
             };
-            pushes::tell(&self.world.store, reference, &sha).await?;
-            runs
+            pushes::begin(&self.world.store, &begun).await?;
+            self.make_pushed(&begun, &hook.payload).await?
         };
         // The runs are made. That the repository does not follow is somebody's trouble, and no reason to be told again.
         let _turn = self.fetching.lock().await;
@@ -84,6 +88,40 @@ impl Runs {
             Err(error) => self.world.trouble(FETCHING, error),
         }
         Ok(api::HookOutcome { runs: ids(runs), ignored: skips.map(skipped) })
+    }
+
+    /// Finishes what a crash left of a push that was told: its runs, and the remembering that they were made. Whoever calls
+    /// lets nobody else make runs of pushes meanwhile.
+    pub(crate) async fn finish_push(self: &Arc<Self>) -> Result<(), RunError> {
+        let Some(begun) = pushes::begun(&self.world.store).await? else { return Ok(()) };
+        tracing::info!(
+            reference = begun.reference,
+            sha = begun.sha,
+            "a push is finished that was told before"
+        );
+        // It was written as JSON.
+        let payload = serde_json::from_str(&begun.payload).unwrap_or(Json::Null);
+        self.make_pushed(&begun, &payload).await.map(drop)
+    }
+
+    /// Makes the runs of a push that is written down as begun, and writes down that they are made.
+    async fn make_pushed(self: &Arc<Self>, push: &Begun, payload: &Json) -> Result<Vec<RunId>, RunError> {
+        let Begun { reference, before, sha, .. } = push;
+        let event = Event {
+            name: "push".to_owned(),
+            payload: payload.clone(),
+            reference: reference.clone(),
+            sha: sha.clone(),
+            changed: self.git.changed(before, sha).await?,
+        };
+        let commit = self.git.commit(sha).await?;
+        // By the key that watching the branch has too, so that one push makes its runs once.
+        let runs = match skip_mark(&commit.message) {
+            None => self.runs_of(&event, &commit, (&format!("push {reference} {before} {sha}"), 0)).await?,
+            Some(_) => Vec::new(),
+        };
+        pushes::tell(&self.world.store, reference, sha).await?;
+        Ok(runs)
     }
 
     /// Brings a pushed object here; false when nobody has it any more.
@@ -118,7 +156,7 @@ impl Runs {
                 Ok((reference, sha)) => {
                     let event = event(hook, name, &reference, &sha, found.changed.clone());
                     let commit = self.git.commit(&sha).await?;
-                    let runs = self.runs_of(&event, &commit, &format!("hook {key} {name}")).await?;
+                    let runs = self.runs_of(&event, &commit, (&format!("hook {key} {name}"), 0)).await?;
                     outcome.runs.extend(ids(runs));
                 }
                 Err(why) => outcome.ignored = Some(why),
@@ -126,6 +164,83 @@ impl Runs {
         }
         Ok(outcome)
     }
+}
+
+impl Runs {
+    /// The runs of an event that is neither a push nor a change of a pull request.
+    async fn hook_other(self: &Arc<Self>, hook: &Hook) -> Result<api::HookOutcome, HookError> {
+        let found = match Target::of(&hook.event, &hook.payload)? {
+            Target::Nothing(why) => return Ok(ignored(&why)),
+            Target::Default => self.default_head(&hook.payload).await?,
+            Target::Ref(name) => self.told_ref(&name).await?,
+            Target::Commit { named, sha } => self.told_commit(&named, &sha).await?,
+            Target::Merge => self.pull_request(&Request::of(&hook.payload)?).await?.merge,
+        };
+        let (reference, sha) = match found {
+            Ok(found) => found,
+            Err(why) => return Ok(ignored(&why)),
+        };
+        // Two of these may be word for word the same; all others say when they happened, or which one they are.
+        let delivery = hook.delivery.as_deref().filter(|_| hook.event == "repository_dispatch");
+        let key = Digest::of(format!("{} {}", delivery.unwrap_or_default(), hook.payload).as_bytes()).hex();
+        let event = event(hook, &hook.event, &reference, &sha, None);
+        let commit = self.git.commit(&sha).await?;
+        let runs = self.runs_of(&event, &commit, (&format!("hook {key} {}", hook.event), 0)).await?;
+        Ok(api::HookOutcome { runs: ids(runs), ignored: None })
+    }
+
+    /// The default branch and its last commit, or why there is none.
+    async fn default_head(&self, payload: &Json) -> Result<Result<(String, String), String>, GitError> {
+        let told = text(payload, "/repository/default_branch").map(|branch| format!("refs/heads/{branch}"));
+        let name = match told.filter(|name| is_ref(name)) {
+            Some(name) => name,
+            None => format!("refs/heads/{}", self.git.default_branch().await?),
+        };
+        self.told_ref(&name).await
+    }
+
+    /// A ref with what it points to at the forge; here, when the repository follows none.
+    async fn told_ref(&self, name: &str) -> Result<Result<(String, String), String>, GitError> {
+        let there = match self.git.origin().await {
+            Some(_) => self.git.remote_refs(&[name]).await?,
+            None => self.git.refs().await?,
+        };
+        let Some(object) = there.get(name) else {
+            return Ok(Err(format!("there is no {name}, so that nothing starts")));
+        };
+        if !self.git.has(object).await {
+            self.git.fetch_objects(&[name]).await?;
+        }
+        // A tag may be an object of its own.
+        Ok(Ok((name.to_owned(), self.git.resolve(object).await?)))
+    }
+
+    /// A commit with the branch or tag that was named with it; one that was named by itself has no ref, as on GitHub.
+    async fn told_commit(
+        &self,
+        named: &str,
+        sha: &str,
+    ) -> Result<Result<(String, String), String>, GitError> {
+        let names = [named.to_owned(), format!("refs/heads/{named}"), format!("refs/tags/{named}")];
+        let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| is_ref(name)).collect();
+        let there = match self.git.origin().await {
+            Some(_) => self.git.remote_refs(&names).await?,
+            None => self.git.refs().await?,
+        };
+        let reference = names.into_iter().find(|name| there.contains_key(*name)).unwrap_or_default();
+        if !reference.is_empty() && !self.git.has(sha).await {
+            self.git.fetch_objects(&[reference]).await?;
+        }
+        if !self.git.has(sha).await && self.git.fetch_objects(&[sha]).await.is_err() {
+            return Ok(Err(format!("{sha} is at the origin no more")));
+        }
+        Ok(Ok((reference.to_owned(), self.git.resolve(sha).await?)))
+    }
+}
+
+/// Whether a webhook of a forge may start workflows by this event.
+pub(super) fn is_told(event: &str) -> bool {
+    target::ON_DEFAULT.contains(&event) || target::ELSEWHERE.contains(&event)
 }
 
 /// Why a webhook comes to nothing.

@@ -18,7 +18,7 @@ use shipway_store::{
     Append, Expected, StoreError,
     models::{
         self, Conclusion, Status,
-        runs::{AttemptId, RunId, RunRow},
+        runs::{AttemptId, RunId, RunRow, Told},
     },
     rows::{self, run::Created},
 };
@@ -39,6 +39,8 @@ pub(super) struct Order<'a> {
     pub(super) text: &'a str,
     pub(super) inputs: &'a BTreeMap<String, String>,
     pub(super) actor: &'a str,
+    /// How many runs led to it, by workflows that wait for others.
+    pub(super) chain: u32,
     pub(super) repeats: Option<Repeats<'a>>,
     /// Makes the same order only one run.
     pub(super) once: Option<String>,
@@ -202,6 +204,8 @@ impl Runs {
             attempt,
             kept: u32::try_from(kept.len()).unwrap_or(u32::MAX),
             failed_jobs: 0,
+            told: Told::Nothing,
+            chain: order.chain,
             created_at: now,
             started_at: None,
             finished_at: failed.as_ref().map(|_| now),

@@ -64,6 +64,7 @@ impl Runs {
             text: &created.workflow,
             inputs: &inputs,
             actor: &by.to_string(),
+            chain: row.chain,
             repeats: Some(Repeats { run: &row, actor, kept: kept.unwrap_or_default(), called }),
             once: None,
             asked: None,

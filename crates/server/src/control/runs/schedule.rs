@@ -192,6 +192,7 @@ impl Runs {
             text: &entry.text,
             inputs: &BTreeMap::new(),
             actor: &commit.author,
+            chain: 0,
             repeats: None,
             once: Some(format!("schedule {} {}", entry.key, at.as_micros())),
             asked: None,

@@ -58,6 +58,8 @@ pub(crate) struct State {
     pub(crate) keys: BTreeMap<String, (DeployRequest, Deployed)>,
     /// What was asked for, in order, with who asked.
     pub(crate) asked: Vec<String>,
+    /// The keys that workflows were started with.
+    pub(crate) keys_sent: Vec<Option<String>>,
     /// What is wrong with it.
     pub(crate) problems: Vec<String>,
 }
@@ -146,6 +148,7 @@ impl Backend for Fake {
         let git_ref = request.git_ref.as_deref().unwrap_or("the default branch");
         self.ask(format!("dispatch {file} on {git_ref} with {}", inputs.join(" ")), &by);
         let mut state = self.state();
+        state.keys_sent.push(key.clone());
         let newest = state.runs.first().map(|run| run.summary.id);
         let started = workflows::dispatch(&mut state.workflows, newest, &file, &request);
         let repeated = key.as_deref() == Some("sent before");

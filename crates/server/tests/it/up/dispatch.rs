@@ -4,6 +4,7 @@ use super::Yard;
 use serde_json::{Value, json};
 use shipway_api::{Conclusion, DispatchRequest, Usual, WorkflowInputKind};
 use shipway_server::backend::{Actor, BackendError, BackendErrorKind};
+use std::time::Duration;
 
 const DEPLOY: &str = "\
 name: deploy
@@ -49,7 +50,7 @@ async fn a_workflow_is_started_by_hand_with_typed_inputs() {
         (".github/workflows/ci.yml", "on: push\njobs: {}\n"),
         (
             ".github/workflows/after.yml",
-            "on:\n  push:\n  workflow_run: {workflows: [x], types: [completed]}\njobs: {a: {runs-on: x, steps: [{run: 'true'}]}}\n",
+            "on:\n  push:\n  issues: {types: [opened]}\njobs: {a: {runs-on: x, steps: [{run: 'true'}]}}\n",
         ),
     ])
     .await;
@@ -121,6 +122,46 @@ async fn a_title_that_cannot_be_made_is_told_and_runs_nothing() {
     assert_eq!((run.title.as_str(), run.conclusion), ("a title", Some(Conclusion::Failure)));
     let failed = run.failed.expect("a reason");
     assert!(failed.contains("push.yml:2:") && failed.contains("fromJSON"), "{failed}");
+    yard.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_forgotten_after_a_month() {
+    let mut yard = Yard::new(&[(
+        ".github/workflows/ci.yml",
+        "on: workflow_dispatch\njobs: {a: {runs-on: x, steps: [{run: 'true'}]}}\n",
+    )])
+    .await;
+    let send = async |yard: &Yard| {
+        let key = Some("ticket-17".to_owned());
+        let backend = yard.backend();
+        let started = backend.dispatch("ci.yml".to_owned(), ask(None, &[]), key, Actor::Operator).await;
+        let started = started.expect("a run");
+        yard.over(started.run).await;
+        started.repeated
+    };
+    assert!(!send(&yard).await && send(&yard).await);
+    let keys = "SELECT (SELECT count(*) FROM settings WHERE name LIKE 'asked %') + (SELECT count(*) FROM idempotency)";
+    yard.stop().await;
+    yard.clock.advance(Duration::from_secs(29 * 24 * 3_600));
+    yard.start().await;
+    assert!(send(&yard).await, "it is known for a month");
+    yard.stop().await;
+    assert_eq!(yard.sql_number(keys), 2);
+    yard.clock.advance(Duration::from_secs(2 * 24 * 3_600));
+    yard.start().await;
+    // The keys go in the round of the one who watches that finds this.
+    yard.commit(
+        "look",
+        &[
+            ("word", "w"),
+            (".github/workflows/push.yml", "on: push\njobs: {a: {runs-on: x, steps: [{run: 'true'}]}}\n"),
+        ],
+    );
+    yard.all_over(2).await;
+    yard.commit("look", &[("word", "x")]);
+    yard.all_over(3).await;
+    assert!(!send(&yard).await, "it is a new request");
     yard.stop().await;
 }
 

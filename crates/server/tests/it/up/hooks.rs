@@ -147,7 +147,7 @@ async fn a_push_to_the_forge_is_fetched_and_run_once() {
         ("push", removed, "was removed"),
         ("push", push("refs/heads/main", &second, &"1".repeat(40)), "is at the origin no more"),
         ("ping", json!({ "zen": "x" }), "ping"),
-        ("star", json!({}), "the event star starts nothing"),
+        ("star", json!({}), "no workflow waits for the event star"),
     ] {
         let outcome = forge.hear(event, payload).await.expect("an answer");
         assert!(outcome.runs.is_empty() && outcome.ignored.is_some_and(|why| why.contains(part)), "{part}");

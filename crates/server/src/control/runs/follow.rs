@@ -1,0 +1,179 @@
+//! Runs that follow runs: workflows of the default branch with `on: workflow_run`.
+//!
+//! What was told of a run is written down after the runs that follow from it were made, and those are made with a key, so that a
+//! crash between the two tells nothing twice and leaves nothing untold. As on GitHub, at most three runs follow one another.
+
+use super::{AGAIN, FOLDER, RunError, Runs, dispatch::is_workflow, event_of};
+use crate::{
+    backend::Change,
+    control::world::{World, lock},
+    source::{self, RunFacts},
+};
+use shipway_base::Source;
+use shipway_store::models::{
+    self, Status,
+    runs::{RunRow, Told},
+};
+use shipway_workflow::{document::Workflow, event::Event};
+use std::sync::Arc;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+/// So many runs may lead to one that follows them.
+const MOST_CHAINED: u32 = 3;
+
+/// Tells of runs until the process stops.
+pub(crate) async fn follow(world: Arc<World>, runs: Arc<Runs>) {
+    let place = "following runs";
+    let mut changes = world.changes.subscribe();
+    loop {
+        let failed = match runs.tell_all().await {
+            Ok(()) => {
+                world.well(place);
+                false
+            }
+            Err(error) => {
+                world.trouble(place, error);
+                true
+            }
+        };
+        let goes_on = tokio::select! {
+            () = world.stopping.cancelled() => false,
+            () = tokio::time::sleep(AGAIN), if failed => true,
+            goes_on = changed(&mut changes), if !failed => goes_on,
+        };
+        if !goes_on {
+            return;
+        }
+    }
+}
+
+/// Waits until a run changed; false when nothing changes any more.
+async fn changed(changes: &mut Receiver<Change>) -> bool {
+    loop {
+        match changes.recv().await {
+            Ok(Change::Run(_)) | Err(RecvError::Lagged(_)) => break,
+            Ok(Change::Log(..) | Change::Rollout(_) | Change::Workflows) => {}
+            Err(RecvError::Closed) => return false,
+        }
+    }
+    // What came meanwhile is in the next look.
+    while let Ok(_) | Err(tokio::sync::broadcast::error::TryRecvError::Lagged(_)) = changes.try_recv() {}
+    true
+}
+
+/// Whether a workflow file can be read, and has an event under `on`.
+pub(super) fn waits_for(path: &str, text: &str, event: &str) -> bool {
+    let (workflow, _) = Workflow::parse(&Source::new(path, text));
+    workflow.is_some_and(|workflow| workflow.on.iter().any(|trigger| trigger.event.value == event))
+}
+
+/// What is told of a run, in order.
+fn stages(row: &RunRow) -> Vec<(Told, &'static str)> {
+    let reached = match row.status {
+        Status::Queued => Told::Requested,
+        Status::InProgress => Told::InProgress,
+        Status::Completed => Told::Completed,
+    };
+    let all =
+        [(Told::Requested, "requested"), (Told::InProgress, "in_progress"), (Told::Completed, "completed")];
+    let began = row.started_at.is_some();
+    let due = |(stage, _): &(Told, &str)| {
+        *stage > row.told && *stage <= reached && (began || *stage != Told::InProgress)
+    };
+    all.into_iter().filter(due).collect()
+}
+
+impl Runs {
+    /// Tells of all runs what is to be told of them.
+    async fn tell_all(self: &Arc<Self>) -> Result<(), RunError> {
+        let rows = self.world.store.untold_runs().await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let branch = self.git.default_branch().await?;
+        let sha = self.git.refs().await?.remove(&format!("refs/heads/{branch}"));
+        let heard = match &sha {
+            Some(sha) => self.has_followers(sha).await?,
+            None => false,
+        };
+        let Some(sha) = sha.filter(|_| heard) else {
+            // Nobody waits. Of runs that go on nothing is written down: that costs more than looking at them again.
+            let over = rows.iter().filter(|row| row.status == Status::Completed);
+            let told = over.map(|row| models::runs::tell(row.id, Told::Completed)).collect();
+            return Ok(self.world.store.batch(told).await?);
+        };
+        for row in &rows {
+            for (stage, action) in stages(row) {
+                if row.chain < MOST_CHAINED {
+                    self.tell_run(row, action, &branch, &sha).await?;
+                } else {
+                    tracing::info!(run = %row.run, "no workflow follows it: {MOST_CHAINED} runs led to it already");
+                }
+                self.world.store.batch(vec![models::runs::tell(row.id, stage)]).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether workflows at a commit wait for others.
+    async fn has_followers(&self, sha: &str) -> Result<bool, RunError> {
+        if let Some((known, heard)) = &*lock(&self.followed)
+            && known == sha
+        {
+            return Ok(*heard);
+        }
+        let mut heard = false;
+        for path in self.git.files(sha, FOLDER).await? {
+            if is_workflow(&path) && !heard {
+                heard = waits_for(&path, &self.git.text(sha, &path).await?, "workflow_run");
+            }
+        }
+        *lock(&self.followed) = Some((sha.to_owned(), heard));
+        Ok(heard)
+    }
+
+    /// Makes the runs that follow from what happened to a run.
+    async fn tell_run(
+        self: &Arc<Self>,
+        row: &RunRow,
+        action: &str,
+        branch: &str,
+        sha: &str,
+    ) -> Result<(), RunError> {
+        let stored = self.stored(row.id).await?;
+        let facts = RunFacts {
+            repository: &self.settings.repository,
+            default_branch: branch,
+            row,
+            event: &event_of(&stored.created),
+            actor: stored.created.github.get("actor").and_then(serde_json::Value::as_str),
+            url: &self.settings.url,
+        };
+        let event = Event {
+            name: "workflow_run".to_owned(),
+            payload: source::workflow_run_payload(&facts, action),
+            reference: format!("refs/heads/{branch}"),
+            sha: sha.to_owned(),
+            changed: None,
+        };
+        let commit = self.git.commit(sha).await?;
+        let key = format!("workflow_run {} {action}", row.id);
+        self.runs_of(&event, &commit, (&key, row.chain + 1)).await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_that_can_be_read_wait() {
+        let text = "on: {workflow_run: {workflows: [a]}}\njobs: {a: {runs-on: x, steps: [{run: 'true'}]}}\n";
+        assert!(waits_for("a.yml", text, "workflow_run"));
+        assert!(!waits_for("a.yml", text, "push"));
+        for bad in ["{", "", "on: [", "\u{0}"] {
+            assert!(!waits_for("a.yml", bad, "workflow_run"), "{bad:?}");
+        }
+    }
+}
