@@ -3,6 +3,8 @@
 pub mod backend;
 mod control;
 pub mod git;
+#[doc(hidden)]
+pub mod hostile;
 pub mod http;
 pub mod job_services;
 pub mod source;

@@ -53,3 +53,8 @@ pub(crate) async fn world() -> World {
         .insert("box".to_owned(), Platform::Image(image::NAME.to_owned()));
     world
 }
+
+/// A workflow with one job in the small container; its steps are indented by six.
+pub(crate) fn boxed(steps: &str) -> String {
+    format!("on: push\njobs:\n  job:\n    runs-on: box\n    steps:\n{steps}")
+}

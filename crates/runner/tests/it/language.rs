@@ -107,6 +107,38 @@ jobs:
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hashing_ends_with_its_step_and_its_job() {
+    let text = |limit: &str, step: &str| {
+        format!(
+            "on: push\njobs:\n  job:\n    runs-on: host\n{limit}    steps:\n    - run: truncate -s 1T huge\n    - name: hash\n{step}      \
+             run: echo ${{{{ hashFiles('huge') }}}}\n    - {{if: always(), run: echo cleaned up}}\n"
+        )
+    };
+    let world = World::new();
+    let step = world.run(&text("", "      timeout-minutes: 0.003\n")).await;
+    step.expect_line("cleaned up");
+    assert_eq!(step.conclusions(), "success failure success");
+    let errors = step.annotations(Level::Error).join("\n");
+    assert!(errors.contains("hashFiles") && errors.contains("the step took longer than"), "{errors}");
+    let job = world.run(&text("    timeout-minutes: 0.02\n", "")).await;
+    job.expect_line("cleaned up");
+    let errors = job.annotations(Level::Error).join("\n");
+    assert!(errors.contains("hashFiles") && errors.contains("the job took longer than"), "{errors}");
+    let mut asked = false;
+    let cancelled = world
+        .watch(&text("", ""), |report, cancel| {
+            // Whether hashing has begun by then or not: it does not go on.
+            if matches!(&report.kind, ReportKind::StepStarted { index: 1, .. }) && !asked {
+                asked = true;
+                cancel.ask();
+            }
+        })
+        .await;
+    assert_eq!(cancelled.conclusion, Conclusion::Cancelled, "{}", cancelled.log());
+    cancelled.expect_line("cleaned up");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_annotation_of_several_lines_is_noted_in_the_log() {
     let story = World::new()
         .steps("      - run: for i in $(seq 11); do echo '::notice::one%0Atwo'; done; echo plain\n")

@@ -2,7 +2,7 @@
 
 mod dispatch;
 pub(crate) mod follow;
-mod hook;
+pub(crate) mod hook;
 mod make;
 mod rerun;
 pub(crate) mod schedule;

@@ -1,4 +1,4 @@
-//! Whatever stands in titles, names and lines, it stays text.
+//! Whatever stands in titles, names and lines, it stays text; whatever stands in the body of a webhook, it does no harm.
 
 use crate::{
     client::Client,
@@ -208,3 +208,26 @@ const KNOWN_TAGS: [&str; 50] = [
     "line",
     "defs",
 ];
+
+const BODIES: [&str; 3] = [
+    r#"{"ref": "refs/heads/main", "before": "0000000000000000000000000000000000000000", "after": "1111111111111111111111111111111111111111",
+        "head_commit": {"message": "x\n\nskip-checks: true"}, "commits": [{"added": ["src/a"], "modified": [], "removed": []}],
+        "repository": {"full_name": "acme/shop", "default_branch": "main"}, "sender": {"login": "mona"}}"#,
+    r#"{"action": "opened", "number": 7, "pull_request": {"number": 7, "title": "t", "merged": true, "mergeable": null,
+        "merge_commit_sha": "2222222222222222222222222222222222222222",
+        "base": {"ref": "main", "sha": "1111111111111111111111111111111111111111", "repo": {"full_name": "acme/shop"}},
+        "head": {"ref": "f", "sha": "3333333333333333333333333333333333333333", "repo": {"full_name": "eve/shop"}}},
+        "repository": {"full_name": "acme/shop", "default_branch": "main"}}"#,
+    r#"{"action": "completed", "workflow_run": {"name": "ci", "head_branch": "main", "conclusion": "success"}, "workflow": {"name": "ci"}}"#,
+];
+
+#[test]
+fn bodies_of_webhooks() {
+    let seeds: Vec<Vec<u8>> = BODIES.iter().map(|body| body.as_bytes().to_vec()).collect();
+    let mut mutator = shipway_testkit::mutate::Mutator::new(7, 64 << 10);
+    let changed = std::iter::repeat_with(|| mutator.next(&seeds)).take(3_000);
+    let deep = format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000)).into_bytes();
+    for bytes in seeds.iter().cloned().chain(changed).chain([deep]) {
+        shipway_server::hostile::webhook(&bytes);
+    }
+}

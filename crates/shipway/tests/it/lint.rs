@@ -39,7 +39,21 @@ fn tells_what_is_wrong_and_ends_with_one() {
     lint(&repository(), &["--fail-on", "never"], 0);
     lint(&repository(), &[".github/actions/mine/action.yml"], 0);
     lint(&repository(), &["ci.yml"], 1);
-    lint(&repository(), &["none.yml"], 3);
+    let none = lint(&repository(), &["none.yml"], 3);
+    assert!(
+        none.stderr.contains("there is no file none.yml") && none.stderr.contains("name a workflow"),
+        "{}",
+        none.all()
+    );
+    let folder = repository();
+    folder.write("docs/notes.yml", "a: b\n");
+    let empty = lint(&folder, &["docs"], 3);
+    for part in [
+        "there is no workflow and no action in the folder docs",
+        "workflows are *.yml and *.yaml in .github/workflows",
+    ] {
+        assert!(empty.stderr.contains(part), "{part}\n{}", empty.all());
+    }
     assert!(lint(&Folder::new(), &[], 3).stderr.contains("SW1010"));
 }
 

@@ -80,17 +80,43 @@ impl Node {
     /// Shows a node and all below it, parents first.
     pub(crate) fn visit<'a>(&'a self, see: &mut dyn FnMut(&'a Node)) {
         see(self);
-        match self {
-            Node::Null | Node::Bool(_) | Node::Number(_) | Node::String(_) | Node::Context(_) => {}
-            Node::Wildcard(inner) | Node::Not(inner) => inner.visit(see),
-            Node::Index(left, right) | Node::Compare(left, _, right) => {
-                left.visit(see);
-                right.visit(see);
+        self.parts().for_each(|part| part.visit(see));
+    }
+
+    /// What it is made of, from left to right.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &Node> {
+        let (one, other, all): (Option<&Node>, Option<&Node>, &[Node]) = match self {
+            Node::Null | Node::Bool(_) | Node::Number(_) | Node::String(_) | Node::Context(_) => {
+                (None, None, &[])
             }
-            Node::Call(_, nodes) | Node::And(nodes) | Node::Or(nodes) => {
-                nodes.iter().for_each(|node| node.visit(see));
+            Node::Wildcard(inner) | Node::Not(inner) => (Some(inner), None, &[]),
+            Node::Index(left, right) | Node::Compare(left, _, right) => (Some(left), Some(right), &[]),
+            Node::Call(_, nodes) | Node::And(nodes) | Node::Or(nodes) => (None, None, nodes),
+        };
+        one.into_iter().chain(other).chain(all)
+    }
+
+    /// The parts whose text may reach its result unchanged.
+    pub(crate) fn carriers(&self) -> impl Iterator<Item = &Node> {
+        const KEEPS: [&str; 5] = ["format", "join", "toJSON", "fromJSON", "case"];
+        let (one, all): (Option<&Node>, &[Node]) = match self {
+            // `fromJSON(..).x`, `f(..)[0]`
+            Node::Index(inner, _) | Node::Wildcard(inner) => (Some(inner), &[]),
+            Node::Call(name, arguments) if KEEPS.iter().any(|known| fold::eq(known, name)) => {
+                (None, arguments)
             }
-        }
+            Node::And(nodes) => (nodes.last(), &[]),
+            Node::Or(nodes) => (None, nodes),
+            Node::Null
+            | Node::Bool(_)
+            | Node::Number(_)
+            | Node::String(_)
+            | Node::Context(_)
+            | Node::Call(..)
+            | Node::Not(_)
+            | Node::Compare(..) => (None, &[]),
+        };
+        one.into_iter().chain(all)
     }
 
     /// How tightly it holds together: a child that binds less than its place needs is put in parentheses.

@@ -94,34 +94,20 @@ impl Expr {
 impl Node {
     /// The reference, when it is nothing else; without its place.
     pub(crate) fn as_reference(&self) -> Option<Reference> {
-        match self {
-            Node::Context(name) => {
-                Some(Reference { context: name.to_string(), keys: Vec::new(), from: 0, length: 0 })
-            }
-            Node::Wildcard(inner) => {
-                let mut found = inner.as_reference()?;
-                found.keys.push(Key::Wildcard);
-                Some(found)
-            }
-            Node::Index(inner, key) => {
-                let mut found = inner.as_reference()?;
-                found.keys.push(if let Node::String(name) = &**key {
-                    Key::Name(name.to_string())
-                } else {
-                    Key::Computed
-                });
-                Some(found)
-            }
-            Node::Null
-            | Node::Bool(_)
-            | Node::Number(_)
-            | Node::String(_)
-            | Node::Call(..)
-            | Node::Not(_)
-            | Node::Compare(..)
-            | Node::And(_)
-            | Node::Or(_) => None,
+        if let Node::Context(name) = self {
+            return Some(Reference { context: name.to_string(), keys: Vec::new(), from: 0, length: 0 });
         }
+        let (inner, key) = if let Node::Wildcard(inner) = self {
+            (inner, Key::Wildcard)
+        } else if let Node::Index(inner, key) = self {
+            let name = if let Node::String(name) = &**key { Some(name.to_string()) } else { None };
+            (inner, name.map_or(Key::Computed, Key::Name))
+        } else {
+            return None;
+        };
+        let mut found = inner.as_reference()?;
+        found.keys.push(key);
+        Some(found)
     }
 }
 
@@ -131,38 +117,16 @@ fn gather(node: &Node, found: &mut Vec<Reference>) {
         indices(node, found);
         return;
     }
-    match node {
-        Node::Null | Node::Bool(_) | Node::Number(_) | Node::String(_) | Node::Context(_) => {}
-        Node::Wildcard(inner) | Node::Not(inner) => gather(inner, found),
-        Node::Index(left, right) | Node::Compare(left, _, right) => {
-            gather(left, found);
-            gather(right, found);
-        }
-        Node::Call(_, nodes) | Node::And(nodes) | Node::Or(nodes) => {
-            nodes.iter().for_each(|node| gather(node, found));
-        }
-    }
+    node.parts().for_each(|part| gather(part, found));
 }
 
 /// What the computed keys of a reference refer to themselves, from left to right.
 fn indices(node: &Node, found: &mut Vec<Reference>) {
-    match node {
-        Node::Index(inner, key) => {
-            indices(inner, found);
-            gather(key, found);
-        }
-        Node::Wildcard(inner) => indices(inner, found),
-        Node::Null
-        | Node::Bool(_)
-        | Node::Number(_)
-        | Node::String(_)
-        | Node::Context(_)
-        | Node::Call(..)
-        | Node::Not(_)
-        | Node::Compare(..)
-        | Node::And(_)
-        | Node::Or(_) => {}
+    let mut parts = node.parts();
+    if let Some(inner) = parts.next() {
+        indices(inner, found);
     }
+    parts.for_each(|key| gather(key, found));
 }
 
 /// First character and length of every context with its plain properties.

@@ -54,24 +54,14 @@ pub(super) fn check(file: &File<'_>, out: &mut Findings<'_>) {
     for site in &view.sites {
         for written in site.expressions() {
             let job = view.job(site);
-            written.expr.root.visit(&mut |node| match node {
-                Node::Compare(left, comparison, right) => {
-                    compare(view, job, &written, (left, *comparison, right), out)
-                }
-                Node::Call(name, arguments) if name.eq_ignore_ascii_case("contains") => {
+            written.expr.root.visit(&mut |node| {
+                if let Node::Compare(left, comparison, right) = node {
+                    compare(view, job, &written, (left, *comparison, right), out);
+                } else if let Node::Call(name, arguments) = node
+                    && name.eq_ignore_ascii_case("contains")
+                {
                     contains(&written, arguments, out);
                 }
-                Node::Null
-                | Node::Bool(_)
-                | Node::Number(_)
-                | Node::String(_)
-                | Node::Context(_)
-                | Node::Index(..)
-                | Node::Wildcard(_)
-                | Node::Call(..)
-                | Node::Not(_)
-                | Node::And(_)
-                | Node::Or(_) => {}
             });
             if site.slot == Slot::If && site.template.as_single().is_some() {
                 constant(&written, out);
@@ -253,28 +243,24 @@ fn inputs(view: &View<'_>, reference: &Reference, literal: &Node) -> Option<Why>
     if *first != "boolean" || rest.iter().any(|kind| *kind != "boolean") {
         return None;
     }
-    match literal {
-        Node::String(word) if typed && matches!(&**word, "true" | "false") => Some((
+    if let Node::String(word) = literal
+        && typed
+        && matches!(&**word, "true" | "false")
+    {
+        return Some((
             format!("inputs.{name} is a boolean, and a text is no boolean"),
             Some(format!("write inputs.{name} alone, or compare it with {word} without quotes")),
-        )),
-        Node::Bool(value) if text => Some((
+        ));
+    }
+    if let Node::Bool(value) = literal
+        && text
+    {
+        return Some((
             format!("github.event.inputs.{name} is a text, and a text is no boolean"),
             Some(format!("compare inputs.{name} with {value}, or this with '{value}'")),
-        )),
-        Node::Null
-        | Node::Bool(_)
-        | Node::Number(_)
-        | Node::String(_)
-        | Node::Context(_)
-        | Node::Index(..)
-        | Node::Wildcard(_)
-        | Node::Call(..)
-        | Node::Not(_)
-        | Node::Compare(..)
-        | Node::And(_)
-        | Node::Or(_) => None,
+        ));
     }
+    None
 }
 
 fn event_name(view: &View<'_>, text: &str) -> Option<Why> {

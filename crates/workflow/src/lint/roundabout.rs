@@ -55,24 +55,8 @@ const OUTSIDE: &[&str] = &[
 /// Every part of an expression whose text may reach the result.
 fn each(node: &Node, look: &mut impl FnMut(&Node)) {
     look(node);
-    match node {
-        Node::Call(name, arguments) => {
-            let keeps = ["format", "join", "toJSON", "fromJSON", "case"];
-            if keeps.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-                arguments.iter().for_each(|argument| each(argument, look));
-            }
-        }
-        Node::And(nodes) => nodes.last().into_iter().for_each(|node| each(node, look)),
-        Node::Or(nodes) => nodes.iter().for_each(|node| each(node, look)),
-        Node::Null
-        | Node::Bool(_)
-        | Node::Number(_)
-        | Node::String(_)
-        | Node::Context(_)
-        | Node::Index(..)
-        | Node::Wildcard(_)
-        | Node::Not(_)
-        | Node::Compare(..) => {}
+    if node.as_reference().is_none() {
+        node.carriers().for_each(|part| each(part, look));
     }
 }
 

@@ -46,38 +46,9 @@ const ANYBODY: &[&[&str]] = &[
 
 /// Who can choose what an expression gives, as far as it is text that reaches the result unchanged.
 pub(super) fn author(view: &View<'_>, node: &Node) -> Option<(Author, Reference)> {
-    match node {
-        Node::Null | Node::Bool(_) | Node::Number(_) | Node::String(_) | Node::Compare(..) | Node::Not(_) => {
-            None
-        }
-        Node::Context(_) | Node::Index(..) | Node::Wildcard(_) => match node.as_reference() {
-            Some(reference) => of_reference(view, &reference).map(|author| (author, reference)),
-            // `fromJSON(..).x`, `f(..)[0]`
-            None => match node {
-                Node::Index(inner, _) | Node::Wildcard(inner) => author(view, inner),
-                Node::Null
-                | Node::Bool(_)
-                | Node::Number(_)
-                | Node::String(_)
-                | Node::Context(_)
-                | Node::Call(..)
-                | Node::Not(_)
-                | Node::Compare(..)
-                | Node::And(_)
-                | Node::Or(_) => None,
-            },
-        },
-        Node::Call(name, arguments) => {
-            let keeps = ["format", "join", "toJSON", "fromJSON", "case"];
-            let keeps = keeps.iter().any(|known| known.eq_ignore_ascii_case(name));
-            if keeps {
-                arguments.iter().filter_map(|node| author(view, node)).max_by_key(|found| found.0)
-            } else {
-                None
-            }
-        }
-        Node::And(nodes) => nodes.last().and_then(|node| author(view, node)),
-        Node::Or(nodes) => nodes.iter().filter_map(|node| author(view, node)).max_by_key(|found| found.0),
+    match node.as_reference() {
+        Some(reference) => of_reference(view, &reference).map(|author| (author, reference)),
+        None => node.carriers().filter_map(|part| author(view, part)).max_by_key(|found| found.0),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Docker actions: from a Dockerfile, from an image, in jobs on the machine and in containers.
 
-use super::{image::NAME, world};
+use super::{boxed, image::NAME, world};
 use crate::{
     hooks::hooks,
     remote::{names, publish},
@@ -172,9 +172,8 @@ async fn scripts_of_the_operator_run_on_the_machine_around_a_job_in_a_container(
     let mut world = world().await;
     let text = "test -z \"$FROM_IMAGE\" && test -f \"$GITHUB_EVENT_PATH\" && echo \"hook in $PWD\"\necho MARK=hook >> \"$GITHUB_ENV\"\n";
     hooks(&mut world, Some(text), Some("cat made\n"));
-    let story = world
-        .run("on: push\njobs:\n  job:\n    runs-on: box\n    steps:\n      - run: echo \"step in $PWD with $MARK\"; echo from the step > made\n")
-        .await;
+    let story =
+        world.run(&boxed("      - run: echo \"step in $PWD with $MARK\"; echo from the step > made\n")).await;
     story.expect_success().expect_line("step in /__w/it/it with hook").expect_line("from the step");
     let log = story.log();
     assert!(log.lines().any(|line| line.starts_with("hook in /") && !line.contains("/__w")), "{log}");

@@ -1,7 +1,7 @@
 //! The built-in artifact actions of a job in a container, which work on this machine: with the paths of the container, and
 //! through none of the links that a step has left.
 
-use super::world;
+use super::{boxed, world};
 use shipway_runner::Level;
 use std::fs;
 
@@ -11,12 +11,7 @@ async fn artifacts_have_the_paths_of_the_container() {
     let world = world().await;
     let story = world
         .run(
-            r#"
-on: push
-jobs:
-  job:
-    runs-on: box
-    steps:
+            &boxed(r#"
       - run: mkdir -p out/sub "$RUNNER_TEMP/more" && echo one > out/sub/one && echo two > "$RUNNER_TEMP/more/two" && echo no > out/no && ln -s one out/sub/link
       - uses: actions/upload-artifact@v4
         with:
@@ -30,7 +25,7 @@ jobs:
       - {id: none, uses: actions/upload-artifact@v4, with: {name: none, path: /tmp/x}, continue-on-error: true}
       - {id: far, uses: actions/download-artifact@v4, with: {name: it, path: /srv}, continue-on-error: true}
       - run: echo "none ${{ steps.none.outcome }}, far ${{ steps.far.outcome }}"
-"#,
+"#),
         )
         .await;
     story.expect_success().expect_line("in /__w/_temp/got").expect_line("none failure, far failure");
@@ -49,19 +44,16 @@ async fn planted_links_lead_to_nothing_of_the_machine() {
     let world = world().await;
     let machine = tempfile::tempdir().expect("a folder");
     fs::write(machine.path().join("secret"), "of the machine").expect("a file");
-    let text = r#"
-on: push
-jobs:
-  job:
-    runs-on: box
-    steps:
+    let text = boxed(
+        r#"
       - run: mkdir out && echo mine > out/mine && ln -s MACHINE/secret out/stolen && ln -s MACHINE out/all && ln -s MACHINE into
       - {uses: actions/upload-artifact@v4, with: {name: it, path: out}}
       - {id: named, uses: actions/upload-artifact@v4, with: {name: named, path: into/secret}, continue-on-error: true}
       - {id: whole, uses: actions/download-artifact@v4, with: {name: it, path: into}, continue-on-error: true}
       - {id: deep, uses: actions/download-artifact@v4, with: {name: it, path: out/all/deep}, continue-on-error: true}
       - run: echo "named ${{ steps.named.outcome }}, whole ${{ steps.whole.outcome }}, deep ${{ steps.deep.outcome }}"
-"#;
+"#,
+    );
     let story = world.run(&text.replace("MACHINE", &machine.path().display().to_string())).await;
     story.expect_success().expect_line("named failure, whole failure, deep failure");
     let archive = fs::read(world.dir.path().join("artifacts/it.zip")).expect("the archive");

@@ -1,6 +1,6 @@
 //! Steps in the container of their job.
 
-use super::world;
+use super::{boxed, world};
 use shipway_runner::Level;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -73,7 +73,7 @@ async fn a_failing_step_and_a_missing_program_are_told() {
 #[ignore = "needs a container engine"]
 async fn no_record_is_left_when_a_job_ends() {
     let world = world().await;
-    let story = world.run("on: push\njobs:\n  a:\n    runs-on: box\n    steps:\n      - run: sleep 1000 & echo started\n      - run: echo $$\n").await;
+    let story = world.run(&boxed("      - run: sleep 1000 & echo started\n      - run: echo $$\n")).await;
     story.expect_success().expect_line("started");
     assert_eq!(std::fs::read_dir(world.dir.path().join("records")).expect("records").count(), 0);
 }

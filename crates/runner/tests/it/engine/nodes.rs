@@ -1,7 +1,7 @@
 //! JavaScript actions in the container of a job: by the Node of the machine, which needs nothing of the image, or by the
 //! image's own.
 
-use super::{client, image, world};
+use super::{boxed, client, image, world};
 use crate::{
     remote::{names, publish},
     world::{has, which},
@@ -59,20 +59,15 @@ async fn actions_run_by_the_node_of_the_machine_in_an_image_without_anything() {
     }
     world.commit();
     let story = world
-        .run(
+        .run(&boxed(
             r#"
-on: push
-jobs:
-  job:
-    runs-on: box
-    steps:
       - uses: actions/checkout@v4
       - {id: one, uses: some/parts@v1, with: {who: first}}
       - {id: wrap, uses: some/wrap/inner@v1}
       - {uses: ./own, with: {who: local}}
       - run: echo "${{ steps.one.outputs.got }} ${{ steps.wrap.outputs.path }}"
 "#,
-        )
+        ))
         .await;
     story.expect_success();
     let all = names(&story);

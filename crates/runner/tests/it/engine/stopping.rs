@@ -1,6 +1,6 @@
 //! Cancellation and limits reach what runs in a container.
 
-use super::world;
+use super::{boxed, world};
 use shipway_runner::{Level, ReportKind};
 use shipway_workflow::run::Conclusion;
 
@@ -9,13 +9,8 @@ use shipway_workflow::run::Conclusion;
 async fn a_limit_ends_the_whole_tree_and_later_steps_run() {
     let world = world().await;
     let story = world
-        .run(
+        .run(&boxed(
             r#"
-on: push
-jobs:
-  a:
-    runs-on: box
-    steps:
       - run: |
           trap '' INT TERM
           setsid sh -c "trap '' INT TERM; sleep 1000" &
@@ -25,7 +20,7 @@ jobs:
         run: |
           ps | grep -c '[s]leep 1000' || echo none is left
 "#,
-        )
+        ))
         .await;
     assert_eq!(story.conclusion, Conclusion::Failure);
     story.expect_line("going").expect_line("none is left");
@@ -39,7 +34,7 @@ async fn a_cancelled_job_leaves_no_process_and_no_container() {
     let world = world().await;
     let story = world
         .watch(
-            "on: push\njobs:\n  a:\n    runs-on: box\n    steps:\n      - run: echo going; trap 'echo told' INT; sleep 1000 & wait; sleep 1000\n",
+            &boxed("      - run: echo going; trap 'echo told' INT; sleep 1000 & wait; sleep 1000\n"),
             |report, cancel| {
                 if matches!(&report.kind, ReportKind::Line { text, .. } if text == "going") {
                     cancel.ask();

@@ -3,6 +3,8 @@
 mod request;
 mod target;
 
+pub(crate) use request::names;
+
 use super::{RunError, Runs};
 use crate::{
     backend::{BackendError, BackendErrorKind, Hook},

@@ -24,7 +24,6 @@ pub(super) struct Request<'p> {
 
 impl<'p> Request<'p> {
     /// Everything of it that is handed to git.
-    #[cfg(test)]
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let commits = [self.base_sha, self.head_sha, self.merged].into_iter().flatten();
         [self.base.as_str(), &self.default].into_iter().chain(commits)
@@ -55,6 +54,18 @@ impl<'p> Request<'p> {
                 && is("/pull_request/mergeable") != Some(false),
             merged,
         })
+    }
+}
+
+/// Checks what a payload brings to git, for those who feed hostile ones.
+///
+/// # Panics
+/// When that is anything but plain names.
+pub(crate) fn names(payload: &Json) {
+    if let Ok(request) = Request::of(payload) {
+        for name in request.names() {
+            assert!(is_ref(name) || is_object(name), "git would be told {name:?}");
+        }
     }
 }
 
