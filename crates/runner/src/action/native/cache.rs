@@ -28,7 +28,7 @@ use std::{
     io::{Seek as _, Write as _},
     sync::Arc,
 };
-use stream::Kept;
+use stream::{Fed, Kept};
 
 /// Part of every version, as in the toolkit.
 const SALT: &str = "1.0";
@@ -62,13 +62,6 @@ impl Compression {
         match self {
             Compression::Zstd => "zstdmt",
             Compression::Gzip => "gzip",
-        }
-    }
-
-    fn unpack(self) -> &'static str {
-        match self {
-            Compression::Zstd => "unzstd",
-            Compression::Gzip => "gzip -d",
         }
     }
 }
@@ -227,27 +220,32 @@ impl Job<'_> {
         let step = Some(current.index);
         self.log.line(step, &format!("Cache Size: ~{} MB ({size} B)", size.div_ceil(1 << 20))).await;
         let workspace = self.map.inside_text(&self.folders.workspace);
-        let with = self.compression().await.unpack();
-        let argv = ["tar", "--use-compress-program", with, "-xf", "-", "-P", "-C", &workspace];
+        let compression = self.compression().await;
+        let with: &[&str] = match compression {
+            Compression::Zstd => &[],
+            Compression::Gzip => &["--use-compress-program", "gzip -d"],
+        };
+        let argv = [&["tar"], with, &["-xf", "-", "-P", "-C", &workspace]].concat();
         // Through a pipe, so that no process of the job ever has the file of a cache, which is others' too.
         let (reader, writer) = stream::pipe()?;
-        let fed = tokio::task::spawn_blocking(move || stream::feed(&parts, writer));
+        let fed = tokio::task::spawn_blocking(move || {
+            stream::feed(parts, compression == Compression::Zstd, writer)
+        });
         let streams = Streams { input: Some(Arc::new(reader)), output: None };
-        let ended = self.run_tar(argv.map(str::to_owned).into(), streams, current).await;
+        let ended = self.run_tar(argv.into_iter().map(str::to_owned).collect(), streams, current).await;
         let fed = fed.await.map_err(|error| stream::stopped(&error))?;
         let ended = ended?;
-        fed?;
-        match ended {
-            Ok(()) => {
+        let why = match (fed?, ended) {
+            (Fed::Given, Ok(())) => {
                 self.log.line(step, &format!("Cache restored from key: {key}")).await;
-                Ok(Some(key))
+                return Ok(Some(key));
             }
-            Err(code) => {
-                let text = format!("the cache {key} cannot be restored: tar ended with exit code {code}");
-                self.log.annotate(Annotation { step, ..Annotation::new(Level::Warning, text) }).await;
-                Ok(None)
-            }
-        }
+            (Fed::Given, Err(code)) => format!("tar ended with exit code {code}"),
+            (Fed::Damaged(why), _) => format!("its content is damaged: {why}"),
+        };
+        let text = format!("the cache {key} cannot be restored: {why}");
+        self.log.annotate(Annotation { step, ..Annotation::new(Level::Warning, text) }).await;
+        Ok(None)
     }
 
     /// Runs `tar` on the files of the job, with no more rights than the job has; the error is its exit code.

@@ -18,11 +18,19 @@ pub(super) enum Kept {
     TooMuch,
 }
 
+/// Bytes that are handed on at once.
+const PIECE: usize = 256 * 1024;
+
+/// Bytes that a pipe holds.
+const ROOM: usize = 1024 * 1024;
+
 /// A pipe as two files: the reading end and the writing one.
 pub(super) fn pipe() -> Result<(File, File), RunnerError> {
     let (reader, writer) = io::pipe().map_err(|error| {
         RunnerError::new(ErrorKind::Folder, format!("cannot make a pipe for a cache: {error}"))
     })?;
+    // With less room, as where a user has many pipes, both sides wait for each other more often, and that is all.
+    let _room = rustix::pipe::fcntl_setpipe_size(&writer, ROOM);
     Ok((File::from(OwnedFd::from(reader)), File::from(OwnedFd::from(writer))))
 }
 
@@ -33,18 +41,98 @@ pub(super) fn keep(mut from: File, mut to: File, most: u64) -> io::Result<Kept> 
     Ok(if more { Kept::TooMuch } else { Kept::Whole })
 }
 
-/// Gives the parts one after the other, as far as they are wanted.
-pub(super) fn feed(parts: &[PathBuf], mut to: File) -> Result<(), RunnerError> {
-    for part in parts {
-        let copied = File::open(part).and_then(|mut from| io::copy(&mut from, &mut to));
-        match copied {
-            Ok(_) => {}
-            // Who reads has ended, and says why.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-            Err(error) => return Err(RunnerError::io("read", part, error)),
+/// How giving a content ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fed {
+    /// All that was wanted was given.
+    Given,
+    /// It cannot be decompressed, and why.
+    Damaged(String),
+}
+
+/// Gives the parts one after the other, as far as they are wanted: as they are, or decompressed. `tar` would put a process
+/// of its own between a pipe and the program that decompresses, which costs a third of the whole.
+pub(super) fn feed(parts: Vec<PathBuf>, unpack: bool, to: File) -> Result<Fed, RunnerError> {
+    let mut parts = Parts { rest: parts.into_iter(), open: None, lost: None };
+    let mut to = Told { to, gone: None };
+    let copied = match unpack {
+        true => zstd::stream::read::Decoder::new(&mut parts).and_then(|from| copy(from, &mut to)),
+        false => copy(&mut parts, &mut to),
+    };
+    match (copied, parts.lost, to.gone) {
+        (_, Some((part, error)), _) => Err(RunnerError::io("read", &part, error)),
+        // Who reads has ended, and says why.
+        (Ok(()), None, _) | (Err(_), None, Some(io::ErrorKind::BrokenPipe)) => Ok(Fed::Given),
+        (Err(error), None, Some(_)) => {
+            Err(RunnerError::new(ErrorKind::Folder, format!("cannot hand a cache to tar: {error}")))
+        }
+        (Err(error), None, None) => Ok(Fed::Damaged(error.to_string())),
+    }
+}
+
+/// In large pieces: a gigabyte is taken apart.
+fn copy(mut from: impl io::Read, to: &mut impl io::Write) -> io::Result<()> {
+    let mut buffer = vec![0; PIECE];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(read) => to.write_all(&buffer[..read])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
-    Ok(())
+}
+
+/// The bytes of several files, one after the other. Knows which one could not be read.
+struct Parts {
+    rest: std::vec::IntoIter<PathBuf>,
+    open: Option<(PathBuf, File)>,
+    lost: Option<(PathBuf, io::Error)>,
+}
+
+impl Parts {
+    fn lose(&mut self, part: PathBuf, error: io::Error) -> io::Result<usize> {
+        self.lost = Some((part, error));
+        Err(io::Error::other("a part is lost"))
+    }
+}
+
+impl io::Read for Parts {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some((part, mut file)) = self.open.take() {
+                match file.read(buffer) {
+                    Ok(0) => {}
+                    Ok(read) => {
+                        self.open = Some((part, file));
+                        return Ok(read);
+                    }
+                    Err(error) => return self.lose(part, error),
+                }
+            }
+            let Some(part) = self.rest.next() else { return Ok(0) };
+            match File::open(&part) {
+                Ok(file) => self.open = Some((part, file)),
+                Err(error) => return self.lose(part, error),
+            }
+        }
+    }
+}
+
+/// The reader's end of a pipe, as far as it takes bytes; knows how it refused them.
+struct Told {
+    to: File,
+    gone: Option<io::ErrorKind>,
+}
+
+impl io::Write for Told {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.to.write(bytes).inspect_err(|error| self.gone = Some(error.kind()))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 pub(super) fn stopped(error: &JoinError) -> RunnerError {
@@ -84,17 +172,35 @@ mod tests {
         for (part, text) in parts.iter().zip(["one ", "two ", "three"]) {
             fs::write(part, text).expect("a part");
         }
-        let (mut reader, writer) = pipe().expect("a pipe");
-        feed(&parts, writer).expect("given");
-        let mut text = String::new();
-        reader.read_to_string(&mut text).expect("read");
-        assert_eq!(text, "one two three");
+        let given = |unpack: bool, expect: &Fed| {
+            let (mut reader, writer) = pipe().expect("a pipe");
+            assert_eq!(&feed(parts.clone(), unpack, writer).expect("given"), expect);
+            let mut bytes = Vec::new();
+            reader.read_to_end(&mut bytes).expect("read");
+            bytes
+        };
+        assert_eq!(given(false, &Fed::Given), b"one two three");
+        // A content that is cut anywhere, of two frames.
+        let text = b"a gigabyte of dependencies ".repeat(1_000);
+        let mut packed = zstd::encode_all(&text[..5_000], 3).expect("packed");
+        packed.extend(zstd::encode_all(&text[5_000..], 3).expect("packed"));
+        for (part, bytes) in parts.iter().zip([&packed[..3], &packed[3..50], &packed[50..]]) {
+            fs::write(part, bytes).expect("a part");
+        }
+        assert!(given(true, &Fed::Given) == text, "what was packed");
+        fs::write(&parts[2], &packed[50..packed.len() - 1]).expect("a part");
+        assert!(
+            text.starts_with(&given(true, &Fed::Damaged("incomplete frame".to_owned()))),
+            "what was whole"
+        );
+        fs::write(&parts[0], "no").expect("a part");
+        given(true, &Fed::Damaged("Unknown frame descriptor".to_owned()));
         let (reader, writer) = pipe().expect("a pipe");
         drop(reader);
-        feed(&parts, writer).expect("nobody wants it");
+        assert_eq!(feed(parts.clone(), false, writer).expect("nobody wants it"), Fed::Given);
         fs::remove_file(&parts[1]).expect("removed");
         let (_reader, writer) = pipe().expect("a pipe");
-        let error = feed(&parts, writer).expect_err("lost");
+        let error = feed(parts, false, writer).expect_err("lost");
         assert!(error.message.contains("two"), "{error}");
     }
 }
