@@ -33,9 +33,6 @@ pub const RATIOS: [f64; 8] = [1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0];
 /// The failure probabilities, as parts of the bound, that the absolute test bets on, equally.
 const PARTS: [f64; 4] = [0.0, 0.1, 0.25, 0.5];
 
-/// Candidate ratios of the confidence sequence on each side of 1, up to 100 and down to 1/100.
-const GRID: i32 = 120;
-
 /// The logarithm of the e-value against "the new version is no worse".
 pub fn regression(events: &FirstEvents) -> f64 {
     log_mean_exp(RATIOS.iter().map(|r| log_likelihood_ratio(events, *r)))
@@ -62,10 +59,12 @@ pub fn absolute_bound(clients: u64, failing: u64, rate: f64) -> f64 {
     }))
 }
 
-/// The ratios that the evidence does not contradict at level `alpha`, at whatever moment one looks.
+/// The bounds of the ratio: each holds at every moment at once with probability `1 - alpha` at least.
 ///
-/// A ratio is contradicted when the e-value of "some ratio between 1/100 and 100, evenly on a logarithmic scale"
-/// against it reaches `1 / alpha`.
+/// A ratio lies below the lower bound when the test of [`regression`], with that ratio in the place of "as often", would
+/// reach `1 / alpha` against it; above the upper one when its mirror image would. So the lower bound is above 1 at the very
+/// moment at which the regression is called at that level. The bounds come no nearer to the estimate than about an eighth of
+/// it, since the test bets on no ratio closer to 1 than 1.25.
 pub fn confidence_sequence(events: &FirstEvents, alpha: f64) -> Interval {
     let confidence = 1.0 - alpha;
     let count = informative(events).fold(ArmCount::default(), |mut sum, (_, count)| {
@@ -76,22 +75,25 @@ pub fn confidence_sequence(events: &FirstEvents, alpha: f64) -> Interval {
         return Interval { low: 0.0, estimate: None, high: f64::INFINITY, confidence };
     }
     let log_likelihood = |log_r: f64| log_likelihood_ratio(events, log_r.exp());
-    let step = 100.0_f64.ln() / f64::from(GRID);
-    let mixture = log_mean_exp((-GRID..=GRID).map(|i| log_likelihood(f64::from(i) * step)));
-    let kept = |log_r: f64| log_likelihood(log_r) > mixture + alpha.ln();
-    // The log-likelihood is concave in log r (a logistic regression with one intercept), so what is kept is an
-    // interval around its top. Beyond e^20 nobody can tell a ratio from "none at all" or "all".
+    // The log-likelihood is concave in log r (a logistic regression with one intercept), so each e-value falls towards its
+    // top, and each bound is one point. Beyond e^20 nobody can tell a ratio from "none at all" or "all".
     const FAR: f64 = 20.0;
     let top = peak(events, FAR);
-    let end = |far: f64| if kept(far) { None } else { Some(bisect(top, far, kept)) };
+    let end = |side: f64| {
+        let kept = |log_r: f64| {
+            let bets = RATIOS.iter().map(|r| log_likelihood(log_r - side * r.ln()));
+            log_mean_exp(bets) - log_likelihood(log_r) < -alpha.ln()
+        };
+        (!kept(side * FAR)).then(|| bisect(top, side * FAR, kept).exp())
+    };
     Interval {
-        low: end(-FAR).map_or(0.0, f64::exp),
+        low: end(-1.0).unwrap_or(0.0),
         estimate: Some(match (count.stable, count.canary) {
             (0, _) => f64::INFINITY,
             (_, 0) => 0.0,
             (_, _) => top.exp(),
         }),
-        high: end(FAR).map_or(f64::INFINITY, f64::exp),
+        high: end(1.0).unwrap_or(f64::INFINITY),
         confidence,
     }
 }
@@ -163,7 +165,7 @@ fn peak(events: &FirstEvents, far: f64) -> f64 {
 /// The border between where `inside` holds (at `from`) and where it does not (at `to`).
 fn bisect(from: f64, to: f64, inside: impl Fn(f64) -> bool) -> f64 {
     let (mut from, mut to) = (from, to);
-    for _ in 0..60 {
+    for _ in 0..45 {
         let middle = f64::midpoint(from, to);
         if inside(middle) {
             from = middle;

@@ -127,7 +127,7 @@ pub struct SignalReport {
     pub promotion: Option<Promotion>,
 }
 
-/// A confidence sequence: all ratios that the evidence does not contradict, valid at every look at once.
+/// A confidence sequence: two bounds that the evidence sets, each valid at every look at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
     /// The lower end; zero when nothing bounds it.
@@ -136,7 +136,7 @@ pub struct Interval {
     pub estimate: Option<f64>,
     /// The upper end; infinite when nothing bounds it.
     pub high: f64,
-    /// The confidence, for example 0.99.
+    /// The confidence of each bound by itself, for example 0.99.
     pub confidence: f64,
 }
 

@@ -116,7 +116,7 @@ pub struct Ratio {
     /// The upper end; absent when it is not bounded yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub high: Option<f64>,
-    /// The coverage, such as 0.95.
+    /// The confidence of each end by itself, such as 0.99.
     pub confidence: f64,
 }
 

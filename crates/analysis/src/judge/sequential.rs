@@ -63,6 +63,8 @@ fn report(signal: Signal, settings: &Sequential, case: &Case<'_>, gained: &Evide
     let events = case.total.first(signal);
     let weight =
         settings.signals.iter().find(|weighted| weighted.signal == signal).map_or(0.0, |found| found.weight);
+    // What cannot roll back has no part of the error rate, and is described at the whole of it.
+    let alpha = if weight > 0.0 { settings.alpha * weight } else { settings.alpha };
     let clients = ArmCount { stable: case.total.stable.clients, canary: case.total.canary.clients };
     let hit = events.sum();
     let promotion =
@@ -86,7 +88,7 @@ fn report(signal: Signal, settings: &Sequential, case: &Case<'_>, gained: &Evide
         clients,
         hit,
         share: case.share,
-        ratio: sequential::confidence_sequence(&events, settings.alpha),
+        ratio: sequential::confidence_sequence(&events, alpha),
         regression: Test {
             log_e: sequential::regression(&events),
             log_bound: -(settings.alpha * weight).ln(),

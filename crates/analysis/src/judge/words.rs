@@ -201,6 +201,7 @@ fn would(signal: Signal) -> String {
 
 fn ratio(ratio: Interval) -> String {
     let Some(estimate) = ratio.estimate else { return "no ratio can be told yet".to_owned() };
+    let each = if ratio.low >= 0.005 && ratio.high.is_finite() { ", each" } else { "" };
     // Below 0.005 the lower end would print as zero and says nothing.
     let bounds = match (ratio.low >= 0.005, ratio.high.is_finite()) {
         (true, true) => format!("between {} and {}", significant(ratio.low), significant(ratio.high)),
@@ -211,7 +212,7 @@ fn ratio(ratio: Interval) -> String {
     let times =
         if estimate.is_finite() { format!("{} times", significant(estimate)) } else { "only".to_owned() };
     let most = if estimate.is_finite() { " as many" } else { " the canary" };
-    format!("{times}{most}, {bounds} with {} confidence at every look", percent(ratio.confidence))
+    format!("{times}{most}, {bounds}{each} with {} confidence at every look", percent(ratio.confidence))
 }
 
 fn evidence(test: Test) -> String {

@@ -137,9 +137,14 @@ fn ratio(ratio: &Ratio) -> String {
         .map_or("Ratio not known yet".to_owned(), |estimate| format!("{estimate:.2} times as often"));
     match ratio.high {
         Some(high) => {
-            format!("{estimate} ({:.2} to {high:.2}, {confidence} confidence at every moment).", ratio.low)
+            format!(
+                "{estimate} ({:.2} to {high:.2}, each with {confidence} confidence at every moment).",
+                ratio.low
+            )
         }
-        None => format!("{estimate} (at least {:.2}, {confidence} confidence at every moment).", ratio.low),
+        None => {
+            format!("{estimate} (at least {:.2} with {confidence} confidence at every moment).", ratio.low)
+        }
     }
 }
 
