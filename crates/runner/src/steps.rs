@@ -212,13 +212,11 @@ impl Job<'_> {
         }
     }
 
-    /// What a step comes to whose expressions give nothing: it is cancelled when the job was cancelled meanwhile, which ends
+    /// What a step comes to whose expressions give nothing: it is cancelled when the job was to stop meanwhile, which ends
     /// `hashFiles`.
     fn outcome_of_error(&mut self, went_on: bool) -> Conclusion {
-        match self.stop.check() {
-            Some(Cause::Cancelled) if went_on => Conclusion::Cancelled,
-            Some(_) | None => Conclusion::Failure,
-        }
+        let stopped = went_on && self.stop.check().is_some();
+        if stopped { Conclusion::Cancelled } else { Conclusion::Failure }
     }
 
     /// Evaluates what stands around a step: its environment, its condition, its limit. The flag tells whether it runs.

@@ -122,8 +122,10 @@ async fn hashing_ends_with_its_step_and_its_job() {
     assert!(errors.contains("hashFiles") && errors.contains("the step took longer than"), "{errors}");
     let job = world.run(&text("    timeout-minutes: 0.02\n", "")).await;
     job.expect_line("cleaned up");
+    assert_eq!(job.conclusion, Conclusion::Cancelled);
+    // Where the machine is so slow that hashing has not begun by then, the program before it is stopped.
     let errors = job.annotations(Level::Error).join("\n");
-    assert!(errors.contains("hashFiles") && errors.contains("the job took longer than"), "{errors}");
+    assert!(errors.contains("the job took longer than"), "{errors}");
     let mut asked = false;
     let cancelled = world
         .watch(&text("", ""), |report, cancel| {

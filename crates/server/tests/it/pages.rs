@@ -89,6 +89,11 @@ async fn failure_comes_first_and_nothing_is_called_good_after_a_rollback() {
     assert!(at(&run, "failed with exit code 1") < at(&run, "id=\"graph\""));
     assert!(run.contains("?at=15#L15"), "the way to the first error");
     assert!(run.contains("success() is false because"), "why a job was skipped");
+    let notes = &run[at(&run, ">Annotations<")..];
+    assert!(
+        notes.contains("/jobs/test.1\">test (beta)</a>") && !notes.contains(">test/1<"),
+        "legs by their names"
+    );
     let rollout = client.get(&format!("/rollouts/{}", samples::rollout_id(3))).await.text;
     for part in ["Rolled back", "Regressed", "9.8 times as often", "pool exhausted", "Exposure: 1.4.2 served"]
     {
@@ -104,6 +109,7 @@ async fn a_failed_log_opens_at_the_error_and_any_line_can_be_asked_for() {
     let client = Client::new(samples::rich());
     let failed = client.get(&format!("/runs/{}/jobs/test.1", samples::run_id(3))).await.text;
     assert!(failed.contains("data-land=\"15\""));
+    assert!(failed.contains("class=\"k-end_group\""), "the end of a group is told from an empty line");
     let large = format!("/runs/{}/jobs/import", samples::run_id(5));
     let middle = client.get(&format!("{large}?at=500000")).await.text;
     assert!(middle.contains("id=\"L500000\"") && middle.contains("Lines 499,900 to 500,099 of 1,000,000"));
