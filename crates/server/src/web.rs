@@ -16,6 +16,7 @@ mod instances;
 pub mod job;
 mod jobs;
 mod layout;
+mod markdown;
 mod marks;
 mod parts;
 pub mod rollout;
@@ -43,7 +44,7 @@ pub struct View {
     /// What the page is about, without the name of the product.
     title: String,
     /// The word for its state, which leads the title.
-    word: Option<&'static str>,
+    word: Option<std::borrow::Cow<'static, str>>,
     /// How it is going, for the icon of the window.
     tone: Tone,
     /// Which of the places in the navigation it belongs to, as its path.
@@ -100,7 +101,7 @@ impl View {
 
     /// The title of the window: the state first, so that it can be read off a tab.
     pub(crate) fn document_title(&self) -> String {
-        match self.word {
+        match &self.word {
             Some(word) => format!("{word}: {} - Shipway", self.title),
             None => format!("{} - Shipway", self.title),
         }

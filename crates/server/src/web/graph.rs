@@ -50,7 +50,8 @@ pub(super) fn draw(run: &Run) -> Markup {
         (MARGIN + layer * (WIDTH + GAP_X), MARGIN + row * (HEIGHT + GAP_Y) + missing)
     };
     html! {
-        div class="graph" {
+        // What does not fit is scrolled to, also by keys.
+        div class="graph" tabindex="0" role="region" aria-label="Graph of the jobs" {
             svg width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) } role="group" aria-label="Jobs and what they need" {
                 g class="edges" {
                     @for &(from, to) in &layout.edges { path d=(curve(place(from), place(to))) {} }

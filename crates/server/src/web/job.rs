@@ -67,7 +67,7 @@ pub fn live(run: &Run, job: &Job, log: &LogPage, now: Timestamp) -> View {
     let mut view = View::new(title, "/runs", "job")
         .with("head", head(run, job, now))
         .with("steps", steps_of(run, job, now));
-    view.word = Some(mark.word);
+    view.word = Some(mark.word.into());
     view.tone = mark.tone;
     view.lives_on(format!("/live{}", path(run, &job.key)), now);
     view.facts.push(("log", json!({ "total": log.total, "complete": log.complete })));

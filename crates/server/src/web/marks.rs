@@ -2,7 +2,8 @@
 
 use super::icons::{self, Shape};
 use maud::{Markup, html};
-use shipway_api::{Conclusion, Decision, InstanceHealth, MetricOutcome, RolloutPhase, Status};
+use shipway_api::{Conclusion, Decision, InstanceHealth, MetricOutcome, RolloutPhase, RunSummary, Status};
+use std::borrow::Cow;
 
 /// How it is going, as a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(super) struct Mark {
     pub(super) tone: Tone,
     pub(super) shape: Shape,
     pub(super) word: &'static str,
+    /// How many jobs have failed of a run that goes on.
+    failed: u32,
 }
 
 impl Tone {
@@ -41,12 +44,20 @@ impl Tone {
 
 impl Mark {
     const fn new(tone: Tone, shape: Shape, word: &'static str) -> Mark {
-        Mark { tone, shape, word }
+        Mark { tone, shape, word, failed: 0 }
+    }
+
+    /// The word, with what goes wrong already.
+    pub(super) fn text(self) -> Cow<'static, str> {
+        match self.failed {
+            0 => Cow::Borrowed(self.word),
+            failed => Cow::Owned(format!("{}, {failed} failed", self.word)),
+        }
     }
 
     /// Shape and word.
     pub(super) fn badge(self) -> Markup {
-        html! { span class={ "mark " (self.tone.class()) } { (icons::icon(self.shape)) (self.word) } }
+        html! { span class={ "mark " (self.tone.class()) } { (icons::icon(self.shape)) (self.text()) } }
     }
 
     /// The shape alone where room is short; the word is there for those who cannot see it.
@@ -70,6 +81,17 @@ pub(super) fn of_status(status: Status, conclusion: Option<Conclusion>) -> Mark 
         (Status::Completed, Some(Conclusion::Skipped) | None) => {
             Mark::new(Tone::Quiet, Shape::Skip, "Skipped")
         }
+    }
+}
+
+/// The mark of a run, which may go on after a job of it has failed.
+pub(super) fn of_run(run: &RunSummary) -> Mark {
+    let mark = of_status(run.status, run.conclusion);
+    match run.status {
+        Status::InProgress if run.failed_jobs > 0 => {
+            Mark { tone: Tone::Bad, failed: run.failed_jobs, ..mark }
+        }
+        Status::Queued | Status::InProgress | Status::Completed => mark,
     }
 }
 
@@ -117,5 +139,17 @@ pub(super) fn of_outcome(outcome: MetricOutcome) -> Mark {
         MetricOutcome::Failed => Mark::new(Tone::Bad, Shape::Cross, "Not met"),
         MetricOutcome::Inconclusive => Mark::new(Tone::Wait, Shape::Circle, "Inconclusive"),
         MetricOutcome::Error => Mark::new(Tone::Bad, Shape::Slash, "Not measurable"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_of_a_run_that_goes_on_is_told() {
+        let running = Mark::new(Tone::Busy, Shape::Arc, "Running");
+        assert_eq!(running.text(), "Running");
+        assert_eq!(Mark { failed: 2, ..running }.text(), "Running, 2 failed");
     }
 }

@@ -27,7 +27,7 @@ pub fn view(rollout: &Rollout, now: Timestamp) -> View {
             .with("evidence", evidence::section(rollout))
             .with("instances", instances::section(&rollout.instances, now))
             .with("events", events(rollout));
-    view.word = Some(mark.word);
+    view.word = Some(mark.word.into());
     view.tone = mark.tone;
     view.lives_on(format!("/live/rollouts/{}", summary.id), now);
     view

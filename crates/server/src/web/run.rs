@@ -1,6 +1,6 @@
 //! The page of one run: failure first, then the graph of its jobs, the jobs, and what it left behind.
 
-use super::{View, ansi, graph, job, jobs, layout::heading, marks::of_status, parts, rollouts};
+use super::{View, ansi, graph, job, jobs, layout::heading, marks::of_run, parts, rollouts};
 use maud::{Markup, html};
 use shipway_api::{
     Annotation, AnnotationLevel, Failure, JobKey, Run, RunAction, RunSummary, request::percent_encode,
@@ -13,7 +13,7 @@ const MOST_ATTEMPTS: u32 = 20;
 /// The page.
 pub fn view(run: &Run, now: Timestamp) -> View {
     let summary = &run.summary;
-    let mark = of_status(summary.status, summary.conclusion);
+    let mark = of_run(summary);
     let mut view = View::new(format!("{} #{}", summary.workflow, summary.number), "/runs", "run")
         .with("head", head(run, now))
         .with("failure", failure(run))
@@ -21,7 +21,7 @@ pub fn view(run: &Run, now: Timestamp) -> View {
         .with("jobs", jobs::list(run, now))
         .with("side", side(run, now))
         .with("notes", annotations(run));
-    view.word = Some(mark.word);
+    view.word = Some(mark.text());
     view.tone = mark.tone;
     view.lives_on(format!("/live{}", path(run)), now);
     view
@@ -45,12 +45,12 @@ pub(super) fn name(summary: &RunSummary) -> String {
 
 fn head(run: &Run, now: Timestamp) -> Markup {
     let summary = &run.summary;
-    let mark = of_status(summary.status, summary.conclusion);
+    let mark = of_run(summary);
     html! {
         p class="crumbs" { a href="/runs" { "Runs" } " / " (name(summary)) }
         (heading(mark.tone, mark.shape, &html! { (summary.title) }))
         dl class="facts" {
-            div { dt { "State" } dd { (mark.word) } }
+            div { dt { "State" } dd { (mark.text()) } }
             div { dt { "Commit" } dd { code { (parts::short_sha(&summary.commit)) } " " (summary.commit.subject) " by " (summary.commit.author) } }
             div { dt { "Trigger" } dd { (summary.event) " on " span class="tag" { (summary.branch) } " by " (summary.actor) } }
             div { dt { "Began" } dd { (parts::ago(summary.created_at, now)) } }

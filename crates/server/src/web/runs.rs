@@ -1,6 +1,6 @@
 //! The list of runs.
 
-use super::{View, marks::of_status, parts};
+use super::{View, marks::of_run, parts};
 use maud::{Markup, html};
 use shipway_api::{Conclusion, Page, RunQuery, RunSummary, Status, request::runs_query};
 use shipway_base::Timestamp;
@@ -20,7 +20,7 @@ pub(super) fn table(runs: &[RunSummary], now: Timestamp) -> Markup {
         ul class="rows" {
             @for run in runs {
                 li {
-                    (of_status(run.status, run.conclusion).badge())
+                    (of_run(run).badge())
                     div class="what" {
                         a class="title" href={ "/runs/" (run.id) } { (run.title) }
                         span class="dim" {

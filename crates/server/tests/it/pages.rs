@@ -160,6 +160,33 @@ async fn forms_do_what_they_say_and_lead_back() {
 }
 
 #[tokio::test]
+async fn a_run_that_goes_on_says_what_failed_already_and_summaries_are_rendered() {
+    let client = Client::new(samples::rich());
+    let running = format!("/runs/{}", samples::run_id(2));
+    for run in &mut client.fake.state().runs {
+        if run.summary.id == samples::run_id(2) {
+            run.summary.failed_jobs = 1;
+        }
+    }
+    let page = client.get(&running).await.text;
+    assert!(
+        page.contains("<title>Running, 1 failed: ") && page.contains("<dd>Running, 1 failed</dd>"),
+        "{page}"
+    );
+    assert!(client.get("/runs").await.text.contains("Running, 1 failed"));
+    let page = client.get(&format!("/runs/{}", samples::run_id(4))).await.text;
+    for part in [
+        "<h3>Sizes</h3>",
+        "<td>web</td>",
+        "☑ packed",
+        "<a href=\"https://example.com/r\">the report</a>",
+        "&lt;b&gt;No HTML&lt;/b&gt;",
+    ] {
+        assert!(page.contains(part), "no {part} in {page}");
+    }
+}
+
+#[tokio::test]
 async fn empty_lists_teach() {
     let client = Client::new(crate::fake::Fake::new(crate::fake::State::default()));
     for (path, part) in [

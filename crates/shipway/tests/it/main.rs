@@ -8,6 +8,7 @@ mod lint;
 mod packages;
 mod plan;
 mod plant;
+mod rerun;
 mod run;
 mod schedule;
 mod story;

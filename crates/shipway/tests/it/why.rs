@@ -180,6 +180,29 @@ fn a_server_is_asked_for_the_same() {
 }
 
 #[test]
+fn a_server_on_which_nothing_failed_is_no_failure() {
+    let plant = Plant::new("");
+    let fine = "name: fine\non: push\njobs: {a: {runs-on: x, steps: [{run: 'true'}]}}\n";
+    plant.write(".github/workflows/deliver.yml", fine);
+    let sha = plant.commit_all("one");
+    let _up = plant.start_and_wait();
+    plant.finished_run(&sha);
+    let data = plant.data().display().to_string();
+    let ask = |arguments: &[&str]| {
+        let mut why = command(binary(), plant.folder.path());
+        let output =
+            why.args(["why", "--server", "--data", &data]).args(arguments).output().expect("shipway");
+        Answer::from(output)
+    };
+    let answer = ask(&[]);
+    assert!(answer.code == 0 && answer.all().contains("fine"), "{}", answer.all());
+    let told = ask(&["--json"]);
+    assert_eq!(told.code, 0, "{}", told.all());
+    let told: Value = serde_json::from_str(&told.stdout).expect("JSON");
+    assert!(told.is_object(), "{told}");
+}
+
+#[test]
 fn the_step_that_made_the_job_fail_comes_before_those_that_were_tolerated() {
     let workflow = "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - {run: exit 7, continue-on-error: true}\n      - run: exit 3\n";
     let folder = Folder::repository(&[(".github/workflows/ci.yml", workflow)]);

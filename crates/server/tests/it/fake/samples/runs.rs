@@ -249,7 +249,7 @@ fn failed_log() -> Vec<&'static str> {
 
 fn succeeded(state: &State) -> Run {
     let mut build = job("build", "Build", &["lint"], OK, 3_000, 25);
-    build.step_summary = Some("## Sizes\n\n| file | kB |\n|---|---|\n| web | 4,812 |\n".to_owned());
+    build.step_summary = Some("# Sizes\n\n| file | kB |\n|---|---|\n| web | 4,812 |\n\n- [x] packed\n\nMore in [the report](https://example.com/r). <b>No HTML</b>\n".to_owned());
     let jobs = vec![
         job("lint", "Lint", &[], OK, 3_010, 6),
         job("test/0", "test (stable)", &[], OK, 3_010, 38),
