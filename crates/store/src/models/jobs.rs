@@ -155,7 +155,7 @@ statements! {
         FROM steps WHERE run = ?1 ORDER BY job, place";
     ANNOTATIONS = "SELECT run, job, level, title, message, file, line FROM annotations WHERE run = ?1 ORDER BY place";
     ARTIFACTS = "SELECT artifacts.run, name, digest, bytes, at, mime FROM runs JOIN artifacts ON artifacts.run = runs.id
-        WHERE runs.run = ?1 AND runs.attempt <= ?2 ORDER BY name, runs.attempt DESC";
+        WHERE runs.run = ?1 AND runs.attempt <= ?2 ORDER BY runs.attempt DESC";
     ARTIFACT = "SELECT artifacts.run, name, digest, bytes, at, mime FROM runs JOIN artifacts ON artifacts.run = runs.id
         WHERE runs.run = ?1 AND name = ?2 ORDER BY runs.attempt DESC LIMIT 1";
 }
@@ -305,7 +305,10 @@ impl Store {
     /// The artifacts of a run by name as the attempt with this number sees them: what it and those before it uploaded, the newest
     /// of a name first.
     pub async fn artifacts(&self, run: RunId, attempt: u32) -> Result<Vec<ArtifactRow>> {
-        self.all(ARTIFACTS.with([run.into(), attempt.into()])).await
+        let mut found: Vec<ArtifactRow> = self.all(ARTIFACTS.with([run.into(), attempt.into()])).await?;
+        // Those of one run are few, and no index has their names over attempts; of one name the newest stays first.
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(found)
     }
 
     /// The newest artifact of this name that an attempt of the run uploaded.
