@@ -10,7 +10,7 @@ use crate::{
     cli::{say, talk},
     environment::Environment,
     exit::{Exit, Failure},
-    render,
+    render::{self, counted},
 };
 use clap::{Args, ValueEnum};
 use files::File;
@@ -178,7 +178,7 @@ fn write(file: &File, text: &str, options: &Options) -> Result<(), Failure> {
 
 fn show(environment: &Environment, options: &Options, found: &[Finding], files: usize, fixed: usize) {
     let format = if options.json { Format::Json } else { options.format };
-    let counted = |level: Level| found.iter().filter(|finding| finding.level == level).count();
+    let of = |level: Level| found.iter().filter(|finding| finding.level == level).count();
     match format {
         Format::Json => say(&wire::report(found, files, fixed).to_string()),
         Format::Sarif => say(&wire::sarif(found).to_string()),
@@ -190,10 +190,10 @@ fn show(environment: &Environment, options: &Options, found: &[Finding], files: 
             }
             let mut summary = format!(
                 "{}: {}, {}, {}",
-                count(files, "file"),
-                count(counted(Level::Error), "error"),
-                count(counted(Level::Warning), "warning"),
-                count(counted(Level::Note), "note")
+                counted(files, "file"),
+                counted(of(Level::Error), "error"),
+                counted(of(Level::Warning), "warning"),
+                counted(of(Level::Note), "note")
             );
             let fixable = found.iter().filter(|finding| finding.fix.is_some()).count();
             if fixed > 0 {
@@ -205,10 +205,6 @@ fn show(environment: &Environment, options: &Options, found: &[Finding], files: 
             talk(&summary);
         }
     }
-}
-
-fn count(number: usize, thing: &str) -> String {
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
 fn verdict(found: &[Finding], fail_on: FailOn) -> Exit {

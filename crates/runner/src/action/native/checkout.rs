@@ -143,7 +143,10 @@ impl Job<'_> {
                     self.git(current, to, &["read-tree", &target]).await?;
                 }
                 let count = self.copy_work_tree(current, &from, to).await?;
-                let line = format!("{count} files of the work tree, committed or not, are in the workspace");
+                let line = match count {
+                    1 => "1 file of the work tree, committed or not, is in the workspace".to_owned(),
+                    _ => format!("{count} files of the work tree, committed or not, are in the workspace"),
+                };
                 self.log.line(Some(current.index), &line).await;
                 target
             }

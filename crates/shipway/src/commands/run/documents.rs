@@ -5,7 +5,7 @@ use crate::{
     cli::{say, talk},
     environment::Environment,
     exit::{Exit, Failure},
-    render,
+    render::{self, counted},
 };
 use shipway_base::{Diagnostics, Secret, Severity, Source, yaml::closest};
 use shipway_runner::ActionStore;
@@ -384,9 +384,4 @@ fn tell(found: &Diagnostics, environment: &Environment, options: &Options) {
         let (errors, files) = (counted(errors, "error"), counted(files.len(), "file"));
         talk(&format!("{errors} in {files}; nothing was run. Each code is explained in docs/errors."));
     }
-}
-
-/// `1 error`, `2 errors`.
-pub(super) fn counted(number: usize, thing: &str) -> String {
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }

@@ -1,10 +1,10 @@
 //! The job graph of planned runs, for `plan` and `run --dry-run`.
 
 use super::{
-    documents::{Planned, counted},
+    documents::Planned,
     legs::{Legs, legs},
 };
-use crate::cli::say;
+use crate::{cli::say, render::counted};
 use serde_json::{Value as Json, json};
 use shipway_workflow::document::Job;
 

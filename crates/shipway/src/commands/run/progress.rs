@@ -73,7 +73,7 @@ pub(super) fn now(forecast: &Forecast, planned: &[Planned], ledger: &Ledger, now
         lines.push(format!(
             "{}: {} running{left}",
             planned.name,
-            super::documents::counted(running.len(), "job")
+            crate::render::counted(running.len(), "job")
         ));
         for (_, job) in running {
             let so_far = now.since(job.began);

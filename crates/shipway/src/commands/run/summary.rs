@@ -1,9 +1,7 @@
 //! The last words about a run: a line for each job, one for the run, and where artifacts are.
 
-use super::{
-    documents::counted,
-    lines::{Style, Tone},
-};
+use super::lines::{Style, Tone};
+use crate::render::counted;
 use shipway_base::human_duration;
 use shipway_workflow::run::{Conclusion, JobKey, JobView, Run};
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! An explanation as lines for people, and as JSON.
 
 use super::explain::{Explained, Since, Why};
+use crate::render::counted;
 use serde_json::{Value, json};
 
 /// The lines.
@@ -94,9 +95,13 @@ fn job(why: &Why, lines: &mut Vec<String>) {
         }
     }
     match why.seen.as_slice() {
-        [] => lines.push(format!("  not seen before in {} other runs", why.looked_at)),
+        [] => lines.push(format!("  not seen before in {}", counted(why.looked_at, "other run"))),
         seen => {
-            lines.push(format!("  the same failure in {} of {} other runs:", seen.len(), why.looked_at));
+            lines.push(format!(
+                "  the same failure in {} of {}:",
+                seen.len(),
+                counted(why.looked_at, "other run")
+            ));
             lines.extend(
                 seen.iter().map(|seen| {
                     format!("    {} {} {} at {}", seen.at, seen.run, seen.branch, short(&seen.sha))
