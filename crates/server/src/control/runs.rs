@@ -111,8 +111,8 @@ pub(crate) struct Runs {
     numbering: tokio::sync::Mutex<()>,
     /// Documents of other repositories that may be fetched at once take one of these each.
     fetches: Semaphore,
-    /// The commit of the default branch whose files were looked at for workflows that wait for runs, and whether there are any.
-    followed: Mutex<Option<(String, bool)>>,
+    /// What is known of workflows that wait for runs, since a branch moved last.
+    followed: Mutex<Option<follow::Followed>>,
     /// Held while the refs of the repository are moved by a fetch.
     fetching: tokio::sync::Mutex<()>,
 }

@@ -110,6 +110,7 @@ async fn look(world: &World, runs: &Arc<Runs>, seen: &mut Refs) -> Result<bool, 
     if refs == *seen {
         return Ok(false);
     }
+    runs.moved();
     let _turn = runs.pushes().lock().await;
     runs.finish_push().await?;
     let told = pushes::told(&world.store).await?;

@@ -9,14 +9,25 @@ use crate::{
     control::world::{World, lock},
     source::{self, RunFacts},
 };
-use shipway_base::Source;
+use shipway_base::{Source, Timestamp};
 use shipway_store::models::{
     self, Status,
     runs::{RunRow, Told},
 };
 use shipway_workflow::{document::Workflow, event::Event};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+/// How long it may take to notice that another branch became the default one without any branch moving.
+const REFRESH: Duration = Duration::from_secs(60);
+
+/// What is known of the workflows that wait for others.
+#[derive(Debug)]
+pub(super) struct Followed {
+    /// The default branch and its commit, when there are any.
+    head: Option<(String, String)>,
+    asked: Timestamp,
+}
 
 /// So many runs may lead to one that follows them.
 const MOST_CHAINED: u32 = 3;
@@ -90,17 +101,11 @@ impl Runs {
         if rows.is_empty() {
             return Ok(());
         }
-        let branch = self.git.default_branch().await?;
-        let sha = self.git.refs().await?.remove(&format!("refs/heads/{branch}"));
-        let heard = match &sha {
-            Some(sha) => self.has_followers(sha).await?,
-            None => false,
-        };
-        let Some(sha) = sha.filter(|_| heard) else {
+        let Some((branch, sha)) = self.followers().await? else {
             // Nobody waits. Of runs that go on nothing is written down: that costs more than looking at them again.
             let over = rows.iter().filter(|row| row.status == Status::Completed);
-            let told = over.map(|row| models::runs::tell(row.id, Told::Completed)).collect();
-            return Ok(self.world.store.batch(told).await?);
+            let told: Vec<_> = over.map(|row| models::runs::tell(row.id, Told::Completed)).collect();
+            return if told.is_empty() { Ok(()) } else { Ok(self.world.store.batch(told).await?) };
         };
         for row in &rows {
             for (stage, action) in stages(row) {
@@ -115,21 +120,33 @@ impl Runs {
         Ok(())
     }
 
-    /// Whether workflows at a commit wait for others.
-    async fn has_followers(&self, sha: &str) -> Result<bool, RunError> {
-        if let Some((known, heard)) = &*lock(&self.followed)
-            && known == sha
+    /// The default branch and its commit, when workflows there wait for others. Git is asked again when a branch has moved, and not
+    /// at each thing that happens to a run.
+    async fn followers(&self) -> Result<Option<(String, String)>, RunError> {
+        let now = self.world.clock.now();
+        if let Some(known) = &*lock(&self.followed)
+            && now.since(known.asked) < REFRESH
         {
-            return Ok(*heard);
+            return Ok(known.head.clone());
         }
+        let branch = self.git.default_branch().await?;
         let mut heard = false;
-        for path in self.git.files(sha, FOLDER).await? {
-            if is_workflow(&path) && !heard {
-                heard = waits_for(&path, &self.git.text(sha, &path).await?, "workflow_run");
+        let sha = self.git.refs().await?.remove(&format!("refs/heads/{branch}"));
+        if let Some(sha) = &sha {
+            for path in self.git.files(sha, FOLDER).await? {
+                if is_workflow(&path) && !heard {
+                    heard = waits_for(&path, &self.git.text(sha, &path).await?, "workflow_run");
+                }
             }
         }
-        *lock(&self.followed) = Some((sha.to_owned(), heard));
-        Ok(heard)
+        let head = sha.filter(|_| heard).map(|sha| (branch, sha));
+        *lock(&self.followed) = Some(Followed { head: head.clone(), asked: now });
+        Ok(head)
+    }
+
+    /// Says that a branch has moved, so that it is looked again which workflows wait for others.
+    pub(crate) fn moved(&self) {
+        *lock(&self.followed) = None;
     }
 
     /// Makes the runs that follow from what happened to a run.
