@@ -26,17 +26,20 @@ pub mod runs;
 pub mod settings;
 pub mod sign_in;
 mod steps;
+mod summaries;
 pub mod workflow;
 pub mod workflows;
 
 use marks::Tone;
 use maud::{Markup, html};
 use serde_json::Value;
+use shipway_api::{Job, Run};
 use shipway_base::Timestamp;
 
 pub(crate) use ansi::plain as plain_text;
 pub(crate) use jobs::view as jobs_page;
 pub use layout::{Chrome, document};
+pub(crate) use summaries::{Stamp, stamp};
 
 /// One page, or the live part of one.
 #[derive(Debug)]
@@ -91,6 +94,14 @@ impl View {
     fn with(mut self, id: &'static str, content: Markup) -> View {
         self.regions.push(Region { id, content });
         self
+    }
+
+    /// Adds the summaries of a run's jobs, or of one of them, for a page that has others.
+    pub(crate) fn with_summaries(self, run: &Run, job: Option<&Job>) -> View {
+        match job {
+            None => self.with("summaries", summaries::of_run(run)),
+            Some(job) => self.with("summary", summaries::of_job(run, job)),
+        }
     }
 
     /// Makes the page live: the stream of its updates, and when it was rendered.

@@ -4,7 +4,7 @@
 //! shows has changed, and sends the regions whose HTML is different from what it sent last. So a page and its
 //! updates cannot disagree, and a connection that was lost needs no history: the first round sends everything.
 
-use super::{Context, api, error::ApiError, pages, workflows};
+use super::{Context, api, error::ApiError, pages, pages::Told, workflows};
 use crate::{
     backend::{BackendError, Change},
     web::View,
@@ -22,7 +22,7 @@ use futures_util::{Stream, StreamExt, future::BoxFuture, stream};
 use serde_json::json;
 use shipway_api::RolloutId;
 use shipway_base::Digest;
-use std::{collections::BTreeMap, convert::Infallible, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 /// Changes that come this close together are shown at once.
@@ -60,8 +60,10 @@ async fn runs(State(context): State<Context>, RawQuery(query): RawQuery) -> Resu
 
 async fn run(State(context): State<Context>, Path(path): Path<api::RunPath>) -> Result<Response, ApiError> {
     let which = path.which()?;
+    let told = Arc::<Told>::default();
     let render = move |context: Context| -> Rendering {
-        Box::pin(async move { pages::run_view(&context, which).await })
+        let told = told.clone();
+        Box::pin(async move { pages::run_live_view(&context, which, &told).await })
     };
     // The run page lists the rollouts of its deploy steps, whose numbers it does not know beforehand.
     let concerns = move |change: &Change| match change {
@@ -74,10 +76,10 @@ async fn run(State(context): State<Context>, Path(path): Path<api::RunPath>) -> 
 
 async fn job(State(context): State<Context>, Path(path): Path<api::JobPath>) -> Result<Response, ApiError> {
     let (which, key) = path.which()?;
-    let shown = key.clone();
+    let (shown, told) = (key.clone(), Arc::<Told>::default());
     let render = move |context: Context| -> Rendering {
-        let key = shown.clone();
-        Box::pin(async move { pages::job_live_view(&context, which, key).await })
+        let (key, told) = (shown.clone(), told.clone());
+        Box::pin(async move { pages::job_live_view(&context, which, key, &told).await })
     };
     let concerns = move |change: &Change| match change {
         Change::Run(changed) => *changed == which.run,

@@ -28,6 +28,8 @@ use shipway_api::{
     Conclusion, JobKey, LogSearch, PageQuery, Problem, RolloutId, RolloutQuery, Run, RunQuery, Status, codes,
 };
 
+use std::sync::{Mutex, PoisonError};
+
 type PageResult = Result<Response, PageError>;
 
 pub(super) fn routes() -> Router<Context> {
@@ -48,6 +50,7 @@ fn of_run(run: &str) -> Router<Context> {
         .route(&format!("{run}/jobs"), get(jobs))
         .route(&format!("{run}/jobs/{{job}}"), get(job))
         .route(&format!("{run}/jobs/{{job}}/log.txt"), get(raw_log))
+        .route(&format!("{run}/jobs/{{job}}/summary.md"), get(raw_summary))
 }
 
 /// Pages for those who are not signed in.
@@ -87,17 +90,46 @@ pub(super) async fn run_view(context: &Context, which: Which) -> Result<View, Ba
     Ok(web::run::view(&run, context.clock.now()))
 }
 
+/// The part of a run's page that is patched. Summaries are rendered when they are not those that were told last, since an hour of
+/// lines changes none of them.
+pub(super) async fn run_live_view(
+    context: &Context,
+    which: Which,
+    told: &Told,
+) -> Result<View, BackendError> {
+    let run = context.backend.run(which).await?;
+    let view = web::run::live(&run, context.clock.now());
+    let news = told.is_news(web::stamp(&run.jobs));
+    Ok(if news { view.with_summaries(&run, None) } else { view })
+}
+
+/// The summaries that a live page has.
+#[derive(Default)]
+pub(super) struct Told(Mutex<Option<web::Stamp>>);
+
+impl Told {
+    fn is_news(&self, stamp: web::Stamp) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = told.as_ref() != Some(&stamp);
+        *told = Some(stamp);
+        news
+    }
+}
+
 /// The part of a job's page that is patched; its log only tells how long it is.
 pub(super) async fn job_live_view(
     context: &Context,
     which: Which,
     key: JobKey,
+    told: &Told,
 ) -> Result<View, BackendError> {
     let run = context.backend.run(which).await?;
     let job = find_job(&run, &key)?;
     let none = context.backend.log(which, key.clone(), LogRange { from: 1, count: 0 }).await?;
     let log = api::log_page(1, none);
-    Ok(web::job::live(&run, job, &log, context.clock.now()))
+    let view = web::job::live(&run, job, &log, context.clock.now());
+    let news = told.is_news(web::stamp([job]));
+    Ok(if news { view.with_summaries(&run, Some(job)) } else { view })
 }
 
 /// Which rollouts a page's URL asks for.
@@ -210,6 +242,20 @@ pub(super) async fn raw_log(State(context): State<Context>, Path(path): Path<api
     });
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     Ok((headers, Body::from_stream(pieces)).into_response())
+}
+
+/// The whole summary as text.
+pub(super) async fn raw_summary(
+    State(context): State<Context>,
+    Path(path): Path<api::JobPath>,
+) -> PageResult {
+    let (which, key) = path.which()?;
+    let run = context.backend.run(which).await?;
+    let summary = find_job(&run, &key)?.step_summary.clone();
+    let Some(text) = summary else {
+        return Err(problem(codes::NOT_FOUND, format!("job {key} wrote no summary")).into());
+    };
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
 
 async fn artifact(state: State<Context>, path: Path<(String, String)>) -> PageResult {

@@ -36,7 +36,7 @@ pub(super) fn path(run: &Run, job: &JobKey) -> String {
 
 /// The page.
 pub fn view(page: JobPage<'_>, now: Timestamp) -> View {
-    let mut view = live(page.run, page.job, page.log, now);
+    let mut view = live(page.run, page.job, page.log, now).with_summaries(page.run, Some(page.job));
     view.regions.push(super::Region { id: "log", content: log(page) });
     view.viewer = Some(first_lines(page));
     view
@@ -59,7 +59,7 @@ fn first_lines(page: JobPage<'_>) -> String {
     )
 }
 
-/// The parts of the page that change while the job runs; the lines themselves come through the viewer.
+/// The parts of the page that change whenever something happens, without the summary; the lines themselves come through the viewer.
 pub fn live(run: &Run, job: &Job, log: &LogPage, now: Timestamp) -> View {
     let mark = of_status(job.status, job.conclusion);
     let summary = &run.summary;
@@ -99,6 +99,7 @@ fn head(run: &Run, job: &Job, now: Timestamp) -> Markup {
             @if job.conclusion != Some(Conclusion::Skipped) { ", expected: " (parts::usual(job.usual)) }
             @if let Some(from) = job.kept_from { ", kept from attempt " (from) }
             @if let Some(reason) = &job.reason { ". " (reason) }
+            @if job.step_summary.is_some() { ". " a href="#summary" { "Summary" } }
         }
         @if run.actions.contains(&RunAction::Rerun) {
             form class="actions" method="post" action={ "/runs/" (summary.id) "/rerun" } {

@@ -125,9 +125,6 @@ fn single(run: &Run, job: &Job, few: bool, now: Timestamp) -> Markup {
     html! {
         (row(run, job, now))
         @if (few || telling) && !job.steps.is_empty() { (super::steps::of_job(run, job, now)) }
-        @if let Some(summary) = &job.step_summary {
-            details { summary { "Summary" } (super::markdown::render(summary)) }
-        }
     }
 }
 

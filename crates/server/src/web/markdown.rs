@@ -1,42 +1,84 @@
 //! Markdown of job summaries as HTML that can do no harm: whoever writes a step writes it.
 //!
 //! HTML within it is shown as text, a link leads by `http`, `https` or `mailto` or is no link, and an image, which no page of ours
-//! may load from elsewhere, is a link to it. What is long is cut, and what would become more than it was is shown as it is written.
+//! may load from elsewhere, is a link to it. What is long is cut, and what would become more than it was, or take long to understand,
+//! is shown as it is written.
 
 use maud::{Markup, PreEscaped, html};
 use pulldown_cmark::{Alignment, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-/// So many bytes of one summary are shown: a page has its budget.
-const MOST: usize = 16 << 10;
+/// So many quotes and lists may begin on one line: each line after it is looked at once for each of them, so that 1 MiB of `> > > >`
+/// with short lines would take minutes.
+const MOST_NESTED: usize = 100;
 
-/// So many pieces a summary may have; a table of empty cells has far more of them than bytes.
-const MOST_PIECES: usize = 20_000;
-
-/// The HTML of a text.
-pub(super) fn render(text: &str) -> Markup {
-    let shown = cut(text);
-    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
-    let pieces: Vec<Event<'_>> = Parser::new_ext(shown, options).take(MOST_PIECES + 1).collect();
-    html! {
-        @if pieces.len() > MOST_PIECES {
-            pre class="prose" { (shown) }
-        } @else {
-            div class="markdown" { (PreEscaped(written(pieces))) }
-        }
-        @if shown.len() < text.len() {
-            p class="dim" { "The first " (shown.len() >> 10) " of " (text.len().div_ceil(1 << 10)) " KiB." }
-        }
-    }
+/// What a page has room for, less with each text on it.
+#[derive(Clone, Debug)]
+pub(super) struct Room {
+    /// So many bytes of Markdown.
+    pub(super) bytes: usize,
+    /// So many pieces that they may be made of; a table of empty cells has far more of them than bytes.
+    pub(super) pieces: usize,
 }
 
-/// The beginning of a long text, up to the end of a line.
-fn cut(text: &str) -> &str {
-    if text.len() <= MOST {
+/// A text on a page.
+pub(super) struct Rendered {
+    /// Its HTML.
+    pub(super) markup: Markup,
+    /// How many bytes of the text are in it.
+    pub(super) bytes: usize,
+}
+
+/// The HTML of at most `most` bytes of a text, as far as there is room.
+pub(super) fn render(text: &str, most: usize, room: &mut Room) -> Rendered {
+    let shown = cut(text, most.min(room.bytes));
+    room.bytes -= shown.len();
+    let markup = match pieces_of(shown, room.pieces) {
+        None => html! { pre class="prose" { (shown) } },
+        Some(pieces) => {
+            room.pieces -= pieces.len();
+            html! { div class="markdown" { (PreEscaped(written(pieces))) } }
+        }
+    };
+    Rendered { markup, bytes: shown.len() }
+}
+
+/// What a text is made of; `None` when it is of more than `most` pieces or nested beyond what anyone reads.
+fn pieces_of(text: &str, most: usize) -> Option<Vec<Event<'_>>> {
+    if text.split(['\n', '\r']).any(|line| nested(line) > MOST_NESTED) {
+        return None;
+    }
+    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
+    let pieces: Vec<Event<'_>> = Parser::new_ext(text, options).take(most + 1).collect();
+    (pieces.len() <= most).then_some(pieces)
+}
+
+/// How many quotes and lists may begin on a line.
+fn nested(line: &str) -> usize {
+    let mut rest = line.bytes().peekable();
+    let mut count = 0;
+    while let Some(byte) = rest.next() {
+        match byte {
+            b' ' | b'\t' | b'0'..=b'9' => {}
+            b'>' => count += 1,
+            b'-' | b'*' | b'+' | b'.' | b')'
+                if rest.peek().is_none_or(|next| matches!(next, b' ' | b'\t')) =>
+            {
+                count += 1;
+            }
+            _ => break,
+        }
+    }
+    count
+}
+
+/// The beginning of a long text, up to the end of a line unless that line is long.
+fn cut(text: &str, most: usize) -> &str {
+    if text.len() <= most {
         return text;
     }
-    let end = (0..=MOST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
-    let end = text[..end].rfind('\n').map_or(end, |line| line + 1);
-    &text[..end]
+    let end = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    let line = text[..end].rfind('\n').map(|line| line + 1).filter(|line| *line > end / 2);
+    &text[..line.unwrap_or(end)]
 }
 
 fn written(pieces: Vec<Event<'_>>) -> String {
@@ -144,8 +186,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn rendered(text: &str) -> String {
+        render(text, 16 << 10, &mut Room { bytes: 1 << 20, pieces: 20_000 }).markup.into_string()
+    }
+
     fn check(text: &str, expect: &str) {
-        let found = render(text).into_string();
+        let found = rendered(text);
         let inner =
             found.strip_prefix("<div class=\"markdown\">").and_then(|rest| rest.strip_suffix("</div>"));
         assert_eq!(inner.map(str::trim_end), Some(expect), "{text:?}");
@@ -159,7 +205,7 @@ mod tests {
         check("~~old~~", "<p><del>old</del></p>");
         check("[x](https://a.example/?b=1&c=2)", "<p><a href=\"https://a.example/?b=1&amp;c=2\">x</a></p>");
         check("<mailto:a@b.example>", "<p><a href=\"mailto:a@b.example\">mailto:a@b.example</a></p>");
-        let table = render("| a | b |\n|:-:|--:|\n| 1 | 2 |\n").into_string();
+        let table = rendered("| a | b |\n|:-:|--:|\n| 1 | 2 |\n");
         assert!(
             table.contains("<th>a</th>") && table.contains("<td>2</td>") && !table.contains("style"),
             "{table}"
@@ -188,13 +234,30 @@ mod tests {
     #[test]
     fn what_is_long_is_cut_and_what_grows_is_shown_as_it_is() {
         let long = "a line of words\n".repeat(2_000);
-        let found = render(&long).into_string();
-        assert!(found.len() < 40 << 10 && found.contains("of 32 KiB."), "{} bytes", found.len());
+        let mut room = Room { bytes: 20 << 10, pieces: 20_000 };
+        let found = render(&long, 16 << 10, &mut room);
+        assert_eq!((found.bytes, room.bytes), (16 << 10, 4 << 10));
+        assert_eq!(render(&long, 16 << 10, &mut room).bytes, 4 << 10);
+        assert_eq!((room.bytes, render(&long, 16 << 10, &mut room).bytes), (0, 0));
+        assert_eq!((cut("a\ncdé", 5), cut("abcd\ne", 5), cut("a\nbcde", 5)), ("a\ncd", "abcd\n", "a\nbcd"));
         let wide = format!("|{}\n|{}\n{}", "a|".repeat(600), "-|".repeat(600), "|\n".repeat(2_000));
-        let found = render(&wide).into_string();
+        let found = rendered(&wide);
         assert!(found.len() < 800 << 10, "{} bytes", found.len());
         let deep = "> ".repeat(8_000);
-        assert!(render(&deep).into_string().len() < 2 << 20);
+        assert!(rendered(&deep).len() < 2 << 20);
+    }
+
+    #[test]
+    fn what_is_nested_beyond_reading_is_shown_as_it_is() {
+        for (line, count) in [("> - 1. 2) a > b", 4), ("-- a", 0), ("", 0), (">>\t+ *", 4), ("12 > a", 1)] {
+            assert_eq!(nested(line), count, "{line}");
+        }
+        for marker in ["> ", ">", "- ", "1. ", "> * "] {
+            let found = rendered(&format!("a\n{}b\nc\n", marker.repeat(MOST_NESTED + 1)));
+            assert!(found.starts_with("<pre class=\"prose\">a\n"), "{found}");
+            let found = rendered(&format!("{}b", marker.repeat(20)));
+            assert!(found.starts_with("<div class=\"markdown\">"), "{found}");
+        }
     }
 
     proptest! {
@@ -209,7 +272,7 @@ mod tests {
             ], 0..40),
         ) {
             let text = parts.concat();
-            let found = render(&text).into_string();
+            let found = rendered(&text);
             let known = [
                 "a", "blockquote", "br", "code", "del", "div", "em", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "strong",
                 "table", "tbody", "td", "th", "thead", "tr", "ul",

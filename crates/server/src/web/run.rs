@@ -12,6 +12,11 @@ const MOST_ATTEMPTS: u32 = 20;
 
 /// The page.
 pub fn view(run: &Run, now: Timestamp) -> View {
+    live(run, now).with_summaries(run, None)
+}
+
+/// The parts of the page that change whenever something happens; summaries change more rarely.
+pub(crate) fn live(run: &Run, now: Timestamp) -> View {
     let summary = &run.summary;
     let mark = of_run(summary);
     let mut view = View::new(format!("{} #{}", summary.workflow, summary.number), "/runs", "run")

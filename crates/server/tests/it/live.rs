@@ -82,6 +82,28 @@ async fn a_page_hears_what_changed_and_only_that() {
 }
 
 #[tokio::test]
+async fn summaries_are_told_when_they_are_new() {
+    let client = Client::new(samples::rich());
+    let (run, job) = (samples::run_id(2), samples::key("test/2"));
+    let mut of_run = Events::open(&client, &format!("/live/runs/{run}")).await;
+    let mut of_job = Events::open(&client, &format!("/live/runs/{run}/jobs/test.2")).await;
+    of_run.until("patch", "\"id\":\"summaries\"").await;
+    of_job.until("patch", "\"id\":\"summary\"").await;
+    for text in ["*one*", "*one*\n\n*two*"] {
+        for found in client.fake.state().runs.iter_mut().filter(|found| found.summary.id == run) {
+            let found = found.jobs.iter_mut().find(|found| found.key == job).expect("the job");
+            found.step_summary = Some(text.to_owned());
+        }
+        client.fake.announce(Change::Run(run));
+        let last = if text.contains("two") { "<em>two</em>" } else { "<em>one</em>" };
+        let patch = of_run.until("patch", "\"id\":\"summaries\"").await;
+        assert!(patch.contains(last), "{patch}");
+        let patch = of_job.until("patch", "\"id\":\"summary\"").await;
+        assert!(patch.contains(last), "{patch}");
+    }
+}
+
+#[tokio::test]
 async fn a_log_tells_how_long_it_is() {
     let client = Client::new(samples::rich());
     let (run, job) = (samples::run_id(2), samples::key("test/2"));

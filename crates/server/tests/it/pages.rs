@@ -217,3 +217,73 @@ async fn answers_guard_themselves() {
     let style = links(&page).into_iter().find(|path| path.ends_with(".css")).expect("a style sheet");
     assert!(client.get(&style).await.header("cache-control").contains("immutable"));
 }
+
+/// The samples with summaries: of each job of a run that is named, one that is made of its name.
+fn summarised(run: i64, jobs: &[&str], text: impl Fn(&str) -> String) -> Client {
+    let client = Client::new(samples::rich());
+    for found in client.fake.state().runs.iter_mut().filter(|found| found.summary.id == samples::run_id(run))
+    {
+        for job in &mut found.jobs {
+            let wanted = jobs.is_empty() || jobs.contains(&job.key.as_str());
+            job.step_summary = wanted.then(|| text(&job.name));
+        }
+    }
+    client
+}
+
+#[tokio::test]
+async fn the_summary_of_every_job_is_on_the_page_of_its_run_in_order_and_on_its_own() {
+    let client = summarised(4, &["test/0", "test/1", "deploy"], |name| format!("**{name}** is over"));
+    let run = format!("/runs/{}", samples::run_id(4));
+    let page = client.get(&run).await.text;
+    let mut from = 0;
+    for (key, name) in [("test.0", "test (stable)"), ("test.1", "test (beta)"), ("deploy", "Deploy")] {
+        let part = format!("<h2><a href=\"{run}/jobs/{key}\">{name}</a> summary</h2>");
+        let at = page[from..].find(&part).unwrap_or_else(|| panic!("no {part} after {from} in {page}"));
+        from += at;
+        assert!(page[from..].contains(&format!("<strong>{name}</strong> is over")), "{page}");
+    }
+    let job = client.get(&format!("{run}/jobs/test.1")).await.text;
+    assert!(job.contains("<strong>test (beta)</strong> is over") && !job.contains("test (stable)</strong>"));
+    assert!(!client.get(&format!("{run}/jobs/lint")).await.text.contains("Summary"));
+}
+
+#[tokio::test]
+async fn a_long_summary_is_whole_on_the_page_of_its_job_and_begins_on_that_of_its_run() {
+    let long = "a line of the summary\n".repeat((1 << 20) / 22) + "**the end**";
+    let client = summarised(4, &["build"], |_| long.clone());
+    let run = format!("/runs/{}", samples::run_id(4));
+    let page = client.get(&run).await.text;
+    assert!(page.len() < PAGE_BUDGET && !page.contains("the end"), "{} bytes", page.len());
+    let note = format!("The first 15 of 1,024 KiB. <a href=\"{run}/jobs/build#summary\">All of it</a>");
+    assert!(page.contains(&note), "{page}");
+    let job = client.get(&format!("{run}/jobs/build")).await.text;
+    assert!(job.contains("<strong>the end</strong>") && job.len() > 1 << 20, "{} bytes", job.len());
+
+    // Several steps together may have more than a page has room for; all of it is there as text.
+    let client = summarised(4, &["build"], |_| format!("{long}\n\n{long}"));
+    let job = client.get(&format!("{run}/jobs/build")).await.text;
+    let note = format!("of 2,048 KiB. <a href=\"{run}/jobs/build/summary.md\">All of it as text</a>");
+    assert!(job.contains(&note) && job.len() < 3 << 20, "{} bytes", job.len());
+    let text = client.get(&format!("{run}/jobs/build/summary.md")).await;
+    assert_eq!(text.header("content-type"), "text/plain; charset=utf-8");
+    assert!(text.text == format!("{long}\n\n{long}"), "{} bytes", text.text.len());
+    assert_eq!(client.get(&format!("{run}/jobs/lint/summary.md")).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn of_very_many_summaries_a_page_shows_the_first_and_leads_to_the_others() {
+    let run = format!("/runs/{}", samples::run_id(5));
+    let client = summarised(5, &[], |name| format!("of {name}"));
+    let page = client.get(&run).await.text;
+    assert_eq!(page.matches("</a> summary</h2>").count(), 50, "{page}");
+    assert!(page.contains("252 more summaries are not on this page"), "{page}");
+    assert!(
+        page.contains(&format!("href=\"{run}/jobs/soak.49#summary\"")),
+        "the first that is left out: {page}"
+    );
+    let client = summarised(5, &[], |_| "a line of the summary\n".repeat(1 << 10));
+    let page = client.get(&run).await.text;
+    assert_eq!(page.matches("</a> summary</h2>").count(), 16, "{page}");
+    assert!(page.len() < 400 << 10 && page.contains("286 more summaries"), "{} bytes", page.len());
+}

@@ -25,6 +25,7 @@ pub(super) fn routes() -> Router<Context> {
             .route(&format!("{run}/jobs/{{job}}/log/search"), get(search))
             .route(&format!("{run}/jobs/{{job}}/log/group"), get(group))
             .route(&format!("{run}/jobs/{{job}}/log.txt"), get(crate::http::pages::raw_log))
+            .route(&format!("{run}/jobs/{{job}}/summary.md"), get(crate::http::pages::raw_summary))
     };
     of("/runs/{run}").merge(of("/runs/{run}/attempts/{attempt}"))
 }
