@@ -178,9 +178,12 @@ pub struct Job {
     /// How long it usually takes; absent while no run of the workflow has had it succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usual: Option<Usual>,
-    /// What the job wrote to its summary, as Markdown.
+    /// The beginning of what the job wrote to its summary, as Markdown; all of it is at `summary.md` below its address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_summary: Option<String>,
+    /// How many bytes all of its summary has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_summary_bytes: Option<u64>,
 }
 
 /// One step of a job.

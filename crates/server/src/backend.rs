@@ -67,6 +67,9 @@ pub trait Backend: Send + Sync + 'static {
     /// exactly.
     fn search_log(&self, which: Which, job: JobKey, search: LogSearch) -> Answer<'_, LogMatches>;
 
+    /// All of a job's summary; `None` when it has none.
+    fn summary(&self, which: Which, job: JobKey) -> Answer<'_, Option<String>>;
+
     /// The archive of an artifact.
     fn artifact(&self, run: RunId, name: String) -> Answer<'_, ArtifactBody>;
 

@@ -39,6 +39,7 @@ use shipway_base::Timestamp;
 pub(crate) use ansi::plain as plain_text;
 pub(crate) use jobs::view as jobs_page;
 pub use layout::{Chrome, document};
+pub(crate) use markdown::cut as beginning;
 pub(crate) use summaries::{Stamp, stamp};
 
 /// One page, or the live part of one.
@@ -96,12 +97,14 @@ impl View {
         self
     }
 
-    /// Adds the summaries of a run's jobs, or of one of them, for a page that has others.
-    pub(crate) fn with_summaries(self, run: &Run, job: Option<&Job>) -> View {
-        match job {
-            None => self.with("summaries", summaries::of_run(run)),
-            Some(job) => self.with("summary", summaries::of_job(run, job)),
-        }
+    /// Adds the summaries of the jobs of a run.
+    pub(crate) fn with_summaries(self, run: &Run) -> View {
+        self.with("summaries", summaries::of_run(run))
+    }
+
+    /// Adds all of the summary of a job.
+    pub(crate) fn with_summary(self, run: &Run, job: &Job, text: Option<&str>) -> View {
+        self.with("summary", summaries::of_job(run, job, text))
     }
 
     /// Makes the page live: the stream of its updates, and when it was rendered.

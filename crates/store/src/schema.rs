@@ -32,6 +32,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0005_runs_of_attempts.sql"),
     },
     Migration { version: 6, name: "following", sql: include_str!("../migrations/0006_following.sql") },
+    Migration { version: 7, name: "summaries", sql: include_str!("../migrations/0007_summaries.sql") },
 ];
 
 /// The file name of the database.

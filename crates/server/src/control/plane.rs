@@ -343,6 +343,10 @@ impl Backend for Plane {
         })
     }
 
+    fn summary(&self, which: Which, job: api::JobKey) -> Answer<'_, Option<String>> {
+        Box::pin(runpage::summary_of(&self.world, which, job))
+    }
+
     fn search_log(
         &self,
         which: Which,

@@ -1,7 +1,7 @@
 //! From a runner's reports to logs, steps and annotations that pages can read.
 
 use super::world::World;
-use crate::backend::Change;
+use crate::{backend::Change, web::beginning};
 use shipway_api as api;
 use shipway_base::Timestamp;
 use shipway_runner::{Level, Report, ReportKind};
@@ -25,6 +25,15 @@ use tokio::{
 /// Reports handled in one go; one transaction and one wake-up for all of them.
 const BATCH: usize = 512;
 
+/// So many bytes of a job's summary are in its row, which every page of its run reads; all of a longer one is a blob.
+const BEGINNING: usize = 16 << 10;
+
+/// So many bytes of the summaries of its steps a job keeps, 20 of the longest.
+const MOST_SUMMARY: usize = 20 << 20;
+
+/// What stands where summaries are left out.
+const LEFT_OUT: &str = "\n\nThe summaries of later steps are left out: a job keeps 20 MiB of them.\n";
+
 /// The attempts of jobs whose last report is written down.
 pub(super) type Written = BTreeSet<(String, u32)>;
 
@@ -32,6 +41,8 @@ pub(super) type Written = BTreeSet<(String, u32)>;
 struct Attempt {
     log: LogWriter,
     trace: JobTrace,
+    /// All of its summary; the row has the beginning.
+    summary: String,
     steps: BTreeMap<usize, StepRow>,
 }
 
@@ -84,7 +95,10 @@ fn handle(
         if !attempts.contains_key(&key) {
             let log = world.store.logs().writer(&LogName::job(run.number(), &key.0, key.1)?)?;
             statements.push(models::jobs::clear_steps(run, &key.0));
-            attempts.insert(key.clone(), Attempt { log, trace: JobTrace::default(), steps: BTreeMap::new() });
+            attempts.insert(
+                key.clone(),
+                Attempt { log, trace: JobTrace::default(), summary: String::new(), steps: BTreeMap::new() },
+            );
         }
         let Some(attempt) = attempts.get_mut(&key) else { continue };
         attempt.take(run, &key.0, &report, &mut statements)?;
@@ -92,6 +106,9 @@ fn handle(
         touched.insert(key.clone(), ());
         if finished && let Some(mut attempt) = attempts.remove(&key) {
             attempt.trace.log_lines = attempt.log.lines();
+            if attempt.summary.len() > BEGINNING {
+                attempt.trace.summary_blob = Some(world.store.blobs().put(attempt.summary.as_bytes())?);
+            }
             statements.push(models::jobs::trace(run, &key.0, &attempt.trace));
             attempt.log.finish()?;
         }
@@ -164,11 +181,19 @@ impl Attempt {
                 }));
             }
             ReportKind::Summary { markdown, .. } => {
-                let summary = self.trace.summary.get_or_insert_default();
-                if !summary.is_empty() {
-                    summary.push_str("\n\n");
+                let summary = &mut self.summary;
+                if summary.len() + markdown.len() > MOST_SUMMARY {
+                    if !summary.ends_with(LEFT_OUT) {
+                        summary.push_str(LEFT_OUT);
+                    }
+                } else {
+                    if !summary.is_empty() {
+                        summary.push_str("\n\n");
+                    }
+                    summary.push_str(markdown);
                 }
-                summary.push_str(markdown);
+                self.trace.summary = Some(beginning(summary, BEGINNING).to_owned());
+                self.trace.summary_bytes = summary.len() as u64;
             }
         }
         Ok(())

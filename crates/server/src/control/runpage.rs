@@ -134,6 +134,31 @@ pub(super) async fn read(world: &Arc<World>, which: Which) -> Result<api::Run, B
     })
 }
 
+/// All of a job's summary.
+pub(super) async fn summary_of(
+    world: &Arc<World>,
+    which: Which,
+    job: api::JobKey,
+) -> Result<Option<String>, BackendError> {
+    let row = row(world, which).await?;
+    let context = format!("reading the summary of job {job} of run {}", row.run);
+    let stored = |error| unavailable(&context, error);
+    let rows = world.store.jobs(row.id).await.map_err(stored)?;
+    let Some((_, trace)) = rows.into_iter().find(|(row, _)| row.key == job.as_str()) else {
+        return Err(BackendError::not_found(&context, format!("job {job} in this run")));
+    };
+    let Some(digest) = trace.summary_blob else { return Ok(trace.summary) };
+    let blobs = world.store.blobs().clone();
+    let bytes = tokio::task::spawn_blocking(move || blobs.read(&digest)).await;
+    let bytes = bytes.unwrap_or(Ok(None)).map_err(stored)?;
+    // What is masked is text, and a blob has the bytes that its name says.
+    let whole = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    whole.map(Some).ok_or_else(|| {
+        let (what, reason) = (context.clone(), format!("blob {digest} is not there or is no text"));
+        stored(StoreError::Corrupt { what, reason })
+    })
+}
+
 /// Of the artifacts of one name the first, which is the newest.
 pub(super) fn newest(mut artifacts: Vec<ArtifactRow>) -> Vec<ArtifactRow> {
     artifacts.dedup_by(|later, earlier| later.name == earlier.name);
@@ -162,6 +187,7 @@ fn job(row: &JobRow, trace: &JobTrace, steps: &[StepRow], usual: &Usual) -> Opti
         error_line: trace.error_line,
         usual: usual.job(&row.name),
         step_summary: trace.summary.clone(),
+        step_summary_bytes: trace.summary.as_ref().map(|_| trace.summary_bytes),
     })
 }
 

@@ -100,7 +100,7 @@ pub(super) async fn run_live_view(
     let run = context.backend.run(which).await?;
     let view = web::run::live(&run, context.clock.now());
     let news = told.is_news(web::stamp(&run.jobs));
-    Ok(if news { view.with_summaries(&run, None) } else { view })
+    Ok(if news { view.with_summaries(&run) } else { view })
 }
 
 /// The summaries that a live page has.
@@ -129,7 +129,11 @@ pub(super) async fn job_live_view(
     let log = api::log_page(1, none);
     let view = web::job::live(&run, job, &log, context.clock.now());
     let news = told.is_news(web::stamp([job]));
-    Ok(if news { view.with_summaries(&run, Some(job)) } else { view })
+    if !news {
+        return Ok(view);
+    }
+    let summary = context.backend.summary(which, key).await?;
+    Ok(view.with_summary(&run, job, summary.as_deref()))
 }
 
 /// Which rollouts a page's URL asks for.
@@ -209,10 +213,14 @@ async fn job(
         }
         None => from.filter(|_| q.is_none()).unwrap_or(1),
     };
-    let slice = context.backend.log(which, key, LogRange { from, count: PAGE_LINES }).await?;
+    let slice = context.backend.log(which, key.clone(), LogRange { from, count: PAGE_LINES }).await?;
+    let summary = match &job.step_summary {
+        Some(_) => context.backend.summary(which, key).await?,
+        None => None,
+    };
     let log = api::log_page(from, slice);
     let search = q.as_deref().zip(search.as_ref());
-    let page = JobPage { run: &run, job, log: &log, from, search };
+    let page = JobPage { run: &run, job, log: &log, from, summary: summary.as_deref(), search };
     Ok(document(&context, &web::job::view(page, context.clock.now())))
 }
 
@@ -250,9 +258,7 @@ pub(super) async fn raw_summary(
     Path(path): Path<api::JobPath>,
 ) -> PageResult {
     let (which, key) = path.which()?;
-    let run = context.backend.run(which).await?;
-    let summary = find_job(&run, &key)?.step_summary.clone();
-    let Some(text) = summary else {
+    let Some(text) = context.backend.summary(which, key.clone()).await? else {
         return Err(problem(codes::NOT_FOUND, format!("job {key} wrote no summary")).into());
     };
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())

@@ -25,6 +25,8 @@ pub struct JobPage<'a> {
     pub log: &'a LogPage,
     /// The number of the first of them.
     pub from: u64,
+    /// All of its summary.
+    pub summary: Option<&'a str>,
     /// What was searched for, and what was found.
     pub search: Option<(&'a str, &'a LogMatches)>,
 }
@@ -36,7 +38,7 @@ pub(super) fn path(run: &Run, job: &JobKey) -> String {
 
 /// The page.
 pub fn view(page: JobPage<'_>, now: Timestamp) -> View {
-    let mut view = live(page.run, page.job, page.log, now).with_summaries(page.run, Some(page.job));
+    let mut view = live(page.run, page.job, page.log, now).with_summary(page.run, page.job, page.summary);
     view.regions.push(super::Region { id: "log", content: log(page) });
     view.viewer = Some(first_lines(page));
     view
@@ -123,7 +125,7 @@ fn steps_of(run: &Run, job: &Job, now: Timestamp) -> Markup {
 }
 
 fn log(page: JobPage<'_>) -> Markup {
-    let JobPage { run, job, log, from, search } = page;
+    let JobPage { run, job, log, from, summary: _, search } = page;
     let path = path(run, &job.key);
     let failed = job.conclusion == Some(Conclusion::Failure);
     // The viewer lands on the first error of a failed job, and follows one that runs.

@@ -52,18 +52,21 @@ fn pieces_of(text: &str, most: usize) -> Option<Vec<Event<'_>>> {
     (pieces.len() <= most).then_some(pieces)
 }
 
-/// How many quotes and lists may begin on a line.
+/// How many quotes and lists may be open after the first words of a line: those that begin on it, and those that what is indented
+/// before them may belong to.
 fn nested(line: &str) -> usize {
     let mut rest = line.bytes().peekable();
-    let mut count = 0;
+    let (mut count, mut columns) = (0, 0);
     while let Some(byte) = rest.next() {
         match byte {
-            b' ' | b'\t' | b'0'..=b'9' => {}
-            b'>' => count += 1,
+            b' ' => columns += 1,
+            b'\t' => columns += 4,
+            b'0'..=b'9' => {}
+            b'>' => count += 1 + std::mem::take(&mut columns) / 2,
             b'-' | b'*' | b'+' | b'.' | b')'
                 if rest.peek().is_none_or(|next| matches!(next, b' ' | b'\t')) =>
             {
-                count += 1;
+                count += 1 + std::mem::take(&mut columns) / 2;
             }
             _ => break,
         }
@@ -72,11 +75,11 @@ fn nested(line: &str) -> usize {
 }
 
 /// The beginning of a long text, up to the end of a line unless that line is long.
-fn cut(text: &str, most: usize) -> &str {
-    if text.len() <= most {
+pub(crate) fn cut(text: &str, most: usize) -> &str {
+    let end = text.floor_char_boundary(most);
+    if end == text.len() {
         return text;
     }
-    let end = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
     let line = text[..end].rfind('\n').map(|line| line + 1).filter(|line| *line > end / 2);
     &text[..line.unwrap_or(end)]
 }
@@ -249,7 +252,16 @@ mod tests {
 
     #[test]
     fn what_is_nested_beyond_reading_is_shown_as_it_is() {
-        for (line, count) in [("> - 1. 2) a > b", 4), ("-- a", 0), ("", 0), (">>\t+ *", 4), ("12 > a", 1)] {
+        for (line, count) in [
+            ("> - 1. 2) a > b", 4),
+            ("-- a", 0),
+            ("", 0),
+            (">>\t+ *", 6),
+            ("      code", 0),
+            ("    - a", 3),
+            ("\t\t1. a", 5),
+            ("12 > a", 1),
+        ] {
             assert_eq!(nested(line), count, "{line}");
         }
         for marker in ["> ", ">", "- ", "1. ", "> * "] {

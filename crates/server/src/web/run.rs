@@ -12,7 +12,7 @@ const MOST_ATTEMPTS: u32 = 20;
 
 /// The page.
 pub fn view(run: &Run, now: Timestamp) -> View {
-    live(run, now).with_summaries(run, None)
+    live(run, now).with_summaries(run)
 }
 
 /// The parts of the page that change whenever something happens; summaries change more rarely.

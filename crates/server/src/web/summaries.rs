@@ -6,7 +6,7 @@ use super::{
     parts, run,
 };
 use maud::{Markup, html};
-use shipway_api::{Job, Run};
+use shipway_api::{Job, Run, Status};
 
 /// So many summaries are on the page of a run.
 const MOST_JOBS: usize = 50;
@@ -19,13 +19,16 @@ const JOB_ROOM: Room = Room { bytes: 1 << 20, pieces: 250_000 };
 /// So many jobs whose summaries are left out are linked.
 const MOST_LINKS: usize = 100;
 
-/// By what is rendered again on a live page: how often each job was begun, and how much it wrote, which only grows until it begins
-/// again.
-pub(crate) type Stamp = Vec<(u32, usize)>;
+/// By what is rendered again on a live page: how often each job was begun, whether it is over, when all it wrote is there, and how
+/// much that is, which only grows until it begins again.
+pub(crate) type Stamp = Vec<(u32, bool, usize)>;
 
 /// The stamp of the summaries of jobs.
 pub(crate) fn stamp<'j>(jobs: impl IntoIterator<Item = &'j Job>) -> Stamp {
-    let of = |job: &Job| (job.attempt, job.step_summary.as_ref().map_or(0, String::len));
+    let of = |job: &Job| {
+        let long = job.step_summary.as_ref().map_or(0, |text| whole(job, text));
+        (job.attempt, job.status == Status::Completed, long)
+    };
     jobs.into_iter().map(of).collect()
 }
 
@@ -38,7 +41,7 @@ pub(super) fn of_run(run: &Run) -> Markup {
         if shown.len() == MOST_JOBS || room.bytes < text.len().min(MOST_OF_ONE) {
             left.push(job);
         } else {
-            shown.push((job, markdown::render(text, MOST_OF_ONE, &mut room), text.len()));
+            shown.push((job, markdown::render(text, MOST_OF_ONE, &mut room), whole(job, text)));
         }
     }
     html! {
@@ -62,8 +65,8 @@ pub(super) fn of_run(run: &Run) -> Markup {
 }
 
 /// The summary on the page of its job: all of it, or as much as there is room for.
-pub(super) fn of_job(run: &Run, job: &Job) -> Markup {
-    let Some(text) = &job.step_summary else { return html! {} };
+pub(super) fn of_job(run: &Run, job: &Job, text: Option<&str>) -> Markup {
+    let Some(text) = text else { return html! {} };
     let found = markdown::render(text, JOB_ROOM.bytes, &mut JOB_ROOM.clone());
     html! {
         h2 { "Summary" }
@@ -75,6 +78,11 @@ pub(super) fn of_job(run: &Run, job: &Job) -> Markup {
             }
         }
     }
+}
+
+/// How long a summary is of which this is the beginning.
+fn whole(job: &Job, beginning: &str) -> usize {
+    usize::try_from(job.step_summary_bytes.unwrap_or_default()).unwrap_or(usize::MAX).max(beginning.len())
 }
 
 /// Where all of a job's summary is.

@@ -7,6 +7,7 @@ mod hooks;
 mod rerun;
 mod schedule;
 mod secrets;
+mod summaries;
 mod told;
 
 use shipway_api::{JobKey, Run, RunId, RunQuery, RunSummary, Status};

@@ -46,8 +46,12 @@ pub struct JobTrace {
     pub log_lines: u64,
     /// The first line that says an error.
     pub error_line: Option<u64>,
-    /// The step summary, as Markdown.
+    /// The beginning of its summary, as Markdown.
     pub summary: Option<String>,
+    /// How long all of the summary is; no more than the beginning where that is all.
+    pub summary_bytes: u64,
+    /// All of the summary, in [`Blobs`](crate::Blobs), when it is longer than its beginning.
+    pub summary_blob: Option<Digest>,
 }
 
 /// One step of a job.
@@ -120,9 +124,9 @@ statements! {
             started_at = excluded.started_at, finished_at = excluded.finished_at, reason = excluded.reason,
             log = coalesce(excluded.log, jobs.log), kept_from = excluded.kept_from";
     KEEP_JOB = "INSERT INTO jobs (run, job, place, name, needs, status, conclusion, attempt, started_at, finished_at,
-            reason, log, log_lines, error_line, summary, kept_from)
+            reason, log, log_lines, error_line, summary, kept_from, summary_bytes, summary_blob)
         SELECT ?1, job, place, name, needs, status, conclusion, attempt, started_at, finished_at, reason, log, log_lines,
-            error_line, summary, ?4 FROM jobs WHERE run = ?2 AND job = ?3";
+            error_line, summary, ?4, summary_bytes, summary_blob FROM jobs WHERE run = ?2 AND job = ?3";
     KEEP_STEPS = "INSERT INTO steps (run, job, place, name, status, conclusion, exit_code, started_at, finished_at, first_line)
         SELECT ?1, job, place, name, status, conclusion, exit_code, started_at, finished_at, first_line
         FROM steps WHERE run = ?2 AND job = ?3";
@@ -135,7 +139,8 @@ statements! {
                 ORDER BY number DESC LIMIT ?4)
             AND conclusion = 'success' AND kept_from IS NULL AND started_at IS NOT NULL AND finished_at IS NOT NULL
         ORDER BY run DESC LIMIT ?5";
-    TRACE = "UPDATE jobs SET log_lines = ?3, error_line = ?4, summary = ?5 WHERE run = ?1 AND job = ?2";
+    TRACE = "UPDATE jobs SET log_lines = ?3, error_line = ?4, summary = ?5, summary_bytes = ?6, summary_blob = ?7
+        WHERE run = ?1 AND job = ?2";
     PUT_STEP = "INSERT INTO steps (run, job, place, name, status, conclusion, exit_code, started_at, finished_at,
             first_line)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
@@ -150,7 +155,7 @@ statements! {
             mime = excluded.mime";
     DROP_ARTIFACT = "DELETE FROM artifacts WHERE run = ?1 AND name = ?2";
     JOBS = "SELECT run, job, place, name, needs, status, conclusion, attempt, started_at, finished_at, reason, log,
-        log_lines, error_line, summary, kept_from FROM jobs WHERE run = ?1 ORDER BY place, job";
+        log_lines, error_line, summary, kept_from, summary_bytes, summary_blob FROM jobs WHERE run = ?1 ORDER BY place, job";
     STEPS = "SELECT run, job, place, name, status, conclusion, exit_code, started_at, finished_at, first_line
         FROM steps WHERE run = ?1 ORDER BY job, place";
     ANNOTATIONS = "SELECT run, job, level, title, message, file, line FROM annotations WHERE run = ?1 ORDER BY place";
@@ -200,6 +205,8 @@ pub fn trace(run: AttemptId, key: &str, trace: &JobTrace) -> Statement {
         trace.log_lines.into(),
         trace.error_line.into(),
         trace.summary.clone().into(),
+        trace.summary_bytes.into(),
+        trace.summary_blob.into(),
     ])
 }
 
@@ -336,7 +343,15 @@ impl FromRow for (JobRow, JobTrace) {
             log: log.map_err(|error| StoreError::corrupt("the log name of a job", error))?,
             kept_from: row.get(15)?,
         };
-        let trace = JobTrace { log_lines: row.get(12)?, error_line: row.get(13)?, summary: row.get(14)? };
+        let summary: Option<String> = row.get(14)?;
+        let beginning = summary.as_ref().map_or(0, |text| text.len() as u64);
+        let trace = JobTrace {
+            log_lines: row.get(12)?,
+            error_line: row.get(13)?,
+            summary,
+            summary_bytes: row.get::<u64>(16)?.max(beginning),
+            summary_blob: row.get(17)?,
+        };
         Ok((job, trace))
     }
 }

@@ -190,7 +190,13 @@ fn a_kept_job_has_what_it_left() {
     run(async move {
         let (earlier, later) = (id(1), id(2));
         let job = JobRow { status: Status::Completed, ..job_row(earlier, "build", 0) };
-        let trace = JobTrace { log_lines: 3, error_line: Some(2), summary: Some("# Hi".to_owned()) };
+        let trace = JobTrace {
+            log_lines: 3,
+            error_line: Some(2),
+            summary: Some("# Hi".to_owned()),
+            summary_bytes: 20_000,
+            summary_blob: Some(Digest::of(b"# Hi")),
+        };
         let step = StepRow {
             run: earlier,
             job: "build".to_owned(),
@@ -249,7 +255,13 @@ fn jobs_keep_their_trace_when_their_state_changes() {
     let (_dir, store, _) = store();
     run(async move {
         let run = id(1);
-        let trace = JobTrace { log_lines: 7, error_line: Some(3), summary: Some("# Done".to_owned()) };
+        let trace = JobTrace {
+            log_lines: 7,
+            error_line: Some(3),
+            summary: Some("# Done".to_owned()),
+            summary_bytes: 6,
+            summary_blob: None,
+        };
         let mut job = job_row(run, "build/1", 1);
         let other = JobRow { needs: Vec::new(), log: None, ..job_row(run, "build/0", 0) };
         write(&store, vec![jobs::put(&job), jobs::put(&other), jobs::put(&job_row(run, "build", 2))]).await;

@@ -182,6 +182,12 @@ impl Backend for Fake {
         answer(self.state().log(which, &job).map(|log| log.search(&search)))
     }
 
+    fn summary(&self, which: Which, job: JobKey) -> Answer<'_, Option<String>> {
+        answer(runs::find(&self.state().runs, which).map(|run| {
+            run.jobs.iter().find(|known| known.key == job).and_then(|job| job.step_summary.clone())
+        }))
+    }
+
     fn artifact(&self, run: RunId, name: String) -> Answer<'_, ArtifactBody> {
         let state = self.state();
         let found = runs::find(&state.runs, run).and_then(|run| {

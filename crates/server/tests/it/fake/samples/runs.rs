@@ -116,6 +116,7 @@ fn job(id: &str, name: &str, needs: &[&str], state: Option<Conclusion>, began: u
         error_line: None,
         usual: Some(Usual { took_ms: 14_000, times: 7 }),
         step_summary: None,
+        step_summary_bytes: None,
     }
 }
 
