@@ -301,7 +301,7 @@ async fn displaced(
 ) -> JobOutcome {
     let conclusion = Conclusion::Cancelled;
     for kind in [
-        ReportKind::Annotation(Annotation::new(Level::Notice, reason.clone())),
+        ReportKind::Annotation(Box::new(Annotation::new(Level::Notice, reason.clone()))),
         ReportKind::JobFinished { conclusion, duration: Duration::ZERO },
     ] {
         let at = context.clock.now();

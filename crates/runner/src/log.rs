@@ -77,7 +77,7 @@ impl Log {
         self.lines(&line, |text| ReportKind::Noted { step, text }).await;
         let end = annotation.message.floor_char_boundary(MAX_MESSAGE);
         annotation.message.truncate(end);
-        self.send(ReportKind::Annotation(annotation)).await;
+        self.send(ReportKind::Annotation(Box::new(annotation))).await;
     }
 
     /// Sends what holds no text of the job, or only masked text.

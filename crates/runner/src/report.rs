@@ -63,7 +63,8 @@ pub enum ReportKind {
         duration: Duration,
     },
     /// An error, a warning or a notice to show beside the code.
-    Annotation(Annotation),
+    /// Boxed, since it is several times as large as a line, of which there may be millions.
+    Annotation(Box<Annotation>),
     /// A step wrote a summary.
     Summary {
         /// The step.

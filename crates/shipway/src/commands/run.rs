@@ -13,6 +13,7 @@ mod folder;
 mod graph;
 mod held;
 mod isolation;
+mod jobs;
 mod json;
 mod labels;
 mod ledger;

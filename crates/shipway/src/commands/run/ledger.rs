@@ -1,6 +1,6 @@
 //! What is known of each job and step of the runs under way: when they began, what they said last, how they ended.
 
-use super::steplog::StepLog;
+use super::{jobs::Jobs, steplog::StepLog};
 use shipway_base::Timestamp;
 use shipway_runner::{BreakNews, Level, Report, ReportKind};
 use shipway_workflow::run::{Conclusion, JobKey};
@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, time::Duration};
 /// All jobs of all runs.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    jobs: BTreeMap<(usize, JobKey), JobEntry>,
+    jobs: Jobs<JobEntry>,
 }
 
 /// A job.
@@ -56,15 +56,14 @@ pub(super) struct StepEnd {
 impl Ledger {
     /// Takes a report of a run.
     pub(super) fn take(&mut self, run: usize, report: &Report) {
-        let key = (run, report.job.clone());
         if let ReportKind::JobStarted { name } = &report.kind {
             let name = name.clone();
             let entry =
                 JobEntry { name, began: report.at, took: None, complaint: None, steps: BTreeMap::new() };
-            self.jobs.insert(key, entry);
+            self.jobs.insert(run, report.job.clone(), entry);
             return;
         }
-        let Some(job) = self.jobs.get_mut(&key) else { return };
+        let Some(job) = self.jobs.get_mut(run, &report.job) else { return };
         match &report.kind {
             // What is noted comes again as an annotation.
             ReportKind::JobStarted { .. } | ReportKind::Summary { .. } | ReportKind::Noted { .. } => {}
@@ -115,12 +114,12 @@ impl Ledger {
 
     /// A job.
     pub(super) fn job(&self, run: usize, job: &JobKey) -> Option<&JobEntry> {
-        self.jobs.get(&(run, job.clone()))
+        self.jobs.get(run, job)
     }
 
     /// The jobs of a run that have begun.
     pub(super) fn jobs(&self, run: usize) -> impl Iterator<Item = (&JobKey, &JobEntry)> {
-        self.jobs.iter().filter(move |((of, _), _)| *of == run).map(|((_, key), entry)| (key, entry))
+        self.jobs.of(run)
     }
 }
 

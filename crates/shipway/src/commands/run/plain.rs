@@ -7,6 +7,7 @@ use super::{
     breaks::Waiting,
     documents::Planned,
     held::Held,
+    jobs::Jobs,
     lines::{Style, Tone},
     show::Show,
     steplog::{StepLog, words},
@@ -27,7 +28,7 @@ pub(super) struct Plain<W> {
     out: Held<W>,
     how: How,
     runs: Vec<String>,
-    jobs: BTreeMap<(usize, JobKey), Told>,
+    jobs: Jobs<Told>,
 }
 
 /// What is shown.
@@ -55,7 +56,7 @@ struct Told {
 impl<W: Write + Send> Plain<W> {
     /// Writes to `out`.
     pub(super) fn new(out: W, how: How) -> Plain<W> {
-        Plain { out: Held::new(out), how, runs: Vec::new(), jobs: BTreeMap::new() }
+        Plain { out: Held::new(out), how, runs: Vec::new(), jobs: Jobs::default() }
     }
 
     fn line(&mut self, prefix: &str, text: &str) {
@@ -65,11 +66,11 @@ impl<W: Write + Send> Plain<W> {
     fn job(&mut self, run: usize, job: &JobKey) -> &mut Told {
         // A job that is cancelled before it starts ends without having had a name.
         let unnamed = || Told { prefix: format!("{job} | "), ..Told::default() };
-        self.jobs.entry((run, job.clone())).or_insert_with(unnamed)
+        self.jobs.get_or_insert_with(run, job.clone(), unnamed)
     }
 
     fn prefix(&self, run: usize, job: &JobKey) -> String {
-        self.jobs.get(&(run, job.clone())).map(|told| told.prefix.clone()).unwrap_or_default()
+        self.jobs.get(run, job).map(|told| told.prefix.clone()).unwrap_or_default()
     }
 
     fn job_started(&mut self, run: usize, report: &Report, name: &str) {
@@ -82,12 +83,13 @@ impl<W: Write + Send> Plain<W> {
         if report.attempt > 1 {
             self.line(&prefix, &format!("attempt {}: the one before was lost", report.attempt));
         }
-        self.jobs.insert((run, report.job.clone()), Told { prefix, ..Told::default() });
+        self.jobs.insert(run, report.job.clone(), Told { prefix, ..Told::default() });
     }
 
     fn log_line(&mut self, run: usize, job: &JobKey, step: Option<usize>, text: &str) {
         let (style, verbose) = (self.how.style, self.how.verbose);
-        let told = self.job(run, job);
+        // Only a job that has begun says anything.
+        let Some(told) = self.jobs.get_mut(run, job) else { return };
         let shown = match step.and_then(|step| told.steps.get_mut(&step)) {
             Some(log) => log.hear(text),
             // Before the first step and after the last there are annotations, which come by themselves.
@@ -332,7 +334,7 @@ impl<W: Write + Send> Show for Plain<W> {
         artifacts: Option<(&Path, &[String])>,
     ) {
         let name = self.runs.get(run).cloned().unwrap_or_default();
-        let failed = |job: &JobKey| self.jobs.get(&(run, job.clone())).and_then(|told| told.failed.clone());
+        let failed = |job: &JobKey| self.jobs.get(run, job).and_then(|told| told.failed.clone());
         let lines = summary::lines(&name, state, conclusion, artifacts, failed, self.how.style);
         for line in lines {
             self.line("", &line);

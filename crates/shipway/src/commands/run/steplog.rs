@@ -1,10 +1,7 @@
 //! The log of one step as people read it: its groups kept, its last lines remembered.
 
 use shipway_runner::{Annotation, Level};
-use std::{
-    collections::VecDeque,
-    fmt::{self, Write as _},
-};
+use std::{collections::VecDeque, fmt};
 
 /// How many of its last lines a failed step shows.
 pub(super) const TAIL: usize = 20;
@@ -117,8 +114,12 @@ impl StepLog {
     fn remember(&mut self, shown: Shown<'_>) {
         let mut line = if self.tail.len() < KEPT { None } else { self.tail.pop_front() }.unwrap_or_default();
         line.clear();
-        // A String never refuses.
-        let _infallible = write!(line, "{}", Shown { text: start(shown.text), ..shown });
+        for _ in 0..shown.indent {
+            line.push_str("  ");
+        }
+        for part in [shown.word, shown.colon, start(shown.text)] {
+            line.push_str(part);
+        }
         self.tail.push_back(line);
     }
 
