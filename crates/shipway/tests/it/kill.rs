@@ -100,7 +100,9 @@ impl Story {
         });
         let delivery = DELIVERY
             .replace("signals: [failure, p95]", "signals: [failure]")
-            .replace("alpha: 0.01\n---", "alpha: 0.001\n---")
+            // Counting begins anew at each start, and so does the chance of a false alarm: of some twenty in the five stories, one in a
+            // hundred runs of this test may see one.
+            .replace("alpha: 0.01", "alpha: 0.0003")
             .replace("duration: 2s", "duration: 700ms");
         Story { seed, plant: Plant::new(&delivery), kills: kills.collect(), notes: Vec::new() }
     }
