@@ -304,8 +304,9 @@ pub struct RunQuery {
     pub page: PageQuery,
 }
 
-/// `POST /api/v1/runs/{id}/rerun`.
+/// `POST /api/v1/runs/{id}/rerun`. A key that is not known is refused: a misspelt one would run all jobs again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RerunRequest {
     /// Only the jobs that failed or were cancelled, and what needs them.
     #[serde(default)]

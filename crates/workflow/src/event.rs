@@ -18,7 +18,7 @@ pub(crate) use inputs::resolve as resolve_inputs;
 pub use pattern::Pattern;
 pub(crate) use read::read_triggers;
 pub use skip::skip_mark;
-pub use table::names;
+pub use table::{is_typed, names};
 pub use trigger::Triggered;
 
 /// Something that happened and may start workflows.

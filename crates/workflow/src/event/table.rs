@@ -162,6 +162,11 @@ pub(super) fn find(name: &str) -> Option<&'static Known> {
     EVENTS.iter().find(|known| known.name == name)
 }
 
+/// Whether an event says by an `action` what happened, which `types` under `on` may ask for.
+pub fn is_typed(name: &str) -> bool {
+    find(name).is_some_and(|known| known.keys.contains(&"types"))
+}
+
 /// The names of all events that can stand under `on`.
 pub fn names() -> impl Iterator<Item = &'static str> {
     EVENTS.iter().map(|known| known.name)

@@ -92,7 +92,7 @@ impl Job<'_> {
                 self.log.line(step, &line).await;
                 Some(found.key)
             }
-            Some(found) => self.unpack_cache(found, current).await?,
+            Some(found) => self.unpack_cache(found, &paths, current).await?,
             None => None,
         };
         match &restored {
@@ -214,6 +214,7 @@ impl Job<'_> {
     async fn unpack_cache(
         &mut self,
         found: FoundCache,
+        paths: &[String],
         current: &Current,
     ) -> Result<Option<String>, RunnerError> {
         let FoundCache { key, parts, size } = found;
@@ -225,7 +226,9 @@ impl Job<'_> {
             Compression::Zstd => &[],
             Compression::Gzip => &["--use-compress-program", "gzip -d"],
         };
-        let argv = [&["tar"], with, &["-xf", "-", "-P", "-C", &workspace]].concat();
+        // Whoever filled the cache may have meant harm, so `tar` takes nothing out of the workspace that is not asked for.
+        let anywhere: &[&str] = if self.all_inside(paths)? { &[] } else { &["-P"] };
+        let argv = [&["tar"], with, &["-xf", "-"], anywhere, &["-C", &workspace]].concat();
         // Through a pipe, so that no process of the job ever has the file of a cache, which is others' too.
         let (reader, writer) = stream::pipe()?;
         let fed = tokio::task::spawn_blocking(move || {

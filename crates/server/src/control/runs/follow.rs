@@ -88,8 +88,13 @@ fn stages(row: &RunRow) -> Vec<(Told, &'static str)> {
     let all =
         [(Told::Requested, "requested"), (Told::InProgress, "in_progress"), (Told::Completed, "completed")];
     let began = row.started_at.is_some();
+    // As on GitHub a run is requested once; what it is run again for is told when it begins and when it is over.
+    let first = row.attempt == 1;
     let due = |(stage, _): &(Told, &str)| {
-        *stage > row.told && *stage <= reached && (began || *stage != Told::InProgress)
+        *stage > row.told
+            && *stage <= reached
+            && (began || *stage != Told::InProgress)
+            && (first || *stage != Told::Requested)
     };
     all.into_iter().filter(due).collect()
 }

@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 use shipway_api as api;
 use shipway_base::Digest;
 use shipway_store::{StoreError, models::runs::RunId};
-use shipway_workflow::event::{Event, skip_mark};
+use shipway_workflow::event::{Event, is_typed, skip_mark};
 use std::sync::Arc;
 use target::Target;
 
@@ -35,6 +35,11 @@ impl Runs {
         // A repository whose origin is a folder has no name that a forge could know.
         if hook.event != "ping" && own.owner != "local" && !own.full().eq_ignore_ascii_case(told) {
             let why = format!("it is about the repository {told:?}, and this server watches {}", own.full());
+            return Err(BackendError { context, kind: BackendErrorKind::Invalid(why) });
+        }
+        // Without it `types` would leave nothing out.
+        if is_typed(&hook.event) && text(&hook.payload, "/action").is_none() {
+            let why = "its `action` is no text, and says what happened".to_owned();
             return Err(BackendError { context, kind: BackendErrorKind::Invalid(why) });
         }
         let made = match hook.event.as_str() {

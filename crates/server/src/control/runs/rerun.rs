@@ -10,7 +10,7 @@ use super::{
     text_inputs,
 };
 use crate::{
-    backend::{Actor, BackendError},
+    backend::{Actor, BackendError, BackendErrorKind},
     control::world::unavailable,
 };
 use shipway_api as api;
@@ -34,6 +34,13 @@ impl Runs {
         let row = row.ok_or_else(|| BackendError::not_found(&context, format!("run {run}")))?;
         if request.attempt.is_some_and(|attempt| attempt < row.attempt) {
             return Ok(row.attempt);
+        }
+        if let Some(attempt) = request.attempt.filter(|attempt| *attempt > row.attempt) {
+            return Err(BackendError::conflict(context, format!("it has no attempt {attempt}")));
+        }
+        if request.only_failed && request.job.is_some() {
+            let why = "`job` and `only_failed` ask for different jobs; leave one of them out";
+            return Err(BackendError { context, kind: BackendErrorKind::Invalid(why.to_owned()) });
         }
         if row.status != Status::Completed {
             return Err(BackendError::conflict(context, "it is not over yet"));

@@ -67,6 +67,15 @@ impl Job<'_> {
         Ok(Done { files: names.iter().filter(|byte| **byte == 0).count(), names })
     }
 
+    /// Whether all these paths are in the workspace, so that no archive of them has a name that leads out of it.
+    pub(super) fn all_inside(&self, paths: &[String]) -> Result<bool, RunnerError> {
+        let (workspace, home) =
+            (self.map.inside(&self.folders.workspace), self.map.inside(&self.folders.home));
+        let patterns = Patterns::parse(paths.iter().map(String::as_str), &workspace, &home)
+            .map_err(|why| RunnerError::new(ErrorKind::ActionInput, why))?;
+        Ok(patterns.bases().into_iter().all(|base| base.starts_with(&workspace)))
+    }
+
     /// What a small program in the container prints; nothing when it fails.
     async fn ask(&mut self, argv: Vec<String>, current: &Current) -> Result<Option<Vec<u8>>, RunnerError> {
         let (reader, writer) = stream::pipe()?;
