@@ -8,7 +8,7 @@
 mod settle;
 
 use crate::{
-    beneath::{Ground, Links},
+    beneath::{Ground, Links, open_regular},
     error::{ErrorKind, RunnerError},
     glob::{Find, Patterns},
     pack::{self, UnpackLimits},
@@ -246,7 +246,7 @@ impl Unpack {
 /// Opens a file, going through links or through none.
 fn open(path: &Path, through_links: bool) -> io::Result<File> {
     if through_links {
-        return File::open(path);
+        return open_regular(path);
     }
     Ground::at(Path::new("/"))?.open(path.strip_prefix("/").map_err(io::Error::other)?, Links::None)
 }
@@ -339,6 +339,24 @@ mod tests {
             fs::read_dir(&root).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
         left.sort();
         assert_eq!(left, ["secret", "work", "zip"]);
+    }
+
+    #[test]
+    fn a_named_pipe_is_refused_and_not_waited_for() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let fifo = dir.path().join("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &fifo,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::from_raw_mode(0o600),
+            0,
+        )
+        .expect("a pipe");
+        for through_links in [true, false] {
+            let error = open(&fifo, through_links).expect_err("refused");
+            assert!(error.to_string().contains("not a file"), "{error}");
+        }
     }
 
     #[test]
