@@ -3,18 +3,14 @@
 use crate::{
     run_model::{JobSpec, document, job, needs},
     transcripts::play,
-    worlds::{called, context, plan, push, run, second, workflow},
+    worlds::{context, plan, run, run_calling, run_calling_and_keeping, second},
 };
 use proptest::prelude::*;
 use shipway_workflow::{
     Texts,
-    plan::{Called, RunPlan},
-    run::{Again, Conclusion, Effect, Input, JobKey, JobView, Kept, Run},
+    run::{Again, Conclusion, Effect, Input, JobKey, JobView, Run},
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::BTreeSet;
 
 /// Drives a run to its end; each job that is asked for ends as said, and hands on who it is and in which round.
 fn drive(run: &mut Run, round: u32, mut end: impl FnMut(&JobKey) -> Conclusion) -> BTreeSet<JobKey> {
@@ -230,16 +226,6 @@ fn what_is_kept_stays_when_the_attempt_is_cancelled() {
     }
 }
 
-fn calling(text: &str, files: &[(&str, &str)], kept: Kept) -> Run {
-    let workflow = workflow(text);
-    let called = called(&workflow, files, Called::new());
-    let event = push("refs/heads/main", None);
-    let plan = RunPlan::calling(Arc::new(workflow), event, &BTreeMap::new(), &called);
-    let plan = Arc::new(plan.unwrap_or_else(|found| panic!("{found}")));
-    let context = context(&plan);
-    Run::keeping(plan, context, kept)
-}
-
 #[test]
 fn jobs_of_called_workflows_run_again_one_by_one() {
     use Conclusion::{Failure, Success};
@@ -258,7 +244,7 @@ jobs:
   test: {needs: make, runs-on: here, steps: [{run: make}]}
 ";
     let files = [("build.yml", build)];
-    let mut first = calling(text, &files, Kept::new());
+    let mut first = run_calling(text, &files);
     apply(
         &mut first,
         &[
@@ -270,5 +256,8 @@ jobs:
     );
     assert_eq!(first.conclusion(), Some(Failure));
     let kept = first.keep(&Again::Failed, 1).expect("something runs again");
-    insta::assert_snapshot!(play(calling(text, &files, kept), "start\nok build/0/test\nok after"));
+    insta::assert_snapshot!(play(
+        run_calling_and_keeping(text, &files, kept),
+        "start\nok build/0/test\nok after"
+    ));
 }

@@ -7,7 +7,7 @@ use shipway_workflow::{
     event::Event,
     expr::Value,
     plan::{Called, RunPlan},
-    run::{Run, RunContext},
+    run::{Kept, Run, RunContext},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -49,13 +49,18 @@ pub(crate) fn called(workflow: &Workflow, files: &[(&str, &str)], mut called: Ca
 
 /// A run of a workflow that calls others.
 pub(crate) fn run_calling(text: &str, files: &[(&str, &str)]) -> Run {
+    run_calling_and_keeping(text, files, Kept::new())
+}
+
+/// The same with what is kept of the attempt before it.
+pub(crate) fn run_calling_and_keeping(text: &str, files: &[(&str, &str)], kept: Kept) -> Run {
     let workflow = workflow(text);
     let called = called(&workflow, files, Called::new());
     let event = push("refs/heads/main", None);
     let plan = RunPlan::calling(Arc::new(workflow), event, &BTreeMap::new(), &called);
     let plan = Arc::new(plan.unwrap_or_else(|found| panic!("{found}")));
     let context = context(&plan);
-    Run::new(plan, context)
+    Run::keeping(plan, context, kept)
 }
 
 pub(crate) fn context(plan: &RunPlan) -> RunContext {

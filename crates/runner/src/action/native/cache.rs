@@ -84,7 +84,8 @@ impl Job<'_> {
         if native == Native::RestoreCache {
             outputs.insert("cache-primary-key".to_owned(), key.clone());
         }
-        let version = version(&paths, self.compression().await);
+        let compression = self.compression().await;
+        let version = version(&paths, compression);
         let found = self.find_cache(&keys, &version, current).await?;
         let restored = match found {
             Some(found) if only_look => {
@@ -92,7 +93,7 @@ impl Job<'_> {
                 self.log.line(step, &line).await;
                 Some(found.key)
             }
-            Some(found) => self.unpack_cache(found, &paths, current).await?,
+            Some(found) => self.unpack_cache(found, &paths, compression, current).await?,
             None => None,
         };
         match &restored {
@@ -215,13 +216,13 @@ impl Job<'_> {
         &mut self,
         found: FoundCache,
         paths: &[String],
+        compression: Compression,
         current: &Current,
     ) -> Result<Option<String>, RunnerError> {
         let FoundCache { key, parts, size } = found;
         let step = Some(current.index);
         self.log.line(step, &format!("Cache Size: ~{} MB ({size} B)", size.div_ceil(1 << 20))).await;
         let workspace = self.map.inside_text(&self.folders.workspace);
-        let compression = self.compression().await;
         let with: &[&str] = match compression {
             Compression::Zstd => &[],
             Compression::Gzip => &["--use-compress-program", "gzip -d"],

@@ -20,7 +20,7 @@ use shipway_api as api;
 use shipway_base::Digest;
 use shipway_store::{StoreError, models::runs::RunId};
 use shipway_workflow::event::{Event, is_typed, skip_mark};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use target::Target;
 
 /// What is wrong while the repository cannot follow its origin.
@@ -206,12 +206,17 @@ impl Runs {
         self.told_ref(&name).await
     }
 
+    /// What these refs point to at the forge; of all refs here, when the repository follows none.
+    async fn there(&self, names: &[&str]) -> Result<BTreeMap<String, String>, GitError> {
+        match self.git.origin().await {
+            Some(_) => self.git.remote_refs(names).await,
+            None => self.git.refs().await,
+        }
+    }
+
     /// A ref with what it points to at the forge; here, when the repository follows none.
     async fn told_ref(&self, name: &str) -> Result<Result<(String, String), String>, GitError> {
-        let there = match self.git.origin().await {
-            Some(_) => self.git.remote_refs(&[name]).await?,
-            None => self.git.refs().await?,
-        };
+        let there = self.there(&[name]).await?;
         let Some(object) = there.get(name) else {
             return Ok(Err(format!("there is no {name}, so that nothing starts")));
         };
@@ -230,10 +235,7 @@ impl Runs {
     ) -> Result<Result<(String, String), String>, GitError> {
         let names = [named.to_owned(), format!("refs/heads/{named}"), format!("refs/tags/{named}")];
         let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| is_ref(name)).collect();
-        let there = match self.git.origin().await {
-            Some(_) => self.git.remote_refs(&names).await?,
-            None => self.git.refs().await?,
-        };
+        let there = self.there(&names).await?;
         let reference = names.into_iter().find(|name| there.contains_key(*name)).unwrap_or_default();
         if !reference.is_empty() && !self.git.has(sha).await {
             self.git.fetch_objects(&[reference]).await?;

@@ -17,6 +17,7 @@ use crate::{
 use std::{
     fs::File,
     io::{self, Read as _},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -54,10 +55,7 @@ impl Job<'_> {
         if !self.contained {
             return self.work(Work::Find(self.seek(&paths.join("\n"))), None, current).await;
         }
-        let (workspace, home) =
-            (self.map.inside(&self.folders.workspace), self.map.inside(&self.folders.home));
-        let patterns = Patterns::parse(paths.iter().map(String::as_str), &workspace, &home)
-            .map_err(|why| RunnerError::new(ErrorKind::ActionInput, why))?;
+        let (patterns, workspace) = self.patterns(paths)?;
         let fixed = ["sh", "-c", THERE, "sh"].map(str::to_owned).into_iter();
         let names = patterns
             .bases()
@@ -67,12 +65,18 @@ impl Job<'_> {
         Ok(Done { files: names.iter().filter(|byte| **byte == 0).count(), names })
     }
 
-    /// Whether all these paths are in the workspace, so that no archive of them has a name that leads out of it.
-    pub(super) fn all_inside(&self, paths: &[String]) -> Result<bool, RunnerError> {
+    /// The paths as the job sees them, and its workspace.
+    fn patterns(&self, paths: &[String]) -> Result<(Patterns, PathBuf), RunnerError> {
         let (workspace, home) =
             (self.map.inside(&self.folders.workspace), self.map.inside(&self.folders.home));
-        let patterns = Patterns::parse(paths.iter().map(String::as_str), &workspace, &home)
-            .map_err(|why| RunnerError::new(ErrorKind::ActionInput, why))?;
+        Patterns::parse(paths.iter().map(String::as_str), &workspace, &home)
+            .map(|patterns| (patterns, workspace))
+            .map_err(|why| RunnerError::new(ErrorKind::ActionInput, why))
+    }
+
+    /// Whether all these paths are in the workspace, so that no archive of them has a name that leads out of it.
+    pub(super) fn all_inside(&self, paths: &[String]) -> Result<bool, RunnerError> {
+        let (patterns, workspace) = self.patterns(paths)?;
         Ok(patterns.bases().into_iter().all(|base| base.starts_with(&workspace)))
     }
 
