@@ -87,7 +87,14 @@ pub(super) async fn runs_view(context: &Context, query: RunQuery) -> Result<View
 
 pub(super) async fn run_view(context: &Context, which: Which) -> Result<View, BackendError> {
     let run = context.backend.run(which).await?;
-    Ok(web::run::view(&run, context.clock.now()))
+    let now = context.clock.now();
+    render(move || web::run::view(&run, now)).await
+}
+
+/// Renders what has summaries, which takes a good part of a second when they are long, where nobody waits for it.
+async fn render<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, BackendError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| BackendError::internal("rendering a page", error))
 }
 
 /// The part of a run's page that is patched. Summaries are rendered when they are not those that were told last, since an hour of
@@ -99,8 +106,10 @@ pub(super) async fn run_live_view(
 ) -> Result<View, BackendError> {
     let run = context.backend.run(which).await?;
     let view = web::run::live(&run, context.clock.now());
-    let news = told.is_news(web::stamp(&run.jobs));
-    Ok(if news { view.with_summaries(&run) } else { view })
+    if !told.is_news(web::stamp(&run.jobs)) {
+        return Ok(view);
+    }
+    render(move || view.with_summaries(&run)).await
 }
 
 /// The summaries that a live page has.
@@ -128,12 +137,11 @@ pub(super) async fn job_live_view(
     let none = context.backend.log(which, key.clone(), LogRange { from: 1, count: 0 }).await?;
     let log = api::log_page(1, none);
     let view = web::job::live(&run, job, &log, context.clock.now());
-    let news = told.is_news(web::stamp([job]));
-    if !news {
+    if !told.is_news(web::stamp([job])) {
         return Ok(view);
     }
-    let summary = context.backend.summary(which, key).await?;
-    Ok(view.with_summary(&run, job, summary.as_deref()))
+    let summary = context.backend.summary(which, key.clone()).await?;
+    render(move || Ok(view.with_summary(&run, find_job(&run, &key)?, summary.as_deref()))).await?
 }
 
 /// Which rollouts a page's URL asks for.
@@ -215,13 +223,18 @@ async fn job(
     };
     let slice = context.backend.log(which, key.clone(), LogRange { from, count: PAGE_LINES }).await?;
     let summary = match &job.step_summary {
-        Some(_) => context.backend.summary(which, key).await?,
+        Some(_) => context.backend.summary(which, key.clone()).await?,
         None => None,
     };
     let log = api::log_page(from, slice);
-    let search = q.as_deref().zip(search.as_ref());
-    let page = JobPage { run: &run, job, log: &log, from, summary: summary.as_deref(), search };
-    Ok(document(&context, &web::job::view(page, context.clock.now())))
+    let now = context.clock.now();
+    let view = render(move || {
+        let search = q.as_deref().zip(search.as_ref());
+        let job = find_job(&run, &key)?;
+        let page = JobPage { run: &run, job, log: &log, from, summary: summary.as_deref(), search };
+        Ok::<_, BackendError>(web::job::view(page, now))
+    });
+    Ok(document(&context, &view.await??))
 }
 
 /// The whole log as text, streamed in pieces, without colours.

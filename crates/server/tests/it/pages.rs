@@ -178,12 +178,20 @@ async fn a_run_that_goes_on_says_what_failed_already_and_summaries_are_rendered(
     for part in [
         "<h3>Sizes</h3>",
         "<td>web</td>",
+        "<td align=\"right\">4,812</td>",
         "☑ packed",
-        "<a href=\"https://example.com/r\">the report</a>",
-        "&lt;b&gt;No HTML&lt;/b&gt;",
+        "<a href=\"https://example.com/r\" rel=\"nofollow noopener noreferrer\">the report</a>. </p>",
+        "<h3>Test results</h3>",
+        "<td colspan=\"2\">two <b>files</b></td>",
+        "<details><summary>What failed</summary>bar.js: expected 1, got 2</details>",
+        "<ol><li>first</li><li>second</li></ol>",
+        "if (a &lt; b) {",
+        "<a href=\"https://example.com/chart.png\" rel=\"nofollow noopener noreferrer\">Image: Chart of the times</a>",
+        "<blockquote>It works on my machine</blockquote>",
     ] {
         assert!(page.contains(part), "no {part} in {page}");
     }
+    assert!(!page.contains("alert(1)"), "{page}");
 }
 
 #[tokio::test]

@@ -250,10 +250,13 @@ fn failed_log() -> Vec<&'static str> {
 
 fn succeeded(state: &State) -> Run {
     let mut build = job("build", "Build", &["lint"], OK, 3_000, 25);
-    build.step_summary = Some("# Sizes\n\n| file | kB |\n|---|---|\n| web | 4,812 |\n\n- [x] packed\n\nMore in [the report](https://example.com/r). <b>No HTML</b>\n".to_owned());
+    build.step_summary = Some("# Sizes\n\n| file | kB |\n|---|--:|\n| web | 4,812 |\n\n- [x] packed\n\nMore in [the report](https://example.com/r). <script>alert(1)</script>\n".to_owned());
+    let mut test = job("test/0", "test (stable)", &[], OK, 3_010, 38);
+    // What `@actions/core` writes for each of the methods of its `summary`.
+    test.step_summary = Some(include_str!("summary.md").to_owned());
     let jobs = vec![
         job("lint", "Lint", &[], OK, 3_010, 6),
-        job("test/0", "test (stable)", &[], OK, 3_010, 38),
+        test,
         job("test/1", "test (beta)", &[], OK, 3_010, 40),
         build,
         job("deploy", "Deploy", &["test", "build"], OK, 2_960, 233),
