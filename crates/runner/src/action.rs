@@ -146,7 +146,12 @@ impl Job<'_> {
         if let Some(loaded) = self.loaded.get(&key) {
             return Ok(loaded.clone());
         }
-        let fetched = self.fetch_action(uses, frame.root.as_deref(), Some(current.index)).await?;
+        let stop = self.stop.clone();
+        let fetched = tokio::select! {
+            biased;
+            fetched = self.fetch_action(uses, frame.root.as_deref(), Some(current.index)) => fetched?,
+            cause = stop.cause(current.survives, current.limit) => return Err(RunnerError::stopped(cause)),
+        };
         let Some(loaded) = fetched else {
             let message = format!("uses: {} is no action of a repository", written(uses));
             return Err(RunnerError::new(ErrorKind::ActionMissing, message));
@@ -164,7 +169,12 @@ impl Job<'_> {
         current: &Current,
     ) -> Result<(), RunnerError> {
         let Runs::Composite(composite) = &action.runs else { return Ok(()) };
-        let fetched = self.fetch_actions(&composite.steps, &action.source, root, Some(current.index)).await;
+        let stop = self.stop.clone();
+        let fetched = tokio::select! {
+            biased;
+            fetched = self.fetch_actions(&composite.steps, &action.source, root, Some(current.index)) => fetched,
+            cause = stop.cause(current.survives, current.limit) => return Err(RunnerError::stopped(cause)),
+        };
         fetched.map_err(|unfetched| {
             let place = format!("{}:{}", unfetched.source.name, unfetched.span.start);
             let message = format!("{place}: {}", unfetched.error.message);

@@ -1,13 +1,22 @@
 //! Where artifacts go, and a folder as the simplest such place.
 
-use crate::{executor::BoxFuture, pack::ZIP};
+use crate::{
+    aside::{Aside, Over},
+    executor::BoxFuture,
+    pack::ZIP,
+};
 use shipway_base::{Clock, Digest, Timestamp};
 use std::{
     collections::BTreeMap,
-    fmt, fs, io,
+    fmt,
+    fs::{self, File},
+    io,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// Keeps the artifacts of one run. A name is put once unless it says that it overwrites.
@@ -126,6 +135,7 @@ impl Artifacts for ArtifactFolder {
             let io = |source| ArtifactError::Io { what: "keep an artifact at", path: to.clone(), source };
             // For the owner alone: it may lie in a folder that everybody reads.
             fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).map_err(io)?;
+            let file = Incoming::take(file, &self.dir).await.map_err(io)?;
             // Held while the file is moved: of two jobs that use one name, one is first.
             let mut known = self.known();
             let before = known.get(&name);
@@ -144,7 +154,7 @@ impl Artifacts for ArtifactFolder {
             {
                 fs::remove_file(before).map_err(io)?;
             }
-            move_file(&file, &to).map_err(io)?;
+            fs::rename(&file.0, &to).map_err(io)?;
             let created = self.clock.now();
             let last = known.values().map(|artifact| artifact.id).max().unwrap_or_default();
             let id = created.as_micros().max(last + 1);
@@ -178,13 +188,31 @@ impl Artifacts for ArtifactFolder {
     }
 }
 
-/// Renames, or copies beside the goal and renames where the two lie on different file systems.
-fn move_file(from: &Path, to: &Path) -> io::Result<()> {
-    if fs::rename(from, to).is_ok() {
-        return Ok(());
+/// A file in the folder of artifacts that is none yet. It goes unless it becomes one.
+struct Incoming(PathBuf);
+
+impl Incoming {
+    /// Moves a file there, or copies it where the two lie on different file systems, as long as somebody waits for that.
+    async fn take(from: PathBuf, dir: &Path) -> io::Result<Incoming> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        // No artifact has a colon in its name.
+        let name = format!(":{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let beside = Incoming(dir.join(name));
+        if fs::rename(&from, &beside.0).is_ok() {
+            return Ok(beside);
+        }
+        let copy = move |over: &Over| {
+            over.copy_file(&File::open(&from)?, &File::create(&beside.0)?)?;
+            fs::remove_file(&from)?;
+            Ok(beside)
+        };
+        Aside::begin(copy).until(std::future::pending()).await.map_err(io::Error::other)?
     }
-    let beside = to.with_extension("part");
-    fs::copy(from, &beside)?;
-    fs::rename(&beside, to)?;
-    fs::remove_file(from)
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        // After it has become one there is none of this name.
+        let _ = fs::remove_file(&self.0);
+    }
 }

@@ -1,5 +1,7 @@
 //! Why a job could not be carried out: what was tried, what went wrong, what to do.
 
+use crate::stop::Cause;
+use shipway_workflow::run::Conclusion;
 use std::{fmt, io, path::Path};
 
 /// What kind of thing went wrong.
@@ -35,6 +37,8 @@ pub enum ErrorKind {
     CommandRefused,
     /// Something took longer than allowed.
     TimedOut,
+    /// Something was stopped, because its job was to end.
+    Cancelled,
     /// An expression or a value it gave cannot be used.
     Expression,
     /// A job cannot be isolated from the machine, or something would break its isolation.
@@ -102,7 +106,7 @@ impl ErrorKind {
             ErrorKind::CommandFile => "SW0510",
             ErrorKind::ActionInput => "SW0511",
             ErrorKind::CommandRefused => "SW0512",
-            ErrorKind::TimedOut => "SW0513",
+            ErrorKind::TimedOut | ErrorKind::Cancelled => "SW0513",
             ErrorKind::Expression => "SW0514",
             ErrorKind::Journal => "SW0515",
             ErrorKind::ContainersMissing => "SW0530",
@@ -158,6 +162,22 @@ impl RunnerError {
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RunnerError {
         self.source = Some(source.into());
         self
+    }
+
+    /// What a step comes to that it ends.
+    pub(crate) fn outcome(&self) -> Conclusion {
+        if self.kind == ErrorKind::Cancelled { Conclusion::Cancelled } else { Conclusion::Failure }
+    }
+
+    /// What was stopped before its end.
+    pub(crate) fn stopped(cause: Cause) -> RunnerError {
+        let kind = match cause {
+            Cause::StepTimeout(_) => ErrorKind::TimedOut,
+            Cause::Cancelled | Cause::JobTimeout(_) | Cause::Step | Cause::TooLate(_) | Cause::Forced => {
+                ErrorKind::Cancelled
+            }
+        };
+        RunnerError::new(kind, cause.words())
     }
 
     /// A failure of the file system. A full disk is told apart from everything else.

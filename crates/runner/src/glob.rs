@@ -91,13 +91,8 @@ impl Patterns {
         adding.into_iter().any(|pattern| segment::may_match_below(&pattern.segments, names, find.descendants))
     }
 
-    /// All that is found, in the order of the search.
-    pub(crate) fn search(&self, find: Find) -> Result<Vec<PathBuf>, RunnerError> {
-        self.search_while(find, &|| Ok(()))
-    }
-
-    /// The same; before each entry it is asked whether to go on.
-    pub(crate) fn search_while(
+    /// All that is found, in the order of the search; before each entry it is asked whether to go on.
+    pub(crate) fn search(
         &self,
         find: Find,
         go_on: &dyn Fn() -> Result<(), RunnerError>,

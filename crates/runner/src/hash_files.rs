@@ -110,7 +110,7 @@ fn files(
         let ended = |error: io::Error| RunnerError::new(ErrorKind::TimedOut, error.to_string());
         deadline.check().map_err(ended)
     };
-    let found = patterns.search_while(find, &go_on);
+    let found = patterns.search(find, &go_on);
     let mut files = found.map_err(|error| format!("hashFiles fails: {}", error.message))?;
     // A link to a folder has no content of its own. One to nowhere cannot be read, which is said, as by GitHub's runner.
     files.retain(|path| path.starts_with(workspace) && path != workspace && !path.is_dir());

@@ -6,6 +6,7 @@
 
 mod action;
 mod artifacts;
+mod aside;
 mod background;
 mod beneath;
 mod breakpoint;

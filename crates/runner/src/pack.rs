@@ -3,18 +3,23 @@
 //! They are zip because GitHub's are: what the built-in actions upload, the official ones download, and the other way round. Files are
 //! stored as they are unless a level of compression is asked for, since nothing here travels over a network.
 
+mod sink;
 mod unpack;
 
 pub(crate) use unpack::unpack_onto;
 pub use unpack::{UnpackLimits, unpack};
 
-use crate::error::{ErrorKind, RunnerError};
+use crate::{
+    aside::Over,
+    error::{ErrorKind, RunnerError},
+};
 use sha2::{Digest as _, Sha256};
 use shipway_base::Digest;
+use sink::{Fault, Sink};
 use std::{
     collections::BTreeMap,
     fs,
-    io::{self, BufReader, BufWriter, Read as _, Write as _},
+    io::{self, BufReader, Read as _},
     os::unix::fs::PermissionsExt as _,
     path::{Component, Path, PathBuf},
 };
@@ -41,8 +46,9 @@ pub struct Packed {
 /// owner and no times. Symbolic links stay links. `level` is 0 for no compression, to 9.
 pub fn pack(files: &BTreeMap<String, PathBuf>, to: &Path, level: u8) -> Result<Packed, RunnerError> {
     let file = fs::File::create(to).map_err(|error| RunnerError::io("write", to, error))?;
-    write(files, &|path| fs::File::open(path), file, to, level)?;
-    let (digest, size) = hash(to)?;
+    let over = Over::default();
+    write(files, &|path| fs::File::open(path), file, to, level, &over)?;
+    let (digest, size) = hash(to, &over)?;
     Ok(Packed { digest, size, files: files.len() })
 }
 
@@ -53,9 +59,57 @@ pub(crate) fn write(
     file: fs::File,
     to: &Path,
     level: u8,
+    over: &Over,
+) -> Result<(), RunnerError> {
+    if level == 0 {
+        // Found before the disk is full, which harms everybody on the machine.
+        room(&file, to, size_of(files, over)?)?;
+    }
+    let (sink, fault) = Sink::new(file);
+    let written = write_to((sink, &fault), files, open, to, (level, over));
+    // What the file could not take counts, and not what came of that.
+    match fault.take() {
+        Some(error) => Err(RunnerError::io("write", to, error)),
+        None => written,
+    }
+}
+
+/// How many bytes files have together. What cannot be looked at is told when it is read.
+fn size_of(files: &BTreeMap<String, PathBuf>, over: &Over) -> Result<u64, RunnerError> {
+    let mut size: u64 = 0;
+    for path in files.values() {
+        over.go_on()?;
+        let found = fs::metadata(path).map_or(0, |meta| meta.len());
+        size = size.saturating_add(found);
+    }
+    Ok(size)
+}
+
+/// Refuses to begin what does not fit onto the disk of a file.
+pub(crate) fn room(file: &fs::File, shown: &Path, size: u64) -> Result<(), RunnerError> {
+    // A file system that cannot tell says it when it is full.
+    let Ok(about) = rustix::fs::fstatvfs(file) else { return Ok(()) };
+    let free = about.f_bavail.saturating_mul(about.f_frsize);
+    if size <= free {
+        return Ok(());
+    }
+    let message = format!(
+        "{} cannot be written: it takes {size} bytes, and its disk has {free} bytes left",
+        shown.display()
+    );
+    Err(RunnerError::new(ErrorKind::DiskFull, message)
+        .with_help("free some space on that disk, or name fewer or smaller files in path"))
+}
+
+fn write_to(
+    (sink, fault): (Sink, &Fault),
+    files: &BTreeMap<String, PathBuf>,
+    open: &dyn Fn(&Path) -> io::Result<fs::File>,
+    to: &Path,
+    (level, over): (u8, &Over),
 ) -> Result<(), RunnerError> {
     let write_error = |error: io::Error| RunnerError::io("write", to, root(error));
-    let mut archive = ZipWriter::new(BufWriter::with_capacity(1 << 18, file));
+    let mut archive = ZipWriter::new(sink);
     let method = if level == 0 { CompressionMethod::Stored } else { CompressionMethod::Deflated };
     let options = SimpleFileOptions::default()
         .system(System::Unix)
@@ -63,6 +117,7 @@ pub(crate) fn write(
         .compression_method(method)
         .compression_level((level > 0).then_some(i64::from(level)));
     for (name, path) in files {
+        over.go_on()?;
         let read_error = |error| RunnerError::io("read", path, error);
         let meta = fs::symlink_metadata(path).map_err(read_error)?;
         if meta.is_symlink() {
@@ -81,21 +136,22 @@ pub(crate) fn write(
         archive.start_file(name.as_str(), options).map_err(|error| write_error(error.into()))?;
         // At most the size that was seen, also when the file grows meanwhile.
         let mut content = content.take(meta.len());
-        io::copy(&mut content, &mut archive).map_err(write_error)?;
+        over.copy(&mut content, &mut archive).map_err(write_error)?;
+        if fault.is_set() {
+            break;
+        }
     }
-    let mut out = archive.finish().map_err(|error| write_error(error.into()))?;
-    out.flush().map_err(write_error)?;
-    let file = out.into_inner().map_err(|error| write_error(error.into_error()))?;
-    file.sync_all().or_else(ignore_unsyncable).map_err(write_error)
+    archive.finish().map_err(|error| write_error(error.into()))?.close().map_err(write_error)
 }
 
 /// The digest and the size of a file. Sizes are written into the head of an archive afterwards, so it is read once more.
-pub fn hash(path: &Path) -> Result<(Digest, u64), RunnerError> {
+pub(crate) fn hash(path: &Path, over: &Over) -> Result<(Digest, u64), RunnerError> {
     let read_error = |error| RunnerError::io("read", path, error);
     let mut file = BufReader::with_capacity(0, fs::File::open(path).map_err(read_error)?);
     let mut buffer = vec![0; 256 << 10];
     let (mut hash, mut size) = (Sha256::new(), 0);
     loop {
+        over.go_on()?;
         let length = file.read(&mut buffer).map_err(read_error)?;
         if length == 0 {
             return Ok((Digest::from_bytes(hash.finalize().into()), size));
@@ -150,11 +206,6 @@ fn root(error: io::Error) -> io::Error {
         source = inner.source();
     }
     if kind == error.kind() { error } else { io::Error::new(kind, error) }
-}
-
-/// Devices and some file systems cannot be synced; there is nothing to lose there.
-fn ignore_unsyncable(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::InvalidInput { Ok(()) } else { Err(error) }
 }
 
 /// What the archive itself says is wrong with it.

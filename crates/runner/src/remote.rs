@@ -14,6 +14,7 @@ pub(crate) use unpack::unpack_within;
 
 use crate::{
     action::copy_files,
+    aside::Aside,
     context::{Repository, Revision},
     error::{ErrorKind, RunnerError},
 };
@@ -47,6 +48,12 @@ pub(crate) struct Wanted<'a> {
 
 /// The parts of a file name that is still being written.
 const PART: &str = ".part-";
+
+/// A name that nothing else has, for what is still being written.
+fn part(of: &str) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("{of}{PART}{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
 
 impl ActionStore {
     /// A store that keeps what it fetched in `cache`. With `mirror`, a folder of git repositories `<owner>/<repo>` or
@@ -87,7 +94,19 @@ impl ActionStore {
             self.fetch(wanted, commit, &kept).await?;
         }
         let (tar, into) = (kept.clone(), into.to_owned());
-        let unpacked = tokio::task::spawn_blocking(move || unpack::unpack(&tar, &into)).await;
+        // Beside its place, where nobody takes half of an action for the whole.
+        let beside = into.with_file_name(part(commit));
+        let unpack = move || {
+            let unpacked = unpack::unpack(&tar, &beside).and_then(|()| {
+                fs::rename(&beside, &into).map_err(|error| RunnerError::io("make", &into, error))
+            });
+            if unpacked.is_err() {
+                // What is left of it goes with the folder around at the latest.
+                let _ = fs::remove_dir_all(&beside);
+            }
+            unpacked
+        };
+        let unpacked = tokio::task::spawn_blocking(unpack).await;
         let unpacked =
             unpacked.unwrap_or_else(|error| Err(failed(wanted, format!("unpacking stopped: {error}"))));
         if let Err(error) = &unpacked
@@ -117,11 +136,7 @@ impl ActionStore {
                 if !said.ok {
                     return Err(broken(said.why()));
                 }
-                tokio::task::spawn_blocking(move || {
-                    unpack::unpack(&tar, &into)?;
-                    remove(&tar)
-                })
-                .await
+                Aside::begin(move |_| unpack::unpack(&tar, &into).and_then(|()| remove(&tar)))
             }
             Revision::WorkingTree => {
                 let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
@@ -130,10 +145,11 @@ impl ActionStore {
                     return Err(broken(said.why()));
                 }
                 let from = own.path.clone();
-                tokio::task::spawn_blocking(move || copy_files(said.bytes(), &from, &into).map(|_| ())).await
+                Aside::begin(move |over| copy_files(said.bytes(), &from, &into, over).map(drop))
             }
         };
-        done.map_err(|error| broken(format!("copying stopped: {error}")))?
+        // Whoever does not wait any longer ends it by that.
+        done.until(std::future::pending()).await?
     }
 
     /// The address of a repository, for people and for git.
@@ -210,12 +226,10 @@ impl ActionStore {
 
     /// Writes the tar file of a commit to its place.
     async fn fetch(&self, wanted: Wanted<'_>, commit: &str, kept: &Path) -> Result<(), RunnerError> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         let folder = kept.parent().unwrap_or(&self.cache);
         fs::create_dir_all(folder).map_err(|error| RunnerError::io("make", folder, error))?;
         sweep(folder)?;
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let part = folder.join(format!("{commit}{PART}{}-{number}", std::process::id()));
+        let part = folder.join(part(commit));
         let fetched = match self.local(wanted)? {
             Some(repository) => self.archive(wanted, &repository, commit, &part).await,
             None => self.download(wanted, commit, &part).await,

@@ -202,9 +202,7 @@ impl Job<'_> {
                     Err(error) => {
                         self.complain_about(&current, &error).await;
                         let of_text = error.kind == ErrorKind::Expression;
-                        let outcome =
-                            if of_text { self.outcome_of_error(goes_on) } else { Conclusion::Failure };
-                        Came::of(outcome)
+                        Came::of(if of_text { self.outcome_of_error(goes_on) } else { error.outcome() })
                     }
                 };
                 (name, Some(current), came)
@@ -446,10 +444,7 @@ impl Job<'_> {
         match finished.ending {
             Ending::Exited(code) => Ok((Some(code), heard)),
             Ending::Signalled(_) => Ok((None, heard)),
-            Ending::Stopped => {
-                let cause = cause.unwrap_or(Cause::Cancelled);
-                Err(RunnerError::new(ErrorKind::TimedOut, cause.words()))
-            }
+            Ending::Stopped => Err(RunnerError::stopped(cause.unwrap_or(Cause::Cancelled))),
         }
     }
 

@@ -8,6 +8,7 @@
 mod settle;
 
 use crate::{
+    aside::Over,
     beneath::{Ground, Links, open_regular},
     error::{ErrorKind, RunnerError},
     glob::{Find, Patterns},
@@ -90,14 +91,19 @@ pub(crate) struct Done {
 }
 
 impl Work {
-    /// Does it, on this machine and with the rights of this process.
-    pub(crate) fn carry_out(&self, data: Option<File>, shown: &Path) -> Result<Done, RunnerError> {
+    /// Does it, on this machine and with the rights of this process, as long as it is not over.
+    pub(crate) fn carry_out(
+        &self,
+        data: Option<File>,
+        shown: &Path,
+        over: &Over,
+    ) -> Result<Done, RunnerError> {
         let data = || data.ok_or_else(settle::missing);
         match self {
-            Work::Pack(pack) => pack.carry_out(data()?, shown),
-            Work::Unpack(unpack) => unpack.carry_out(data()?, shown),
-            Work::Find(seek) => seek.carry_out(),
-            Work::Settle(settle) => settle.carry_out(data()?).map(|()| Done::default()),
+            Work::Pack(pack) => pack.carry_out(data()?, shown, over),
+            Work::Unpack(unpack) => unpack.carry_out(data()?, shown, over),
+            Work::Find(seek) => seek.carry_out(over),
+            Work::Settle(settle) => settle.carry_out(data()?, over).map(|()| Done::default()),
         }
     }
 
@@ -175,11 +181,11 @@ impl Seek {
     }
 
     /// The paths to archive, from the workspace.
-    fn carry_out(&self) -> Result<Done, RunnerError> {
+    fn carry_out(&self, over: &Over) -> Result<Done, RunnerError> {
         use std::os::unix::ffi::OsStrExt as _;
         let find = Find { descendants: false, folders: true, hidden: true, through_links: true };
         let mut done = Done::default();
-        for path in self.patterns()?.search(find)? {
+        for path in self.patterns()?.search(find, &|| over.go_on())? {
             done.files += 1;
             done.names.extend_from_slice(relative(&self.workspace, &path).as_os_str().as_bytes());
             done.names.push(0);
@@ -194,7 +200,7 @@ impl Seek {
 }
 
 impl Pack {
-    fn carry_out(&self, mut data: File, shown: &Path) -> Result<Done, RunnerError> {
+    fn carry_out(&self, data: File, shown: &Path, over: &Over) -> Result<Done, RunnerError> {
         let patterns = self.seek.patterns()?;
         let find = Find {
             descendants: true,
@@ -202,7 +208,7 @@ impl Pack {
             hidden: self.hidden,
             through_links: self.through_links,
         };
-        let found = patterns.search(find)?;
+        let found = patterns.search(find, &|| over.go_on())?;
         let root = common_root(&patterns.bases(), &found, &self.map);
         let name = |path: &Path| {
             let seen = self.map.inside(path);
@@ -212,18 +218,20 @@ impl Pack {
         let mut done = Done { files: files.len(), names: Vec::new() };
         let open = |path: &Path| open(path, self.through_links);
         if !self.single && !files.is_empty() {
-            pack::write(&files, &open, data, shown, self.level)?;
+            pack::write(&files, &open, data, shown, self.level, over)?;
         } else if let (1, Some((name, path))) = (files.len(), files.iter().next()) {
             done.names = name.rsplit('/').next().unwrap_or_default().as_bytes().to_vec();
-            let mut from = open(path).map_err(|error| RunnerError::io("read", path, error))?;
-            io::copy(&mut from, &mut data).map_err(|error| RunnerError::io("copy", path, error))?;
+            let from = open(path).map_err(|error| RunnerError::io("read", path, error))?;
+            let size = from.metadata().map_or(0, |meta| meta.len());
+            pack::room(&data, shown, size)?;
+            over.copy_file(&from, &data).map_err(|error| RunnerError::io("copy", path, error))?;
         }
         Ok(done)
     }
 }
 
 impl Unpack {
-    fn carry_out(&self, mut data: File, shown: &Path) -> Result<Done, RunnerError> {
+    fn carry_out(&self, data: File, shown: &Path, over: &Over) -> Result<Done, RunnerError> {
         let Unpack { into, through_links, single } = self;
         let (ground, links) = if *through_links {
             let made = fs::create_dir_all(into).and_then(|()| Ground::at(into));
@@ -233,12 +241,16 @@ impl Unpack {
         };
         let ground = ground.map_err(|error| RunnerError::io("make", into, error))?;
         let Some(name) = single else {
-            let files = pack::unpack_onto(data, shown, &ground, links, &UnpackLimits::default())?;
+            let files = pack::unpack_onto(data, shown, &ground, links, &UnpackLimits::default(), over)?;
             return Ok(Done { files, names: Vec::new() });
         };
         let failed = |error| RunnerError::io("write", &into.join(name), error);
-        let mut file = ground.create(OsStr::new(name), 0o644).map_err(failed)?;
-        io::copy(&mut data, &mut file).map_err(failed)?;
+        let file = ground.create(OsStr::new(name), 0o644).map_err(failed)?;
+        if let Err(error) = over.copy_file(&data, &file) {
+            // Half of it is nobody's.
+            let _ = ground.remove(OsStr::new(name));
+            return Err(failed(error));
+        }
         Ok(Done { files: 1, names: Vec::new() })
     }
 }
@@ -320,7 +332,7 @@ mod tests {
                 level: 0,
                 map: PathMap::default(),
             };
-            Work::Pack(pack).carry_out(Some(archive().expect("a file")), Path::new("zip"))
+            Work::Pack(pack).carry_out(Some(archive().expect("a file")), Path::new("zip"), &Over::default())
         };
         assert_eq!(pack("out").expect("packed").files, 3);
         let bytes = fs::read(root.join("zip")).expect("an archive");
@@ -330,8 +342,11 @@ mod tests {
         pack("out/mine").expect("packed");
         let unpack = |into: &str| {
             let unpack = Unpack { into: work.join(into), through_links: false, single: None };
-            Work::Unpack(unpack)
-                .carry_out(Some(File::open(root.join("zip")).expect("a file")), Path::new("zip"))
+            Work::Unpack(unpack).carry_out(
+                Some(File::open(root.join("zip")).expect("a file")),
+                Path::new("zip"),
+                &Over::default(),
+            )
         };
         assert_eq!(unpack("new/place").expect("unpacked").files, 1);
         assert!(unpack("up/x").is_err() && unpack("out/all").is_err());

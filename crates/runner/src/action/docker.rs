@@ -210,7 +210,7 @@ impl Job<'_> {
             }
         };
         match (made, cause) {
-            (Err(_), Some(cause)) => Err(RunnerError::new(ErrorKind::TimedOut, cause.words())),
+            (Err(_), Some(cause)) => Err(RunnerError::stopped(cause)),
             (made, _) => made,
         }
     }

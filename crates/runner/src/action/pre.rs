@@ -81,7 +81,7 @@ impl Job<'_> {
                     Ok(came) => came,
                     Err(error) => {
                         self.complain_about(&current, &error).await;
-                        Came::of(Conclusion::Failure)
+                        Came::of(error.outcome())
                     }
                 }
             }

@@ -7,6 +7,7 @@ use super::{
     started::say,
 };
 use crate::{
+    aside::{Aside, Over},
     error::{ErrorKind, RunnerError},
     executor::Chunk,
 };
@@ -50,9 +51,15 @@ pub(super) async fn build(
     }
     let tar = scratch.join("_context.tar");
     let (from, to, keep) = (folder.to_owned(), tar.clone(), dockerfile.clone());
-    let packed = tokio::task::spawn_blocking(move || pack(&from, &to, &keep)).await;
-    let digest =
-        packed.map_err(|error| RunnerError::new(ErrorKind::Image, format!("packing stopped: {error}")))??;
+    let packing = Aside::begin(move |over| pack(&from, &to, &keep, over));
+    let packed = tokio::select! {
+        packed = packing.until(std::future::pending()) => packed?,
+        () = stop.cancelled() => Err(build_error(file, "the job was stopped")),
+    };
+    let digest = packed.inspect_err(|_| {
+        // Half of it is nobody's; what cannot be removed goes with the folder of the job.
+        let _ = fs::remove_file(&tar);
+    })?;
     let name = format!("{NAME}:{}", &digest.hex()[..32]);
     match engine.api.inspect_image(&name).await {
         Ok(_) => {
@@ -115,7 +122,7 @@ async fn send(
 }
 
 /// Packs a folder for the engine; what `.dockerignore` leaves out stays away, but not that file and the Dockerfile.
-fn pack(folder: &Path, to: &Path, dockerfile: &str) -> Result<Digest, RunnerError> {
+fn pack(folder: &Path, to: &Path, dockerfile: &str, over: &Over) -> Result<Digest, RunnerError> {
     let write = |error| RunnerError::io("write", to, error);
     let ignore = match fs::read_to_string(folder.join(".dockerignore")) {
         Ok(text) => Ignore::parse(&text),
@@ -125,6 +132,7 @@ fn pack(folder: &Path, to: &Path, dockerfile: &str) -> Result<Digest, RunnerErro
     let mut tar = tar::Builder::new(Hashing { inner: io::BufWriter::new(file), hash: Sha256::new() });
     let mut open = vec![PathBuf::new()];
     while let Some(next) = open.pop() {
+        over.go_on()?;
         let path = folder.join(&next);
         let name = next.to_string_lossy().into_owned();
         let meta = fs::symlink_metadata(&path).map_err(|error| RunnerError::io("read", &path, error))?;
@@ -162,7 +170,8 @@ fn pack(folder: &Path, to: &Path, dockerfile: &str) -> Result<Digest, RunnerErro
             header.set_size(meta.len());
             let content = fs::File::open(&path).map_err(|error| RunnerError::io("read", &path, error))?;
             // Exactly the announced size, also when the file grows meanwhile.
-            tar.append_data(&mut header, &name, io::Read::take(content, meta.len())).map_err(write)?;
+            let content = over.reader(io::Read::take(content, meta.len()));
+            tar.append_data(&mut header, &name, content).map_err(write)?;
         }
     }
     let mut out = tar.into_inner().map_err(write)?;
@@ -193,6 +202,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn packing_ends_with_its_step() {
+        let dir = tempfile::tempdir().expect("a folder");
+        fs::create_dir(dir.path().join("action")).expect("a folder");
+        fs::write(dir.path().join("action/Dockerfile"), "FROM x").expect("a file");
+        let over = Over::default();
+        over.tell();
+        pack(&dir.path().join("action"), &dir.path().join("tar"), "Dockerfile", &over).expect_err("stopped");
+    }
+
+    #[test]
     fn a_context_holds_what_is_not_ignored_and_its_digest_follows_the_files() {
         let dir = tempfile::tempdir().expect("a folder");
         let write = |name: &str, text: &str| {
@@ -204,8 +223,10 @@ mod tests {
         write(".dockerignore", "*\n!src");
         write("src/a", "1");
         write("other", "2");
-        let pack =
-            || pack(&dir.path().join("action"), &dir.path().join("tar"), "Dockerfile").expect("packed");
+        let pack = || {
+            pack(&dir.path().join("action"), &dir.path().join("tar"), "Dockerfile", &Over::default())
+                .expect("packed")
+        };
         let first = pack();
         let file = fs::File::open(dir.path().join("tar")).expect("the tar");
         let mut archive = tar::Archive::new(file);

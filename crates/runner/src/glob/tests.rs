@@ -61,7 +61,7 @@ fn tree(entries: &[&str]) -> tempfile::TempDir {
 fn finds(dir: &tempfile::TempDir, lines: &[&str], find: Find, expect: &str) {
     let root = dir.path().canonicalize().expect("a folder");
     let patterns = Patterns::parse(lines.iter().copied(), &root, Path::new("/nowhere")).expect("patterns");
-    let found = patterns.search(find).expect("found");
+    let found = patterns.search(find, &|| Ok(())).expect("found");
     let found: Vec<_> =
         found.iter().map(|path| path.strip_prefix(&root).expect("below").display().to_string()).collect();
     assert_eq!(found.join(" "), expect, "{lines:?} {find:?}");

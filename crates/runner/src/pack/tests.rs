@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use std::io::Write as _;
 use std::os::unix::fs::symlink;
 
 fn tree(dir: &Path) -> BTreeMap<String, PathBuf> {

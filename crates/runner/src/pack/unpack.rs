@@ -6,6 +6,7 @@
 
 use super::{broken, root};
 use crate::{
+    aside::Over,
     beneath::{Ground, Links},
     error::{ErrorKind, RunnerError},
 };
@@ -57,7 +58,7 @@ pub fn unpack(archive: &Path, into: &Path, limits: &UnpackLimits) -> Result<usiz
     let make = |error| RunnerError::io("make", into, error);
     fs::create_dir_all(into).map_err(make)?;
     let ground = Ground::at(into).map_err(make)?;
-    unpack_onto(file, archive, &ground, Links::Beneath, limits)
+    unpack_onto(file, archive, &ground, Links::Beneath, limits, &Over::default())
 }
 
 /// [`unpack`] of an open file, which goes by the name `archive` in what is said, into a folder that is open. `links` says which
@@ -68,6 +69,7 @@ pub(crate) fn unpack_onto(
     into: &Ground,
     links: Links,
     limits: &UnpackLimits,
+    over: &Over,
 ) -> Result<usize, RunnerError> {
     let open = |error| RunnerError::io("open", archive, error);
     let size = file.metadata().map_err(open)?.len();
@@ -84,6 +86,7 @@ pub(crate) fn unpack_onto(
     let mut last: Vec<(PathBuf, String)> = Vec::new();
     let mut count = 0;
     for index in 0..zip.len() {
+        over.go_on()?;
         let mut entry = zip.by_index(index).map_err(|error| broken(archive, &error))?;
         let name = entry.name().map_err(|error| broken(archive, &error))?.into_owned();
         let path = place(&name).ok_or_else(|| outside(&name))?;
@@ -111,11 +114,17 @@ pub(crate) fn unpack_onto(
         // No more than the right to run is taken over: no set-user-id, and nothing that others may write.
         let mode = if entry.unix_mode().unwrap_or(0o644) & 0o111 != 0 { 0o755 } else { 0o644 };
         let failed = |error| RunnerError::io("write", &path, root(error));
-        let mut out = parent.create(path.file_name().unwrap_or_default(), mode).map_err(failed)?;
+        let file_name = path.file_name().unwrap_or_default();
+        let mut out = parent.create(file_name, mode).map_err(failed)?;
         out.set_permissions(fs::Permissions::from_mode(mode)).map_err(failed)?;
         let mut content = (&mut entry).take(left.saturating_add(1));
-        let written = copy(&mut content, &mut out, &path, archive)?;
-        left = left.checked_sub(written).ok_or_else(too_much)?;
+        let copied = copy(&mut content, &mut out, &path, archive, over)
+            .and_then(|written| left.checked_sub(written).ok_or_else(too_much));
+        if copied.is_err() {
+            // Half of a file is nobody's.
+            let _ = parent.remove(file_name);
+        }
+        left = copied?;
     }
     for (path, target) in last {
         let made = into
@@ -127,10 +136,17 @@ pub(crate) fn unpack_onto(
 }
 
 /// Copies; a fault of the disk is told apart from one of the archive.
-fn copy(from: &mut impl Read, to: &mut File, path: &Path, archive: &Path) -> Result<u64, RunnerError> {
+fn copy(
+    from: &mut impl Read,
+    to: &mut File,
+    path: &Path,
+    archive: &Path,
+    over: &Over,
+) -> Result<u64, RunnerError> {
     let mut buffer = vec![0; 128 << 10];
     let mut size = 0;
     loop {
+        over.go_on()?;
         let length = from.read(&mut buffer).map_err(|error| broken(archive, &error))?;
         if length == 0 {
             return Ok(size);

@@ -1,13 +1,9 @@
 //! One file of another repository: the document of a called workflow.
 
-use super::{ActionStore, PART, Wanted};
+use super::{ActionStore, Wanted, part};
 use crate::error::{ErrorKind, RunnerError};
 use shipway_workflow::plan::RemoteRepository;
-use std::{
-    fs,
-    path::Path,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::{fs, path::Path};
 
 /// GitHub's limit on a workflow file.
 const MOST_BYTES: u64 = 1 << 20;
@@ -18,12 +14,10 @@ impl ActionStore {
     /// # Errors
     /// When the repository or the reference cannot be had, or it has no such file of text.
     pub async fn document(&self, repository: &RemoteRepository, path: &str) -> Result<String, RunnerError> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         let RemoteRepository { owner, repo, reference } = repository;
         let wanted = Wanted { owner, repo, reference };
         let commit = self.resolve(wanted).await?;
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let folder = self.cache.join(format!("document{PART}{}-{number}", std::process::id()));
+        let folder = self.cache.join(part("document"));
         let placed = self.place(wanted, &commit, &folder).await;
         let text = placed.and_then(|()| {
             read(&folder.join(path)).map_err(|why| RunnerError::new(ErrorKind::ActionFetch, why))

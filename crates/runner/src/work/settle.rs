@@ -1,6 +1,9 @@
 //! Putting a whole tree of files, such as a checkout, in the place of what is in a folder.
 
-use crate::error::{ErrorKind, RunnerError};
+use crate::{
+    aside::Over,
+    error::{ErrorKind, RunnerError},
+};
 use std::{
     fs::{self, File},
     io::{self, BufReader, BufWriter, Write as _},
@@ -21,39 +24,40 @@ pub(crate) struct Settle {
 }
 
 impl Settle {
-    pub(super) fn carry_out(&self, data: File) -> Result<(), RunnerError> {
+    pub(super) fn carry_out(&self, data: File, over: &Over) -> Result<(), RunnerError> {
         let Settle { into, keep } = self;
         let git = into.join(GIT);
         if *keep && git.exists() {
             remove(&git)?;
         } else {
-            empty(into)?;
+            empty(into, over)?;
         }
         let failed = |error| RunnerError::io("write", into, error);
         fs::create_dir_all(into).map_err(failed)?;
-        let mut archive = Archive::new(BufReader::with_capacity(256 * 1024, data));
+        let mut archive = Archive::new(BufReader::with_capacity(256 * 1024, over.reader(data)));
         archive.set_preserve_permissions(true);
         archive.unpack(into).map_err(failed)
     }
 }
 
 /// Writes an archive of a tree that nobody else can change.
-pub(crate) fn archive(tree: &Path, to: File) -> Result<(), RunnerError> {
+pub(crate) fn archive(tree: &Path, to: File, over: &Over) -> Result<(), RunnerError> {
     let failed = |error| RunnerError::io("archive", tree, error);
-    let mut builder = Builder::new(BufWriter::with_capacity(256 * 1024, to));
+    let mut builder = Builder::new(BufWriter::with_capacity(256 * 1024, over.writer(to)));
     builder.follow_symlinks(false);
     builder.append_dir_all(".", tree).map_err(failed)?;
     builder.into_inner().and_then(|mut out| out.flush()).map_err(failed)
 }
 
 /// Removes what lies in a folder that is to hold a repository.
-pub(crate) fn empty(dir: &Path) -> Result<(), RunnerError> {
+pub(crate) fn empty(dir: &Path, over: &Over) -> Result<(), RunnerError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(RunnerError::io("read", dir, error)),
     };
     for entry in entries {
+        over.go_on()?;
         let entry = entry.map_err(|error| RunnerError::io("read", dir, error))?;
         remove(&entry.path())?;
     }
@@ -94,10 +98,10 @@ mod tests {
         symlink("/nowhere", tree.join("out")).expect("a link");
         fs::set_permissions(tree.join("sub/run"), fs::Permissions::from_mode(0o755)).expect("permissions");
         let path = dir.path().join("tar");
-        archive(&tree, File::create(&path).expect("a file")).expect("archived");
+        archive(&tree, File::create(&path).expect("a file"), &Over::default()).expect("archived");
         let settle = |keep| {
             let data = File::open(&path).expect("the archive");
-            Settle { into: into.clone(), keep }.carry_out(data).expect("settled");
+            Settle { into: into.clone(), keep }.carry_out(data, &Over::default()).expect("settled");
         };
         settle(false);
         let is = |name: &str| into.join(name).symlink_metadata().is_ok();

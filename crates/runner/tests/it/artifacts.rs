@@ -1,8 +1,9 @@
 //! Artifacts travel from job to job.
 
 use crate::world::World;
-use shipway_runner::Level;
-use std::fs;
+use shipway_runner::{Level, ReportKind};
+use shipway_workflow::run::Conclusion;
+use std::{fs, path::Path};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_job_uploads_another_downloads() {
@@ -107,4 +108,92 @@ async fn a_single_file_goes_without_an_archive_and_ids_lead_to_artifacts() {
     }
     assert_eq!(fs::read_to_string(world.dir.path().join("artifacts/data.json")).expect("the file"), "{}\n");
     assert!(fs::metadata(world.dir.path().join("artifacts/.two.zip")).expect("the archive").len() < 3_000);
+}
+
+/// A step that puts a terabyte of zeros into an archive, which takes hours.
+fn endless(limit: &str, step: &str) -> String {
+    format!(
+        "on: push\njobs:\n  job:\n    runs-on: host\n{limit}    steps:\n    - run: truncate -s 1T huge\n    - name: upload\n\
+         {step}      uses: actions/upload-artifact@v4\n      with: {{path: huge, compression-level: 9}}\n\
+         {}",
+        "    - {if: always(), run: echo cleaned up}\n"
+    )
+}
+
+/// The files that the runner makes for itself.
+fn scratch(world: &World) -> Vec<String> {
+    let mut open = vec![world.dir.path().join("work")];
+    let mut found = Vec::new();
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_type().expect("a type").is_dir() {
+                open.push(entry.path());
+            } else if entry.path().components().any(|part| part.as_os_str() == "scratch") {
+                found.push(entry.path().display().to_string());
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn packing_ends_with_its_step_and_its_job() {
+    let world = World::new();
+    let mut left = vec!["not looked".to_owned()];
+    let step = world
+        .watch(&endless("", "      timeout-minutes: 0.003\n"), |report, _| {
+            if matches!(&report.kind, ReportKind::StepFinished { index: 1, .. }) {
+                left = scratch(&world);
+            }
+        })
+        .await;
+    step.expect_line("cleaned up");
+    assert_eq!(step.conclusions(), "success failure success");
+    let errors = step.annotations(Level::Error).join("\n");
+    assert!(errors.contains("SW0513") && errors.contains("the step took longer than"), "{errors}");
+    assert_eq!(left, Vec::<String>::new(), "half of an archive is not kept");
+    let job = world.run(&endless("    timeout-minutes: 0.02\n", "")).await;
+    job.expect_line("cleaned up");
+    assert_eq!((job.conclusion, &*job.conclusions()), (Conclusion::Cancelled, "success cancelled success"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn packing_ends_when_the_run_is_cancelled() {
+    let world = World::new();
+    let mut asked = false;
+    let cancelled = world
+        .watch(&endless("", ""), |report, cancel| {
+            let begun = "The built-in upload-artifact is used";
+            if matches!(&report.kind, ReportKind::Line { text, .. } if text.starts_with(begun)) && !asked {
+                asked = true;
+                cancel.ask();
+            }
+        })
+        .await;
+    cancelled.expect_line("cleaned up");
+    assert_eq!(
+        (cancelled.conclusion, &*cancelled.conclusions()),
+        (Conclusion::Cancelled, "success cancelled success")
+    );
+    assert!(!Path::new(&world.dir.path().join("artifacts")).exists(), "nothing is kept");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_does_not_fit_onto_the_disk_is_not_begun() {
+    let world = World::new();
+    let story = world
+        .steps(
+            r#"
+      - run: truncate -s 1E huge 2> /dev/null || truncate -s 15T huge
+      - {continue-on-error: true, uses: actions/upload-artifact@v4, with: {path: huge}}
+      - {continue-on-error: true, uses: actions/upload-artifact@v4, with: {path: huge, archive: false}}
+"#,
+        )
+        .await;
+    story.expect_success();
+    let errors = story.annotations(Level::Error);
+    assert_eq!(errors.len(), 2, "{errors:#?}");
+    for error in errors {
+        assert!(error.contains("SW0508") && error.contains("bytes left"), "{error}");
+    }
 }

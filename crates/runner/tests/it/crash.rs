@@ -48,6 +48,34 @@ async fn a_full_disk_has_one_clear_message() {
     assert!(said.contains("[SW0508] cannot write") && said.contains("free some space"), "{said}");
 }
 
+#[tokio::test]
+async fn an_archive_that_does_not_fit_has_one_clear_message() {
+    let world = World::new();
+    // Each of the files fits, and the archive of all does not.
+    let mut server = start_again("crash::run_a_job_that_uploads", &world, "trap '' XFSZ; ulimit -f 200;");
+    server.wait().expect("ended");
+    let said = fs::read_to_string(world.dir.path().join("said")).expect("what was said");
+    assert!(said.contains("[SW0508] cannot write the archive") && said.contains("free some space"), "{said}");
+    let raw = fs::read_to_string(world.dir.path().join("raw")).expect("what stood on the terminal");
+    assert!(!raw.contains("ZipWriter"), "{raw}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "started by an_archive_that_does_not_fit_has_one_clear_message"]
+async fn run_a_job_that_uploads() {
+    let Some(world) = world_from_outside() else { return };
+    let story = world
+        .steps(
+            r#"
+      - run: for i in 1 2 3 4 5 6 7 8; do head -c 100000 /dev/zero > f$i; done
+      - {uses: actions/upload-artifact@v4, with: {path: f*}}
+"#,
+        )
+        .await;
+    fs::write(folder().expect("a folder").join("said"), story.annotations(Level::Error).join("\n"))
+        .expect("written");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "started by orphans_of_a_killed_server_are_ended"]
 async fn run_a_long_job() {
@@ -81,7 +109,7 @@ fn start_again(test: &str, world: &World, first: &str) -> Child {
         .env(FOLDER, world.dir.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(fs::File::create(world.dir.path().join("raw")).expect("a file"))
         .spawn()
         .expect("started")
 }

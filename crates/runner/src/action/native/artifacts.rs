@@ -11,7 +11,6 @@ use crate::{
     steps::{Came, Current},
     work::{Done, Pack, Unpack, Work},
 };
-use shipway_base::Digest;
 use shipway_workflow::run::Conclusion;
 use std::{
     fs::File,
@@ -80,10 +79,14 @@ impl Job<'_> {
                 return Err(RunnerError::new(ErrorKind::ActionInput, text));
             }
         };
-        let (digest, size) = self.hash(&upload).await?;
-        let new =
-            NewArtifact { name: name.clone(), file: upload, size, digest, mime_type: mime_type.to_owned() };
-        let kept = self.context.artifacts.put(new, overwrite).await.map_err(artifact_error)?;
+        let file = upload.to_owned();
+        let (digest, size) = self.beside(current, move |over| pack::hash(&file, over)).await?;
+        let (file, mime_type) = (upload.to_owned(), mime_type.to_owned());
+        let new = NewArtifact { name: name.clone(), file, size, digest, mime_type };
+        let kept = tokio::select! {
+            kept = self.context.artifacts.put(new, overwrite) => kept.map_err(artifact_error)?,
+            cause = self.stop.cause(current.survives, current.limit) => return Err(RunnerError::stopped(cause)),
+        };
         let line = format!("artifact {name}: {files} files, {size} bytes, {digest}");
         self.log.line(step, &line).await;
         let outputs =
@@ -158,15 +161,6 @@ fn by_ids(ids: &str, known: &[Artifact]) -> Result<Vec<String>, RunnerError> {
         })
     };
     ids.split(',').filter(|id| !id.trim().is_empty()).map(find).collect()
-}
-
-impl Job<'_> {
-    /// The digest and the size of a file that was packed. Sizes stand in the head of an archive, which is written last.
-    async fn hash(&self, path: &Path) -> Result<(Digest, u64), RunnerError> {
-        let path = path.to_owned();
-        let hashed = tokio::task::spawn_blocking(move || pack::hash(&path)).await;
-        hashed.map_err(|error| RunnerError::new(ErrorKind::Artifact, format!("reading stopped: {error}")))?
-    }
 }
 
 /// The input `compression-level`. Nothing is compressed unless it is given: the artifact stays on this machine.

@@ -57,8 +57,7 @@ impl Job<'_> {
             Err(_) => Ok(()),
         };
         // The next checkout of the job is made anew.
-        let left = || fs::remove_dir_all(&tree).and_then(|()| fs::remove_file(&path));
-        if let Err(error) = left() {
+        if let Err(error) = fs::remove_dir_all(&tree) {
             tracing::warn!(%error, folder = %tree.display(), "a checkout stays until the job ends");
         }
         settled.and(came)
@@ -75,10 +74,7 @@ impl Job<'_> {
     ) -> Result<(), RunnerError> {
         let settle = Settle { into: to, keep: !inputs.flag("clean", true)? };
         let made = tree.to_owned();
-        let archived = tokio::task::spawn_blocking(move || archive(&made, file)).await;
-        archived.map_err(|error| {
-            RunnerError::new(ErrorKind::Checkout, format!("archiving stopped: {error}"))
-        })??;
+        self.beside(current, move |over| archive(&made, file, over)).await?;
         let data = File::open(path).map_err(|error| RunnerError::io("read", path, error))?;
         self.work(Work::Settle(settle), Some(data), current).await.map(drop)
     }
@@ -94,7 +90,8 @@ impl Job<'_> {
         let tags = inputs.flag("fetch-tags", false)?;
         let is_new = !to.join(".git").exists();
         if is_new {
-            empty(to)?;
+            let to = to.to_owned();
+            self.beside(current, move |over| empty(&to, over)).await?;
         }
         fs::create_dir_all(to).map_err(|error| RunnerError::io("make", to, error))?;
         let from = self.context.repository.path.to_string_lossy().into_owned();
@@ -276,8 +273,7 @@ impl Job<'_> {
         let arguments = ["-C", from, "ls-files", "-z", "--cached", "--others", "--exclude-standard"];
         let list = self.ask_git(current, to, &arguments).await?;
         let (from, to) = (PathBuf::from(from), to.to_owned());
-        let copied = tokio::task::spawn_blocking(move || copy_files(&list, &from, &to)).await;
-        copied.map_err(|error| RunnerError::new(ErrorKind::Checkout, format!("copying stopped: {error}")))?
+        self.beside(current, move |over| copy_files(&list, &from, &to, over)).await
     }
 
     async fn git(&mut self, current: &Current, at: &Path, arguments: &[&str]) -> Result<(), RunnerError> {

@@ -1,6 +1,6 @@
 //! Copies the files of a work tree, as git lists them, on all processors.
 
-use crate::error::RunnerError;
+use crate::{aside::Over, error::RunnerError};
 use rustix::fs::OFlags;
 use std::{
     ffi::OsStr,
@@ -23,14 +23,14 @@ const SMALL: u64 = 64 * 1024;
 
 /// Copies the files of a list whose entries end with a zero byte; says how many. Files that are tracked but deleted are
 /// left out, as are folders (of submodules) and what git does not track either, such as sockets.
-pub(crate) fn copy_files(list: &[u8], from: &Path, to: &Path) -> Result<usize, RunnerError> {
+pub(crate) fn copy_files(list: &[u8], from: &Path, to: &Path, over: &Over) -> Result<usize, RunnerError> {
     let names: Vec<&[u8]> = list.split(|&byte| byte == 0).filter(|name| !name.is_empty()).collect();
     let processors = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
     // Neighbours in the list share a folder, so each thread has folders of its own.
     let share = names.len().div_ceil(processors).max(SHARE);
     thread::scope(|scope| {
         let shares: Vec<_> =
-            names.chunks(share).map(|names| scope.spawn(move || copy_share(names, from, to))).collect();
+            names.chunks(share).map(|names| scope.spawn(move || copy_share(names, from, to, over))).collect();
         let mut count = 0;
         for share in shares {
             count += share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
@@ -39,11 +39,12 @@ pub(crate) fn copy_files(list: &[u8], from: &Path, to: &Path) -> Result<usize, R
     })
 }
 
-fn copy_share(names: &[&[u8]], from: &Path, to: &Path) -> Result<usize, RunnerError> {
+fn copy_share(names: &[&[u8]], from: &Path, to: &Path, over: &Over) -> Result<usize, RunnerError> {
     let mut count = 0;
     let mut last_parent = PathBuf::new();
     let mut buffer = Vec::new();
     for name in names {
+        over.go_on()?;
         let name = OsStr::from_bytes(name);
         let (source, goal) = (from.join(name), to.join(name));
         let Some(found) = look(&source)? else { continue };
@@ -53,7 +54,7 @@ fn copy_share(names: &[&[u8]], from: &Path, to: &Path) -> Result<usize, RunnerEr
         }
         let write = |buffer: &mut Vec<u8>| match &found {
             Found::Link(target) => std::os::unix::fs::symlink(target, &goal),
-            Found::File(file, meta) => copy_file(file, meta, &goal, buffer),
+            Found::File(file, meta) => copy_file(file, meta, &goal, buffer, over),
         };
         // Mostly nothing is there; what is there is looked for only then.
         let written = match write(&mut buffer) {
@@ -98,11 +99,20 @@ fn look(source: &Path) -> Result<Option<Found>, RunnerError> {
 }
 
 /// Writes a new file with the same bytes, and the same mode but for the umask.
-fn copy_file(mut file: &File, meta: &fs::Metadata, goal: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
+fn copy_file(
+    mut file: &File,
+    meta: &fs::Metadata,
+    goal: &Path,
+    buffer: &mut Vec<u8>,
+    over: &Over,
+) -> io::Result<()> {
     let mode = meta.permissions().mode() & 0o777;
     let mut new = OpenOptions::new().write(true).create_new(true).mode(mode).open(goal)?;
     if meta.len() > SMALL {
-        return io::copy(&mut file, &mut new).map(drop);
+        return over.copy_file(file, &new).map(drop).inspect_err(|_| {
+            // Half of a file is nobody's.
+            let _ = fs::remove_file(goal);
+        });
     }
     buffer.clear();
     buffer.reserve(usize::try_from(meta.len()).unwrap_or(0) + 1);
@@ -136,7 +146,7 @@ mod tests {
         .expect("a pipe");
         fs::write(to.join("link"), "stands in the way").expect("written");
         let list = b"a/b/script\0large\0empty\0link\0socket\0pipe\0a/b\0deleted\0large/below\0";
-        assert_eq!(copy_files(list, &from, &to).expect("copied"), 4);
+        assert_eq!(copy_files(list, &from, &to, &Over::default()).expect("copied"), 4);
         drop(socket);
         assert_eq!(fs::read(to.join("large")).expect("read"), vec![7; 200_000]);
         assert_eq!(fs::read(to.join("empty")).expect("read"), b"");
@@ -161,7 +171,7 @@ mod tests {
             list.extend_from_slice(name.as_bytes());
             list.push(0);
         }
-        assert_eq!(copy_files(&list, &from, &to).expect("copied"), 3 * SHARE);
+        assert_eq!(copy_files(&list, &from, &to, &Over::default()).expect("copied"), 3 * SHARE);
         for number in 0..3 * SHARE {
             let name = format!("{}/{number}", number / 100);
             assert_eq!(fs::read_to_string(to.join(&name)).expect("there"), name);

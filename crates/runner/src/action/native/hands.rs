@@ -1,6 +1,7 @@
 //! Who does what the built-in actions do with the files of a job: the runner, or a helper with the rights of the job.
 
 use crate::{
+    aside::{Aside, Over},
     error::{ErrorKind, RunnerError},
     executor::{Hands, Program, ProgramPlace, Streams},
     job::Job,
@@ -13,6 +14,8 @@ use crate::{
 use std::{
     collections::BTreeMap,
     fs::{self, File},
+    io,
+    ops::Deref,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -29,9 +32,7 @@ impl Job<'_> {
             |why: &str| RunnerError::new(ErrorKind::Artifact, format!("the work on files stopped: {why}"));
         match self.executor.hands(&self.identity) {
             Hands::Runner => {
-                let done =
-                    tokio::task::spawn_blocking(move || work.carry_out(data, Path::new("the archive")));
-                done.await.map_err(|error| failed(&error.to_string()))?
+                self.beside(current, move |over| work.carry_out(data, Path::new("the archive"), over)).await
             }
             Hands::Helper => {
                 let program = Program {
@@ -49,6 +50,15 @@ impl Job<'_> {
                 })
             }
         }
+    }
+
+    /// Does the runner's own work in a thread of its own, until the step or the job is to end.
+    pub(super) async fn beside<T: Send + 'static>(
+        &self,
+        current: &Current,
+        work: impl FnOnce(&Over) -> Result<T, RunnerError> + Send + 'static,
+    ) -> Result<T, RunnerError> {
+        Aside::begin(work).until(self.stop.cause(current.survives, current.limit)).await?
     }
 
     /// Whether the files of the job are the same for it and for whoever does the runner's work on them. They are not for a job in a
@@ -123,14 +133,37 @@ impl Job<'_> {
         }
     }
 
-    /// A new file where no isolated job sees it.
-    pub(super) fn scratch_file(&mut self, name: &str) -> Result<(PathBuf, File), RunnerError> {
+    /// A new file where no isolated job sees it. It goes when its name is dropped, unless it was moved away.
+    pub(super) fn scratch_file(&mut self, name: &str) -> Result<(Scratch, File), RunnerError> {
         let folder = &self.folders.scratch;
         fs::create_dir_all(folder).map_err(|error| RunnerError::io("make", folder, error))?;
         let number = self.scratch.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let path = folder.join(format!("{name}-{number}"));
         let file = File::options().read(true).write(true).create_new(true).open(&path);
-        Ok((path.clone(), file.map_err(|error| RunnerError::io("write", &path, error))?))
+        let file = file.map_err(|error| RunnerError::io("write", &path, error))?;
+        Ok((Scratch(path), file))
+    }
+}
+
+/// The path of a file that is needed for a while: what was written is not kept longer, also when it is only half of it.
+#[derive(Debug)]
+pub(super) struct Scratch(PathBuf);
+
+impl Deref for Scratch {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.0)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, file = %self.0.display(), "a file stays until the job ends");
+        }
     }
 }
 
