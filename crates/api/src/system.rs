@@ -41,4 +41,7 @@ pub struct HookOutcome {
     /// Why it, or a part of it, made none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ignored: Option<String>,
+    /// Why it is not known yet which runs it makes: that takes longer than a forge waits. They are made all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
 }

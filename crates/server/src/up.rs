@@ -71,6 +71,8 @@ pub struct UpOptions {
     pub fetch_patience: Duration,
     /// Which jobs are isolated from this machine.
     pub isolation: Isolation,
+    /// How long a webhook may wait for its runs; it is answered before they are made when they take longer.
+    pub answer_within: Duration,
     /// What the webhooks of a forge are signed with; none are taken without it.
     pub webhook_secret: Option<Secret>,
     /// The key of the secrets, when it is not to be kept in the data folder.
@@ -215,6 +217,7 @@ impl Up {
             hooks: Arc::new(options.hooks.clone()),
             fetch_patience: options.fetch_patience,
             merge_wait: options.poll * 4,
+            answer_within: options.answer_within,
             slots: Arc::new(Semaphore::new(options.max_jobs)),
         };
         let runs = Runs::new(world.clone(), git, settings);
@@ -239,6 +242,7 @@ impl Up {
         if let Err(error) = runs.resume().await {
             return Err(UpError::other(format!("runs that were under way cannot be resumed: {error}")));
         }
+        runs.resume_heard().await.map_err(|error| store_error(&error))?;
         world.tasks.spawn(follow::follow(world.clone(), runs.clone()));
         world.tasks.spawn(watch::watch(world.clone(), runs, options.poll, options.run_existing));
         Ok(Up { world, plane, auth, target, services, address })

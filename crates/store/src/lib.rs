@@ -37,7 +37,7 @@ pub use events::{Append, Appended, Event, Expected, NewEvent, Snapshot};
 pub use leases::{Fence, Lease};
 pub use logs::{Found, LogLine, LogName, LogReader, LogWriter, Logs, Search};
 pub use sessions::Session;
-pub use settings::{keep_setting, put_setting};
+pub use settings::{forget_setting, keep_setting, put_setting};
 pub use statement::{Statement, Stmt};
 pub use store::{Options, Store};
 pub use value::{FromRow, FromValue, Row, Value};

@@ -12,6 +12,8 @@ statements! {
         ON CONFLICT (name) DO UPDATE SET data = excluded.data, at = excluded.at";
     // From the first name on, as far as those that begin like it: a text compares with another one byte by byte.
     FORGET_SETTINGS = "DELETE FROM settings WHERE name >= ?1 AND name < ?2 AND at < ?3";
+    FORGET_SETTING = "DELETE FROM settings WHERE name = ?1";
+    SETTINGS_LIKE = "SELECT name, data FROM settings WHERE name >= ?1 AND name < ?2 ORDER BY at, name";
     KEEP_SETTING = "INSERT INTO settings (name, data, at) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO NOTHING";
 }
 
@@ -26,6 +28,11 @@ pub(crate) fn forget_settings(beginning: &str, before: Timestamp) -> Statement {
     FORGET_SETTINGS.with([beginning.into(), end.into(), before.into()])
 }
 
+/// Forgets a setting.
+pub fn forget_setting(name: &str) -> Statement {
+    FORGET_SETTING.with([name.into()])
+}
+
 /// Sets a setting, with whatever else is written.
 pub fn put_setting(name: &str, data: Vec<u8>, at: Timestamp) -> Statement {
     PUT_SETTING.with([name.into(), data.into(), at.into()])
@@ -35,6 +42,13 @@ impl Store {
     /// A setting's bytes.
     pub async fn setting(&self, name: &str) -> Result<Option<Vec<u8>>> {
         self.one(SETTING.with([name.into()])).await
+    }
+
+    /// The settings whose names begin so, with their bytes, the oldest first.
+    pub async fn settings_like(&self, beginning: &str) -> Result<Vec<(String, Vec<u8>)>> {
+        let end = format!("{beginning}\u{10ffff}");
+        let rows = self.query(SETTINGS_LIKE.with([beginning.into(), end.into()])).await?;
+        rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
     }
 
     /// Sets a setting.

@@ -323,7 +323,7 @@ impl Backend for Plane {
     }
 
     fn hook(&self, hook: Hook) -> Answer<'_, api::HookOutcome> {
-        Box::pin(async move { self.runs.hook(&hook).await })
+        Box::pin(async move { self.runs.hook(hook).await })
     }
 
     fn log(&self, which: Which, job: api::JobKey, range: LogRange) -> Answer<'_, LogSlice> {

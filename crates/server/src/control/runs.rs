@@ -92,6 +92,8 @@ pub(crate) struct RunSettings {
     pub(crate) fetch_patience: Duration,
     /// How long to wait before a forge is asked again for what it has not made yet.
     pub(crate) merge_wait: Duration,
+    /// How long a forge may wait for an answer.
+    pub(crate) answer_within: Duration,
     /// Jobs of all runs that may run at once take one of these each.
     pub(crate) slots: Arc<Semaphore>,
 }
@@ -111,6 +113,8 @@ pub(crate) struct Runs {
     numbering: tokio::sync::Mutex<()>,
     /// Documents of other repositories that may be fetched at once take one of these each.
     fetches: Semaphore,
+    /// What a forge told and is seen to takes one of these each.
+    hearing: Arc<Semaphore>,
     /// What is known of workflows that wait for runs, since a branch moved last.
     followed: Mutex<Option<follow::Followed>>,
     /// Held while the refs of the repository are moved by a fetch.
@@ -158,6 +162,7 @@ impl Runs {
             pushes: tokio::sync::Mutex::default(),
             numbering: tokio::sync::Mutex::default(),
             fetches: Semaphore::new(FETCHES),
+            hearing: Arc::new(Semaphore::new(hook::heard::MOST_HEARD)),
             followed: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
         })

@@ -41,6 +41,8 @@ pub(crate) struct Yard {
     pub(crate) is_told: bool,
     /// How long that may take.
     pub(crate) fetch_patience: Duration,
+    /// How long a webhook may wait for its answer.
+    pub(crate) answer_within: Duration,
     up: Option<Up>,
 }
 
@@ -49,8 +51,17 @@ impl Yard {
     pub(crate) async fn new(files: &[(&str, &str)]) -> Yard {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (clock, fetch_patience) = (VirtualClock::new(START), PATIENCE * 10);
-        let mut yard =
-            Yard { folder, clock, key: None, proxy: None, is_told: false, fetch_patience, up: None };
+        let answer_within = PATIENCE;
+        let mut yard = Yard {
+            folder,
+            clock,
+            key: None,
+            proxy: None,
+            is_told: false,
+            fetch_patience,
+            answer_within,
+            up: None,
+        };
         std::fs::create_dir_all(yard.repository()).expect("a folder");
         yard.git(&["init", "--quiet", "--initial-branch=main"]);
         yard.commit("first", files);
@@ -111,6 +122,7 @@ impl Yard {
             max_jobs: 2,
             webhook_secret: self.is_told.then(|| Secret::new("of the webhook")),
             fetch_patience: self.fetch_patience,
+            answer_within: self.answer_within,
             isolation: Default::default(),
             action_mirror: self.proxy.is_none().then(|| self.mirror()),
             secrets_key: self.key.clone(),
@@ -160,6 +172,17 @@ impl Yard {
             Ok(found) => found,
             Err(_) => panic!("it did not come; runs: {:#?}", self.runs().await),
         }
+    }
+
+    /// Waits until something is wrong.
+    pub(crate) async fn in_trouble(&self) {
+        let backend = self.backend();
+        let wrong = async {
+            while backend.health().await.expect("it says how it is").healthy {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wrong).await.expect("it is in trouble");
     }
 
     /// Waits until a run is over.

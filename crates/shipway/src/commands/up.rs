@@ -179,6 +179,7 @@ pub(crate) fn defaults(environment: &Environment) -> UpOptions {
         isolation: Isolation::default(),
         action_mirror: None,
         fetch_patience: Duration::from_secs(300),
+        answer_within: Duration::from_secs(5),
         webhook_secret: environment.variable(WEBHOOK_SECRET).map(Secret::new),
         secrets_key: environment.variable("SHIPWAY_SECRETS_KEY").map(Secret::new),
         forget_secrets: false,

@@ -66,5 +66,15 @@ fn a_key_is_made_once() {
         store.put_setting("affinity key", b"other".to_vec()).await.unwrap();
         assert_eq!(store.setting_or("affinity key", b"fresh".to_vec()).await.unwrap(), b"other");
         assert_eq!(store.setting("unknown").await.unwrap(), None);
+        store.put_setting("affinity", b"shorter".to_vec()).await.unwrap();
+        store.put_setting("affinity key of another", b"longer".to_vec()).await.unwrap();
+        store.put_setting("affinitz", b"beside".to_vec()).await.unwrap();
+        let names = async || {
+            let found = store.settings_like("affinity key").await.unwrap();
+            found.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(names().await, ["affinity key", "affinity key of another"]);
+        store.batch(vec![forget_setting("affinity key")]).await.unwrap();
+        assert_eq!(names().await, ["affinity key of another"]);
     });
 }

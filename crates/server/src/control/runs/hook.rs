@@ -1,5 +1,6 @@
 //! What a forge says that happened: runs for its events, after the commits are here.
 
+pub(super) mod heard;
 mod request;
 mod target;
 
@@ -8,13 +9,11 @@ pub(crate) use request::names;
 use super::{RunError, Runs};
 use crate::{
     backend::{BackendError, BackendErrorKind, Hook},
-    control::{
-        pushes::{self, Begun},
-        world::unavailable,
-    },
+    control::pushes::{self, Begun},
     git::GitError,
 };
-use request::Request;
+use heard::context;
+use request::{Merge, Request};
 use serde_json::Value as Json;
 use shipway_api as api;
 use shipway_base::Digest;
@@ -27,31 +26,32 @@ use target::Target;
 const FETCHING: &str = "fetching from origin";
 
 impl Runs {
-    /// Makes the runs that an event of the forge asks for. The same delivery makes them once.
-    pub(crate) async fn hook(self: &Arc<Self>, hook: &Hook) -> Result<api::HookOutcome, BackendError> {
-        let context = format!("answering the webhook {}", hook.event);
+    /// Refuses what is about another repository, or leaves out what filters go by.
+    fn check(&self, hook: &Hook) -> Result<(), BackendError> {
+        let refused =
+            |why| Err(BackendError { context: context(hook), kind: BackendErrorKind::Invalid(why) });
         let told = text(&hook.payload, "/repository/full_name").unwrap_or_default();
         let own = &self.settings.repository;
         // A repository whose origin is a folder has no name that a forge could know.
         if hook.event != "ping" && own.owner != "local" && !own.full().eq_ignore_ascii_case(told) {
-            let why = format!("it is about the repository {told:?}, and this server watches {}", own.full());
-            return Err(BackendError { context, kind: BackendErrorKind::Invalid(why) });
+            return refused(format!(
+                "it is about the repository {told:?}, and this server watches {}",
+                own.full()
+            ));
         }
         // Without it `types` would leave nothing out.
         if is_typed(&hook.event) && text(&hook.payload, "/action").is_none() {
-            let why = "its `action` is no text, and says what happened".to_owned();
-            return Err(BackendError { context, kind: BackendErrorKind::Invalid(why) });
+            return refused("its `action` is no text, and says what happened".to_owned());
         }
-        let made = match hook.event.as_str() {
+        Ok(())
+    }
+
+    async fn make_told(self: &Arc<Self>, hook: &Hook) -> Result<api::HookOutcome, HookError> {
+        match hook.event.as_str() {
             "push" => self.hook_push(hook).await,
             "pull_request" => self.hook_pull_request(hook).await,
             _ => self.hook_other(hook).await,
-        };
-        made.map_err(|error| match error {
-            HookError::Payload(why) => BackendError { context, kind: BackendErrorKind::Invalid(why) },
-            HookError::Run(RunError::Store(error)) => unavailable(&context, error),
-            HookError::Run(error) => BackendError::internal(context, error),
-        })
+        }
     }
 
     async fn hook_push(self: &Arc<Self>, hook: &Hook) -> Result<api::HookOutcome, HookError> {
@@ -94,7 +94,7 @@ impl Runs {
             Ok(()) => self.world.well(FETCHING),
             Err(error) => self.world.trouble(FETCHING, error),
         }
-        Ok(api::HookOutcome { runs: ids(runs), ignored: skips.map(skipped) })
+        Ok(api::HookOutcome { runs: ids(runs), ignored: skips.map(skipped), waiting: None })
     }
 
     /// Finishes what a crash left of a push that was told: its runs, and the remembering that they were made. Whoever calls
@@ -147,29 +147,47 @@ impl Runs {
     /// The runs of `pull_request`, of the merge that the forge has made, and of `pull_request_target`, of the default branch.
     async fn hook_pull_request(self: &Arc<Self>, hook: &Hook) -> Result<api::HookOutcome, HookError> {
         let request = Request::of(&hook.payload)?;
-        let found = self.pull_request(&request).await?;
-        // What was sent again has the same body. Its id is not signed, so that anybody could make it another one.
-        let key = Digest::of(hook.payload.to_string().as_bytes()).hex();
         let mut outcome = api::HookOutcome::default();
+        let mut found = self.pull_request(&request, Merge::IfThere).await?;
+        let mut early = Vec::new();
+        // What is of the default branch does not wait for the merge, which may never be made.
+        if found.merge.is_err() && request.may_be_merged() {
+            early = self.of_request(hook, "pull_request_target", &found.target, &found.changed).await?;
+            found = self.pull_request(&request, Merge::Awaited).await?;
+        }
         // As on GitHub the last commit of the branch counts, and says nothing to pull_request_target.
         let head = text(&hook.payload, "/pull_request/head/sha").filter(|head| is_object(head));
         let skips = match head {
             Some(head) if self.git.has(head).await => skip_mark(&self.git.commit(head).await?.message),
             Some(_) | None => None,
         };
-        for (name, commit) in [("pull_request", found.merge), ("pull_request_target", found.target)] {
-            match commit {
-                Ok(_) if name == "pull_request" && skips.is_some() => outcome.ignored = skips.map(skipped),
-                Ok((reference, sha)) => {
-                    let event = event(hook, name, &reference, &sha, found.changed.clone());
-                    let commit = self.git.commit(&sha).await?;
-                    let runs = self.runs_of(&event, &commit, (&format!("hook {key} {name}"), 0)).await?;
-                    outcome.runs.extend(ids(runs));
-                }
-                Err(why) => outcome.ignored = Some(why),
-            }
+        if let (Ok(_), Some(mark)) = (&found.merge, skips) {
+            outcome.ignored = Some(skipped(mark));
+        } else {
+            outcome.runs.extend(self.of_request(hook, "pull_request", &found.merge, &found.changed).await?);
         }
+        outcome.runs.extend(early);
+        let target = self.of_request(hook, "pull_request_target", &found.target, &found.changed).await?;
+        outcome.runs.extend(target);
+        let missing = [found.merge.err(), found.target.err()];
+        outcome.ignored = missing.into_iter().flatten().last().or(outcome.ignored);
         Ok(outcome)
+    }
+
+    /// The runs of one of the two events of a pull request, once.
+    async fn of_request(
+        self: &Arc<Self>,
+        hook: &Hook,
+        name: &str,
+        place: &Result<(String, String), String>,
+        changed: &Option<Vec<String>>,
+    ) -> Result<Vec<api::RunId>, HookError> {
+        let Ok((reference, sha)) = place else { return Ok(Vec::new()) };
+        // What was sent again has the same body. Its id is not signed, so that anybody could make it another one.
+        let key = Digest::of(hook.payload.to_string().as_bytes()).hex();
+        let event = event(hook, name, reference, sha, changed.clone());
+        let commit = self.git.commit(sha).await?;
+        Ok(ids(self.runs_of(&event, &commit, (&format!("hook {key} {name}"), 0)).await?))
     }
 }
 
@@ -181,7 +199,7 @@ impl Runs {
             Target::Default => self.default_head(&hook.payload).await?,
             Target::Ref(name) => self.told_ref(&name).await?,
             Target::Commit { named, sha } => self.told_commit(&named, &sha).await?,
-            Target::Merge => self.pull_request(&Request::of(&hook.payload)?).await?.merge,
+            Target::Merge => self.pull_request(&Request::of(&hook.payload)?, Merge::Awaited).await?.merge,
         };
         let (reference, sha) = match found {
             Ok(found) => found,
@@ -193,7 +211,7 @@ impl Runs {
         let event = event(hook, &hook.event, &reference, &sha, None);
         let commit = self.git.commit(&sha).await?;
         let runs = self.runs_of(&event, &commit, (&format!("hook {key} {}", hook.event), 0)).await?;
-        Ok(api::HookOutcome { runs: ids(runs), ignored: None })
+        Ok(api::HookOutcome { runs: ids(runs), ..api::HookOutcome::default() })
     }
 
     /// The default branch and its last commit, or why there is none.
@@ -294,7 +312,7 @@ fn event(hook: &Hook, name: &str, reference: &str, sha: &str, changed: Option<Ve
 }
 
 fn ignored(why: &str) -> api::HookOutcome {
-    api::HookOutcome { runs: Vec::new(), ignored: Some(why.to_owned()) }
+    api::HookOutcome { ignored: Some(why.to_owned()), ..api::HookOutcome::default() }
 }
 
 fn text<'p>(payload: &'p Json, pointer: &str) -> Option<&'p str> {

@@ -171,7 +171,7 @@ impl Backend for Fake {
 
     fn hook(&self, hook: Hook) -> Answer<'_, HookOutcome> {
         let heard = format!("heard {} {}", hook.event, hook.delivery.unwrap_or_default());
-        answer(Ok(HookOutcome { runs: Vec::new(), ignored: Some(heard) }))
+        answer(Ok(HookOutcome { runs: Vec::new(), ignored: Some(heard), waiting: None }))
     }
 
     fn log(&self, which: Which, job: JobKey, range: LogRange) -> Answer<'_, LogSlice> {

@@ -1,11 +1,11 @@
 //! Webhooks: what a forge tells makes runs, of commits that are fetched for it.
 
-use super::Yard;
+use super::{PATIENCE, Yard};
 use serde_json::{Value, json};
 use shipway_api::{Conclusion, HookOutcome, ValueKind};
 use shipway_base::Secret;
 use shipway_server::backend::{Actor, BackendError, BackendErrorKind, Hook, ValuePlace};
-use std::{os::unix::fs::PermissionsExt as _, path::PathBuf};
+use std::{os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
 
 const CI: &str = "\
 on: [push, pull_request, pull_request_target]
@@ -267,6 +267,53 @@ async fn the_merge_of_the_last_commit_is_waited_for() {
     let runs = forge.yard.runs().await;
     assert!(runs.iter().any(|run| run.commit.sha == fresh) && runs.iter().all(|run| run.commit.sha != stale));
     forge.yard.stop().await;
+}
+
+/// A forge waits ten seconds for an answer: what takes longer is answered before it is done, is done at the next start when the
+/// process ends before that, and is done once.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_long_is_answered_at_once_and_done_after_a_crash() {
+    let mut forge = Forge::new(&[(".github/workflows/ci.yml", CI), ("word", "one")]).await;
+    let told =
+        |forge: &Forge| forge.yard.sql_number("SELECT count(*) FROM settings WHERE name LIKE 'heard %'");
+    let base = forge.first();
+    forge.yard.stop().await;
+    forge.yard.answer_within = Duration::ZERO;
+    forge.yard.start().await;
+    forge.push("word", "asked", "refs/pull/7/head");
+    let heard = forge.hear("pull_request", request("opened", "eve/web", &base)).await.expect("an answer");
+    assert!(heard.runs.is_empty() && heard.waiting.is_some(), "{heard:?}");
+    // What the default branch says does not wait for the merge.
+    assert_eq!(forge.yard.all_over(1).await[0].event, "pull_request_target");
+    assert_eq!(told(&forge), 1);
+    // It ends while the merge is waited for, and the origin does not answer for a while after that.
+    forge.yard.stop().await;
+    assert_eq!(told(&forge), 1);
+    let merge = forge.merge(&base, "refs/pull/7/merge");
+    let (origin, away) = (forge.path("origin"), forge.path("away"));
+    std::fs::rename(&origin, &away).expect("it is gone");
+    forge.yard.start().await;
+    forge.yard.in_trouble().await;
+    std::fs::rename(&away, &origin).expect("it is there again");
+    let runs = forge.yard.all_over(2).await;
+    assert!(runs.iter().any(|run| run.event == "pull_request" && run.commit.sha == merge), "{runs:#?}");
+    // A push, of which nothing was done yet when the process ended.
+    let sha = forge.push("word", "pushed", "refs/heads/work");
+    std::fs::rename(&origin, &away).expect("it is gone");
+    let heard = forge.hear("push", push("refs/heads/work", NOTHING, &sha)).await.expect("an answer");
+    assert!(heard.waiting.is_some(), "{heard:?}");
+    forge.yard.stop().await;
+    std::fs::rename(&away, &origin).expect("it is there again");
+    forge.yard.answer_within = PATIENCE;
+    forge.yard.start().await;
+    let runs = forge.yard.all_over(3).await;
+    assert!(runs.iter().any(|run| run.event == "push" && run.commit.sha == sha), "{runs:#?}");
+    // Told again it makes nothing, and nothing is kept of what is done.
+    let again = forge.hear("pull_request", request("opened", "eve/web", &base)).await;
+    assert!(again.expect("an answer").runs.is_empty());
+    assert_eq!(forge.pushed("refs/heads/work", NOTHING, &sha).await, 0);
+    forge.yard.stop().await;
+    assert_eq!(told(&forge), 0);
 }
 
 /// A workflow with this name that does nothing.

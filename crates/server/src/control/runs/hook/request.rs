@@ -5,7 +5,16 @@ use crate::git::GitError;
 use serde_json::Value as Json;
 
 /// How often the forge is asked for the merge of a request that is new, or has new commits.
-const MERGE_LOOKS: u32 = 30;
+const MERGE_LOOKS: u32 = 60;
+
+/// What becomes of a request whose merge the forge has not made yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Merge {
+    /// The forge is asked once.
+    IfThere,
+    /// The forge is asked again for a while.
+    Awaited,
+}
 
 /// What a pull request says of itself.
 pub(super) struct Request<'p> {
@@ -27,6 +36,11 @@ impl<'p> Request<'p> {
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let commits = [self.base_sha, self.head_sha, self.merged].into_iter().flatten();
         [self.base.as_str(), &self.default].into_iter().chain(commits)
+    }
+
+    /// Whether there may still be a merge to wait for.
+    pub(super) fn may_be_merged(&self) -> bool {
+        self.is_open
     }
 
     pub(super) fn of(payload: &'p Json) -> Result<Request<'p>, HookError> {
@@ -79,7 +93,7 @@ pub(super) struct Found {
 
 impl Runs {
     /// Brings the commits of a pull request here.
-    pub(super) async fn pull_request(&self, request: &Request<'_>) -> Result<Found, GitError> {
+    pub(super) async fn pull_request(&self, request: &Request<'_>, wait: Merge) -> Result<Found, GitError> {
         let (merge, head) =
             (format!("refs/pull/{}/merge", request.number), format!("refs/pull/{}/head", request.number));
         let mut waited = 0;
@@ -106,7 +120,8 @@ impl Runs {
                 _ => there.get(&merge),
             };
             // The forge makes the merge after it tells of the request, and until then has none, or an older one.
-            if merged.is_none() && request.is_open && waited < MERGE_LOOKS {
+            let waits = wait == Merge::Awaited && request.is_open;
+            if merged.is_none() && waits && waited < MERGE_LOOKS {
                 waited += 1;
                 tokio::time::sleep(self.settings.merge_wait).await;
                 continue;
