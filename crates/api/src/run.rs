@@ -145,6 +145,9 @@ pub enum RunAction {
 pub struct Job {
     /// Which.
     pub key: JobKey,
+    /// The same as it stands in paths, where dots stand for slashes: `test.1`.
+    #[serde(default)]
+    pub segment: String,
     /// Its name for people.
     pub name: String,
     /// The ids of the jobs that it needs.

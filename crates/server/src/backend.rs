@@ -70,8 +70,8 @@ pub trait Backend: Send + Sync + 'static {
     /// All of a job's summary; `None` when it has none.
     fn summary(&self, which: Which, job: JobKey) -> Answer<'_, Option<String>>;
 
-    /// The archive of an artifact.
-    fn artifact(&self, run: RunId, name: String) -> Answer<'_, ArtifactBody>;
+    /// The archive of an artifact as an attempt of a run sees it: the newest of its name that it or one before it uploaded.
+    fn artifact(&self, which: Which, name: String) -> Answer<'_, ArtifactBody>;
 
     /// A page of releases, newest first, of one service or of all.
     fn releases(&self, service: Option<String>, page: PageQuery) -> Answer<'_, Page<Release>>;

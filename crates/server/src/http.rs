@@ -89,6 +89,7 @@ pub fn router(context: Context) -> Router {
         .method_not_allowed_fallback(error::wrong_method)
         .layer(DefaultBodyLimit::max(MOST_BODY))
         .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(middleware::from_fn(error::problems_of_the_api))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn(security_headers))
         .with_state(context)

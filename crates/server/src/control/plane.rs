@@ -108,7 +108,7 @@ impl Plane {
         let run = run_id(request.run_id);
         let row = self.world.store.run(run).await.map_err(stored)?;
         let row = row.ok_or_else(|| BackendError::not_found(&context, format!("run {run}")))?;
-        let artifact = self.world.store.artifact(run, &request.artifact).await.map_err(stored)?;
+        let artifact = self.world.store.artifact(run, &request.artifact, u32::MAX).await.map_err(stored)?;
         let artifact = artifact.ok_or_else(|| {
             let what = format!(
                 "artifact `{}` of run {run}; a job uploads it with actions/upload-artifact",
@@ -251,9 +251,9 @@ impl Plane {
     /// The log of a job's attempt in force; `None` for a job that has not begun.
     async fn log_of(&self, which: Which, job: &api::JobKey) -> Result<(Option<LogName>, bool), BackendError> {
         let context = format!("reading the log of {job}");
-        let attempt = runpage::row(&self.world, which).await?.id;
-        let jobs = self.world.store.jobs(attempt).await.map_err(|error| unavailable(&context, error))?;
-        let Some((row, _)) = jobs.into_iter().find(|(row, _)| row.key == job.as_str()) else {
+        let attempt = runpage::row(&self.world, which).await?.0.id;
+        let found = self.world.store.job(attempt, job.as_str()).await;
+        let Some((row, _)) = found.map_err(|error| unavailable(&context, error))? else {
             return Err(BackendError::not_found(context, format!("job {job} in run {}", which.run)));
         };
         Ok((row.log, row.status == models::Status::Completed))
@@ -381,10 +381,12 @@ impl Backend for Plane {
         })
     }
 
-    fn artifact(&self, run: api::RunId, name: String) -> Answer<'_, ArtifactBody> {
+    fn artifact(&self, which: Which, name: String) -> Answer<'_, ArtifactBody> {
         Box::pin(async move {
             let context = format!("reading artifact {name}");
-            let row = self.world.store.artifact(run_id(run), &name).await;
+            let (attempt, _) = runpage::row(&self.world, which).await?;
+            let run = attempt.run;
+            let row = self.world.store.artifact(run, &name, attempt.attempt).await;
             let row = row.map_err(|error| unavailable(&context, error))?;
             let missing = || BackendError::not_found(&context, format!("artifact {name} in run {run}"));
             let row = row.ok_or_else(missing)?;

@@ -46,7 +46,7 @@ impl Artifacts for RunArtifacts {
         Box::pin(async move {
             let NewArtifact { name, file, digest, mime_type, .. } = artifact;
             let _turn = self.world.artifacts.lock().await;
-            let taken = self.world.store.artifact(self.run, &name).await.map_err(other)?;
+            let taken = self.world.store.artifact(self.run, &name, u32::MAX).await.map_err(other)?;
             // The same bytes again are the same upload: a job that was lost after it and is run once more. What an earlier attempt
             // uploaded is in nobody's way.
             let own = |row: &ArtifactRow| row.run == self.attempt && row.digest != digest;
@@ -76,7 +76,7 @@ impl Artifacts for RunArtifacts {
 
     fn get<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(Artifact, PathBuf), ArtifactError>> {
         Box::pin(async move {
-            match self.world.store.artifact(self.run, name).await.map_err(other)? {
+            match self.world.store.artifact(self.run, name, u32::MAX).await.map_err(other)? {
                 Some(row) => {
                     let path = self.world.store.blobs().path(&row.digest);
                     Ok((described(row), path))
@@ -96,7 +96,7 @@ impl Artifacts for RunArtifacts {
     fn delete<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Artifact, ArtifactError>> {
         Box::pin(async move {
             let _turn = self.world.artifacts.lock().await;
-            let Some(row) = self.world.store.artifact(self.run, name).await.map_err(other)? else {
+            let Some(row) = self.world.store.artifact(self.run, name, u32::MAX).await.map_err(other)? else {
                 return Err(self.missing(name).await);
             };
             let remove = models::jobs::remove_artifact(row.run, name);

@@ -70,25 +70,28 @@ pub(super) fn summary(row: &RunRow) -> api::RunSummary {
     }
 }
 
-/// The row of an attempt of a run.
-pub(super) async fn row(world: &World, which: Which) -> Result<RunRow, BackendError> {
+/// The row of an attempt of a run, and how many attempts that has.
+pub(super) async fn row(world: &World, which: Which) -> Result<(RunRow, u32), BackendError> {
     let context = format!("reading run {}", which.run);
     let stored = |error| unavailable(&context, error);
     let missing = || BackendError::not_found(&context, format!("run {}", which.run));
     let newest = world.store.run(run_id(which.run)).await.map_err(stored)?.ok_or_else(missing)?;
-    let Some(attempt) = which.attempt.filter(|attempt| *attempt != newest.attempt) else { return Ok(newest) };
+    let attempts = newest.attempt;
+    let Some(attempt) = which.attempt.filter(|attempt| *attempt != attempts) else {
+        return Ok((newest, attempts));
+    };
     let row = world.store.attempt_of(newest.run, attempt).await.map_err(stored)?;
-    row.ok_or_else(|| BackendError::not_found(&context, format!("attempt {attempt} of run {}", which.run)))
+    let missing = || BackendError::not_found(&context, format!("attempt {attempt} of run {}", which.run));
+    Ok((row.ok_or_else(missing)?, attempts))
 }
 
 /// One attempt of a run with everything about it.
 pub(super) async fn read(world: &Arc<World>, which: Which) -> Result<api::Run, BackendError> {
-    let row = row(world, which).await?;
+    let (row, attempts) = row(world, which).await?;
     let (id, run) = (row.id, row.run);
     let context = format!("reading run {run}");
     let stored = |error| unavailable(&context, error);
     let store = &world.store;
-    let attempts = store.run(run).await.map_err(stored)?.map_or(row.attempt, |newest| newest.attempt);
     let rows = store.jobs(id).await.map_err(stored)?;
     let steps = store.steps(id).await.map_err(stored)?;
     let mut annotations: Vec<api::Annotation> =
@@ -140,11 +143,11 @@ pub(super) async fn summary_of(
     which: Which,
     job: api::JobKey,
 ) -> Result<Option<String>, BackendError> {
-    let row = row(world, which).await?;
+    let (row, _) = row(world, which).await?;
     let context = format!("reading the summary of job {job} of run {}", row.run);
     let stored = |error| unavailable(&context, error);
-    let rows = world.store.jobs(row.id).await.map_err(stored)?;
-    let Some((_, trace)) = rows.into_iter().find(|(row, _)| row.key == job.as_str()) else {
+    let found = world.store.job(row.id, job.as_str()).await.map_err(stored)?;
+    let Some((_, trace)) = found else {
         return Err(BackendError::not_found(&context, format!("job {job} in this run")));
     };
     let Some(digest) = trace.summary_blob else { return Ok(trace.summary) };
@@ -171,8 +174,10 @@ pub(super) fn run_id(id: api::RunId) -> RunId {
 }
 
 fn job(row: &JobRow, trace: &JobTrace, steps: &[StepRow], usual: &Usual) -> Option<api::Job> {
+    let key = api::JobKey::new(row.key.clone()).ok()?;
     Some(api::Job {
-        key: api::JobKey::new(row.key.clone()).ok()?,
+        segment: key.segment(),
+        key,
         name: row.name.clone(),
         needs: row.needs.clone(),
         status: status(row.status),

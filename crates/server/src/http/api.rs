@@ -94,6 +94,15 @@ pub(super) struct JobPath {
     job: String,
 }
 
+/// The part of a path that names an artifact of a run.
+#[derive(Deserialize)]
+pub(super) struct ArtifactPath {
+    run: String,
+    #[serde(default)]
+    attempt: Option<String>,
+    name: String,
+}
+
 impl RunPath {
     /// Which run it names.
     pub(super) fn which(&self) -> Result<Which, Box<Problem>> {
@@ -107,6 +116,14 @@ impl JobPath {
     pub(super) fn which(self) -> Result<(Which, JobKey), Box<Problem>> {
         let run = RunPath { run: self.run, attempt: self.attempt };
         Ok((run.which()?, job_key(&self.job)?))
+    }
+}
+
+impl ArtifactPath {
+    /// Which run it names, and which of its artifacts.
+    fn which(self) -> Result<(Which, String), Box<Problem>> {
+        let run = RunPath { run: self.run, attempt: self.attempt };
+        Ok((run.which()?, self.name))
     }
 }
 

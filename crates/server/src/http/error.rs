@@ -8,8 +8,9 @@ use crate::{
 use axum::{
     Json,
     body::Body,
-    extract::{OriginalUri, State},
+    extract::{OriginalUri, Request, State},
     http::{HeaderValue, Response as HttpResponse, StatusCode, Uri, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use shipway_api::{Problem, codes};
@@ -115,6 +116,30 @@ pub(super) async fn no_such_page(OriginalUri(uri): OriginalUri) -> Response {
 
 pub(super) async fn wrong_method(State(_): State<Context>, OriginalUri(uri): OriginalUri) -> Response {
     respond(&uri, problem(codes::METHOD, format!("{} does not answer this method", uri.path())))
+}
+
+/// Whatever goes wrong below `/api` is told as problem+json, also by those that know of no paths: a path that is no text, a handler
+/// that panicked.
+pub(super) async fn problems_of_the_api(request: Request, next: Next) -> Response {
+    let is_api = request.uri().path().starts_with("/api/");
+    let response = next.run(request).await;
+    let failed = response.status().is_client_error() || response.status().is_server_error();
+    let media = response.headers().get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok());
+    if !is_api || !failed || media.is_some_and(|media| media.contains("json")) {
+        return response;
+    }
+    let found = match response.status() {
+        StatusCode::NOT_FOUND => problem(codes::NOT_FOUND, "there is nothing at this address"),
+        StatusCode::METHOD_NOT_ALLOWED => problem(codes::METHOD, "this address does not answer this method"),
+        StatusCode::PAYLOAD_TOO_LARGE => problem(codes::TOO_LARGE, "the body is larger than 2 MiB"),
+        status if status.is_client_error() => problem(codes::BAD_REQUEST, "the request cannot be read"),
+        _ => problem(codes::INTERNAL, "the server failed on this request"),
+    };
+    let mut told = ApiError(found).into_response();
+    if let Some(closes) = response.headers().get(header::CONNECTION) {
+        told.headers_mut().insert(header::CONNECTION, closes.clone());
+    }
+    told
 }
 
 /// A handler panicked: the connection lives on, and the log has the message.

@@ -38,7 +38,6 @@ pub(super) fn routes() -> Router<Context> {
         .route("/runs", get(runs))
         .merge(of_run("/runs/{run}"))
         .merge(of_run("/runs/{run}/attempts/{attempt}"))
-        .route("/runs/{run}/artifacts/{name}", get(artifact))
         .route("/rollouts", get(rollouts))
         .route("/rollouts/{rollout}", get(rollout))
 }
@@ -47,6 +46,7 @@ pub(super) fn routes() -> Router<Context> {
 fn of_run(run: &str) -> Router<Context> {
     Router::new()
         .route(run, get(self::run))
+        .route(&format!("{run}/artifacts/{{name}}"), get(artifact))
         .route(&format!("{run}/jobs"), get(jobs))
         .route(&format!("{run}/jobs/{{job}}"), get(job))
         .route(&format!("{run}/jobs/{{job}}/log.txt"), get(raw_log))
@@ -277,7 +277,7 @@ pub(super) async fn raw_summary(
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
 
-async fn artifact(state: State<Context>, path: Path<(String, String)>) -> PageResult {
+async fn artifact(state: State<Context>, path: Path<api::ArtifactPath>) -> PageResult {
     api::artifact(state, path).await.map_err(|error| PageError(error.0))
 }
 

@@ -208,7 +208,10 @@ fn side(run: &Run, now: Timestamp) -> Markup {
             ul class="plain" {
                 @for artifact in run.artifacts.iter().take(50) {
                     li {
-                        a href={ "/runs/" (run.summary.id) "/artifacts/" (percent_encode(&artifact.name)) } { (artifact.name) }
+                        // Of this very attempt: another one may begin before somebody follows it.
+                        a href={ "/runs/" (run.summary.id) "/attempts/" (run.summary.attempt) "/artifacts/" (percent_encode(&artifact.name)) } {
+                            (artifact.name)
+                        }
                         span class="dim" { " " (parts::bytes(artifact.bytes)) }
                         code class="dim cut" { (artifact.digest) }
                     }

@@ -185,6 +185,77 @@ async fn wrong_requests_say_what_is_wrong() {
     assert_eq!((reply.status.as_u16(), reply.json()["code"].as_str()), (413, Some("SW0910")));
 }
 
+/// Every path below `/api` tells errors as problem+json, whatever is wrong with the request.
+#[tokio::test]
+async fn every_error_below_the_api_is_a_problem() {
+    let client = Client::new(samples::rich());
+    let token = client.auth.operator_token();
+    let of_run = [
+        "",
+        "/artifacts/{x}",
+        "/jobs/{x}",
+        "/jobs/{x}/log",
+        "/jobs/{x}/log.txt",
+        "/jobs/{x}/log/group",
+        "/jobs/{x}/log/search",
+        "/jobs/{x}/summary.md",
+    ];
+    let mut paths: Vec<String> =
+        ["/deployments", "/nothing", "/rollouts", "/runs", "/sign-in-links", "/version", "/workflows", ""]
+            .map(str::to_owned)
+            .into();
+    for (before, parts) in [
+        ("/runs/{x}", of_run.as_slice()),
+        ("/runs/{x}/attempts/{x}", &of_run),
+        ("/runs/{x}", &["/cancel", "/rerun", "/nothing"]),
+        ("/rollouts/{x}", &["", "/events", "/promote", "/{x}"]),
+        ("/secrets", &["", "/{x}"]),
+        ("/variables", &["", "/{x}"]),
+        ("/workflows/{x}", &["", "/dispatches"]),
+    ] {
+        paths.extend(parts.iter().map(|part| format!("{before}{part}")));
+    }
+    let run = samples::run_id(3).to_string();
+    let mut failed = 0;
+    for path in &paths {
+        for id in ["nosuch", "1", &run, "%FF", "a%2Fb", "%00", "-1"] {
+            // The first is the run, the others what is looked for in it.
+            let run_there = path.replacen("{x}", &run, 1).replace("{x}", id);
+            for path in [path.replace("{x}", id), run_there, format!("{}?x=%FF", path.replace("{x}", id))] {
+                for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
+                    let request =
+                        client.request(method, &format!("/api/v1{path}"), As::Bearer(token.expose()));
+                    let reply = client.reply(request.body(Body::from("{")).expect("a request")).await;
+                    if reply.status.as_u16() >= 400 {
+                        failed += 1;
+                        let media = reply.header("content-type");
+                        assert_eq!(media, "application/problem+json", "{method} {path}: {}", reply.text);
+                        assert_eq!(reply.json()["status"], reply.status.as_u16(), "{method} {path}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(failed > 1_000, "{failed}");
+}
+
+/// The keys of legs that the API gives fit its paths: as `segment` has them, and percent-encoded.
+#[tokio::test]
+async fn the_legs_of_a_matrix_have_paths() {
+    let client = Client::new(samples::rich());
+    let run = format!("/api/v1/runs/{}", samples::run_id(3));
+    let told = client.call("GET", &run, None).await.json();
+    let leg =
+        told["jobs"].as_array().expect("jobs").iter().find(|job| job["key"] == "test/1").expect("a leg");
+    assert_eq!(leg["segment"], "test.1");
+    for key in ["test.1", "test%2F1"] {
+        for what in ["log", "log.txt"] {
+            let reply = client.call("GET", &format!("{run}/jobs/{key}/{what}"), None).await;
+            assert_eq!(reply.status, StatusCode::OK, "{key}: {}", reply.text);
+        }
+    }
+}
+
 #[tokio::test]
 async fn health_tells_what_is_wrong() {
     let client = Client::new(samples::rich());

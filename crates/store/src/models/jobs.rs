@@ -156,13 +156,15 @@ statements! {
     DROP_ARTIFACT = "DELETE FROM artifacts WHERE run = ?1 AND name = ?2";
     JOBS = "SELECT run, job, place, name, needs, status, conclusion, attempt, started_at, finished_at, reason, log,
         log_lines, error_line, summary, kept_from, summary_bytes, summary_blob FROM jobs WHERE run = ?1 ORDER BY place, job";
+    JOB = "SELECT run, job, place, name, needs, status, conclusion, attempt, started_at, finished_at, reason, log,
+        log_lines, error_line, summary, kept_from, summary_bytes, summary_blob FROM jobs WHERE run = ?1 AND job = ?2";
     STEPS = "SELECT run, job, place, name, status, conclusion, exit_code, started_at, finished_at, first_line
         FROM steps WHERE run = ?1 ORDER BY job, place";
     ANNOTATIONS = "SELECT run, job, level, title, message, file, line FROM annotations WHERE run = ?1 ORDER BY place";
     ARTIFACTS = "SELECT artifacts.run, name, digest, bytes, at, mime FROM runs JOIN artifacts ON artifacts.run = runs.id
         WHERE runs.run = ?1 AND runs.attempt <= ?2 ORDER BY runs.attempt DESC";
     ARTIFACT = "SELECT artifacts.run, name, digest, bytes, at, mime FROM runs JOIN artifacts ON artifacts.run = runs.id
-        WHERE runs.run = ?1 AND name = ?2 ORDER BY runs.attempt DESC LIMIT 1";
+        WHERE runs.run = ?1 AND name = ?2 AND runs.attempt <= ?3 ORDER BY runs.attempt DESC LIMIT 1";
 }
 
 /// Sets the state of a job; what is known of its log stays.
@@ -299,6 +301,11 @@ impl Store {
         self.all(JOBS.with([run.into()])).await
     }
 
+    /// One job of a run, with what is known of its log.
+    pub async fn job(&self, run: AttemptId, key: &str) -> Result<Option<(JobRow, JobTrace)>> {
+        self.one(JOB.with([run.into(), key.into()])).await
+    }
+
     /// The steps of all jobs of a run, by job and place.
     pub async fn steps(&self, run: AttemptId) -> Result<Vec<StepRow>> {
         self.all(STEPS.with([run.into()])).await
@@ -318,9 +325,9 @@ impl Store {
         Ok(found)
     }
 
-    /// The newest artifact of this name that an attempt of the run uploaded.
-    pub async fn artifact(&self, run: RunId, name: &str) -> Result<Option<ArtifactRow>> {
-        self.one(ARTIFACT.with([run.into(), name.into()])).await
+    /// The newest artifact of this name that an attempt of the run up to this one uploaded.
+    pub async fn artifact(&self, run: RunId, name: &str, attempt: u32) -> Result<Option<ArtifactRow>> {
+        self.one(ARTIFACT.with([run.into(), name.into(), attempt.into()])).await
     }
 }
 

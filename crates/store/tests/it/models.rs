@@ -271,6 +271,10 @@ fn jobs_keep_their_trace_when_their_state_changes() {
         job.log = Some(LogName::job(1, "build/1", 2).unwrap());
         let expect = vec![(other, JobTrace::default()), (job, trace)];
         assert_eq!(store.jobs(run).await.unwrap(), expect);
+        for (job, trace) in &expect {
+            assert_eq!(store.job(run, &job.key).await.unwrap().as_ref(), Some(&(job.clone(), trace.clone())));
+        }
+        assert_eq!(store.job(run, "none").await.unwrap(), None);
         assert!(store.jobs(id(2)).await.unwrap().is_empty());
     });
 }
@@ -352,8 +356,8 @@ fn steps_annotations_and_artifacts_are_read_back_in_order() {
         write(&store, vec![jobs::put_artifact(&artifact("web", 1)), jobs::put_artifact(&api)]).await;
         write(&store, vec![jobs::put_artifact(&web)]).await;
         assert_eq!(store.artifacts(id(1), 1).await.unwrap(), [api.clone(), web.clone()]);
-        assert_eq!(store.artifact(id(1), "web").await.unwrap(), Some(web.clone()));
-        assert_eq!(store.artifact(id(1), "none").await.unwrap(), None);
+        assert_eq!(store.artifact(id(1), "web", 1).await.unwrap(), Some(web.clone()));
+        assert_eq!(store.artifact(id(1), "none", 1).await.unwrap(), None);
 
         // A later attempt sees what the first uploaded, and hides it behind what it uploads itself.
         let second = RunRow { id: id(2), run: id(1), attempt: 2, ..run_row(1, &hand) };
@@ -362,12 +366,14 @@ fn steps_annotations_and_artifacts_are_read_back_in_order() {
         let newer = ArtifactRow { run: id(2), ..artifact("web", 30) };
         write(&store, vec![jobs::put_artifact(&newer)]).await;
         assert_eq!(store.artifacts(id(1), 2).await.unwrap(), [api.clone(), newer.clone(), web.clone()]);
+        assert_eq!(store.artifact(id(1), "web", 1).await.unwrap().as_ref(), Some(&web));
+        assert_eq!(store.artifact(id(1), "web", u32::MAX).await.unwrap().as_ref(), Some(&newer));
         assert_eq!(store.artifacts(id(1), 1).await.unwrap(), [api, web.clone()]);
-        assert_eq!(store.artifact(id(1), "web").await.unwrap(), Some(newer));
+        assert_eq!(store.artifact(id(1), "web", u32::MAX).await.unwrap(), Some(newer));
         write(&store, vec![jobs::remove_artifact(id(2), "web")]).await;
-        assert_eq!(store.artifact(id(1), "web").await.unwrap(), Some(web));
+        assert_eq!(store.artifact(id(1), "web", u32::MAX).await.unwrap(), Some(web));
         write(&store, vec![jobs::remove_artifact(run, "web")]).await;
-        assert_eq!(store.artifact(id(1), "web").await.unwrap(), None);
+        assert_eq!(store.artifact(id(1), "web", u32::MAX).await.unwrap(), None);
     });
 }
 

@@ -74,7 +74,7 @@ fn a_key_is_made_once() {
             found.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
         };
         assert_eq!(names().await, ["affinity key", "affinity key of another"]);
-        store.batch(vec![forget_setting("affinity key")]).await.unwrap();
+        store.batch(vec![shipway_store::forget_setting("affinity key")]).await.unwrap();
         assert_eq!(names().await, ["affinity key of another"]);
     });
 }

@@ -3,11 +3,17 @@
 use super::{ApiResult, JobPath};
 use crate::{
     backend::{LogRange, LogSlice, Which},
-    http::{Context, error::problem, params::Params},
+    http::{
+        Context,
+        error::{ApiError, problem},
+        pages,
+        params::Params,
+    },
 };
 use axum::{
     Json, Router,
     extract::{Path, RawQuery, State},
+    response::Response,
     routing::get,
 };
 use shipway_api::{JobKey, LineKind, LogGroup, LogLine, LogMatches, LogPage, LogSearch, Problem, codes};
@@ -24,10 +30,18 @@ pub(super) fn routes() -> Router<Context> {
             .route(&format!("{run}/jobs/{{job}}/log"), get(range))
             .route(&format!("{run}/jobs/{{job}}/log/search"), get(search))
             .route(&format!("{run}/jobs/{{job}}/log/group"), get(group))
-            .route(&format!("{run}/jobs/{{job}}/log.txt"), get(crate::http::pages::raw_log))
-            .route(&format!("{run}/jobs/{{job}}/summary.md"), get(crate::http::pages::raw_summary))
+            .route(&format!("{run}/jobs/{{job}}/log.txt"), get(raw_log))
+            .route(&format!("{run}/jobs/{{job}}/summary.md"), get(raw_summary))
     };
     of("/runs/{run}").merge(of("/runs/{run}/attempts/{attempt}"))
+}
+
+async fn raw_log(context: State<Context>, path: Path<JobPath>) -> ApiResult<Response> {
+    pages::raw_log(context, path).await.map_err(|error| ApiError(error.0))
+}
+
+async fn raw_summary(context: State<Context>, path: Path<JobPath>) -> ApiResult<Response> {
+    pages::raw_summary(context, path).await.map_err(|error| ApiError(error.0))
 }
 
 async fn range(

@@ -1,6 +1,6 @@
 //! Runs: list, read, cancel, run again, artifacts.
 
-use super::{ApiResult, Payload, RunPath, body, id};
+use super::{ApiResult, ArtifactPath, Payload, RunPath, body, id};
 use crate::http::{
     Context,
     auth::Principal,
@@ -25,6 +25,7 @@ pub(super) fn routes() -> Router<Context> {
         .route("/runs/{run}/cancel", post(cancel))
         .route("/runs/{run}/rerun", post(rerun))
         .route("/runs/{run}/artifacts/{name}", get(artifact))
+        .route("/runs/{run}/attempts/{attempt}/artifacts/{name}", get(artifact))
 }
 
 /// Which runs a URL asks for; the page with the list reads it in the same way.
@@ -77,9 +78,10 @@ async fn rerun(
 /// The archive of an artifact, as a download.
 pub(in crate::http) async fn artifact(
     State(context): State<Context>,
-    Path((run, name)): Path<(String, String)>,
+    Path(path): Path<ArtifactPath>,
 ) -> Result<Response, ApiError> {
-    let found = context.backend.artifact(id("run", &run)?, name).await?;
+    let (which, name) = path.which()?;
+    let found = context.backend.artifact(which, name).await?;
     // The name is the user's: whatever could end the quoted text or the header is replaced.
     let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
     let name: String = found.file_name.chars().map(safe).collect();

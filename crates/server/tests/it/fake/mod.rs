@@ -188,9 +188,9 @@ impl Backend for Fake {
         }))
     }
 
-    fn artifact(&self, run: RunId, name: String) -> Answer<'_, ArtifactBody> {
+    fn artifact(&self, which: Which, name: String) -> Answer<'_, ArtifactBody> {
         let state = self.state();
-        let found = runs::find(&state.runs, run).and_then(|run| {
+        let found = runs::find(&state.runs, which).and_then(|run| {
             let known = run.artifacts.iter().any(|artifact| artifact.name == name);
             known.then_some(()).ok_or_else(|| {
                 BackendError::not_found("reading an artifact", format!("artifact {name} in this run"))

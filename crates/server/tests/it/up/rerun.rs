@@ -1,9 +1,11 @@
 //! Runs that are run again, whole and in part.
 
 use super::Yard;
+use futures_util::TryStreamExt as _;
 use serde_json::json;
 use shipway_api::{Conclusion, Job, JobKey, RerunRequest, Run, RunAction, RunId, Status};
-use shipway_server::backend::{Actor, BackendErrorKind, Hook, Which};
+use shipway_base::Digest;
+use shipway_server::backend::{Actor, BackendError, BackendErrorKind, Hook, Which};
 
 const CI: &str = "\
 name: ci
@@ -134,6 +136,28 @@ async fn only_what_failed_runs_again_and_the_run_stays_the_same() {
     assert!(fourth.jobs.iter().all(|job| job.kept_from.is_none()));
     assert!(yard.log(id, "after").await.contains("after in 4"));
     assert!(yard.log(id, "test/0").await.contains("bytes of 4"));
+    // What an attempt names is what one gets.
+    let bytes = async |attempt: Option<u32>, name: &str| {
+        let found = yard.backend().artifact(Which { run: id, attempt }, name.to_owned()).await?;
+        let parts: Vec<_> = found.stream.try_collect().await.expect("it is read");
+        Ok::<_, BackendError>((found.bytes, Digest::of(&parts.concat())))
+    };
+    for (attempt, run) in [(Some(1), &first), (Some(2), &second), (Some(4), &fourth), (None, &fourth)] {
+        for named in &run.artifacts {
+            let (size, digest) = bytes(attempt, &named.name).await.expect("it is there");
+            assert_eq!(
+                (size, digest.to_string()),
+                (named.bytes, named.digest.clone()),
+                "{attempt:?} {}",
+                named.name
+            );
+        }
+    }
+    let made =
+        |run: &Run| run.artifacts.iter().find(|found| found.name == "made").map(|found| found.digest.clone());
+    assert!(made(&first).is_some() && made(&first) != made(&fourth), "both made one of this name");
+    bytes(Some(1), "of-two").await.expect_err("the first attempt has not made it");
+    bytes(Some(9), "made").await.expect_err("there is no such attempt");
     assert_eq!(yard.runs().await.len(), 1);
     yard.stop().await;
 }

@@ -102,6 +102,7 @@ fn job(id: &str, name: &str, needs: &[&str], state: Option<Conclusion>, began: u
     };
     Job {
         key: key(id),
+        segment: key(id).segment(),
         name: name.to_owned(),
         needs: needs.iter().map(|need| (*need).to_owned()).collect(),
         status: if state.is_some() { Status::Completed } else { Status::InProgress },
