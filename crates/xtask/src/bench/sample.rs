@@ -39,16 +39,22 @@ pub(super) fn typical(mut costs: Vec<Cost>) -> Cost {
     Cost { wall_ms: costs[costs.len() / 2].wall_ms, cpu_ms }
 }
 
-/// A temporary repository with a workflow of one step and the same step as a script.
-pub(super) fn repository(root: &Path) -> Result<PathBuf> {
+/// A temporary repository with a workflow of so many jobs of one step, and the same step as a script.
+pub(super) fn repository(root: &Path, jobs: usize) -> Result<PathBuf> {
     let folder =
         PathBuf::from(output(command(root, "mktemp").args(["-d", "-t", "shipway-bench.XXXXXX"]))?.trim());
     let script = "echo hello > greeting\nread -r greeting < greeting\n[[ $greeting == hello ]]\n";
     fs::create_dir_all(folder.join(".github/workflows"))?;
     fs::write(folder.join("script.sh"), script)?;
     let step: String = script.lines().map(|line| format!("          {line}\n")).collect();
-    let workflow =
-        format!("on: push\njobs:\n  one:\n    runs-on: ubuntu-latest\n    steps:\n      - run: |\n{step}");
+    let legs: Vec<_> = (0..jobs).map(|leg| leg.to_string()).collect();
+    let matrix = match jobs {
+        1 => String::new(),
+        _ => format!("    strategy: {{matrix: {{leg: [{}]}}}}\n", legs.join(", ")),
+    };
+    let workflow = format!(
+        "on: push\njobs:\n  one:\n    runs-on: ubuntu-latest\n{matrix}    steps:\n      - run: |\n{step}"
+    );
     fs::write(folder.join(".github/workflows/one.yml"), workflow)?;
     run(command(&folder, "git").args(["init", "--quiet", "--initial-branch=main"]))?;
     run(command(&folder, "git").args(["add", "--all"]))?;
