@@ -84,7 +84,7 @@ pub async fn run_job(
             return outcome;
         }
     };
-    let request = &*with_variables(request, context);
+    let request = &*given(request, context);
     let identity = identity(request, context);
     let mut stop = Stop::new(cancel, request.timeout, request.cancel_timeout);
     let opening = opening::open(&mut log, request, context, executor, &identity, &mut stop);
@@ -481,18 +481,26 @@ fn with_token(secrets: &Secrets, token: Option<&str>) -> Secrets {
     others.chain(token.map(|token| (TOKEN.to_owned(), token))).collect()
 }
 
-/// The request with the variables of the job's environment, which come before those of the repository.
-fn with_variables<'r>(request: &'r JobRequest, context: &JobContext) -> Cow<'r, JobRequest> {
-    match environment(request, context) {
-        Some(own) if !own.vars.is_empty() => {
-            let mut vars = request.vars.as_object().cloned().unwrap_or_default();
-            for (name, value) in &own.vars {
-                vars.insert(name.as_str(), value.as_str());
-            }
-            Cow::Owned(JobRequest { vars: vars.into(), ..request.clone() })
+/// The request with what this machine gives the job: the variables of its environment, which come before those of the repository, and
+/// a token where the run has none but there is a secret of its name. A run that is written down holds no secret.
+fn given<'r>(request: &'r JobRequest, context: &JobContext) -> Cow<'r, JobRequest> {
+    let mut request = Cow::Borrowed(request);
+    if let Some(own) = environment(&request, context).filter(|own| !own.vars.is_empty()) {
+        let mut vars = request.vars.as_object().cloned().unwrap_or_default();
+        for (name, value) in &own.vars {
+            vars.insert(name.as_str(), value.as_str());
         }
-        Some(_) | None => Cow::Borrowed(request),
+        request.to_mut().vars = vars.into();
     }
+    let has_token =
+        request.github.get("token").and_then(Value::as_str).is_some_and(|token| !token.is_empty());
+    let secret = context.secrets.iter().find(|(name, _)| name.eq_ignore_ascii_case(TOKEN));
+    if let Some((_, token)) = secret.filter(|_| !has_token) {
+        let mut github = request.github.as_object().cloned().unwrap_or_default();
+        github.insert("token", token.expose());
+        request.to_mut().github = github.into();
+    }
+    request
 }
 
 /// What the job's environment gives it.

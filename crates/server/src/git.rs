@@ -34,6 +34,19 @@ pub struct Commit {
     pub message: String,
 }
 
+/// A commit with who committed it, and its tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WholeCommit {
+    /// What others need of it.
+    pub commit: Commit,
+    /// The full object name of its tree.
+    pub tree: String,
+    /// The committer's name.
+    pub committer: String,
+    /// The committer's address.
+    pub committer_email: String,
+}
+
 /// What `HEAD` stands for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
@@ -265,6 +278,18 @@ impl Git {
             date: next(),
             message: next().trim_end().to_owned(),
         })
+    }
+
+    /// A commit with all of its head.
+    ///
+    /// # Errors
+    /// When there is no such commit.
+    pub async fn whole_commit(&self, sha: &str) -> Result<WholeCommit, GitError> {
+        let commit = self.commit(sha).await?;
+        let text = self.ask(&["show", "--no-patch", "--format=%T%x00%cn%x00%ce", sha]).await?;
+        let mut parts = text.trim_end().splitn(3, '\0').map(str::to_owned);
+        let mut next = || parts.next().unwrap_or_default();
+        Ok(WholeCommit { commit, tree: next(), committer: next(), committer_email: next() })
     }
 
     /// The files of a folder at a commit, not of its subfolders; empty when there is no such folder.

@@ -1,6 +1,6 @@
 //! From a local repository to GitHub's words: events, the `github` context, names.
 
-use crate::git::{Commit, Git, GitError};
+use crate::git::{Commit, Git, GitError, WholeCommit};
 use serde_json::{Map, Value, json};
 use shipway_base::Timestamp;
 use shipway_store::models::runs::RunRow;
@@ -132,8 +132,18 @@ pub struct RunFacts<'a> {
     pub event: &'a Event,
     /// Who caused that event.
     pub actor: Option<&'a str>,
+    /// The commit that [`RunFacts::head_sha`] names, unless it is not here any more.
+    pub head: Option<&'a WholeCommit>,
     /// The address of the pages.
     pub url: &'a str,
+}
+
+impl RunFacts<'_> {
+    /// The commit that the run is about: of a pull request its head, and not the merge that was run.
+    pub fn head_sha(event: &Event, row: &RunRow) -> String {
+        let head = event.payload.pointer("/pull_request/head/sha").and_then(Value::as_str);
+        head.unwrap_or(&row.sha).to_owned()
+    }
 }
 
 /// The body of the `workflow_run` webhook, as far as a server of its own can know it.
@@ -155,20 +165,20 @@ pub fn workflow_run_payload(facts: &RunFacts<'_>, action: &str) -> Value {
     let api = format!("{url}/api/v1/runs/{}", row.run);
     let run = json!({
         "id": row.run.number(), "name": row.workflow, "path": row.path, "display_title": row.title,
-        "head_branch": of_head("/head/ref").unwrap_or(&row.branch), "head_sha": of_head("/head/sha").unwrap_or(&row.sha),
+        "head_branch": of_head("/head/ref").unwrap_or(&row.branch), "head_sha": RunFacts::head_sha(event, row),
         "run_number": row.number, "run_attempt": row.attempt, "event": row.event,
         "status": if action == "completed" { "completed" } else { action },
         "conclusion": row.conclusion.filter(|_| action == "completed").map(|conclusion| conclusion.word()),
-        "workflow_id": row.path, "url": api, "html_url": here, "jobs_url": api, "logs_url": api,
-        "artifacts_url": format!("{api}/artifacts"), "cancel_url": format!("{api}/cancel"),
+        "workflow_id": row.path, "url": api, "html_url": here, "cancel_url": format!("{api}/cancel"),
         "rerun_url": format!("{api}/rerun"), "workflow_url": format!("{url}/api/v1/workflows"),
         "created_at": time(row.created_at), "run_started_at": time(row.started_at.unwrap_or(row.created_at)),
         "updated_at": time(row.finished_at.or(row.started_at).unwrap_or(row.created_at)),
         "actor": person(actor), "triggering_actor": person(&row.actor), "pull_requests": requests,
-        "head_commit": {
-            "id": row.sha, "message": row.commit_subject, "author": { "name": row.commit_author },
-            "committer": { "name": row.commit_author },
-        },
+        "head_commit": facts.head.map(|head| json!({
+            "id": head.commit.sha, "tree_id": head.tree, "message": head.commit.message, "timestamp": head.commit.date,
+            "author": { "name": head.commit.author, "email": head.commit.email },
+            "committer": { "name": head.committer, "email": head.committer_email },
+        })),
         "repository": own, "head_repository": head_repository,
     });
     json!({

@@ -4,9 +4,11 @@ mod dispatch;
 pub(crate) mod follow;
 pub(crate) mod hook;
 mod make;
+mod refs;
 mod rerun;
 pub(crate) mod schedule;
 mod start;
+pub(crate) mod token;
 
 use super::{
     trust::Isolation,

@@ -1,6 +1,9 @@
 //! Secrets and variables: set by people, given to runs.
 
-use super::world::{World, unavailable};
+use super::{
+    runs::token::TOKEN,
+    world::{World, unavailable},
+};
 use crate::{
     backend::{Actor, BackendError, BackendErrorKind},
     source,
@@ -79,7 +82,7 @@ impl Values {
         let context = format!("setting the {} {name}", kind.word());
         let invalid =
             |why: String| BackendError { context: context.clone(), kind: BackendErrorKind::Invalid(why) };
-        let (environment, name) = place(environment, name).map_err(&invalid)?;
+        let (environment, name) = place(kind, environment, name).map_err(&invalid)?;
         let bytes = value.expose().len();
         if bytes > MOST_BYTES {
             let why = format!(
@@ -136,7 +139,7 @@ impl Values {
         let context = format!("removing the {} {name}", kind.word());
         let missing =
             |why: String| BackendError { context: context.clone(), kind: BackendErrorKind::Invalid(why) };
-        let (environment, name) = place(environment, name).map_err(missing)?;
+        let (environment, name) = place(kind, environment, name).map_err(missing)?;
         let changed =
             ValueChanged { environment: environment.clone(), name: name.clone(), by: by.to_string() };
         let remove = values::remove(stored(kind), &environment, &name);
@@ -204,7 +207,7 @@ fn label(environment: &str, name: &str) -> String {
 }
 
 /// The environment, in small letters, and the name, in capitals: both are compared without case.
-fn place(environment: Option<&str>, name: &str) -> Result<(String, String), String> {
+fn place(kind: api::ValueKind, environment: Option<&str>, name: &str) -> Result<(String, String), String> {
     let environment = environment.unwrap_or_default();
     if environment.chars().count() > MOST_CHARACTERS || environment.chars().any(char::is_control) {
         return Err(format!(
@@ -217,8 +220,13 @@ fn place(environment: Option<&str>, name: &str) -> Result<(String, String), Stri
         return Err(format!("{name:?} is not a name: write letters, digits and _, and no digit first"));
     }
     let name = name.to_ascii_uppercase();
-    if name.starts_with("GITHUB_") {
-        return Err(format!("{name} is not free: names that begin with GITHUB_ belong to the runner"));
+    // There is no forge here that makes a token for each run: who has one gives it.
+    let is_token = kind == api::ValueKind::Secret && name == TOKEN && environment.is_empty();
+    if name.starts_with("GITHUB_") && !is_token {
+        return Err(format!(
+            "{name} is not free: names that begin with GITHUB_ belong to the runner, but for the secret {TOKEN} of the \
+             repository"
+        ));
     }
     Ok((environment.trim().to_lowercase(), name))
 }
@@ -257,8 +265,9 @@ mod tests {
 
     #[test]
     fn names_are_those_of_github() {
+        let secret = api::ValueKind::Secret;
         let check = |environment: Option<&str>, name: &str, expect: Result<(&str, &str), &str>| match (
-            place(environment, name),
+            place(secret, environment, name),
             expect,
         ) {
             (Ok(found), Ok(wanted)) => assert_eq!((found.0.as_str(), found.1.as_str()), wanted),
@@ -270,7 +279,10 @@ mod tests {
         for name in ["", "1a", "a-b", "a b", "ä", &"x".repeat(256)] {
             check(None, name, Err("is not a name"));
         }
-        check(None, "github_token", Err("GITHUB_"));
+        check(None, "github_token", Ok(("", "GITHUB_TOKEN")));
+        check(None, "GITHUB_TOKENS", Err("GITHUB_"));
+        check(Some("production"), "GITHUB_TOKEN", Err("GITHUB_"));
+        assert!(place(api::ValueKind::Variable, None, "GITHUB_TOKEN").is_err());
         check(Some("a\nb"), "A", Err("can be seen"));
     }
 }

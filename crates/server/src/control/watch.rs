@@ -120,6 +120,7 @@ async fn look(world: &World, runs: &Arc<Runs>, seen: &mut Refs) -> Result<bool, 
             runs.push(name, before, sha).await?;
         }
     }
+    runs.came_and_went(seen, &refs).await?;
     let moved: Vec<&str> = seen.keys().chain(refs.keys()).map(String::as_str).collect();
     let moved: Vec<&str> = moved.into_iter().filter(|name| seen.get(*name) != refs.get(*name)).collect();
     pushes::put_seen(&world.store, &refs, &moved).await?;

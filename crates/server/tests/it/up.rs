@@ -4,6 +4,7 @@ mod dispatch;
 mod far;
 mod follow;
 mod hooks;
+mod refs;
 mod rerun;
 mod schedule;
 mod secrets;

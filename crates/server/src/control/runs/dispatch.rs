@@ -229,7 +229,8 @@ fn shown(
 }
 
 /// Events that come to this server whoever tells it anything: from the repository, from people, from the clock, and from its runs.
-const HEARD: [&str; 5] = ["push", "workflow_dispatch", "workflow_call", "schedule", "workflow_run"];
+const HEARD: [&str; 7] =
+    ["push", "create", "delete", "workflow_dispatch", "workflow_call", "schedule", "workflow_run"];
 
 /// What is said of a trigger that never comes; `is_told` says whether a forge tells of what happens there.
 fn unheard(path: &str, trigger: &Trigger, is_told: bool) -> Option<String> {

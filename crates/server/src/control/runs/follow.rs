@@ -163,12 +163,16 @@ impl Runs {
         sha: &str,
     ) -> Result<(), RunError> {
         let stored = self.stored(row.id).await?;
+        let caused = event_of(&stored.created);
+        // The head of a pull request belongs to no branch here, so that git may have thrown it away.
+        let head = self.git.whole_commit(&RunFacts::head_sha(&caused, row)).await.ok();
         let facts = RunFacts {
             repository: &self.settings.repository,
             default_branch: branch,
             row,
-            event: &event_of(&stored.created),
+            event: &caused,
             actor: stored.created.github.get("actor").and_then(serde_json::Value::as_str),
+            head: head.as_ref(),
             url: &self.settings.url,
         };
         let event = Event {

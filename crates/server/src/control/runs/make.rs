@@ -6,6 +6,7 @@
 use super::{
     RunError, Runs, first_finding,
     start::{Calling, Made, Start},
+    token,
 };
 use crate::{
     backend::Change,
@@ -226,7 +227,15 @@ impl Runs {
             kept: kept.clone(),
         };
         let before = order.repeats.as_ref().map(|repeats| repeats.run.id);
-        let Some(version) = self.commit(&row, created, (refused, before), (order.once, order.asked)).await?
+        // Changes of a fork get none on purpose.
+        let lacks = refused.is_none() && !values.fork && !values.secrets.contains_key(token::TOKEN);
+        let notes: Vec<_> = match refused {
+            Some(found) => found.iter().map(|found| annotation(row.id, found)).collect(),
+            None => {
+                lacks.then(|| token::note(row.id, order.path, order.text)).flatten().into_iter().collect()
+            }
+        };
+        let Some(version) = self.commit(&row, created, (notes, before), (order.once, order.asked)).await?
         else {
             return Ok(None);
         };
@@ -251,7 +260,7 @@ impl Runs {
         &self,
         row: &RunRow,
         created: Created,
-        (found, before): (Option<&Diagnostics>, Option<AttemptId>),
+        (notes, before): (Vec<models::jobs::AnnotationRow>, Option<AttemptId>),
         (once, asked): (Option<String>, Option<&Asked>),
     ) -> Result<Option<u64>, RunError> {
         let mut models: Vec<_> = before.map(models::runs::supersede).into_iter().collect();
@@ -261,9 +270,7 @@ impl Runs {
             models.extend(keep.into_iter().flatten());
         }
         let event = rows::run::encode(&rows::run::RunEvent::Created(Box::new(created)))?;
-        for found in found.into_iter().flat_map(Diagnostics::iter) {
-            models.push(models::jobs::annotate(&annotation(row.id, found)));
-        }
+        models.extend(notes.iter().map(models::jobs::annotate));
         models.extend(asked.map(|asked| asked.keep(&self.world, &row.id.to_string())));
         let mut append =
             Append::new(&rows::run::stream(row.id), Expected::New).events(vec![event]).models(models);

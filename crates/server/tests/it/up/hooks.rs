@@ -269,6 +269,43 @@ async fn the_merge_of_the_last_commit_is_waited_for() {
     forge.yard.stop().await;
 }
 
+/// What follows the run of a request is told the head of the request, and not the merge that was run, and addresses that answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_follows_a_pull_request_knows_its_head() {
+    let after = "\
+on: {workflow_run: {workflows: [.github/workflows/ci.yml], types: [completed]}}
+jobs: {a: {runs-on: x, steps: [{run: \"cat <<'E'\\n${{ toJSON(github.event.workflow_run) }}\\nE\"}]}}
+";
+    let ci = filtered("  pull_request:");
+    let files =
+        [(".github/workflows/ci.yml", ci.as_str()), (".github/workflows/after.yml", after), ("word", "one")];
+    let mut forge = Forge::new(&files).await;
+    let base = forge.first();
+    let head = forge.push("word", "a change\n\nwhole", "refs/pull/7/head");
+    forge.merge(&base, "refs/pull/7/merge");
+    let mut asked = request("opened", "eve/web", &base);
+    asked["pull_request"]["head"]["sha"] = json!(head);
+    assert_eq!(forge.hear("pull_request", asked).await.expect("heard").runs.len(), 1);
+    let runs = forge.yard.all_over(2).await;
+    let follows = runs.iter().find(|run| run.event == "workflow_run").expect("it follows");
+    let log = forge.yard.log(follows.id, "a").await;
+    // The head of the step shows it too.
+    let told = log.rsplit_once("\n{\n").and_then(|(_, rest)| rest.split_once("\n}\n")).expect("the body").0;
+    let told: Value = serde_json::from_str(&format!("{{{told}}}")).expect("JSON");
+    assert_eq!((&told["head_sha"], &told["head_commit"]["id"]), (&json!(head), &json!(head)));
+    let of = |format: &str| json!(forge.dev(&["show", "--no-patch", &format!("--format={format}"), &head]));
+    assert_eq!(told["head_commit"]["tree_id"], of("%T"));
+    assert_eq!(told["head_commit"]["timestamp"], of("%cI"));
+    assert_eq!(told["head_commit"]["message"], json!("a change\n\nwhole"));
+    assert_eq!(told["head_commit"]["author"], json!({ "name": "T", "email": "t@example.com" }));
+    assert_eq!(told["head_commit"]["committer"], json!({ "name": "T", "email": "t@example.com" }));
+    let mut addresses: Vec<_> =
+        told.as_object().expect("a run").keys().filter(|key| key.ends_with("url")).collect();
+    addresses.sort();
+    assert_eq!(addresses, ["cancel_url", "html_url", "rerun_url", "url", "workflow_url"]);
+    forge.yard.stop().await;
+}
+
 /// A forge waits ten seconds for an answer: what takes longer is answered before it is done, is done at the next start when the
 /// process ends before that, and is done once.
 #[tokio::test(flavor = "multi_thread")]

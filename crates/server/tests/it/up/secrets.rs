@@ -1,7 +1,7 @@
 //! Secrets and variables: who gets them, what is on the disk, what happens without the key.
 
 use super::Yard;
-use shipway_api::{Conclusion, DispatchRequest, RunId, ValueKind};
+use shipway_api::{Conclusion, DispatchRequest, RerunRequest, RunId, ValueKind};
 use shipway_base::Secret;
 use shipway_server::backend::{Actor, BackendError, BackendErrorKind, ValuePlace};
 
@@ -179,5 +179,71 @@ async fn what_cannot_be_kept_is_refused() {
     yard.backend().remove_value(gone.clone(), Actor::Operator).await.expect("it is removed");
     let missing = yard.backend().remove_value(gone, Actor::Operator).await.expect_err("it is gone");
     assert!(missing.to_string().contains("there is no variable ONE_MORE of the environment e"), "{missing}");
+    yard.stop().await;
+}
+
+/// There is no forge here that makes a token for each run: the operator gives one, which is `github.token` too, and who asks without one
+/// is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_of_a_forge_is_what_the_operator_gives() {
+    let text = "\
+on: workflow_dispatch
+jobs:
+  a:
+    runs-on: x
+    steps:
+      - run: |
+          echo \"token [${{ github.token }}] secret [${{ secrets.GITHUB_TOKEN }}]\"
+          [ '${{ github.token }}' = '${{ secrets.GITHUB_TOKEN }}' ]
+      - run: \"[ -z '${{ github.token }}' ] || [ '${{ github.token }}' = forge-''token ]\"
+  calls: {uses: ./.github/workflows/called.yml}
+";
+    let called = "\
+on: workflow_call
+jobs:
+  b: {runs-on: x, steps: [{run: 'echo \"called [${{ github.token }}] [${{ secrets.github_token }}]\"'}]}
+";
+    let mut yard =
+        Yard::new(&[(".github/workflows/main.yml", text), (".github/workflows/called.yml", called)]).await;
+    let run = start(&yard).await;
+    let over = yard.over(run).await;
+    assert_eq!(over.summary.conclusion, Some(Conclusion::Success), "{}", yard.log(run, "a").await);
+    assert!(yard.log(run, "a").await.contains("token [] secret []"));
+    let notes: Vec<_> = over.annotations.iter().map(|note| (note.message.as_str(), note.line)).collect();
+    assert!(
+        matches!(notes[..], [(message, Some(7))] if message.contains("shipway secret set GITHUB_TOKEN")),
+        "{notes:?}"
+    );
+
+    set(&yard, ValueKind::Secret, None, "GITHUB_TOKEN", "forge-token").await;
+    let run = start(&yard).await;
+    let over = yard.over(run).await;
+    assert_eq!(over.summary.conclusion, Some(Conclusion::Success), "{}", yard.log(run, "a").await);
+    assert!(yard.log(run, "a").await.contains("token [***] secret [***]"));
+    assert!(yard.log(run, "calls/b").await.contains("called [***] [***]"));
+    assert!(over.annotations.is_empty(), "{:?}", over.annotations);
+    yard.stop().await;
+    assert!(!on_disk(&yard.data(), "forge-token"));
+}
+
+/// As on GitHub, whose attempts read secrets when they are queued.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_runs_again_with_the_secrets_of_now() {
+    let text = "\
+on: workflow_dispatch
+jobs:
+  a:
+    runs-on: x
+    steps: [{run: \"[ '${{ secrets.KEY }} ${{ vars.PLACE }}' = 'right-''key eu' ]\"}]
+";
+    let mut yard = Yard::new(&[(".github/workflows/main.yml", text)]).await;
+    set(&yard, ValueKind::Secret, None, "KEY", "wrong-key").await;
+    let run = start(&yard).await;
+    assert_eq!(yard.over(run).await.summary.conclusion, Some(Conclusion::Failure));
+    set(&yard, ValueKind::Secret, None, "KEY", "right-key").await;
+    set(&yard, ValueKind::Variable, None, "PLACE", "eu").await;
+    let failed = RerunRequest { only_failed: true, ..RerunRequest::default() };
+    yard.backend().rerun(run, failed, Actor::Operator).await.expect("an attempt");
+    assert_eq!(yard.attempt_over(run, 2).await.summary.conclusion, Some(Conclusion::Success));
     yard.stop().await;
 }
