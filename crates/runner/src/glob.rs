@@ -85,6 +85,13 @@ impl Patterns {
         said.is_some_and(|pattern| !pattern.excludes)
     }
 
+    /// Whether a path, or a folder around it, is one that a pattern adds.
+    pub(crate) fn hold(&self, path: &Path, is_folder: bool) -> bool {
+        let text = path.to_string_lossy();
+        let names: Vec<&str> = text.split('/').filter(|name| !name.is_empty()).collect();
+        self.0.iter().any(|pattern| !pattern.excludes && pattern.matches(&names, is_folder, true))
+    }
+
     /// Whether something below a path may be found.
     fn may_match_below(&self, names: &[&str], find: Find) -> bool {
         let adding = self.0.iter().filter(|pattern| !pattern.excludes);

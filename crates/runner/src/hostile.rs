@@ -5,11 +5,14 @@
 //! input is broken: results are bounded, every refusal has a code, and nothing is written outside of the folder.
 
 use crate::{
+    aside::Over,
     filecommand,
+    glob::Patterns,
     lines::LineSplitter,
     mask::{Masker, PieceMasker},
     matcher, pack, remote,
     session::{Action as Heed, Heard, Session},
+    sieve::{self, Rules},
 };
 use serde_json::{Map, json};
 use shipway_base::{
@@ -122,6 +125,24 @@ pub fn commands(bytes: &[u8]) {
         }
     }
     let _matchers = matcher::config::parse(&String::from_utf8_lossy(bytes));
+}
+
+/// The archive of a cache: what is handed on of it is bounded, and is handed on again as it is.
+///
+/// # Panics
+/// When what was found to be fit is not so the second time.
+pub fn cache(bytes: &[u8]) {
+    let folder = Path::new("/work/space");
+    let Ok(patterns) = Patterns::parse(["deps", "~/more", "*/built"], folder, Path::new("/work/home")) else {
+        return;
+    };
+    let rules = Rules { folder: folder.to_owned(), patterns, looks: false, most: 8 << 20 };
+    let mut fit = Vec::new();
+    if sieve::sift(bytes, &mut fit, &rules, &Over::default()).is_ok() {
+        let mut again = Vec::new();
+        let done = sieve::sift(&fit[..], &mut again, &rules, &Over::default());
+        assert!(done.is_ok() && again == fit, "{done:?}");
+    }
 }
 
 /// An archive: as an artifact, and as the files of an action. Both are unpacked below `folder`, which is empty or absent.

@@ -509,16 +509,9 @@ fn environment<'c>(request: &JobRequest, context: &'c JobContext) -> Option<&'c 
 }
 
 fn add_masks(log: &mut Log, request: &JobRequest, context: &JobContext) {
-    for secret in context.secrets.values().chain(context.secret_env.values()) {
-        log.masker.add(secret.expose());
-    }
+    log.masker.add_shared(context);
     if let Some(token) = request.github.get("token").and_then(Value::as_str) {
         log.masker.add(token);
-    }
-    for (name, address) in context.host_env.iter() {
-        if name.to_ascii_lowercase().ends_with("_proxy") {
-            log.masker.add_proxy_password(address);
-        }
     }
 }
 

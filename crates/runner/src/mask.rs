@@ -3,8 +3,9 @@
 mod encode;
 mod known;
 
-use crate::lines::Piece;
+use crate::{context::JobContext, lines::Piece};
 use known::Known;
+use shipway_workflow::run::JobView;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 /// What stands where a secret stood.
@@ -41,6 +42,18 @@ impl Masker {
         }
     }
 
+    /// Adds the secrets that all jobs of a run share.
+    pub(crate) fn add_shared(&mut self, context: &JobContext) {
+        for secret in context.secrets.values().chain(context.secret_env.values()) {
+            self.add(secret.expose());
+        }
+        for (name, address) in context.host_env.iter() {
+            if name.to_ascii_lowercase().ends_with("_proxy") {
+                self.add_proxy_password(address);
+            }
+        }
+    }
+
     /// The text with every secret replaced; overlapping and touching ones by one mask.
     pub(crate) fn mask(&self, text: &str) -> String {
         self.masked(text.to_owned())
@@ -49,6 +62,35 @@ impl Masker {
     /// The same for a text that is not needed any more.
     pub(crate) fn masked(&self, text: String) -> String {
         self.known().masked(text)
+    }
+}
+
+/// Masks what is told of the jobs of a run by others than the jobs: their names are made of values that may be secrets, also of those that
+/// never start.
+#[derive(Clone, Debug)]
+pub struct RunMasks(Masker);
+
+impl RunMasks {
+    /// For a run whose jobs share this.
+    pub fn of(context: &JobContext) -> RunMasks {
+        let mut masker = Masker::new();
+        masker.add_shared(context);
+        for own in context.environments.values() {
+            own.secrets.values().for_each(|secret| masker.add(secret.expose()));
+        }
+        RunMasks(masker)
+    }
+
+    /// The text with every secret replaced.
+    pub fn text(&self, text: &str) -> String {
+        self.0.mask(text)
+    }
+
+    /// A job with its name and its reason masked.
+    #[must_use]
+    pub fn job(&self, job: JobView) -> JobView {
+        let reason = job.reason.map(|reason| self.0.masked(reason));
+        JobView { name: self.0.masked(job.name), reason, ..job }
     }
 }
 

@@ -34,6 +34,14 @@ pub trait JobServices: Send + Sync + fmt::Debug {
         version: &'a str,
     ) -> BoxFuture<'a, Result<Option<FoundCache>, CacheRefusal>>;
 
+    /// Removes a cache that was found and cannot be restored by anybody. Whether that was done: a job only removes what it might
+    /// have saved itself.
+    fn forget_cache<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        found: &'a FoundCache,
+    ) -> BoxFuture<'a, Result<bool, CacheRefusal>>;
+
     /// Reserves a key and says where the content is to be written.
     fn begin_cache<'a>(
         &'a self,
@@ -72,6 +80,8 @@ pub struct FoundCache {
     pub parts: Vec<PathBuf>,
     /// How many bytes these are.
     pub size: u64,
+    /// What whoever found it knows it by.
+    pub place: String,
 }
 
 /// Where the archive of a new cache is to be written.

@@ -181,7 +181,10 @@ impl Job<'_> {
         tries: u32,
     ) -> (String, Option<Current>, Came) {
         let goes_on = self.stop.check().is_none();
-        let prepared = self.prepare(frame, step, number, index);
+        let mut prepared = self.prepare(frame, step, number, index);
+        if prepared.is_err() && goes_on && self.outlives(frame, step, number) {
+            prepared = self.prepare(frame, step, number, index);
+        }
         let name = match &prepared {
             Ok((current, _)) => current.name.clone(),
             Err(_) => fallback_name(step),
@@ -217,7 +220,8 @@ impl Job<'_> {
         if stopped { Conclusion::Cancelled } else { Conclusion::Failure }
     }
 
-    /// Evaluates what stands around a step: its environment, its condition, its limit. The flag tells whether it runs.
+    /// Evaluates what stands around a step: its environment, its name, its condition, its limit. The flag tells whether it runs. The
+    /// limit counts from the beginning of all that, which may hash files.
     fn prepare(
         &self,
         frame: &Frame,
@@ -225,11 +229,12 @@ impl Job<'_> {
         number: usize,
         index: usize,
     ) -> Result<(Current, bool), Diagnostic> {
+        let began = self.stop.from_now();
         let mut current = self.around(frame, step, number, index)?;
         let runs = step.condition.eval(&current.scope)?;
         current.survives = runs && step.condition.eval(&current.scope.with_status(Conclusion::Cancelled))?;
         let limit = match (&step.timeout_minutes, runs) {
-            (Some(minutes), true) => self.stop.limit(minutes_of(minutes, &current.scope)?),
+            (Some(minutes), true) => began.lasting(minutes_of(minutes, &current.scope)?),
             (Some(_) | None, _) => None,
         };
         current.limit = StepLimit::sooner(limit, frame.limit);
@@ -238,7 +243,19 @@ impl Job<'_> {
         Ok((current, runs))
     }
 
-    /// A step with its environment, without a look at its condition and its limit.
+    /// The limit of a step as far as it is known before anything else: as a number, or by an expression that needs nothing of what
+    /// the step's own environment adds. What is wrong with it is told where it counts.
+    fn early_limit(&self, frame: &Frame, step: &Step, scope: &StepScope) -> Option<StepLimit> {
+        let minutes = step.timeout_minutes.as_ref()?;
+        let needs_env = match minutes {
+            Maybe::Literal(_) => false,
+            Maybe::Expression(template) => template.text().to_ascii_lowercase().contains("env"),
+        };
+        let limit = if needs_env { None } else { minutes_of(minutes, scope).ok() };
+        StepLimit::sooner(limit.and_then(|limit| self.stop.limit(limit)), frame.limit)
+    }
+
+    /// A step with its environment, without a look at its condition and its limit; but what is computed for it is under the limit.
     pub(crate) fn around(
         &self,
         frame: &Frame,
@@ -247,9 +264,10 @@ impl Job<'_> {
         index: usize,
     ) -> Result<Current, Diagnostic> {
         let id = id_of(frame, step, number);
-        let mut env = self.env.clone();
-        env.extend(frame.env.clone());
-        let mut scope = self.scope(frame, &env, Some(&id));
+        let mut scope = self.scope_before(frame, &id);
+        if let Some(limit) = self.early_limit(frame, step, &scope) {
+            scope.halt = Some(Halt { stop: self.stop.clone(), survives: false, limit: Some(limit) });
+        }
         let own = self.fields(&step.env, &scope)?;
         scope.env.extend(own.clone());
         let mut own_env = frame.env.clone();
@@ -259,6 +277,26 @@ impl Job<'_> {
         let (source, limit, tolerant) = (frame.source.clone(), frame.limit, step.continue_on_error.clone());
         let (name, span) = (step_name(step, &scope), step.span);
         Ok(Current { index, id, name, place, own_env, scope, survives: false, limit, tolerant, source, span })
+    }
+
+    /// What the expressions of a step see but for its own environment.
+    fn scope_before(&self, frame: &Frame, id: &str) -> StepScope {
+        let mut env = self.env.clone();
+        env.extend(frame.env.clone());
+        self.scope(frame, &env, Some(id))
+    }
+
+    /// Whether a step that the job's end met while its expressions were computed runs all the same, and so begins anew: then it has
+    /// the time that such steps have.
+    fn outlives(&mut self, frame: &mut Frame, step: &Step, number: usize) -> bool {
+        if !step.condition.asks_status() || self.stop.check().is_none() {
+            return false;
+        }
+        if frame.status == Conclusion::Success {
+            frame.status = Conclusion::Cancelled;
+        }
+        let scope = self.scope_before(frame, &id_of(frame, step, number));
+        step.condition.eval(&scope.with_status(Conclusion::Cancelled)).unwrap_or(false)
     }
 
     async fn carry_out(

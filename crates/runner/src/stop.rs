@@ -75,6 +75,11 @@ pub(crate) struct StepLimit {
 }
 
 impl StepLimit {
+    /// A limit that counts from where this one ends. Beyond a year there is none.
+    pub(crate) fn lasting(self, limit: Duration) -> Option<StepLimit> {
+        (limit < YEAR).then(|| StepLimit { at: self.at + limit, of: limit })
+    }
+
     /// The one that comes first.
     pub(crate) fn sooner(one: Option<StepLimit>, other: Option<StepLimit>) -> Option<StepLimit> {
         one.into_iter().chain(other).min_by_key(|limit| limit.at)
@@ -114,9 +119,14 @@ impl Stop {
         }
     }
 
+    /// A limit of no time at all, from which others [count](StepLimit::lasting).
+    pub(crate) fn from_now(&self) -> StepLimit {
+        StepLimit { at: Instant::now() - self.held(), of: Duration::ZERO }
+    }
+
     /// A limit that counts from now. Beyond a year there is none.
     pub(crate) fn limit(&self, limit: Duration) -> Option<StepLimit> {
-        (limit < YEAR).then(|| StepLimit { at: Instant::now() + limit - self.held(), of: limit })
+        self.from_now().lasting(limit)
     }
 
     /// Stops the clocks of all limits, until [`release`](Stop::release).

@@ -119,7 +119,18 @@ impl JobServices for RunServices {
         Box::pin(async move {
             let services = self.services.get().await.map_err(|error| broken(&error))?;
             let found = services.find_cache(&job.tracking, keys, version).await.map_err(refused)?;
-            Ok(found.map(|LocalCache { key, parts, size }| FoundCache { key, parts, size }))
+            Ok(found.map(|LocalCache { key, parts, size, place }| FoundCache { key, parts, size, place }))
+        })
+    }
+
+    fn forget_cache<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        found: &'a FoundCache,
+    ) -> BoxFuture<'a, Result<bool, CacheRefusal>> {
+        Box::pin(async move {
+            let services = self.services.get().await.map_err(|error| broken(&error))?;
+            services.forget_cache(&job.tracking, &found.place).await.map_err(refused)
         })
     }
 

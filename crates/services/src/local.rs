@@ -17,6 +17,8 @@ pub struct LocalCache {
     pub parts: Vec<PathBuf>,
     /// How many bytes these are.
     pub size: u64,
+    /// What the services know it by.
+    pub place: String,
 }
 
 /// Where the content of a new entry is to be written.
@@ -64,9 +66,27 @@ impl Services {
             LocalCache {
                 size: found.entry.size(),
                 parts: found.entry.parts.iter().map(|(name, _)| dir.join(name)).collect(),
+                place: format!("{}/{}", found.place, found.entry.id),
                 key: found.entry.name.key,
             }
         }))
+    }
+
+    /// Removes an entry that a job has found, and that nobody can use: its content is damaged. Whether it was done: one of a scope that
+    /// the job may not write stays, and so does what others have put into its place meanwhile.
+    ///
+    /// # Errors
+    /// When the job is not there, or the entry cannot be removed.
+    pub async fn forget_cache(&self, job: &str, place: &str) -> Result<bool, LocalRefusal> {
+        let (inner, grant) = self.local(job)?;
+        let Some((place, id)) =
+            place.rsplit_once('/').and_then(|(place, id)| Some((place, id.parse().ok()?)))
+        else {
+            return Ok(false);
+        };
+        let (shared, place, scope) = (inner.clone(), place.to_owned(), grant.caches.write.clone());
+        let forget = move || shared.caches.forget(&place, id, &grant.namespace, scope.as_deref());
+        Ok(crate::http::blocking(forget).await?)
     }
 
     /// Reserves a key for a job, and says where to write the content.

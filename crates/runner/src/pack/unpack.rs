@@ -47,6 +47,13 @@ impl Default for UnpackLimits {
     }
 }
 
+impl UnpackLimits {
+    /// How many bytes an archive of this size may unpack to.
+    pub(crate) fn most(&self, size: u64) -> u64 {
+        self.bytes.min(self.free.max(size.saturating_mul(self.ratio)))
+    }
+}
+
 /// Unpacks an archive into the folder `into`, which is made when absent. Files that are there are replaced. Gives the number of
 /// files and links.
 ///
@@ -81,7 +88,7 @@ pub(crate) fn unpack_onto(
         let message = format!("it has {} entries, and at most {} are unpacked", zip.len(), limits.entries);
         return Err(broken(archive, &message));
     }
-    let most = limits.bytes.min(limits.free.max(size.saturating_mul(limits.ratio)));
+    let most = limits.most(size);
     let mut left = most;
     let mut last: Vec<(PathBuf, String)> = Vec::new();
     let mut count = 0;

@@ -156,6 +156,32 @@ fn archives() {
     });
 }
 
+#[test]
+fn caches() {
+    let files = [("deps/", b'5', "", ""), ("deps/a", b'0', "", "content"), ("deps/l", b'2', "a", "")];
+    let evil = [("deps/up", b'2', "..", ""), ("deps/up/x", b'0', "", "x"), ("deps/p", b'1', "deps/a", "")];
+    let twice = [&files[..], &evil[..]].concat();
+    let seeds = [members(&files), members(&evil), members(&twice)];
+    assert!(seeds[0].len() > 3 * 512);
+    feed("caches", &seeds, 2_000, hostile::cache);
+}
+
+/// The archive of a cache.
+fn members(members: &[(&str, u8, &str, &str)]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, kind, target, content) in members {
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(tar::EntryType::new(*kind));
+        header.set_size(content.len() as u64);
+        header.set_mode(0o755);
+        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+        header.as_mut_bytes()[157..157 + target.len()].copy_from_slice(target.as_bytes());
+        header.set_cksum();
+        builder.append(&header, content.as_bytes()).expect("an entry");
+    }
+    builder.into_inner().expect("an archive")
+}
+
 /// An archive as the built-in actions make it.
 fn zip(dir: &Path) -> Vec<u8> {
     assert_eq!(ZIP, "application/zip");

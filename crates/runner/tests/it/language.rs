@@ -141,6 +141,84 @@ async fn hashing_ends_with_its_step_and_its_job() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_that_is_computed_for_a_step_is_under_its_limit() {
+    let world = World::new();
+    let run = async |step: &str| {
+        let steps = format!(
+            "      - run: truncate -s 1T huge\n{step}      - {{if: always(), run: echo cleaned up}}\n"
+        );
+        world.steps(&steps).await
+    };
+    // Any of these would hash for two minutes, which is longer than a test waits.
+    for step in [
+        "      - {timeout-minutes: 0.003, env: {H: \"${{ hashFiles('huge') }}\"}, run: 'true'}\n",
+        "      - {timeout-minutes: 0.003, if: \"hashFiles('huge') != ''\", run: 'true'}\n",
+        "      - {timeout-minutes: 0.003, run: \"true ${{ hashFiles('huge') }}\"}\n",
+        "      - {timeout-minutes: \"${{ fromJSON('0.003') }}\", env: {H: \"${{ hashFiles('huge') }}\"}, run: 'true'}\n",
+    ] {
+        let story = run(step).await;
+        story.expect_line("cleaned up");
+        assert_eq!(story.conclusions(), "success failure success", "{step}");
+        let errors = story.annotations(Level::Error).join("\n");
+        assert!(
+            errors.contains("hashFiles") && errors.contains("the step took longer than"),
+            "{step}: {errors}"
+        );
+    }
+    // A name is shown as it is written when it cannot be computed, and the limit is over by then.
+    let named =
+        run("      - {timeout-minutes: 0.003, name: \"a ${{ hashFiles('huge') }}\", run: sleep 100}\n").await;
+    assert_eq!(named.conclusions(), "success failure success");
+    let names = |story: &crate::world::Story| -> Vec<String> {
+        let name = |report: &shipway_runner::Report| match &report.kind {
+            ReportKind::StepStarted { name, .. } => Some(name.clone()),
+            _ => None,
+        };
+        story.reports.iter().filter_map(name).collect()
+    };
+    assert!(names(&named)[1].starts_with("a ${{"), "{:?}", names(&named));
+    // Composite steps and steps beside others have the same limits.
+    let beside =
+        run("      - {background: true, timeout-minutes: 0.003, run: \"true ${{ hashFiles('huge') }}\"}\n")
+            .await;
+    assert_eq!(beside.conclusion, Conclusion::Failure);
+    let late = run("      - {timeout-minutes: \"${{ env.T }}\", env: {T: '0.003'}, run: sleep 100}\n").await;
+    assert_eq!(late.conclusions(), "success failure success");
+    let wrong = run("      - {timeout-minutes: \"${{ fromJSON('-1') }}\", run: 'true'}\n      - {if: false, timeout-minutes: \"${{ fromJSON('-1') }}\", run: 'true'}\n").await;
+    assert_eq!(wrong.conclusions(), "success failure skipped success");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_that_runs_in_a_cancelled_job_is_computed_to_its_end() {
+    let run = async |size: &str, condition: &str| {
+        let world = World::new();
+        let steps = format!(
+            "on: push\njobs:\n  job:\n    runs-on: host\n    steps:\n    - run: truncate -s {size} huge\n    \
+             - {{if: {condition}, env: {{H: \"${{{{ hashFiles('huge') }}}}\"}}, run: 'echo ${{#H}}'}}\n    \
+             - {{if: always(), run: echo cleaned up}}\n"
+        );
+        let mut asked = false;
+        let look = |report: &shipway_runner::Report, cancel: &shipway_runner::Cancel| {
+            // The next step is prepared then, or is about to be.
+            if matches!(&report.kind, ReportKind::StepFinished { index: 0, .. }) && !asked {
+                asked = true;
+                cancel.ask();
+            }
+        };
+        world.watch(&steps, look).await
+    };
+    let story = run("700M", "always()").await;
+    assert_eq!(story.conclusion, Conclusion::Cancelled, "{}", story.log());
+    story.expect_line("64").expect_line("cleaned up");
+    // One that does not run then is not computed to its end.
+    for condition in ["success()", "failure()"] {
+        let story = run("1T", condition).await;
+        assert_eq!(story.conclusion, Conclusion::Cancelled, "{}", story.log());
+        story.expect_line("cleaned up");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_annotation_of_several_lines_is_noted_in_the_log() {
     let story = World::new()
         .steps("      - run: for i in $(seq 11); do echo '::notice::one%0Atwo'; done; echo plain\n")

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::backend::Change;
 use shipway_base::Timestamp;
-use shipway_runner::{BoxFuture, ErrorKind, Journal, RunnerError};
+use shipway_runner::{BoxFuture, ErrorKind, Journal, RunMasks, RunnerError};
 use shipway_store::{
     Expected, LogName, Statement, StoreError,
     models::{
@@ -36,20 +36,34 @@ pub(super) struct StoreJournal {
     /// The attempts that began here and have not ended.
     begun: BTreeSet<(String, u32)>,
     written: watch::Receiver<Written>,
+    masks: RunMasks,
 }
 
 impl StoreJournal {
     /// A journal for a run whose stream is at `version`; `mirror` is the run in the state that its events say. `written` tells
-    /// which attempts have their logs written down.
+    /// which attempts have their logs written down, `masks` what must not be seen of it on pages.
     pub(super) fn new(
         world: Arc<World>,
         (id, run): (AttemptId, RunId),
         version: u64,
         mirror: Run,
         written: watch::Receiver<Written>,
+        masks: RunMasks,
     ) -> StoreJournal {
         let (known, begun) = (BTreeMap::new(), BTreeSet::new());
-        StoreJournal { world, id, run, version, mirror, known, failed: None, failures: 0, begun, written }
+        StoreJournal {
+            world,
+            id,
+            run,
+            version,
+            mirror,
+            known,
+            failed: None,
+            failures: 0,
+            begun,
+            written,
+            masks,
+        }
     }
 
     /// Waits until all that a job said is written down, so that whoever sees its end sees its log whole.
@@ -127,14 +141,14 @@ impl StoreJournal {
             run: self.id,
             key: view.key.0.clone(),
             place: u32::try_from(place).unwrap_or(u32::MAX),
-            name: view.name.clone(),
+            name: self.masks.text(&view.name),
             needs: view.needs.clone(),
             status,
             conclusion: view.conclusion.map(conclusion_row),
             attempt: view.attempt,
             started_at: view.started,
             finished_at: view.finished,
-            reason: view.reason.clone(),
+            reason: view.reason.as_ref().map(|reason| self.masks.text(reason)),
             kept_from: view.kept,
             log: if ran { Some(LogName::job(self.id.number(), &view.key.0, view.attempt)?) } else { None },
         })
@@ -147,7 +161,11 @@ impl StoreJournal {
                 let failed =
                     |view: &&JobView| view.conclusion == Some(shipway_workflow::run::Conclusion::Failure);
                 let earlier = || self.known.values().find(failed).map(|view| view.name.clone());
-                let failed = self.failed.clone().or_else(earlier).map(|job| format!("{job} failed"));
+                let failed = self
+                    .failed
+                    .clone()
+                    .or_else(earlier)
+                    .map(|job| format!("{} failed", self.masks.text(&job)));
                 Some(models::runs::finish(self.id, conclusion_row(conclusion), failed, now))
             }
             Effect::StartJob(_) | Effect::CancelJob { .. } => None,

@@ -141,11 +141,10 @@ pub(crate) enum RunError {
     /// The documents have errors, and no run was wanted then.
     #[error("{}", first_finding(.0))]
     Refused(Diagnostics),
-    /// What was stored cannot be read any more.
-    #[error("run {run} cannot be resumed: {why}")]
+    /// What was stored cannot be read any more, or never could. Whoever tells it says of which run, and of which attempt: people
+    /// know no other number of an attempt.
+    #[error("what is kept of it cannot be read: {why}")]
     Stale {
-        /// The run.
-        run: AttemptId,
         /// Why.
         why: String,
     },
@@ -275,11 +274,11 @@ impl Runs {
     /// Rebuilds an attempt of a run from its events and goes on with it. Jobs that were running are lost with the process that
     /// ran them; the machine decides whether they are tried again.
     async fn load(self: &Arc<Self>, id: AttemptId) -> Result<(), RunError> {
-        let stale = |why: &str| RunError::Stale { run: id, why: why.to_owned() };
+        let stale = |why: &str| RunError::Stale { why: why.to_owned() };
         let row = self.world.store.attempt(id).await?.ok_or_else(|| stale("it is in no list"))?;
         let ids = (id, row.run);
         let stored = self.stored(id).await?;
-        let (workflow, called) = stored.documents(id)?;
+        let (workflow, called) = stored.documents()?;
         let event = event_of(&stored.created);
         let values = self.settings.values.for_run(&event).await?;
         let sha = stored.created.sha.clone();
@@ -289,7 +288,7 @@ impl Runs {
             self.start(ids, Start { made, shared, sha, values });
             return Ok(());
         }
-        let (run, shared) = stored.rebuilt(id, workflow, event, &called)?;
+        let (run, shared) = stored.rebuilt(workflow, event, &called)?;
         let made = Made::Whole { run: Box::new(run), version: stored.version() };
         self.start(ids, Start { made, shared, sha, values });
         Ok(())
@@ -305,8 +304,7 @@ impl Runs {
                 rows::run::RunEvent::Input(input) => inputs.push((input, event.at)),
             }
         }
-        let created =
-            created.ok_or(RunError::Stale { run: id, why: "its first event is missing".to_owned() })?;
+        let created = created.ok_or(RunError::Stale { why: "its first event is missing".to_owned() })?;
         Ok(Stored { created, called, inputs })
     }
 }
@@ -326,8 +324,8 @@ impl Stored {
     }
 
     /// The workflow and what it calls.
-    fn documents(&self, id: AttemptId) -> Result<(Arc<Workflow>, Called), RunError> {
-        let stale = |why: String| RunError::Stale { run: id, why };
+    fn documents(&self) -> Result<(Arc<Workflow>, Called), RunError> {
+        let stale = |why: String| RunError::Stale { why };
         let Created { path, workflow, .. } = &self.created;
         let (workflow, found) = Workflow::parse(&Source::new(path.as_str(), workflow.as_str()));
         let workflow =
@@ -357,12 +355,11 @@ impl Stored {
     /// The machine in the state that its inputs made, and what all its jobs see.
     fn rebuilt(
         &self,
-        id: AttemptId,
         workflow: Arc<Workflow>,
         event: Event,
         called: &Called,
     ) -> Result<(Run, RunContext), RunError> {
-        let stale = |found: Diagnostics| RunError::Stale { run: id, why: first_finding(&found) };
+        let stale = |found: Diagnostics| RunError::Stale { why: first_finding(&found) };
         let plan = RunPlan::calling(workflow, event, &text_inputs(&self.created.inputs), called);
         let plan = plan.map_err(stale)?;
         let shared = self.context(plan.inputs().clone());

@@ -192,6 +192,29 @@ impl CacheFolder {
         }
     }
 
+    /// Removes the entry at a place, if it is still that one, of this namespace and in this scope. Whether it was done.
+    pub(crate) fn forget(
+        &self,
+        place: &str,
+        id: u64,
+        namespace: &str,
+        scope: Option<&str>,
+    ) -> Result<bool, Refusal> {
+        let dir = self.entries().join(place);
+        let is_it = |entry: &Entry| {
+            let name = &entry.name;
+            entry.id == id
+                && name.namespace == namespace
+                && Some(name.scope.as_str()) == scope
+                && Self::place(name) == place
+        };
+        if !Entry::read(&dir).is_some_and(|entry| is_it(&entry)) {
+            return Ok(false);
+        }
+        self.remove(&dir).map_err(|error| Refusal::io("remove the cache", &dir, &error))?;
+        Ok(true)
+    }
+
     /// Looks for an entry, scope by scope. In each the first key is taken as it is, and all as prefixes, the newest first.
     pub(crate) fn find(
         &self,

@@ -66,3 +66,34 @@ async fn rights_and_keys_are_checked_as_for_everybody() {
     assert!(refused.is_the_askers, "{refused}");
     assert!(world.services.find_cache("nobody", &["k".to_owned()], "v").await.is_err());
 }
+
+#[tokio::test]
+async fn what_nobody_can_use_is_removed_by_those_who_might_save_it() {
+    let world = World::new().await;
+    let _job = world.job("a", "main");
+    let _other = world.job("b", "topic");
+    let keep = async |content: &str| {
+        let upload = begin(&world, "a", "k").await;
+        fs::write(&upload.file, content).expect("written");
+        world.services.end_cache("a", upload, true).await.expect("kept");
+        let found = world.services.find_cache("a", &["k".to_owned()], "v").await.expect("looked");
+        found.expect("it is there").place
+    };
+    let forget = async |job: &str, place: &str| world.services.forget_cache(job, place).await;
+    let first = keep("damaged").await;
+    // One of another branch reads it, and could not save it.
+    assert_eq!(forget("b", &first).await, Ok(false));
+    for strange in ["", "/", "x/1", "../../uploads/1", &first.replace('/', "//"), &format!("{first}9")] {
+        assert_eq!(forget("a", strange).await, Ok(false), "{strange}");
+    }
+    assert!(forget("nobody", &first).await.is_err());
+    assert!(found(&world, "a", &["k"]).await.is_some());
+    assert_eq!(forget("a", &first).await, Ok(true));
+    assert_eq!(found(&world, "a", &["k"]).await, None);
+    assert_eq!(forget("a", &first).await, Ok(false), "only once");
+    // What takes its place is another one.
+    let second = keep("whole").await;
+    assert_eq!(forget("a", &first).await, Ok(false));
+    assert_eq!(found(&world, "a", &["k"]).await, Some(("k".to_owned(), "whole".to_owned())));
+    assert_ne!(first, second);
+}

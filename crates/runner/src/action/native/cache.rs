@@ -6,6 +6,7 @@ mod stream;
 
 use super::{super::part::Part, Inputs, Native};
 use crate::{
+    aside::Aside,
     error::{ErrorKind, RunnerError},
     executor::{Hands, Program, ProgramPlace, Streams},
     host::find_program,
@@ -219,37 +220,47 @@ impl Job<'_> {
         compression: Compression,
         current: &Current,
     ) -> Result<Option<String>, RunnerError> {
-        let FoundCache { key, parts, size } = found;
+        let (parts, size) = (found.parts.clone(), found.size);
         let step = Some(current.index);
         self.log.line(step, &format!("Cache Size: ~{} MB ({size} B)", size.div_ceil(1 << 20))).await;
         let workspace = self.map.inside_text(&self.folders.workspace);
-        let with: &[&str] = match compression {
-            Compression::Zstd => &[],
-            Compression::Gzip => &["--use-compress-program", "gzip -d"],
-        };
-        // Whoever filled the cache may have meant harm, so `tar` takes nothing out of the workspace that is not asked for.
-        let anywhere: &[&str] = if self.all_inside(paths)? { &[] } else { &["-P"] };
-        let argv = [&["tar"], with, &["-xf", "-"], anywhere, &["-C", &workspace]].concat();
+        // Whoever filled the cache may have meant harm, so `tar` gets no member that lies elsewhere than in the paths; and leaves the
+        // workspace only for them.
+        let rules = self.rules(paths, size)?;
+        let anywhere: &[&str] = if rules.inside() { &[] } else { &["-P"] };
+        let argv = [&["tar", "-xf", "-"], anywhere, &["-C", &workspace]].concat();
         // Through a pipe, so that no process of the job ever has the file of a cache, which is others' too.
         let (reader, writer) = stream::pipe()?;
-        let fed = tokio::task::spawn_blocking(move || {
-            stream::feed(parts, compression == Compression::Zstd, writer)
-        });
+        let fed = Aside::begin(move |over| stream::feed(parts, compression, writer, &rules, over));
         let streams = Streams { input: Some(Arc::new(reader)), output: None };
         let ended = self.run_tar(argv.into_iter().map(str::to_owned).collect(), streams, current).await;
-        let fed = fed.await.map_err(|error| stream::stopped(&error))?;
+        // Nothing is given any more to a `tar` that was stopped.
         let ended = ended?;
-        let why = match (fed?, ended) {
+        let fed = fed.until(self.stop.cause(current.survives, current.limit)).await??;
+        let (why, for_good) = match (fed, ended) {
             (Fed::Given, Ok(())) => {
-                self.log.line(step, &format!("Cache restored from key: {key}")).await;
-                return Ok(Some(key));
+                self.log.line(step, &format!("Cache restored from key: {}", found.key)).await;
+                return Ok(Some(found.key));
             }
-            (Fed::Given, Err(code)) => format!("tar ended with exit code {code}"),
-            (Fed::Damaged(why), _) => format!("its content is damaged: {why}"),
+            (Fed::Given, Err(code)) => (format!("tar ended with exit code {code}"), false),
+            (Fed::Unfit { why, for_good }, _) => (why, for_good),
         };
-        let text = format!("the cache {key} cannot be restored: {why}");
+        let mut text = format!("the cache {} cannot be restored: {why}", found.key);
+        if for_good {
+            text += &self.forget_cache(&found).await;
+        }
         self.log.annotate(Annotation { step, ..Annotation::new(Level::Warning, text) }).await;
         Ok(None)
+    }
+
+    /// Lets go of a cache that nobody can restore, so that its key can be saved again; says what became of it.
+    async fn forget_cache(&self, found: &FoundCache) -> String {
+        let Some(services) = &self.context.services else { return String::new() };
+        match services.forget_cache(&self.identity, found).await {
+            Ok(true) => "; it is removed, so that it can be saved again".to_owned(),
+            Ok(false) => String::new(),
+            Err(refused) => format!("; it cannot be removed: {}", refused.message),
+        }
     }
 
     /// Runs `tar` on the files of the job, with no more rights than the job has; the error is its exit code.
@@ -259,17 +270,21 @@ impl Job<'_> {
         streams: Streams,
         current: &Current,
     ) -> Result<Result<(), i32>, RunnerError> {
-        let place = match self.executor.hands(&self.identity) {
-            Hands::Runner if !self.contained => ProgramPlace::Machine,
-            Hands::Runner | Hands::Helper => ProgramPlace::Job,
-        };
-        let program = Program { place, streams, ..self.tool(argv) };
+        let program = Program { place: self.tar_place(), streams, ..self.tool(argv) };
         let (code, _) = self.run_quietly(&program, current, Hearing::Plain).await?;
         Ok(match code {
             Some(0) => Ok(()),
             Some(code) => Err(code),
             None => Err(-1),
         })
+    }
+
+    /// Where `tar` runs.
+    fn tar_place(&self) -> ProgramPlace {
+        match self.executor.hands(&self.identity) {
+            Hands::Runner if !self.contained => ProgramPlace::Machine,
+            Hands::Runner | Hands::Helper => ProgramPlace::Job,
+        }
     }
 
     async fn find_cache(

@@ -90,10 +90,10 @@ impl Runs {
 fn kept(row: &RunRow, stored: &Stored, again: &Again) -> Result<Kept, String> {
     let whole = "run all of it again";
     let rebuilt = stored
-        .documents(row.id)
-        .and_then(|(workflow, called)| stored.rebuilt(row.id, workflow, event_of(&stored.created), &called));
+        .documents()
+        .and_then(|(workflow, called)| stored.rebuilt(workflow, event_of(&stored.created), &called));
     // A workflow that could not be planned has no jobs.
-    let (run, _) = rebuilt.map_err(|error| format!("{error}; {whole}"))?;
+    let (run, _) = rebuilt.map_err(|error| format!("attempt {}: {error}; {whole}", row.attempt))?;
     run.keep(again, row.attempt).ok_or_else(|| match again {
         Again::Failed => format!("none of its jobs failed or was cancelled; {whole}"),
         Again::Job(job) => format!("it has no job {job}"),

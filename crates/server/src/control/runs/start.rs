@@ -10,7 +10,9 @@ use crate::{
     job_services::RunServices,
 };
 use shipway_base::{Diagnostic, Secret};
-use shipway_runner::{Artifacts, Cancel, JobContext, Membership, Repository, Revision, RunnerError, drive};
+use shipway_runner::{
+    Artifacts, Cancel, JobContext, Membership, Repository, Revision, RunMasks, RunnerError, drive,
+};
 use shipway_store::{
     Expected,
     models::{
@@ -186,7 +188,8 @@ impl Runs {
         cancel: &Cancel,
     ) -> Result<(), RunnerError> {
         let (tell_written, written) = watch::channel(progress::Written::new());
-        let mut journal = StoreJournal::new(self.world.clone(), ids, version, run.clone(), written);
+        let mut journal =
+            StoreJournal::new(self.world.clone(), ids, version, run.clone(), written, RunMasks::of(context));
         let (sender, receiver) = mpsc::channel(REPORTS);
         let world = self.world.clone();
         let recorder =

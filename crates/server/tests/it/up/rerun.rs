@@ -199,7 +199,12 @@ async fn a_workflow_with_errors_has_no_jobs_to_run_again() {
         yard.backend().rerun(id, RerunRequest::default(), Actor::Operator).await.expect("an attempt"),
         2
     );
-    assert_eq!(yard.attempt_over(id, 2).await.summary.conclusion, Some(Conclusion::Failure));
+    // Both are told by numbers that people know.
+    let ended = yard.attempt_over(id, 2).await;
+    let error =
+        yard.backend().rerun(id, failed(), Actor::Operator).await.expect_err("it has no jobs").to_string();
+    assert!(error.contains(&format!("run {id} again: ")) && error.contains("attempt 2: "), "{error}");
+    assert_eq!(ended.summary.conclusion, Some(Conclusion::Failure));
     yard.stop().await;
 }
 

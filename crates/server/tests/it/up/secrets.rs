@@ -116,6 +116,22 @@ async fn jobs_get_what_is_theirs_and_the_disk_holds_none_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_holds_a_secret_is_masked_in_rows_too() {
+    let file = "on: workflow_dispatch\njobs:\n  a:\n    name: at ${{ vars.PLACE }}\n    runs-on: x\n    steps: [{run: exit 1, name: 'in ${{ vars.PLACE }}'}]\n  \
+                b: {name: 'then ${{ vars.PLACE }}', needs: a, runs-on: x, steps: [{run: 'true'}]}\n";
+    let mut yard = Yard::new(&[(".github/workflows/main.yml", file)]).await;
+    set(&yard, ValueKind::Secret, None, "PLACE", "hidden-place").await;
+    set(&yard, ValueKind::Variable, None, "PLACE", "hidden-place").await;
+    let run = start(&yard).await;
+    let over = format!("{:?}", yard.over(run).await);
+    assert!(!over.contains("hidden-place"), "{over}");
+    for name in ["at ***", "in ***"] {
+        assert!(over.contains(name), "{name}: {over}");
+    }
+    yard.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_the_key_it_does_not_start_until_the_secrets_are_given_up() {
     let mut yard = Yard::new(&[("README", "nothing")]).await;
     set(&yard, ValueKind::Secret, None, "TOKEN", "x").await;

@@ -17,7 +17,7 @@ use super::{
     progress::{self, Forecast},
     remember::Memory,
     repository::Here,
-    show::Show,
+    show::{Ended, Show},
 };
 use crate::{
     cli::talk,
@@ -27,7 +27,8 @@ use crate::{
 use shipway_base::Secret;
 use shipway_runner::{
     ActionStore, ArtifactFolder, Artifacts, Cancel, Executor, Groups, HostExecutor, JobContext, JobServices,
-    Patience, Report, ReportKind, Repository, Revision, RunnerError, drive, reap_orphans, with_containers,
+    Patience, Report, ReportKind, Repository, Revision, RunMasks, RunnerError, drive, reap_orphans,
+    with_containers,
 };
 use shipway_server::job_services::RunServices;
 use shipway_workflow::run::{Conclusion, Run};
@@ -59,7 +60,7 @@ const TOOL_HOMES: [(&str, &str); 2] = [("RUSTUP_HOME", ".rustup"), ("CARGO_HOME"
 /// What the runs say.
 enum News {
     Happened(usize, Vec<Report>),
-    Ended(usize, Box<Mirror>, Result<Conclusion, RunnerError>),
+    Ended(usize, Ended, Result<Conclusion, RunnerError>),
 }
 
 /// How many runs ended how.
@@ -246,14 +247,14 @@ async fn watch(
                                 }
                             }
                         }
-                        News::Ended(run, mirror, conclusion) => {
+                        News::Ended(run, ended, conclusion) => {
                             let dir = artifact_folder(folder, &planned[run]);
                             let names = names(&*kept[run]).await;
                             let artifacts = Some((dir.as_path(), names.as_slice())).filter(|_| !names.is_empty());
                             if let Ok(conclusion) = &conclusion {
-                                memory.keep(run, &planned[run], &mirror.0, *conclusion, &ledger).await;
+                                memory.keep(run, &planned[run], &ended, *conclusion, &ledger).await;
                             }
-                            tally.take(run, &mirror.0, conclusion, show, artifacts);
+                            tally.take(run, &ended, conclusion, show, artifacts);
                         }
                     }
                 }
@@ -281,14 +282,14 @@ impl Tally {
     fn take(
         &mut self,
         place: usize,
-        run: &Run,
+        ended: &Ended,
         conclusion: Result<Conclusion, RunnerError>,
         show: &mut dyn Show,
         artifacts: Option<(&Path, &[String])>,
     ) {
         match conclusion {
             Ok(conclusion) => {
-                show.end(place, run, conclusion, artifacts);
+                show.end(place, ended, conclusion, artifacts);
                 match conclusion {
                     Conclusion::Success | Conclusion::Skipped => {}
                     Conclusion::Failure => self.failed = true,
@@ -341,7 +342,8 @@ impl OneRun {
             }
         };
         let (conclusion, ()) = tokio::join!(Box::pin(drive), forward);
-        let _nobody_listens = news.send(News::Ended(place, Box::new(mirror), conclusion)).await;
+        let ended = Ended::of(&mirror.0, &RunMasks::of(&context));
+        let _nobody_listens = news.send(News::Ended(place, ended, conclusion)).await;
     }
 }
 

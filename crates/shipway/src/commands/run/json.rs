@@ -1,10 +1,14 @@
 //! Events as JSON, one object a line. Every object has `event`; those about a run have `workflow`, its file.
 
-use super::{breaks::Waiting, documents::Planned, show::Show};
+use super::{
+    breaks::Waiting,
+    documents::Planned,
+    show::{Ended, Show},
+};
 use serde_json::{Map, Value, json};
 use shipway_base::{Diagnostic, Severity};
 use shipway_runner::{BreakNews, Level, Report, ReportKind};
-use shipway_workflow::run::{Conclusion, Run};
+use shipway_workflow::run::Conclusion;
 use std::{
     io::{self, Write},
     path::Path,
@@ -133,13 +137,14 @@ impl<W: Write + Send> Show for Json<W> {
     fn end(
         &mut self,
         run: usize,
-        state: &Run,
+        ended: &Ended,
         conclusion: Conclusion,
         artifacts: Option<(&Path, &[String])>,
     ) {
-        let jobs: Vec<Value> = state
-            .jobs()
-            .into_iter()
+        let jobs: Vec<Value> = ended
+            .jobs
+            .iter()
+            .cloned()
             .map(|job| {
                 let took = job.started.zip(job.finished).map(|(from, to)| millis(to.since(from)));
                 let outputs: Map<String, Value> =
@@ -151,7 +156,7 @@ impl<W: Write + Send> Show for Json<W> {
                 })
             })
             .collect();
-        let took = state.started().zip(state.finished()).map(|(from, to)| millis(to.since(from)));
+        let took = ended.took.map(millis);
         let artifacts =
             artifacts.map(|(folder, names)| json!({ "folder": folder.to_string_lossy(), "names": names }));
         self.write(&json!({

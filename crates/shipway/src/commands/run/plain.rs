@@ -9,13 +9,13 @@ use super::{
     held::Held,
     jobs::Jobs,
     lines::{Style, Tone},
-    show::Show,
+    show::{Ended, Show},
     steplog::{StepLog, words},
     summary::{self, Failed},
 };
 use shipway_base::human_duration;
 use shipway_runner::{Annotation, BreakNews, Level, Report, ReportKind};
-use shipway_workflow::run::{Conclusion, JobKey, Run};
+use shipway_workflow::run::{Conclusion, JobKey};
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, Write},
@@ -329,13 +329,13 @@ impl<W: Write + Send> Show for Plain<W> {
     fn end(
         &mut self,
         run: usize,
-        state: &Run,
+        ended: &Ended,
         conclusion: Conclusion,
         artifacts: Option<(&Path, &[String])>,
     ) {
         let name = self.runs.get(run).cloned().unwrap_or_default();
         let failed = |job: &JobKey| self.jobs.get(run, job).and_then(|told| told.failed.clone());
-        let lines = summary::lines(&name, state, conclusion, artifacts, failed, self.how.style);
+        let lines = summary::lines(&name, ended, conclusion, artifacts, failed, self.how.style);
         for line in lines {
             self.line("", &line);
         }

@@ -5,6 +5,7 @@ use super::{
     documents::Planned,
     ledger::{Ledger, StepEnd, StepEntry},
     repository::Here,
+    show::Ended,
 };
 use crate::{
     cli::talk,
@@ -16,7 +17,7 @@ use crate::{
 };
 use shipway_base::Timestamp;
 use shipway_server::git::Git;
-use shipway_workflow::run::{Conclusion, Run};
+use shipway_workflow::run::Conclusion;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
@@ -73,14 +74,14 @@ impl<'a> Memory<'a> {
         &mut self,
         place: usize,
         planned: &Planned,
-        state: &Run,
+        ended: &Ended,
         conclusion: Conclusion,
         ledger: &Ledger,
     ) {
         let Some(history) = self.history.clone() else { return };
         let changed = self.has_changed().await;
         let call = Call { changed, partial: self.partial };
-        let record = record(place, planned, self.here, state, conclusion, ledger, call);
+        let record = record(place, planned, self.here, ended, conclusion, ledger, call);
         if let Err(error) = history.add(&record)
             && !std::mem::replace(&mut self.complained, true)
         {
@@ -102,14 +103,14 @@ fn record(
     place: usize,
     planned: &Planned,
     here: &Here,
-    state: &Run,
+    ended: &Ended,
     conclusion: Conclusion,
     ledger: &Ledger,
     call: Call,
 ) -> Record {
     let mut failed_jobs = 0;
     let mut by_hand = false;
-    let jobs = state.jobs().into_iter().map(|job| {
+    let jobs = ended.jobs.iter().cloned().map(|job| {
         let entry = ledger.job(place, &job.key);
         by_hand |= entry.is_some_and(|entry| entry.steps.values().any(|step| step.by_hand));
         let mut record = JobRecord {
@@ -139,7 +140,7 @@ fn record(
         record
     });
     let jobs: Vec<JobRecord> = jobs.collect();
-    let began = state.started().unwrap_or(Timestamp::from_micros(0));
+    let began = ended.began.unwrap_or(Timestamp::from_micros(0));
     let head = Head {
         id: planned.id,
         workflow: planned.path.clone(),
@@ -151,7 +152,7 @@ fn record(
         partial: call.partial,
         by_hand,
         began: began.as_micros(),
-        took_ms: state.finished().map_or(0, |finished| millis(finished.since(began))),
+        took_ms: ended.took.map_or(0, millis),
         conclusion: conclusion.as_str().to_owned(),
     };
     Record::new(head, jobs)

@@ -1,9 +1,33 @@
 //! How a run is shown: the seam between what happens and what is printed.
 
 use super::{breaks::Waiting, documents::Planned};
-use shipway_runner::{BreakNews, Report};
-use shipway_workflow::run::{Conclusion, Run};
-use std::{io, path::Path};
+use shipway_base::Timestamp;
+use shipway_runner::{BreakNews, Report, RunMasks};
+use shipway_workflow::run::{Conclusion, JobView, Run};
+use std::{io, path::Path, time::Duration};
+
+/// What became of a run, without its secrets: names of jobs are made of values that may be one.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// Its jobs in their order.
+    pub(super) jobs: Vec<JobView>,
+    /// When it began.
+    pub(super) began: Option<Timestamp>,
+    /// How long it took.
+    pub(super) took: Option<Duration>,
+}
+
+impl Ended {
+    /// What may be seen of it.
+    pub(super) fn of(run: &Run, masks: &RunMasks) -> Ended {
+        let (began, finished) = (run.started(), run.finished());
+        Ended {
+            jobs: run.jobs().into_iter().map(|job| masks.job(job)).collect(),
+            began,
+            took: began.zip(finished).map(|(from, to)| to.since(from)),
+        }
+    }
+}
 
 /// Shows runs. They are told by their places in the list that [`begin`](Show::begin) is given; everything that is shown
 /// is masked already.
@@ -36,7 +60,13 @@ pub(super) trait Show: Send {
     fn hold(&mut self, hold: bool);
 
     /// A run is over. `artifacts` are the folder and the names of what was uploaded.
-    fn end(&mut self, run: usize, state: &Run, conclusion: Conclusion, artifacts: Option<(&Path, &[String])>);
+    fn end(
+        &mut self,
+        run: usize,
+        ended: &Ended,
+        conclusion: Conclusion,
+        artifacts: Option<(&Path, &[String])>,
+    );
 
     /// Nothing more is known for the moment: what was held back is to be seen.
     fn flush(&mut self) -> io::Result<()>;

@@ -1,9 +1,12 @@
 //! The last words about a run: a line for each job, one for the run, and where artifacts are.
 
-use super::lines::{Style, Tone};
+use super::{
+    lines::{Style, Tone},
+    show::Ended,
+};
 use crate::render::counted;
 use shipway_base::human_duration;
-use shipway_workflow::run::{Conclusion, JobKey, JobView, Run};
+use shipway_workflow::run::{Conclusion, JobKey, JobView};
 use std::path::Path;
 
 /// The first thing that went wrong in a job.
@@ -18,16 +21,16 @@ pub(super) struct Failed {
 /// The lines of the summary, without line ends.
 pub(super) fn lines(
     name: &str,
-    state: &Run,
+    ended: &Ended,
     conclusion: Conclusion,
     artifacts: Option<(&Path, &[String])>,
     failed: impl Fn(&JobKey) -> Option<Failed>,
     style: Style,
 ) -> Vec<String> {
-    let jobs = state.jobs();
+    let jobs = &ended.jobs;
     let width = jobs.iter().map(|job| job.name.chars().count()).max().unwrap_or_default().min(60);
     let mut lines = vec![String::new()];
-    for job in &jobs {
+    for job in jobs {
         let took = job.started.zip(job.finished).map(|(from, to)| human_duration(to.since(from)));
         let why = why(job, failed(&job.key)).map(|why| style.clean(&why)).unwrap_or_default();
         let word = word(job.conclusion.unwrap_or(Conclusion::Skipped), style);
@@ -43,7 +46,7 @@ pub(super) fn lines(
     ];
     let others = others.into_iter().filter(|(count, _)| *count > 0);
     let others: String = others.map(|(count, word)| format!(", {count} {word}")).collect();
-    let took = state.started().zip(state.finished()).map(|(from, to)| human_duration(to.since(from)));
+    let took = ended.took.map(human_duration);
     let all = counted(jobs.len(), "job");
     let (word, name) = (word(conclusion, style), style.clean(name));
     lines.push(format!("{word} {name}: {all}{others}, {}", took.unwrap_or_default()));

@@ -130,3 +130,24 @@ fn nothing_is_left_behind() {
     assert_eq!(std::fs::read_dir(temp.path()).expect("a folder").count(), 0);
     assert_eq!(folder.git(&["status", "--porcelain"]), "");
 }
+
+#[test]
+fn a_name_that_holds_a_secret_is_masked_wherever_it_is_told() {
+    let workflow = on_push(
+        "  test:\n    name: test ${{ vars.WHERE }}\n    runs-on: x\n    steps:\n      - {name: 'at ${{ vars.WHERE }}', run: exit 3}\n  \
+         after:\n    name: after ${{ vars.WHERE }}\n    needs: test\n    runs-on: x\n    steps: [{run: 'true'}]\n",
+    );
+    let folder = super::repository(&workflow);
+    let secret = "hidden-place";
+    let given = ["--secret", "PLACE=hidden-place", "--var", "WHERE=hidden-place"];
+    for form in ["--verbose", "--json"] {
+        let answer = super::expect(&folder, &[&[form], &given[..]].concat(), 1);
+        assert!(!answer.all().contains(secret), "{}", answer.all());
+        contains(&answer, &["test ***", "at ***"]);
+    }
+    for arguments in [&["why"][..], &["why", "--json"]] {
+        let answer = folder.shipway(arguments);
+        assert!(!answer.all().contains(secret), "{}", answer.all());
+        contains(&answer, &["test ***", "at ***"]);
+    }
+}

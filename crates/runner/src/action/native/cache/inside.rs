@@ -7,10 +7,12 @@ use super::{
 };
 use crate::{
     error::{ErrorKind, RunnerError},
-    executor::{Program, Streams},
+    executor::{Program, ProgramPlace, Streams},
     glob::Patterns,
     job::Job,
     listen::Hearing,
+    pack::UnpackLimits,
+    sieve::Rules,
     steps::Current,
     work::{Done, Work, relative},
 };
@@ -23,6 +25,11 @@ use std::{
 
 /// Prints those of its arguments that are there, each with a zero byte behind it.
 const THERE: &str = r#"for path; do [ -e "$path" ] && printf '%s\0' "$path"; done; exit 0"#;
+
+/// How much a cache may unpack to: what all caches of a repository may have together in any case, and beyond that what dependencies and
+/// built files compress to at best.
+const LIMITS: UnpackLimits =
+    UnpackLimits { entries: 0, bytes: 100 << 30, free: 10 << 30, ratio: 200, directory: 0 };
 
 /// More than this is no answer of a program of ours.
 const MOST_ANSWER: u64 = 1 << 20;
@@ -74,10 +81,11 @@ impl Job<'_> {
             .map_err(|why| RunnerError::new(ErrorKind::ActionInput, why))
     }
 
-    /// Whether all these paths are in the workspace, so that no archive of them has a name that leads out of it.
-    pub(super) fn all_inside(&self, paths: &[String]) -> Result<bool, RunnerError> {
-        let (patterns, workspace) = self.patterns(paths)?;
-        Ok(patterns.bases().into_iter().all(|base| base.starts_with(&workspace)))
+    /// Where the members of a cache of these paths may lie; `size` is that of its archive.
+    pub(super) fn rules(&self, paths: &[String], size: u64) -> Result<Rules, RunnerError> {
+        let (patterns, folder) = self.patterns(paths)?;
+        let looks = self.tar_place() == ProgramPlace::Machine;
+        Ok(Rules { folder, patterns, looks, most: LIMITS.most(size) })
     }
 
     /// What a small program in the container prints; nothing when it fails.

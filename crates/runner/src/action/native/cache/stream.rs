@@ -1,6 +1,12 @@
 //! The content of a cache on its way between its file and `tar`.
 
-use crate::error::{ErrorKind, RunnerError};
+use super::Compression;
+use crate::{
+    aside::Over,
+    error::{ErrorKind, RunnerError},
+    sieve::{Rules, Unfit, sift},
+};
+use flate2::read::MultiGzDecoder;
 use std::{
     fs::File,
     io::{self, Read as _},
@@ -17,9 +23,6 @@ pub(super) enum Kept {
     /// There was more than is kept.
     TooMuch,
 }
-
-/// Bytes that are handed on at once.
-const PIECE: usize = 256 * 1024;
 
 /// Bytes that a pipe holds.
 const ROOM: usize = 1024 * 1024;
@@ -46,40 +49,48 @@ pub(super) fn keep(mut from: File, mut to: File, most: u64) -> io::Result<Kept> 
 pub(super) enum Fed {
     /// All that was wanted was given.
     Given,
-    /// It cannot be decompressed, and why.
-    Damaged(String),
+    /// It is no archive that can be unpacked, or not here, and why. A clause.
+    Unfit {
+        why: String,
+        /// Whether it is so for everybody who asks for the same paths.
+        for_good: bool,
+    },
 }
 
-/// Gives the parts one after the other, as far as they are wanted: as they are, or decompressed. `tar` would put a process
-/// of its own between a pipe and the program that decompresses, which costs a third of the whole.
-pub(super) fn feed(parts: Vec<PathBuf>, unpack: bool, to: File) -> Result<Fed, RunnerError> {
+/// Gives the members of the archive in these parts, decompressed, as far as they are wanted and the rules allow. `tar` would put a
+/// process of its own between a pipe and the program that decompresses, which costs a third of the whole.
+pub(super) fn feed(
+    parts: Vec<PathBuf>,
+    compression: Compression,
+    to: File,
+    rules: &Rules,
+    over: &Over,
+) -> Result<Fed, RunnerError> {
     let mut parts = Parts { rest: parts.into_iter(), open: None, lost: None };
     let mut to = Told { to, gone: None };
-    let copied = match unpack {
-        true => zstd::stream::read::Decoder::new(&mut parts).and_then(|from| copy(from, &mut to)),
-        false => copy(&mut parts, &mut to),
+    // Asked before each piece also where much is read and nothing comes of it.
+    let from = over.reader(&mut parts);
+    let sifted = match compression {
+        // Memory is bounded by the largest window that the decoder takes, 128 MiB.
+        Compression::Zstd => match zstd::stream::read::Decoder::new(from) {
+            Ok(from) => sift(from, &mut to, rules, over),
+            Err(error) => Err(Unfit::Read(error)),
+        },
+        Compression::Gzip => sift(MultiGzDecoder::new(from), &mut to, rules, over),
     };
-    match (copied, parts.lost, to.gone) {
+    over.go_on()?;
+    let unfit = |why: String, for_good| Ok(Fed::Unfit { why, for_good });
+    match (sifted, parts.lost, to.gone) {
         (_, Some((part, error)), _) => Err(RunnerError::io("read", &part, error)),
         // Who reads has ended, and says why.
-        (Ok(()), None, _) | (Err(_), None, Some(io::ErrorKind::BrokenPipe)) => Ok(Fed::Given),
-        (Err(error), None, Some(_)) => {
+        (Ok(()), None, _) | (Err(Unfit::Write(_)), None, Some(io::ErrorKind::BrokenPipe)) => Ok(Fed::Given),
+        (Err(Unfit::Write(error)), None, _) => {
             Err(RunnerError::new(ErrorKind::Folder, format!("cannot hand a cache to tar: {error}")))
         }
-        (Err(error), None, None) => Ok(Fed::Damaged(error.to_string())),
-    }
-}
-
-/// In large pieces: a gigabyte is taken apart.
-fn copy(mut from: impl io::Read, to: &mut impl io::Write) -> io::Result<()> {
-    let mut buffer = vec![0; PIECE];
-    loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(read) => to.write_all(&buffer[..read])?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+        (Err(Unfit::Read(error)), None, _) => unfit(format!("its content is damaged: {error}"), true),
+        (Err(Unfit::Damaged(why)), None, _) => unfit(format!("its content is damaged: {why}"), true),
+        (Err(Unfit::Refused(why)), None, _) => unfit(why, true),
+        (Err(Unfit::InTheWay(why)), None, _) => unfit(why, false),
     }
 }
 
@@ -142,6 +153,7 @@ pub(super) fn stopped(error: &JoinError) -> RunnerError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::glob::Patterns;
     use std::{fs, io::Write as _};
 
     #[test]
@@ -165,42 +177,108 @@ mod tests {
         check(30_000, 10, Kept::TooMuch, 10);
     }
 
+    fn rules(dir: &std::path::Path) -> Rules {
+        let patterns = Patterns::parse(["d"], dir, dir).expect("patterns");
+        Rules { folder: dir.to_owned(), patterns, looks: false, most: 1 << 20 }
+    }
+
+    /// An archive of one file, as it comes out again.
+    fn archive(content: &[u8]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_ustar();
+        header.set_mode(0o644);
+        header.set_size(content.len() as u64);
+        builder.append_data(&mut header, "d/file", content).expect("packed");
+        builder.into_inner().expect("packed")
+    }
+
+    /// What the one file in an archive holds.
+    fn content(archive: &[u8]) -> Vec<u8> {
+        let mut archive = tar::Archive::new(archive);
+        let mut entry = archive.entries().expect("entries").next().expect("an entry").expect("an entry");
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).expect("read");
+        content
+    }
+
+    /// What comes of parts, and what is told of them.
+    fn given(parts: &[PathBuf], compression: Compression) -> (Vec<u8>, Fed) {
+        let dir = parts[0].parent().expect("a folder");
+        let (mut reader, writer) = pipe().expect("a pipe");
+        let fed = feed(parts.to_vec(), compression, writer, &rules(dir), &Over::default()).expect("given");
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).expect("read");
+        (bytes, fed)
+    }
+
+    #[track_caller]
+    fn unfit(parts: &[PathBuf], compression: Compression, expect: &str) -> Vec<u8> {
+        match given(parts, compression) {
+            (bytes, Fed::Unfit { why, for_good: true }) if why.contains(expect) => bytes,
+            (_, other) => panic!("{other:?} and not {expect:?}"),
+        }
+    }
+
     #[test]
     fn parts_are_given_in_order_and_a_lost_one_is_told() {
         let dir = tempfile::tempdir().expect("a folder");
-        let parts: Vec<PathBuf> = ["one ", "two ", "three"].map(|name| dir.path().join(name.trim())).into();
-        for (part, text) in parts.iter().zip(["one ", "two ", "three"]) {
-            fs::write(part, text).expect("a part");
-        }
-        let given = |unpack: bool, expect: &Fed| {
-            let (mut reader, writer) = pipe().expect("a pipe");
-            assert_eq!(&feed(parts.clone(), unpack, writer).expect("given"), expect);
-            let mut bytes = Vec::new();
-            reader.read_to_end(&mut bytes).expect("read");
-            bytes
-        };
-        assert_eq!(given(false, &Fed::Given), b"one two three");
+        let parts: Vec<PathBuf> = ["one", "two", "three"].map(|name| dir.path().join(name)).into();
+        let plain = archive(&b"a gigabyte of dependencies ".repeat(1_000));
         // A content that is cut anywhere, of two frames.
-        let text = b"a gigabyte of dependencies ".repeat(1_000);
-        let mut packed = zstd::encode_all(&text[..5_000], 3).expect("packed");
-        packed.extend(zstd::encode_all(&text[5_000..], 3).expect("packed"));
+        let mut packed = zstd::encode_all(&plain[..5_000], 3).expect("packed");
+        packed.extend(zstd::encode_all(&plain[5_000..], 3).expect("packed"));
         for (part, bytes) in parts.iter().zip([&packed[..3], &packed[3..50], &packed[50..]]) {
             fs::write(part, bytes).expect("a part");
         }
-        assert!(given(true, &Fed::Given) == text, "what was packed");
-        fs::write(&parts[2], &packed[50..packed.len() - 1]).expect("a part");
-        assert!(
-            text.starts_with(&given(true, &Fed::Damaged("incomplete frame".to_owned()))),
-            "what was whole"
-        );
-        fs::write(&parts[0], "no").expect("a part");
-        given(true, &Fed::Damaged("Unknown frame descriptor".to_owned()));
+        let (whole, fed) = given(&parts, Compression::Zstd);
+        assert!(fed == Fed::Given && content(&whole) == content(&plain), "{fed:?}");
         let (reader, writer) = pipe().expect("a pipe");
         drop(reader);
-        assert_eq!(feed(parts.clone(), false, writer).expect("nobody wants it"), Fed::Given);
+        let wanted = feed(parts.clone(), Compression::Zstd, writer, &rules(dir.path()), &Over::default());
+        assert_eq!(wanted.expect("nobody wants it"), Fed::Given);
+        fs::write(&parts[2], &packed[50..packed.len() - 1]).expect("a part");
+        assert!(whole.starts_with(&unfit(&parts, Compression::Zstd, "damaged: incomplete frame")));
+        fs::write(&parts[0], "no").expect("a part");
+        unfit(&parts, Compression::Zstd, "damaged: Unknown frame descriptor");
         fs::remove_file(&parts[1]).expect("removed");
         let (_reader, writer) = pipe().expect("a pipe");
-        let error = feed(parts, false, writer).expect_err("lost");
-        assert!(error.message.contains("two"), "{error}");
+        let error = feed(parts, Compression::Zstd, writer, &rules(dir.path()), &Over::default());
+        assert!(error.expect_err("lost").message.contains("two"));
+    }
+
+    #[test]
+    fn gzip_is_taken_apart_too() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let part = dir.path().join("one");
+        let plain = archive(b"x");
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(&plain).expect("packed");
+        let packed = packed.finish().expect("packed");
+        fs::write(&part, &packed).expect("a part");
+        let (whole, fed) = given(std::slice::from_ref(&part), Compression::Gzip);
+        assert!(fed == Fed::Given && content(&whole) == content(&plain), "{fed:?}");
+        fs::write(&part, &packed[..packed.len() - 1]).expect("a part");
+        unfit(&[part], Compression::Gzip, "damaged");
+    }
+
+    #[test]
+    fn bombs_take_neither_memory_nor_time() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let part = [dir.path().join("one")];
+        // The limit of these rules is a mebibyte.
+        let bomb = archive(&vec![0; 2 << 20]);
+        fs::write(&part[0], zstd::encode_all(&bomb[..], 19).expect("packed")).expect("a part");
+        assert!(unfit(&part, Compression::Zstd, "more than a cache may").len() <= 1 << 20);
+        // A frame that asks for a window of a gibibyte.
+        fs::write(&part[0], [0x28, 0xb5, 0x2f, 0xfd, 0, 0xa0, 1, 0, 0]).expect("a part");
+        unfit(&part, Compression::Zstd, "too much memory");
+        // Frames of nothing, of which many are read and nothing comes.
+        let nothing = zstd::encode_all(&[][..], 3).expect("packed");
+        fs::write(&part[0], nothing.repeat(100_000)).expect("a part");
+        let (_reader, writer) = pipe().expect("a pipe");
+        let over = Over::default();
+        over.tell();
+        feed(part.to_vec(), Compression::Zstd, writer, &rules(dir.path()), &over).expect_err("over");
+        assert_eq!(given(&part, Compression::Zstd).1, Fed::Given);
     }
 }
