@@ -13,7 +13,7 @@ use crate::{
 use member::{Member, Sort};
 use shipway_base::Digest;
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     ffi::OsStr,
     fs,
     io::{self, BufReader, BufWriter, Read, Write},
@@ -81,7 +81,7 @@ type Key = [u8; 16];
 struct Sieve<'r> {
     rules: &'r Rules,
     bases: Vec<PathBuf>,
-    known: HashMap<Key, Known>,
+    known: BTreeMap<Key, Known>,
     members: usize,
     /// The folder of the last member, to which the way is known to be plain.
     last: PathBuf,
@@ -96,7 +96,7 @@ pub(crate) fn sift(from: impl Read, to: impl Write, rules: &Rules, over: &Over) 
     let mut sieve = Sieve {
         rules,
         bases: rules.patterns.bases().into_iter().map(Path::to_owned).collect(),
-        known: HashMap::new(),
+        known: BTreeMap::new(),
         members: 0,
         last: PathBuf::new(),
     };

@@ -229,7 +229,7 @@ impl Job<'_> {
         number: usize,
         index: usize,
     ) -> Result<(Current, bool), Diagnostic> {
-        let began = self.stop.from_now();
+        let began = self.stop.now();
         let mut current = self.around(frame, step, number, index)?;
         let runs = step.condition.eval(&current.scope)?;
         current.survives = runs && step.condition.eval(&current.scope.with_status(Conclusion::Cancelled))?;

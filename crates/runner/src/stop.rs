@@ -120,13 +120,13 @@ impl Stop {
     }
 
     /// A limit of no time at all, from which others [count](StepLimit::lasting).
-    pub(crate) fn from_now(&self) -> StepLimit {
+    pub(crate) fn now(&self) -> StepLimit {
         StepLimit { at: Instant::now() - self.held(), of: Duration::ZERO }
     }
 
     /// A limit that counts from now. Beyond a year there is none.
     pub(crate) fn limit(&self, limit: Duration) -> Option<StepLimit> {
-        self.from_now().lasting(limit)
+        self.now().lasting(limit)
     }
 
     /// Stops the clocks of all limits, until [`release`](Stop::release).

@@ -67,10 +67,10 @@ impl Member {
                 };
             };
             let size = header.entry_size().map_err(|_| damaged("a size in it is no number"))?;
-            match header.entry_type() {
-                EntryType::XHeader => ahead.take(&text(from, size, MOST_RECORDS)?)?,
-                EntryType::GNULongName => ahead.path = Some(until_zero(text(from, size, MOST_PATH + 1)?)),
-                EntryType::GNULongLink => ahead.target = Some(until_zero(text(from, size, MOST_PATH + 1)?)),
+            match header.entry_type().as_byte() {
+                b'x' => ahead.take(&text(from, size, MOST_RECORDS)?)?,
+                b'L' => ahead.path = Some(until_zero(text(from, size, MOST_PATH + 1)?)),
+                b'K' => ahead.target = Some(until_zero(text(from, size, MOST_PATH + 1)?)),
                 _ => return ahead.member(header, size).map(Some),
             }
         }
@@ -179,16 +179,16 @@ impl Ahead {
             .or_else(|| header.link_name_bytes().map(std::borrow::Cow::into_owned))
             .unwrap_or_default();
         let size = self.size.unwrap_or(size);
-        let sort = match header.entry_type() {
+        let sort = match header.entry_type().as_byte() {
             // As the oldest archives have it.
-            EntryType::Regular if path.ends_with(b"/") => Sort::Folder,
-            EntryType::Regular => Sort::File,
-            EntryType::Directory => Sort::Folder,
-            EntryType::Fifo => Sort::Pipe,
-            EntryType::Symlink => Sort::Link,
-            EntryType::Link => Sort::Twin,
+            0 | b'0' if path.ends_with(b"/") => Sort::Folder,
+            0 | b'0' => Sort::File,
+            b'1' => Sort::Twin,
+            b'2' => Sort::Link,
+            b'5' => Sort::Folder,
+            b'6' => Sort::Pipe,
             other => {
-                let kind = char::from(other.as_byte()).escape_default();
+                let kind = char::from(other).escape_default();
                 return Err(damaged(&format!("it holds a member of the kind {kind}, which no cache does")));
             }
         };
