@@ -12,7 +12,16 @@ use shipway_store::{
         runs::{AttemptId, RunId},
     },
 };
-use std::{fmt, fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt, fs,
+    io::{self, Read},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 /// The artifacts of one run, as one attempt of it sees them.
 pub(super) struct RunArtifacts {
@@ -54,10 +63,12 @@ impl Artifacts for RunArtifacts {
                 return Err(ArtifactError::Exists { name });
             }
             let world = self.world.clone();
+            let waiting = Waiting::default();
+            let wanted = waiting.0.clone();
             let keep = move || -> Result<_, ArtifactError> {
                 let io = |source| ArtifactError::Io { what: "read", path: file.clone(), source };
-                let kept =
-                    world.store.blobs().put_reader(fs::File::open(&file).map_err(io)?).map_err(other)?;
+                let content = Wanted { file: fs::File::open(&file).map_err(io)?, gone: wanted };
+                let kept = world.store.blobs().put_reader(content).map_err(other)?;
                 fs::remove_file(&file).map_err(io)?;
                 Ok(kept)
             };
@@ -104,6 +115,31 @@ impl Artifacts for RunArtifacts {
             self.world.changed(Change::Run(self.run.into()));
             Ok(described(row))
         })
+    }
+}
+
+/// Tells the thread that keeps an artifact, by its own end, that nobody waits any more.
+#[derive(Default)]
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A file that is read as long as somebody waits for what comes of it: an artifact may be huge, and its step cancelled.
+struct Wanted {
+    file: fs::File,
+    gone: Arc<AtomicBool>,
+}
+
+impl Read for Wanted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.gone.load(Ordering::Relaxed) {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody waits for the artifact any more"));
+        }
+        self.file.read(buffer)
     }
 }
 

@@ -240,6 +240,7 @@ mod tests {
         assert!(whole.starts_with(&unfit(&parts, Compression::Zstd, "damaged: incomplete frame")));
         fs::write(&parts[0], "no").expect("a part");
         unfit(&parts, Compression::Zstd, "damaged: Unknown frame descriptor");
+        fs::write(&parts[0], &packed[..3]).expect("a part");
         fs::remove_file(&parts[1]).expect("removed");
         let (_reader, writer) = pipe().expect("a pipe");
         let error = feed(parts, Compression::Zstd, writer, &rules(dir.path()), &Over::default());
