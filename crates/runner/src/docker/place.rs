@@ -17,7 +17,7 @@ use crate::{
     host::StepFiles,
     nodes::PlacedNode,
     place::{PathMap, Wants},
-    process::TRACKING_ENV,
+    process::{TRACKING_ENV, tracking_of},
 };
 use bollard::query_parameters::ContainerArchiveInfoOptions;
 use shipway_workflow::expr::{Object, Value};
@@ -193,7 +193,7 @@ impl Place {
         program: &Program,
         files: &StepFiles,
     ) -> (String, BTreeMap<String, String>, Option<String>) {
-        let step = format!("{}.{}", self.tracking, files.number);
+        let step = tracking_of(&self.tracking, files.number);
         let mut env = program.env.clone();
         env.extend(files.env().map(|(name, path)| (name.to_owned(), self.paths.inside_text(&path))));
         env.insert(TRACKING_ENV.to_owned(), step.clone());

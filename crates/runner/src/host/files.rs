@@ -2,8 +2,9 @@
 
 use crate::{
     error::RunnerError,
-    executor::{Ending, Finished, Script},
+    executor::{Ending, Finished, JobIdentity, Script},
     filecommand::{CommandFiles, MAX_SUMMARY},
+    process::tracking_of,
 };
 use rustix::fs::OFlags;
 use std::{
@@ -53,6 +54,11 @@ impl StepFiles {
 
     fn path(&self, name: &str) -> PathBuf {
         self.dir.join(format!("step_{}_{name}", self.number))
+    }
+
+    /// The tracking text of the program that they are for.
+    pub(crate) fn tracking(&self, job: &JobIdentity) -> String {
+        tracking_of(&job.tracking, self.number)
     }
 
     /// The variables that name the command files.

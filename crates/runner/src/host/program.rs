@@ -27,11 +27,17 @@ use tokio_util::sync::CancellationToken;
 
 impl HostExecutor {
     /// Writes down the leader of a program's processes, and holds them until they are let go.
-    pub(super) fn guard(&self, program: &Program, leader: Option<u32>) -> Result<KillOnDrop, RunnerError> {
+    pub(super) fn guard(
+        &self,
+        program: &Program,
+        files: &StepFiles,
+        leader: Option<u32>,
+    ) -> Result<KillOnDrop, RunnerError> {
         let leader = leader.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let record = OrphanRecord::of(&self.records, &program.job);
         let mut guard = KillOnDrop {
-            scope: Scope { tracking: program.job.tracking.clone(), ..Scope::default() },
+            // What runs beside it in the background is not meant when it is to end.
+            scope: Scope { tracking: files.tracking(&program.job), ..Scope::default() },
             armed: true,
         };
         if let Some(leader) = leader.map(|pid| record.leader(pid)).transpose()?.flatten() {
@@ -53,7 +59,7 @@ impl HostExecutor {
         let (reader, writer) = io::pipe().map_err(|error| pipe_error(&error))?;
         let mut child = spawn(program, files, session, writer)?;
         // When this future is dropped half-way, or fails, nothing may go on by itself.
-        let mut guard = self.guard(program, child.id())?;
+        let mut guard = self.guard(program, files, child.id())?;
         let exited = CancellationToken::new();
         let pump = output::pump(OwnedFd::from(reader), output, exited.clone(), self.patience.drain)
             .map_err(|error| pipe_error(&error))?;
@@ -155,7 +161,7 @@ fn spawn(
         .env_clear()
         .envs(&program.env)
         .envs(files.env())
-        .env(TRACKING_ENV, &program.job.tracking)
+        .env(TRACKING_ENV, files.tracking(&program.job))
         .stdin(end(program.streams.input.as_ref())?.unwrap_or_else(Stdio::null))
         .stdout(end(program.streams.output.as_ref())?.unwrap_or_else(|| writer.into()))
         .stderr(both)

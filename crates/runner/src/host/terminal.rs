@@ -40,7 +40,7 @@ impl HostExecutor {
         let (pty, pts) = pty_process::open().map_err(|error| no_terminal(&error))?;
         pty.resize(size_of(&size)).map_err(|error| no_terminal(&error))?;
         let mut child = command(&found, program, files).spawn(pts).map_err(|error| no_terminal(&error))?;
-        let mut guard = self.guard(program, child.id())?;
+        let mut guard = self.guard(program, files, child.id())?;
         let (reader, writer) = pty.into_split();
         let mut shown = tokio::spawn(show(reader, output));
         let typed = tokio::spawn(type_in(writer, input, size));
@@ -64,7 +64,7 @@ fn command(found: &Path, program: &Program, files: &StepFiles) -> Command {
         .env_clear()
         .envs(&program.env)
         .envs(files.env())
-        .env(TRACKING_ENV, &program.job.tracking)
+        .env(TRACKING_ENV, files.tracking(&program.job))
         .current_dir(&program.directory);
     match &files.script {
         Some(script) => command.env(SCRIPT_ENV, script),

@@ -1,7 +1,7 @@
 //! Which processes belong to a job, as `/proc` tells.
 //!
-//! A process belongs to it when it is in the process group of a step's leader, when it carries the job's tracking
-//! text in the environment it was started with (so that one which left the group and lost its parents is still
+//! A process belongs to it when it is in the process group of a step's leader, when it carries the tracking text of the job
+//! or of one of its programs in the environment it was started with (so that one which left the group and lost its parents is still
 //! found), or when it descends from such a process or shares a session that such a process leads.
 
 use rustix::process::Pid;
@@ -13,7 +13,7 @@ pub(crate) const TRACKING_ENV: &str = "RUNNER_TRACKING_ID";
 /// What to look for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scope {
-    /// The tracking text of the job.
+    /// The tracking text of the job, or of one of its programs.
     pub(crate) tracking: String,
     /// Leaders of process groups.
     pub(crate) leaders: Vec<Leader>,
@@ -146,7 +146,17 @@ fn parse_stat(text: &str) -> Option<Stat> {
 
 fn carries(pid: i32, variable: &[u8]) -> bool {
     fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|environ| environ.split(|&byte| byte == 0).any(|entry| entry == variable))
+        .is_ok_and(|environ| environ.split(|&byte| byte == 0).any(|entry| is_of(entry, variable)))
+}
+
+/// Whether a variable is the wanted one of a job, or that of one of its programs.
+fn is_of(entry: &[u8], variable: &[u8]) -> bool {
+    entry.strip_prefix(variable).is_some_and(|rest| matches!(rest.first(), None | Some(b'.')))
+}
+
+/// The tracking text of a program: that of its job, and its number.
+pub(crate) fn tracking_of(job: &str, number: u64) -> String {
+    format!("{job}.{number}")
 }
 
 #[cfg(test)]
@@ -159,6 +169,16 @@ mod tests {
         let expect = Stat { pid: 42, parent: 7, group: 41, session: 40, start: 987_654, zombie: false };
         assert_eq!(parse_stat(line), Some(expect));
         assert_eq!(parse_stat("42 (x"), None);
+    }
+
+    #[test]
+    fn a_program_is_of_its_job_and_of_no_other_program() {
+        let (one, two) = (tracking_of("T=job", 1), tracking_of("T=job", 12));
+        for carried in ["T=job", &one, &two] {
+            assert!(is_of(carried.as_bytes(), b"T=job"), "{carried}");
+        }
+        assert!(is_of(two.as_bytes(), two.as_bytes()) && !is_of(two.as_bytes(), one.as_bytes()));
+        assert!(!is_of(b"T=job2", b"T=job") && !is_of(b"T=", b"T=job"));
     }
 
     #[test]

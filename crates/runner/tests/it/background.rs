@@ -107,3 +107,25 @@ async fn a_cancelled_job_ends_its_background_steps() {
     story.expect_line("cleaned");
     assert_eq!(story.steps().len(), 3);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ends_a_step_does_not_touch_those_beside_it() {
+    // Each starts processes all the while, so that some are younger than every step that is ended.
+    let beside = "trap 'echo interrupted' INT TERM; while [ ! -e \"$RUNNER_TEMP/end\" ]; do sleep 0.01; done; echo went its way";
+    let story = World::new()
+        .steps(&format!(
+            r#"
+      - {{id: beside, background: true, run: {beside:?}}}
+      - {{run: sleep 100, timeout-minutes: 0.002, continue-on-error: true}}
+      - {{id: other, background: true, run: sleep 100}}
+      - run: sleep 0.1
+      - cancel: other
+      - run: touch "$RUNNER_TEMP/end"
+      - wait: beside
+"#
+        ))
+        .await;
+    story.expect_line("went its way");
+    assert!(!story.log().lines().any(|line| line == "interrupted"), "{}", story.log());
+    assert_eq!(story.conclusions(), "success success cancelled success success success success");
+}
