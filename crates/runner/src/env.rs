@@ -4,8 +4,9 @@ use crate::{context::JobContext, executor::Folders, place::PathMap};
 use shipway_workflow::{
     Texts,
     expr::{Object, Value},
+    run::JobRequest,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Where programs are looked for when nobody says.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -98,6 +99,27 @@ pub(crate) fn environment(
         env.insert(format!("RUNNER_{}", field.to_ascii_uppercase()), value.to_text().to_string());
     }
     env
+}
+
+/// The `job` context, to which containers, services and the status are added: which file the job stands in, also when that file
+/// was called. The commit of a file that was called at a branch or tag of another repository is not known here.
+pub(crate) fn job_context(request: &JobRequest) -> Object {
+    let github = |name| request.github.get(name).map(Value::to_text).unwrap_or_default();
+    let reference = request.workflow_ref.as_deref().map_or_else(|| github("workflow_ref"), Arc::from);
+    let mut job = Object::new();
+    job.insert("workflow_ref", &*reference);
+    let Some((file, at)) = reference.split_once('@') else { return job };
+    let Some(end) = file.match_indices('/').nth(1).map(|(at, _)| at) else { return job };
+    let (repository, path) = (&file[..end], &file[end + 1..]);
+    let is_own = repository == &*github("repository") && at == &*github("ref");
+    if is_own {
+        job.insert("workflow_sha", github("workflow_sha"));
+    } else if at.len() == 40 && at.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        job.insert("workflow_sha", at);
+    }
+    job.insert("workflow_repository", repository);
+    job.insert("workflow_file_path", path);
+    job
 }
 
 /// The `runner` context.

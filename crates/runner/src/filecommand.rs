@@ -1,6 +1,8 @@
 //! The files through which a step hands values back: `GITHUB_ENV`, `GITHUB_OUTPUT`, `GITHUB_STATE`, `GITHUB_PATH` and
 //! `GITHUB_STEP_SUMMARY`.
 
+use std::borrow::Cow;
+
 /// The largest summary of a step, in bytes.
 pub(crate) const MAX_SUMMARY: usize = 1024 * 1024;
 
@@ -61,8 +63,8 @@ pub(crate) enum FileCommandError {
 /// The pairs in `GITHUB_ENV`, `GITHUB_OUTPUT` or `GITHUB_STATE`, in the order of the file; a later one of the same name
 /// counts.
 pub(crate) fn pairs(bytes: &[u8]) -> Result<Vec<(String, String)>, FileCommandError> {
-    let text = String::from_utf8_lossy(bytes);
-    let mut lines = Lines { rest: text.strip_prefix('\u{feff}').unwrap_or(&text), number: 0 };
+    let text = text(bytes);
+    let mut lines = Lines { rest: &text, number: 0 };
     let mut pairs = Vec::new();
     while let Some((line, _)) = lines.next_line() {
         if line.is_empty() {
@@ -92,9 +94,7 @@ pub(crate) fn pairs(bytes: &[u8]) -> Result<Vec<(String, String)>, FileCommandEr
 
 /// The folders in `GITHUB_PATH`, in the order of the file; each goes before all that came earlier.
 pub(crate) fn paths(bytes: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(bytes);
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    text(bytes).lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 /// The summary in `GITHUB_STEP_SUMMARY`: `Ok(None)` when there is none, an explanation when it is too large.
@@ -105,9 +105,25 @@ pub(crate) fn summary(bytes: &[u8]) -> Result<Option<String>, String> {
                 .to_owned(),
         );
     }
-    let text = String::from_utf8_lossy(bytes);
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    Ok((!text.is_empty()).then(|| text.to_owned()))
+    let text = text(bytes);
+    Ok((!text.is_empty()).then(|| text.into_owned()))
+}
+
+/// The text of a file: UTF-8, or what the mark at its beginning says, as Windows' tools and .NET write it.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    let utf16 = |bytes: &[u8], read: fn([u8; 2]) -> u16| {
+        let (pairs, odd) = bytes.as_chunks();
+        let units = pairs.iter().map(|pair| read(*pair)).chain(odd.first().map(|_| 0xfffd));
+        Cow::Owned(
+            char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect(),
+        )
+    };
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest),
+        _ => String::from_utf8_lossy(bytes),
+    }
 }
 
 /// The names that `GITHUB_ENV` refuses: it would let a step take over every later Node program.
@@ -204,6 +220,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_mark_says_how_the_text_is_written(value in "[^\\r\\n\u{feff}]{0,12}", odd in any::<bool>()) {
+            let line = format!("A={value}\n");
+            let written = [
+                [b"\xef\xbb\xbf", line.as_bytes()].concat(),
+                line.encode_utf16().fold(vec![0xff, 0xfe], |all, unit| [all, unit.to_le_bytes().to_vec()].concat()),
+                line.encode_utf16().fold(vec![0xfe, 0xff], |all, unit| [all, unit.to_be_bytes().to_vec()].concat()),
+            ];
+            for mut bytes in written {
+                prop_assert_eq!(pairs(&bytes), Ok(vec![("A".to_owned(), value.clone())]));
+                if odd {
+                    // Half of a character is not silently left out.
+                    bytes.push(b'x');
+                    prop_assert!(pairs(&bytes).is_err());
+                }
+            }
+        }
+
         #[test]
         fn what_is_written_is_read(values in prop::collection::vec(("[A-Z]{1,4}", "[a-z=<\\n ]{0,12}"), 0..5)) {
             let mut text = String::new();

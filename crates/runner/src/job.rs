@@ -349,7 +349,8 @@ impl<'a> Job<'a> {
         }
         let secrets: Object =
             self.context.secrets.iter().map(|(key, value)| (key.as_str(), value.expose())).collect();
-        let mut job = self.containers.clone();
+        let mut job = env::job_context(self.request);
+        self.containers.iter().for_each(|(key, value)| job.insert(key, value.clone()));
         job.insert("status", frame.status.as_str());
         let contexts: Object = [
             ("github", Value::from(github)),

@@ -71,7 +71,7 @@ fn scope(request: &JobRequest, context: &JobContext, folders: &Folders) -> StepS
     github.insert("job", request.job_id.as_str());
     github.insert("workspace", folders.workspace.to_string_lossy().into_owned());
     let secrets: Object = context.secrets.iter().map(|(key, value)| (key.as_str(), value.expose())).collect();
-    let mut job = Object::new();
+    let mut job = env::job_context(request);
     job.insert("status", Conclusion::Success.as_str());
     let contexts: Object = [
         ("github", Value::from(github)),

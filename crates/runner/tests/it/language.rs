@@ -422,3 +422,17 @@ async fn hash_files_and_contexts_are_those_of_the_workspace() {
         story.log()
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_knows_the_file_it_stands_in() {
+    let world = World::new();
+    let step = "steps: [{run: 'echo \"${{ job.workflow_repository }} ${{ job.workflow_file_path }} ${{ job.workflow_ref }} ${{ job.workflow_sha == github.sha }}\"'}]";
+    world.file("called.yml", &format!("on: workflow_call\njobs:\n  in: {{runs-on: host, {step}}}\n"));
+    let story = world
+        .run(&format!("on: push\njobs:\n  out: {{runs-on: host, {step}}}\n  call: {{uses: ./called.yml}}\n"))
+        .await;
+    story
+        .expect_success()
+        .expect_line("me/it .github/workflows/test.yml me/it/.github/workflows/test.yml@refs/heads/main true")
+        .expect_line("me/it called.yml me/it/called.yml@refs/heads/main true");
+}

@@ -135,7 +135,8 @@ impl World {
         };
         let github = Value::from_json(&serde_json::json!({
             "event_name": "push", "ref": "refs/heads/main", "ref_name": "main", "sha": sha,
-            "repository": "me/it", "run_id": "7", "event": event.payload,
+            "repository": "me/it", "workflow_ref": "me/it/.github/workflows/test.yml@refs/heads/main",
+            "workflow_sha": sha, "run_id": "7", "event": event.payload,
         }));
         let mut called = Called::new();
         while let Some(wanted) = called.wanted(&parsed) {

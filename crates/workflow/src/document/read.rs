@@ -83,7 +83,6 @@ fn read(reader: &mut Reader<'_>, tree: &Node) -> Option<Workflow> {
 
 fn read_jobs(reader: &mut Reader<'_>, node: &Node) -> IndexMap<String, Arc<super::Job>> {
     let mut jobs = IndexMap::new();
-    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     let Some(mapping) = reader.mapping(node, "jobs") else { return jobs };
     if mapping.is_empty() {
         reader.error("SW0113", node.span, "jobs is empty; a workflow needs at least one job");
@@ -92,19 +91,7 @@ fn read_jobs(reader: &mut Reader<'_>, node: &Node) -> IndexMap<String, Arc<super
         if reader.special_key(key) {
             continue;
         }
-        let folded = key.value.to_lowercase();
-        if let Some(line) = seen.get(&folded) {
-            let message = format!("the job {:?} is already defined on line {line}", key.value);
-            reader.error_with_help(
-                "SW0107",
-                key.span,
-                message,
-                "ids are compared without case; choose another",
-            );
-        }
-        if values::check_id(reader, key, "a job") {
-            seen.entry(folded).or_insert(key.span.start.line);
-        }
+        values::check_id(reader, key, "a job");
         if let Some(job) = job::read(reader, key, value) {
             jobs.insert(key.value.clone(), Arc::new(job));
         }

@@ -7,6 +7,7 @@ use shipway_base::{
     Diagnostic, Diagnostics, Source, Span, Spanned,
     yaml::{self, Mapping, Node, ScalarKind},
 };
+use std::collections::BTreeMap;
 
 /// The source of a document and what was found wrong with it so far.
 pub(crate) struct Reader<'a> {
@@ -19,10 +20,13 @@ impl<'a> Reader<'a> {
         Reader { source, found: Diagnostics::new() }
     }
 
-    /// Parses the text as one YAML document; an empty one is an error.
+    /// Parses the text as one YAML document; an empty one is an error, and so are keys of one mapping that differ in case only.
     pub(crate) fn tree(&mut self, what: &str) -> Option<Node> {
         match yaml::parse(self.source, yaml::Limits::default()) {
-            Ok(Some(node)) => Some(node),
+            Ok(Some(node)) => {
+                self.check_keys(&node);
+                Some(node)
+            }
             Ok(None) => {
                 self.error("SW0113", Span::START, format!("the file is empty; {what} was expected"));
                 None
@@ -31,6 +35,23 @@ impl<'a> Reader<'a> {
                 self.found.push(found);
                 None
             }
+        }
+    }
+
+    /// Trees have a bounded depth, so recursion is bounded too.
+    fn check_keys(&mut self, node: &Node) {
+        for item in node.as_sequence().unwrap_or_default() {
+            self.check_keys(item);
+        }
+        let Some(mapping) = node.as_mapping() else { return };
+        let mut seen = BTreeMap::new();
+        for (key, value) in mapping.iter() {
+            if let Some(line) = seen.insert(key.value.to_lowercase(), key.span.start.line) {
+                let message = format!("{:?} is already defined on line {line}", key.value);
+                let help = "keys are compared without case; choose another";
+                self.error_with_help("SW0107", key.span, message, help);
+            }
+            self.check_keys(value);
         }
     }
 

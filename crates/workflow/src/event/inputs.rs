@@ -69,18 +69,25 @@ fn dispatch_input(reader: &mut Reader<'_>, name: &Spanned<String>, node: &Node) 
     if let Some((span, _)) = options.filter(|_| !matches!(input.kind, InputKind::Choice(_))) {
         reader.error("SW0110", span, "`options` belongs to an input of the type choice");
     }
-    input.default = default.and_then(|node| default_value(reader, &input, node));
+    let typed = kind.is_some();
+    input.default = default.and_then(|node| default_value(reader, &input, typed, node));
     input
 }
 
-/// The default, checked against the type.
-fn default_value(reader: &mut Reader<'_>, input: &DispatchInput, node: &Node) -> Option<Spanned<String>> {
+/// The default, checked against the type. Where none is written, what looks like a boolean or a number is its text: inputs had no
+/// types at first.
+fn default_value(
+    reader: &mut Reader<'_>,
+    input: &DispatchInput,
+    typed: bool,
+    node: &Node,
+) -> Option<Spanned<String>> {
     let fits = match (&input.kind, scalar_value(node)) {
         (_, None) => false,
         (_, Some(Value::Null)) => return None,
         (InputKind::Boolean, Some(value)) => value.as_bool().is_some(),
         (InputKind::Number, Some(value)) => value.as_number().is_some(),
-        (InputKind::String | InputKind::Environment, Some(value)) => value.as_str().is_some(),
+        (InputKind::String | InputKind::Environment, Some(value)) => !typed || value.as_str().is_some(),
         (InputKind::Choice(options), Some(value)) => {
             options.iter().any(|option| **option == *value.to_text())
         }

@@ -62,13 +62,7 @@ fn tree(reader: &mut Reader<'_>, node: &Node) -> Option<Tree> {
             if reader.special_key(key) {
                 continue;
             }
-            if pairs.iter().any(|(known, _)| known.value.eq_ignore_ascii_case(&key.value)) {
-                let message = format!(
-                    "{:?} is already defined here; keys of a matrix are compared without case",
-                    key.value
-                );
-                reader.error("SW0107", key.span, message);
-            } else if let Some(value) = tree(reader, value) {
+            if let Some(value) = tree(reader, value) {
                 pairs.push((key.clone(), value));
             }
         }

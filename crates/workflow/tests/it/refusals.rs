@@ -179,3 +179,19 @@ runs: {using: Docker, image: docker://alpine, args: [-c, '${{ inputs.who }}'], e
     assert_eq!((docker.image.value.as_str(), docker.args.len()), ("docker://alpine", 2));
     assert!(docker.pre_if.asks_status() && docker.pre_entrypoint.is_some() && docker.entrypoint.is_none());
 }
+
+#[test]
+fn keys_that_differ_in_case_only_are_the_same() {
+    let around = |what: &str| {
+        format!(
+            "on: {{workflow_dispatch: {{inputs: {{}}}}}}\n{what}\njobs: {{a: {{runs-on: x, steps: [{{run: x}}]}}}}\n"
+        )
+    };
+    for what in ["env: {A: 1, a: 2}", "defaults: {run: {shell: bash, SHELL: sh}}"] {
+        let found = workflow(&around(what));
+        assert!(found.contains("error[SW0107]"), "{found}");
+    }
+    let found =
+        action("name: x\ndescription: y\ninputs: {a: {}, A: {}}\nruns: {using: node20, main: m.js}\n");
+    assert!(found.contains("\"A\" is already defined on line 3"), "{found}");
+}

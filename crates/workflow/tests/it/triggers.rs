@@ -119,6 +119,14 @@ fn inputs_are_typed_and_defaulted() {
 }
 
 #[test]
+fn the_default_of_an_input_without_a_type_is_a_text() {
+    let text = "on: {workflow_dispatch: {inputs: {debug: {default: false}, port: {default: 8080}}}}\njobs: {a: {runs-on: here, steps: [{run: make}]}}\n";
+    let plan =
+        RunPlan::new(Arc::new(workflow(text)), event("workflow_dispatch", json!({})), &BTreeMap::new());
+    assert_eq!(plan.expect("it fits").inputs().to_json(), json!({"debug": "false", "port": "8080"}));
+}
+
+#[test]
 fn inputs_that_do_not_fit_are_refused_together() {
     let found = dispatch(&[("count", "many"), ("level", "middle"), ("plase", "x"), ("dry-run", "yes")]);
     assert_eq!(
