@@ -7,7 +7,7 @@ use super::{
 use crate::backend::{BackendError, Which};
 use shipway_api as api;
 use shipway_store::{
-    StoreError,
+    LogLine, StoreError,
     models::{
         self, Conclusion, Level, Paging, Status,
         jobs::{ArtifactRow, JobRow, JobTrace, StepRow},
@@ -254,6 +254,7 @@ async fn failure(
             let lines = tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| Ok(Vec::new()))?;
             let of_step = lines.into_iter().filter(|line| wanted.is_none_or(|wanted| wanted == line.step));
             let mut last: Vec<_> = of_step.collect();
+            last.drain(..head(&last, step.and_then(|step| step.first_line)));
             last.drain(..last.len().saturating_sub(LAST_LINES));
             last.into_iter()
                 .map(|line| {
@@ -286,6 +287,17 @@ async fn failure(
     }))
 }
 
+/// How many of the lines of a step only repeat what it runs: a group, which its first line begins. A step that wrote nothing else
+/// keeps them.
+fn head(lines: &[LogLine], first: Option<u64>) -> usize {
+    let begins = |line: &LogLine| Some(line.number) == first && line.text.starts_with("##[group]");
+    if !lines.first().is_some_and(begins) {
+        return 0;
+    }
+    let end = lines.iter().position(|line| line.text.starts_with("##[endgroup]"));
+    end.map(|end| end + 1).filter(|end| *end < lines.len()).unwrap_or(0)
+}
+
 fn annotation(row: &models::jobs::AnnotationRow) -> Option<api::Annotation> {
     Some(api::Annotation {
         level: match row.level {
@@ -315,5 +327,33 @@ fn conclusion(conclusion: Conclusion) -> api::Conclusion {
         Conclusion::Failure => api::Conclusion::Failure,
         Conclusion::Cancelled => api::Conclusion::Cancelled,
         Conclusion::Skipped => api::Conclusion::Skipped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shipway_base::Timestamp;
+
+    #[test]
+    fn a_failure_shows_what_a_step_wrote_and_not_what_it_runs() {
+        let check = |texts: &[&str], first: u64, expect: usize| {
+            let line = |(number, text): (u64, &&str)| LogLine {
+                number,
+                at: Timestamp::from_millis(1),
+                step: 1,
+                text: (*text).to_owned(),
+            };
+            let lines: Vec<LogLine> = (10..).zip(texts).map(line).collect();
+            assert_eq!(head(&lines, Some(first)), expect, "{texts:?}");
+        };
+        let whole = ["##[group]Run make", "make", "##[endgroup]", "building", "##[error]no"];
+        check(&whole, 10, 3);
+        // Its beginning is further back than what is read.
+        check(&whole, 7, 0);
+        check(&["building", "##[group]Run x", "##[endgroup]", "y"], 10, 0);
+        check(&["##[group]Run make", "make", "##[endgroup]"], 10, 0);
+        check(&["##[group]a group that never ends", "x"], 10, 0);
+        check(&[], 10, 0);
     }
 }

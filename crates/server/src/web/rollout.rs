@@ -285,7 +285,7 @@ fn events(rollout: &Rollout) -> Markup {
                         (parts::time_of_day(event.at))
                         span {
                             (event.text)
-                            @if let Some(by) = &event.by { span class="dim" { " (" (by) ")" } }
+                            @if let Some(by) = event.by.as_deref().filter(|by| !event.text.contains(by)) { span class="dim" { " (" (by) ")" } }
                             @if !event.details.is_empty() {
                                 details {
                                     summary { "The numbers" }

@@ -54,6 +54,12 @@ fn head(run: &Run, now: Timestamp) -> Markup {
     html! {
         p class="crumbs" { a href="/runs" { "Runs" } " / " (name(summary)) }
         (heading(mark.tone, mark.shape, &html! { (summary.title) }))
+        @if summary.attempt != run.attempts {
+            p class="lead" {
+                "Attempt " (summary.attempt) " of " (run.attempts) ", which was run again: "
+                a href={ "/runs/" (summary.id) } { "the newest attempt" }
+            }
+        }
         dl class="facts" {
             div { dt { "State" } dd { (mark.text()) } }
             div { dt { "Commit" } dd { code { (parts::short_sha(&summary.commit)) } " " (summary.commit.subject) " by " (summary.commit.author) } }

@@ -37,6 +37,7 @@ fn filters(workflows: &Workflows) -> Markup {
     html! {
         h1 { "Workflows" }
         form class="search" method="get" action="/workflows" {
+            span class="dim" { "Branch or tag" }
             (ref_field(workflows))
             button { "Show" }
         }

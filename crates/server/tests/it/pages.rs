@@ -150,6 +150,7 @@ async fn forms_do_what_they_say_and_lead_back() {
     assert!(page.contains("attempt 2") && page.contains(&format!("{new}/attempts/1")), "{page}");
     let first = client.get(&format!("{new}/attempts/1")).await.text;
     assert!(first.contains(&format!("{new}/attempts/1/jobs/")) && !first.contains("Re-run"), "{first}");
+    assert!(first.contains("Attempt 1 of 2") && !page.contains("Attempt 1 of 2"), "{first}");
     let cancelled = client.form(&format!("{new}/cancel"), "").await;
     assert_eq!(cancelled.status, StatusCode::SEE_OTHER);
     assert!(client.get(&new).await.text.contains("Cancelled"));
