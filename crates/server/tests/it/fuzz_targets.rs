@@ -26,6 +26,7 @@ macro_rules! targets {
 
 targets! {
     archive "../../../../fuzz/fuzz_targets/archive.rs",
+    cache "../../../../fuzz/fuzz_targets/cache.rs",
     commands "../../../../fuzz/fuzz_targets/commands.rs",
     document "../../../../fuzz/fuzz_targets/document.rs",
     expression "../../../../fuzz/fuzz_targets/expression.rs",

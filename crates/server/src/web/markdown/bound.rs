@@ -12,8 +12,8 @@ const DEEPEST: usize = 100;
 /// So many beginnings of tags that never end are looked for to the end of the text.
 const MOST_BROKEN: usize = 64;
 
-/// Before a table, which is wider than a telephone.
-const SCROLLS: &str = r#"<div class="scroll" tabindex="0" role="region" aria-label="Table">"#;
+/// Before a table, which may be wider than a telephone. It is no landmark of the page, of which no two may be called the same.
+const SCROLLS: &str = r#"<div class="scroll" tabindex="0" role="group" aria-label="Table">"#;
 
 /// Elements that are written, with what begins and ends none of them: `br`, `hr` and `wbr`.
 pub(super) const ELEMENTS: [&str; 53] = [

@@ -30,7 +30,7 @@ const ATTRIBUTES: [(&str, &[&str]); 14] = [
 
 /// What is put around a table, and nothing else has.
 const AROUND: [(&str, &str); 4] =
-    [("class", "scroll"), ("tabindex", "0"), ("role", "region"), ("aria-label", "Table")];
+    [("class", "scroll"), ("tabindex", "0"), ("role", "group"), ("aria-label", "Table")];
 
 static LIST: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let headings = HEADINGS.into_iter().map(|heading| (heading, ["align"].as_slice()));
