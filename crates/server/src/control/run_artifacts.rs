@@ -163,3 +163,24 @@ impl fmt::Debug for RunArtifacts {
 fn other(error: impl std::error::Error + Send + Sync + 'static) -> ArtifactError {
     ArtifactError::Other(Box::new(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_only_as_long_as_somebody_waits() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("file");
+        fs::write(&path, vec![7; 100_000]).expect("a file");
+        let waiting = Waiting::default();
+        let mut content = Wanted { file: fs::File::open(&path).expect("a file"), gone: waiting.0.clone() };
+        let mut piece = [0; 1_000];
+        assert_eq!(content.read(&mut piece).expect("read"), piece.len());
+        let blobs = shipway_store::Blobs::open(dir.path().join("blobs")).expect("a folder");
+        drop(waiting);
+        assert!(blobs.put_reader(content).is_err());
+        let left = fs::read_dir(dir.path().join("blobs/unfinished")).expect("a folder").count();
+        assert_eq!(left, 0, "half of it is not kept");
+    }
+}
