@@ -2,12 +2,14 @@
 
 mod expand;
 mod read;
+mod strategy;
 
 use crate::expr::{Object, Template, Value};
 use shipway_base::{Span, Spanned};
 
 pub use expand::MOST_LEGS;
 pub(crate) use read::read;
+pub use strategy::StrategyValues;
 
 /// A piece of YAML in which any scalar may be an expression.
 #[derive(Clone, Debug)]

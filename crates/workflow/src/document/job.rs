@@ -199,8 +199,12 @@ fn labels(reader: &mut Reader<'_>, node: &Node) -> Vec<Template> {
 }
 
 fn read_strategy(reader: &mut Reader<'_>, node: &Node) -> Option<Strategy> {
-    let mapping = reader.mapping(node, "strategy")?;
-    let mut strategy = Strategy { matrix: None, fail_fast: None, max_parallel: None, span: node.span };
+    let mut strategy =
+        Strategy { matrix: None, fail_fast: None, max_parallel: None, whole: None, span: node.span };
+    let Some(mapping) = node.as_mapping() else {
+        let whole = reader.whole(node, "strategy", "a mapping or an expression", &expr::STRATEGY)?;
+        return Some(Strategy { whole: Some(whole), ..strategy });
+    };
     for (key, value) in mapping.iter() {
         match key.value.as_str() {
             "matrix" => {

@@ -89,6 +89,8 @@ pub struct Strategy {
     pub fail_fast: Option<Maybe<bool>>,
     /// `max-parallel`: how many legs may run at once; all when absent.
     pub max_parallel: Option<Maybe<f64>>,
+    /// The expression that gives all of it, in whose place nothing of the above is written.
+    pub whole: Option<Template>,
     /// The whole block.
     pub span: Span,
 }

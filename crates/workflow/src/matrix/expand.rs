@@ -18,25 +18,10 @@ pub const MOST_LEGS: usize = 256;
 const COUNTED: usize = 1_000_000;
 
 impl StrategyMatrix {
-    /// The legs, in GitHub's order; none when `exclude` leaves none.
-    ///
-    /// # Errors
-    /// An expression that cannot be evaluated (SW02xx); SW0116 for what is no matrix: a vector that is empty or no
-    /// sequence, an entry of `exclude` with a key that is no vector, or more than [`MOST_LEGS`] legs.
-    pub fn legs(&self, source: &Source, scope: &dyn Scope) -> Result<Vec<Leg>, Diagnostic> {
-        let builder = Builder { source, span: self.span };
-        let matrix = builder.evaluate(&self.tree, scope)?;
-        let Some(matrix) = matrix.as_object() else {
-            return Err(builder
-                .error(self.span, format!("the matrix must be an object, but it is {}", kind(&matrix))));
-        };
-        Ok(builder.legs(matrix)?)
-    }
-
     /// What is wrong with a matrix without expressions that has more than [`MOST_LEGS`] legs; nothing for any other.
     pub(crate) fn is_too_large(&self, source: &Source) -> Option<Diagnostic> {
         let builder = Builder { source, span: self.span };
-        if !is_constant(&self.tree) {
+        if self.tree.has_expressions() {
             return None;
         }
         let matrix = builder.evaluate(&self.tree, &NoContexts).ok()?;
@@ -57,15 +42,6 @@ impl Scope for NoContexts {
 
     fn function(&self, _: &str, _: &[Value]) -> Option<Result<Value, String>> {
         None
-    }
-}
-
-fn is_constant(tree: &Tree) -> bool {
-    match tree {
-        Tree::Scalar(_) => true,
-        Tree::Template(_) => false,
-        Tree::Sequence(items, _) => items.iter().all(is_constant),
-        Tree::Mapping(pairs, _) => pairs.iter().all(|(_, value)| is_constant(value)),
     }
 }
 
@@ -91,9 +67,9 @@ impl From<Flaw> for Diagnostic {
     }
 }
 
-struct Builder<'a> {
-    source: &'a Source,
-    span: Span,
+pub(super) struct Builder<'a> {
+    pub(super) source: &'a Source,
+    pub(super) span: Span,
 }
 
 impl Builder<'_> {
@@ -101,7 +77,7 @@ impl Builder<'_> {
         Diagnostic::error("SW0116", self.source, span, message)
     }
 
-    fn evaluate(&self, tree: &Tree, scope: &dyn Scope) -> Result<Value, Diagnostic> {
+    pub(super) fn evaluate(&self, tree: &Tree, scope: &dyn Scope) -> Result<Value, Diagnostic> {
         match tree {
             Tree::Scalar(value) => Ok(value.value.clone()),
             Tree::Template(template) => template.eval_value(scope),
@@ -118,6 +94,16 @@ impl Builder<'_> {
                 Ok(object.into())
             }
         }
+    }
+
+    /// The legs of a matrix that is a value already.
+    pub(super) fn of_value(&self, matrix: &Value) -> Result<Vec<Leg>, Diagnostic> {
+        let Some(matrix) = matrix.as_object() else {
+            return Err(
+                self.error(self.span, format!("the matrix must be an object, but it is {}", kind(matrix)))
+            );
+        };
+        Ok(self.legs(matrix)?)
     }
 
     fn legs(&self, matrix: &Object) -> Result<Vec<Leg>, Flaw> {
@@ -266,7 +252,8 @@ fn suffix(values: &Object) -> String {
     out.join(", ")
 }
 
-fn kind(value: &Value) -> &'static str {
+/// A value's kind in words.
+pub(super) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

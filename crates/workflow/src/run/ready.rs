@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Texts,
-    document::{Job, JobKind, RunsOn, StepsJob},
+    document::{Job, JobKind, RunsOn, StepsJob, Strategy},
     expr::{Object, Value},
     matrix::Leg as MatrixLeg,
 };
@@ -93,42 +93,28 @@ impl Jobs {
             ancestry: &group.ancestry,
         };
         let source = &self.place.node.workflow.source;
-        let strategy = job.strategy.as_ref();
-        let fail_fast =
-            strategy.and_then(|s| s.fail_fast.as_ref()).map_or(Ok(true), |maybe| maybe.eval(&scope))?;
-        let matrix = strategy.and_then(|s| s.matrix.as_ref());
-        let combinations: Option<Vec<MatrixLeg>> = match matrix {
-            Some(matrix) => {
-                let mut legs = matrix.legs(source, &scope)?;
+        let strategy = job.strategy.as_ref().map(|strategy| strategy.eval(source, &scope)).transpose()?;
+        let (combinations, fail_fast, most) =
+            strategy.map_or((None, true, None), |found| (found.legs, found.fail_fast, found.max_parallel));
+        let combinations: Option<Vec<MatrixLeg>> = match combinations {
+            Some(mut legs) => {
+                let span = job.strategy.as_ref().map_or(job.span, Strategy::matrix_span);
                 if legs.is_empty() {
                     let help = "give the job an `if` when that is meant to happen";
                     let message = "this matrix has no legs: nothing is left to run";
-                    return Err(Diagnostic::error("SW0116", source, matrix.span, message).with_help(help));
+                    return Err(Diagnostic::error("SW0116", source, span, message).with_help(help));
                 }
                 legs.retain(|leg| self.place.plan.wants(leg));
                 if legs.is_empty() {
                     let message = "none of the legs of this matrix was chosen to run";
-                    return Err(Diagnostic::error("SW0116", source, matrix.span, message));
+                    return Err(Diagnostic::error("SW0116", source, span, message));
                 }
                 Some(legs)
             }
             None => None,
         };
         let total = combinations.as_ref().map_or(1, Vec::len);
-        let max_parallel = match strategy.and_then(|s| s.max_parallel.as_ref()) {
-            None => total,
-            Some(maybe) => {
-                let number = maybe.eval(&scope)?;
-                if number < 1.0 || number.fract() != 0.0 {
-                    let span = strategy.map_or(job.span, |strategy| strategy.span);
-                    let message =
-                        format!("max-parallel must be a whole number of at least 1, but it is {number}");
-                    return Err(Diagnostic::error("SW0104", source, span, message));
-                }
-                // The cast saturates, and more than `total` is the same as `total`.
-                (number as usize).min(total)
-            }
-        };
+        let max_parallel = most.map_or(total, |most| most.min(total));
         let mut legs = Legs {
             legs: Vec::new(),
             held: (0..total).collect(),

@@ -10,7 +10,7 @@ use shipway_workflow::{
     document::{Job, Maybe, Workflow},
     expr::{Scope, Value},
     matrix::Leg,
-    run::{Input, Run},
+    run::{Conclusion, Input, JobKey, Run},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -213,4 +213,75 @@ fn only_chosen_legs_are_run() {
     check(&[("os", &["mac", "linux"]), ("n", &["2"])], &["a (linux, 2)", "a (mac, 2)"]);
     check(&[("n", &["2"])], &["a (linux, 2)", "a (mac, 2)", "a (bsd)"]);
     check(&[("os", &["none"])], &["a"]);
+}
+
+#[test]
+fn a_strategy_may_be_one_expression() {
+    let check = |json: &str, expect: &str| {
+        let text = format!(
+            "on: push\njobs: {{a: {{runs-on: x, strategy: \"${{{{ {json} }}}}\", steps: [{{run: make}}]}}}}"
+        );
+        let job = job(&text);
+        let strategy = job.strategy.as_ref().expect("there is a strategy");
+        let found = match strategy.eval(&Source::new("w.yml", text), &Empty) {
+            Ok(found) => {
+                let legs: Vec<String> = found.legs.iter().flatten().map(|leg| leg.name("a")).collect();
+                format!("{legs:?} {} {:?}", found.fail_fast, found.max_parallel)
+            }
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(found, expect, "{json}");
+    };
+    check(
+        r#"fromJSON('{\"fail-fast\":false,\"max-parallel\":2,\"matrix\":{\"v\":[1,2],\"include\":[{\"v\":3}]}}')"#,
+        r#"["a (1)", "a (2)", "a (3)"] false Some(2)"#,
+    );
+    check("fromJSON('{}')", "[] true None");
+    let place = "w.yml:2:34: error";
+    check(
+        "'v'",
+        &format!(
+            "{place}[SW0116]: the strategy must be an object, but it is a string (fromJSON(..) turns text into the value that it stands for)"
+        ),
+    );
+    check(
+        r#"fromJSON('{\"matrix\":[1]}')"#,
+        &format!("{place}[SW0116]: the matrix must be an object, but it is an array"),
+    );
+    check(
+        r#"fromJSON('{\"matrices\":{}}')"#,
+        &format!(
+            "{place}[SW0116]: the strategy has the key \"matrices\", which is none of a strategy (known keys: matrix, fail-fast, max-parallel)"
+        ),
+    );
+    check(
+        r#"fromJSON('{\"fail-fast\":\"no\"}')"#,
+        &format!("{place}[SW0116]: fail-fast must be a boolean, but it is a string"),
+    );
+    check(
+        r#"fromJSON('{\"max-parallel\":0}')"#,
+        &format!("{place}[SW0104]: max-parallel must be a whole number of at least 1, but it is 0"),
+    );
+}
+
+#[test]
+fn a_strategy_that_an_output_gives_is_run() {
+    let text = r#"
+on: push
+jobs:
+  g: {runs-on: x, outputs: {s: '1'}, steps: [{run: make}]}
+  a: {needs: g, runs-on: x, strategy: "${{ fromJSON(needs.g.outputs.s) }}", steps: [{run: make}]}
+"#;
+    let mut run = crate::worlds::run(text);
+    let _asked = run.apply(&Input::Start, second(0));
+    let outputs = [("s".to_owned(), r#"{"max-parallel":1,"matrix":{"v":["p","q"]}}"#.to_owned())];
+    let ended = Input::JobFinished {
+        job: JobKey("g".to_owned()),
+        attempt: 1,
+        conclusion: Conclusion::Success,
+        outputs: outputs.into_iter().collect(),
+    };
+    let _asked = run.apply(&ended, second(1));
+    let names: Vec<String> = run.jobs().into_iter().map(|job| job.name).collect();
+    assert_eq!(names, ["g", "a (p)", "a (q)"]);
 }

@@ -5,7 +5,7 @@ use shipway_base::yaml::closest;
 use shipway_workflow::{
     document::Job,
     expr::{Scope, Value},
-    matrix::{Leg, Tree},
+    matrix::Leg,
     plan::RunPlan,
     run::RunContext,
 };
@@ -70,23 +70,17 @@ pub(super) fn check(choice: &Choice, plans: &[(&RunPlan, &RunContext)]) -> Resul
 }
 
 fn all_legs(plan: &RunPlan, job: &Job, context: &RunContext) -> Legs {
-    let Some(matrix) = job.strategy.as_ref().and_then(|strategy| strategy.matrix.as_ref()) else {
-        return Legs::None;
-    };
-    match matrix.legs(&plan.workflow().source, &Before { context, matrix: None }) {
-        Ok(legs) if !legs.is_empty() => Legs::Known(legs),
-        Ok(_) => Legs::Wrong("its matrix has no legs".to_owned()),
-        Err(_) if !job.needs.is_empty() && has_expression(&matrix.tree) => Legs::Later,
-        Err(found) => Legs::Wrong(found.to_string()),
+    let Some(strategy) = job.strategy.as_ref() else { return Legs::None };
+    // What a strategy that is one expression comes to is not guessed at from outputs that are not there yet.
+    if strategy.whole.is_some() && !job.needs.is_empty() {
+        return Legs::Later;
     }
-}
-
-fn has_expression(tree: &Tree) -> bool {
-    match tree {
-        Tree::Scalar(_) => false,
-        Tree::Template(_) => true,
-        Tree::Sequence(items, _) => items.iter().any(has_expression),
-        Tree::Mapping(pairs, _) => pairs.iter().any(|(_, value)| has_expression(value)),
+    match strategy.legs(&plan.workflow().source, &Before { context, matrix: None }) {
+        Ok(None) => Legs::None,
+        Ok(Some(legs)) if !legs.is_empty() => Legs::Known(legs),
+        Ok(Some(_)) => Legs::Wrong("its matrix has no legs".to_owned()),
+        Err(_) if !job.needs.is_empty() && strategy.legs_have_expressions() => Legs::Later,
+        Err(found) => Legs::Wrong(found.to_string()),
     }
 }
 
