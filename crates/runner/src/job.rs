@@ -401,6 +401,11 @@ impl<'a> Job<'a> {
                 .iter()
                 .map(|(key, template)| Ok((key.value.clone(), template.eval_string(scope)?.to_string())))
                 .collect(),
+            Fields::Keyed(_) => Ok(fields
+                .eval(scope)?
+                .into_iter()
+                .map(|(name, text)| (name, text.as_ref().to_owned()))
+                .collect()),
             Fields::Expression(template) => {
                 let value = template.eval_value(scope)?;
                 let object = value.as_object().ok_or_else(|| {

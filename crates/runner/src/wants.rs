@@ -58,7 +58,11 @@ pub(crate) fn place(request: &JobRequest, part: &Part) -> Span {
     let found = match (part, &request.body.services) {
         (Part::Container, _) => request.body.container.as_ref().map(|container| container.image().span()),
         (Part::Service(name), Some(Services::Entries(entries))) => {
-            entries.iter().find(|(known, _)| known.value == *name).map(|(known, _)| known.span)
+            // What no name matches comes from one of the keys that are expressions.
+            let written = entries.iter().find(|(key, _)| key.name() == Some(name.as_str()));
+            written
+                .or_else(|| entries.iter().find(|(key, _)| key.name().is_none()))
+                .map(|(key, _)| key.span())
         }
         (Part::Service(_), Some(Services::Expression(template))) => Some(template.span()),
         (Part::Service(_), None) => None,

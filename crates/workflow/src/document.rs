@@ -8,6 +8,7 @@ mod container_eval;
 mod containers;
 mod fields;
 mod job;
+mod keyed;
 mod read;
 mod reader;
 mod step;
@@ -15,6 +16,8 @@ mod types;
 mod uses;
 mod values;
 
+pub(crate) use keyed::Entries;
+pub use keyed::Key;
 pub(crate) use reader::{Reader, scalar_value};
 pub(crate) use step::{Home, read_steps};
 pub use types::{

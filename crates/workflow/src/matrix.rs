@@ -4,7 +4,10 @@ mod expand;
 mod read;
 mod strategy;
 
-use crate::expr::{Object, Template, Value};
+use crate::{
+    document::Key,
+    expr::{Object, Template, Value},
+};
 use shipway_base::{Span, Spanned};
 
 pub use expand::MOST_LEGS;
@@ -21,7 +24,7 @@ pub enum Tree {
     /// A sequence.
     Sequence(Vec<Tree>, Span),
     /// A mapping in the order of the text.
-    Mapping(Vec<(Spanned<String>, Tree)>, Span),
+    Mapping(Vec<(Key, Tree)>, Span),
 }
 
 /// One leg of a matrix.

@@ -1,8 +1,8 @@
 //! From a written container to what a container engine needs to know.
 
-use super::{Container, ContainerMapping, ContainerSpec, Credentials, Items, Services};
+use super::{Container, ContainerMapping, ContainerSpec, Credentials, Entries, Items, Key, Services};
 use crate::expr::{Object, Scope, Template, Value};
-use shipway_base::{Diagnostic, Secret};
+use shipway_base::{Diagnostic, Secret, Span};
 use std::sync::Arc;
 
 impl Default for Items {
@@ -40,23 +40,42 @@ impl Services {
     /// # Errors
     /// As [`Container::eval`].
     pub fn eval(&self, scope: &dyn Scope) -> Result<Vec<(String, ContainerSpec)>, Diagnostic> {
-        let mut specs = Vec::new();
+        let mut all = Entries::new();
         match self {
             Services::Entries(entries) => {
-                for (name, container) in entries {
-                    specs.extend(container.eval(scope)?.map(|spec| (name.value.clone(), spec)));
+                for (key, container) in entries {
+                    let image = container.image();
+                    match key {
+                        Key::Name(name) => {
+                            all.add(&name.value, container.eval(scope)?, image.source(), name.span)?;
+                        }
+                        Key::Expression(key) => {
+                            let name = key.eval_string(scope)?;
+                            all.add(&name, container.eval(scope)?, image.source(), key.span())?;
+                        }
+                        Key::Insert(span) => add(&mut all, image, scope, *span)?,
+                    }
                 }
             }
-            Services::Expression(template) => {
-                let value = template.eval_value(scope)?;
-                for (name, value) in object(template, "services", &value)?.iter() {
-                    let spec = from_value(template, &format!("the service {name:?}"), value)?;
-                    specs.extend(spec.map(|spec| (name.to_owned(), spec)));
-                }
-            }
+            Services::Expression(template) => add(&mut all, template, scope, template.span())?,
         }
-        Ok(specs)
+        Ok(all.into_inner().into_iter().filter_map(|(name, spec)| Some((name, spec?))).collect())
     }
+}
+
+/// Adds the services of the object that an expression gives.
+fn add(
+    all: &mut Entries<Option<ContainerSpec>>,
+    template: &Template,
+    scope: &dyn Scope,
+    span: Span,
+) -> Result<(), Diagnostic> {
+    let value = template.eval_value(scope)?;
+    for (name, value) in object(template, "services", &value)?.iter() {
+        let spec = from_value(template, &format!("the service {name:?}"), value)?;
+        all.add(name, spec, template.source(), span)?;
+    }
+    Ok(())
 }
 
 impl ContainerMapping {
@@ -267,6 +286,8 @@ mod tests {
             ["db", "web"]
         );
         assert_eq!(names("'${{ vars.ALL }}'"), ["db", "web"]);
+        assert_eq!(names("{a: b, '${{ insert }}': '${{ vars.ALL }}'}"), ["a", "db", "web"]);
+        assert_eq!(names("{'x${{ github.none }}': b}"), ["x"]);
     }
 
     #[test]

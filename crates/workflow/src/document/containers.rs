@@ -1,7 +1,8 @@
 //! Reading `container` and `services`; refusing `snapshot`.
 
 use super::{
-    Container, ContainerMapping, Credentials, Fields, Items, Services, reader::Reader, types::SNAPSHOT_KEYS,
+    Container, ContainerMapping, Credentials, Fields, Items, Key, Services, reader::Reader,
+    types::SNAPSHOT_KEYS,
 };
 use crate::expr;
 use shipway_base::yaml::{Mapping, Node};
@@ -27,6 +28,15 @@ pub(super) fn services(reader: &mut Reader<'_>, node: &Node) -> Option<Services>
     let mapping = reader.optional_mapping(node, "services")?;
     let mut entries = Vec::new();
     for (name, service) in mapping.iter() {
+        if expr::has_expression(&name.value) {
+            let Some(key) = reader.key(name, &expr::JOB) else { continue };
+            let container = match &key {
+                Key::Insert(_) => reader.inserted(service, &expr::JOB).map(Container::Image),
+                Key::Name(_) | Key::Expression(_) => read(reader, service, "a service", SERVICE),
+            };
+            entries.extend(container.map(|container| (key, container)));
+            continue;
+        }
         if reader.special_key(name) {
             continue;
         }
@@ -41,7 +51,7 @@ pub(super) fn services(reader: &mut Reader<'_>, node: &Node) -> Option<Services>
                 "an expression may give an empty image, which means that the service is left out",
             );
         } else if let Some(service) = read(reader, service, &place, SERVICE) {
-            entries.push((name.clone(), service));
+            entries.push((Key::Name(name.clone()), service));
         }
     }
     Some(Services::Entries(entries))

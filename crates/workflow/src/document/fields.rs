@@ -1,6 +1,6 @@
 //! Values that are evaluated when a job runs.
 
-use super::{ConcurrencyQueue, Fields, Maybe};
+use super::{ConcurrencyQueue, Fields, Maybe, keyed};
 use crate::expr::{Scope, Template, Value};
 use shipway_base::Diagnostic;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ impl Fields {
     /// Names and texts in order.
     ///
     /// # Errors
-    /// An expression that cannot be evaluated, or that gives no text (SW02xx); an expression for the whole that gives
+    /// An expression that cannot be evaluated, or that gives no text (SW02xx); a key that comes twice (SW0107); an expression for the whole that gives
     /// no object (SW0117).
     pub fn eval(&self, scope: &dyn Scope) -> Result<Vec<(String, Arc<str>)>, Diagnostic> {
         match self {
@@ -23,24 +23,8 @@ impl Fields {
                 .iter()
                 .map(|(name, template)| Ok((name.value.clone(), template.eval_string(scope)?)))
                 .collect(),
-            Fields::Expression(template) => {
-                let value = template.eval_value(scope)?;
-                let object = match &value {
-                    Value::Object(object) => object,
-                    Value::Null => return Ok(Vec::new()),
-                    Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                        return Err(wrong_kind(template, "an object", &value));
-                    }
-                };
-                let mut out = Vec::new();
-                for (name, value) in object.iter() {
-                    if !value.is_primitive() {
-                        return Err(wrong_kind(template, &format!("text for {name:?}"), value));
-                    }
-                    out.push((name.to_owned(), value.to_text()));
-                }
-                Ok(out)
-            }
+            Fields::Keyed(entries) => keyed::eval(entries, scope),
+            Fields::Expression(template) => keyed::texts(template, &template.eval_value(scope)?),
         }
     }
 
@@ -48,6 +32,7 @@ impl Fields {
     pub fn is_empty(&self) -> bool {
         match self {
             Fields::Entries(entries) => entries.is_empty(),
+            Fields::Keyed(entries) => entries.is_empty(),
             Fields::Expression(_) => false,
         }
     }
@@ -115,7 +100,8 @@ impl Maybe<ConcurrencyQueue> {
     }
 }
 
-fn wrong_kind(template: &Template, expected: &str, value: &Value) -> Diagnostic {
+/// An expression that gave something else than its place needs.
+pub(super) fn wrong_kind(template: &Template, expected: &str, value: &Value) -> Diagnostic {
     let kind = value.kind().to_lowercase();
     let message = format!("this expression must give {expected}, but it gives a value of the kind {kind}");
     let found = Diagnostic::error("SW0117", template.source(), template.span(), message);

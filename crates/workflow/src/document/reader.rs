@@ -1,7 +1,7 @@
 //! Reading nodes of the tree: each helper returns what it could read and notes what is wrong, so that one pass over a
 //! document finds all errors.
 
-use super::{Fields, Maybe};
+use super::{Fields, Key, Maybe};
 use crate::expr::{AllowedNames, Condition, Template, Value};
 use shipway_base::{
     Diagnostic, Diagnostics, Source, Span, Spanned,
@@ -46,7 +46,10 @@ impl<'a> Reader<'a> {
         let Some(mapping) = node.as_mapping() else { return };
         let mut seen = BTreeMap::new();
         for (key, value) in mapping.iter() {
-            if let Some(line) = seen.insert(key.value.to_lowercase(), key.span.start.line) {
+            // What an expression comes to is compared when it is known.
+            if !crate::expr::has_expression(&key.value)
+                && let Some(line) = seen.insert(key.value.to_lowercase(), key.span.start.line)
+            {
                 let message = format!("{:?} is already defined on line {line}", key.value);
                 let help = "keys are compared without case; choose another";
                 self.error_with_help("SW0107", key.span, message, help);
@@ -306,7 +309,40 @@ impl<'a> Reader<'a> {
             let whole = self.whole(node, place, "a mapping or an expression", names);
             return whole.map_or_else(Fields::default, Fields::Expression);
         };
+        if mapping.iter().any(|(key, _)| crate::expr::has_expression(&key.value)) {
+            return Fields::Keyed(self.keyed(mapping, place, names));
+        }
         Fields::Entries(self.entries(mapping, place, names))
+    }
+
+    /// The entries of a mapping with expressions among its keys.
+    fn keyed(&mut self, mapping: &Mapping, place: &str, names: &AllowedNames<'_>) -> Vec<(Key, Template)> {
+        let mut entries = Vec::new();
+        for (key, value) in mapping.iter() {
+            let Some(key) = self.key(key, names) else { continue };
+            let template = match &key {
+                Key::Insert(_) => self.inserted(value, names),
+                Key::Name(name) if name.value == "<<" => {
+                    self.special_key(name);
+                    continue;
+                }
+                Key::Name(_) | Key::Expression(_) => {
+                    self.template(value, &format!("{place}.{}", key.written()), names)
+                }
+            };
+            entries.extend(template.map(|template| (key, template)));
+        }
+        entries
+    }
+
+    /// A key that may be an expression.
+    pub(crate) fn key(&mut self, key: &Spanned<String>, names: &AllowedNames<'_>) -> Option<Key> {
+        self.keep(Key::parse(key, self.source, names))
+    }
+
+    /// The value of `${{ insert }}`.
+    pub(crate) fn inserted(&mut self, node: &Node, names: &AllowedNames<'_>) -> Option<Template> {
+        self.whole(node, "the value of ${{ insert }}", "an expression", names)
     }
 
     /// The entries of a mapping of names to texts.

@@ -4,6 +4,7 @@ mod container;
 mod job;
 mod step;
 
+use super::Key;
 use crate::{event::Trigger, expr::Template};
 use indexmap::IndexMap;
 use shipway_base::{Source, Span, Spanned};
@@ -46,6 +47,8 @@ pub struct Workflow {
 pub enum Fields {
     /// Written out, in the order of the text.
     Entries(Vec<(Spanned<String>, Template)>),
+    /// Written out with keys among them that are expressions or `${{ insert }}`.
+    Keyed(Vec<(Key, Template)>),
     /// `${{ ... }}`, which must give an object.
     Expression(Template),
 }

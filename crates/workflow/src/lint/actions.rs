@@ -7,9 +7,10 @@ use super::{
     popular,
     view::{JobView, StepView},
 };
+use crate::expr;
 use shipway_base::{
     Span,
-    yaml::{Node, closest},
+    yaml::{Mapping, Node, closest},
 };
 
 pub(super) const UNKNOWN_ACTION_INPUT: Rule = Rule {
@@ -101,7 +102,8 @@ fn local_action(
             );
         }
     }
-    if with.is_some_and(|with| with.as_mapping().is_none() && !with.is_null()) {
+    let computed = |map: &Mapping| map.iter().any(|(key, _)| expr::has_expression(&key.value));
+    if with.is_some_and(|with| with.as_mapping().map_or(!with.is_null(), computed)) {
         return;
     }
     for input in &interface.inputs {
@@ -119,7 +121,10 @@ fn unknown(step: &StepView<'_>, inputs: &[&str], level: Level, out: &mut Finding
     for (key, _) in with.iter().flat_map(|map| map.iter()) {
         // The two that every Docker action takes.
         let general = matches!(key.value.as_str(), "args" | "entrypoint");
-        if general || inputs.iter().any(|known| known.eq_ignore_ascii_case(&key.value)) {
+        if general
+            || expr::has_expression(&key.value)
+            || inputs.iter().any(|known| known.eq_ignore_ascii_case(&key.value))
+        {
             continue;
         }
         let found =

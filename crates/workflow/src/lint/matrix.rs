@@ -51,7 +51,14 @@ pub(super) fn check(file: &File<'_>, out: &mut Findings<'_>) {
 }
 
 fn exclude(matrix: &Mapping, entry: &Node, out: &mut Findings<'_>) {
+    let computed = |map: &Mapping| map.iter().any(|(key, _)| expr::has_expression(&key.value));
+    if computed(matrix) {
+        return;
+    }
     for (key, value) in entry.as_mapping().iter().flat_map(|map| map.iter()) {
+        if expr::has_expression(&key.value) {
+            continue;
+        }
         let vector = matrix.iter().find(|(name, _)| {
             name.value.eq_ignore_ascii_case(&key.value)
                 && !matches!(name.value.as_str(), "include" | "exclude")

@@ -32,6 +32,9 @@ impl<'a> Shape<'a> {
         let Some(matrix) = matrix.as_mapping() else { return Shape::Unknown };
         let mut keys = BTreeMap::new();
         for (key, value) in matrix.iter() {
+            if expr::has_expression(&key.value) {
+                return Shape::Unknown;
+            }
             match key.value.as_str() {
                 "exclude" => {}
                 "include" => {
@@ -51,6 +54,9 @@ fn include<'a>(keys: &mut BTreeMap<String, Key<'a>>, node: &'a Node) -> Option<(
     }
     let maps: Option<Vec<&Mapping>> = node.as_sequence()?.iter().map(Node::as_mapping).collect();
     for (key, value) in maps?.into_iter().flat_map(Mapping::iter) {
+        if expr::has_expression(&key.value) {
+            return None;
+        }
         add(keys, &key.value, scalars(std::slice::from_ref(value)));
     }
     Some(())

@@ -210,7 +210,12 @@ impl<'a> View<'a> {
         slot: &dyn Fn(&'a str) -> Slot<'a>,
     ) {
         match node.as_mapping() {
-            Some(map) => map.iter().for_each(|(key, value)| self.walk(value, job, step, slot(&key.value))),
+            Some(map) => {
+                for (key, value) in map.iter() {
+                    self.walk_key(key, job, step);
+                    self.walk(value, job, step, slot(&key.value));
+                }
+            }
             None => self.walk(node, job, step, slot("")),
         }
     }
@@ -218,13 +223,25 @@ impl<'a> View<'a> {
     /// Notes all scalars with expressions below a node.
     fn walk(&mut self, node: &'a Node, job: Option<usize>, step: Option<usize>, slot: Slot<'a>) {
         if let Some(map) = node.as_mapping() {
-            map.iter().for_each(|(_, value)| self.walk(value, job, step, slot));
+            for (key, value) in map.iter() {
+                self.walk_key(key, job, step);
+                self.walk(value, job, step, slot);
+            }
         } else if let Some(items) = node.as_sequence() {
             items.iter().for_each(|item| self.walk(item, job, step, slot));
         } else if let Some(text) = node.as_text().filter(|text| expr::has_expression(text))
             && let Ok(template) = Template::parse(text, node.span, self.source, &ANY)
         {
             self.sites.push(Site::new(template, job, step, slot));
+        }
+    }
+
+    /// Notes a key that is an expression.
+    fn walk_key(&mut self, key: &'a Spanned<String>, job: Option<usize>, step: Option<usize>) {
+        if expr::has_expression(&key.value)
+            && let Ok(template) = Template::parse(&key.value, key.span, self.source, &ANY)
+        {
+            self.sites.push(Site::new(template, job, step, Slot::Other("key")));
         }
     }
 

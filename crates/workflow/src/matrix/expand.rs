@@ -6,7 +6,7 @@
 
 use super::{Leg, Tree};
 use crate::{
-    document::StrategyMatrix,
+    document::{Entries, Key, StrategyMatrix},
     expr::{Object, Scope, Value},
 };
 use shipway_base::{Diagnostic, Source, Span};
@@ -87,11 +87,32 @@ impl Builder<'_> {
                 Ok(items?.into())
             }
             Tree::Mapping(pairs, _) => {
-                let mut object = Object::new();
+                let mut all = Entries::new();
                 for (key, value) in pairs {
-                    object.insert(key.value.as_str(), self.evaluate(value, scope)?);
+                    let value = self.evaluate(value, scope)?;
+                    match key {
+                        Key::Name(name) => all.add(&name.value, value, self.source, name.span)?,
+                        Key::Expression(key) => {
+                            all.add(&key.eval_string(scope)?, value, self.source, key.span())?;
+                        }
+                        Key::Insert(span) => self.insert(&mut all, &value, *span)?,
+                    }
                 }
-                Ok(object.into())
+                Ok(all.into_inner().into_iter().collect::<Object>().into())
+            }
+        }
+    }
+
+    /// Adds the entries of an object that stands in the place of `${{ insert }}`; null is an empty one.
+    fn insert(&self, all: &mut Entries<Value>, value: &Value, span: Span) -> Result<(), Diagnostic> {
+        match value {
+            Value::Object(object) => {
+                object.iter().try_for_each(|(name, value)| all.add(name, value.clone(), self.source, span))
+            }
+            Value::Null => Ok(()),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                Err(self
+                    .error(span, format!("what is inserted must be an object, but it is {}", kind(value))))
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Tree;
 use crate::{
-    document::{Reader, scalar_value},
+    document::{Key, Reader, scalar_value},
     expr,
 };
 use shipway_base::{
@@ -57,14 +57,17 @@ fn tree(reader: &mut Reader<'_>, node: &Node) -> Option<Tree> {
         return Some(Tree::Sequence(items, node.span));
     }
     if let Some(mapping) = node.as_mapping() {
-        let mut pairs: Vec<(Spanned<String>, Tree)> = Vec::new();
+        let mut pairs = Vec::new();
         for (key, value) in mapping.iter() {
-            if reader.special_key(key) {
+            if key.value == "<<" && reader.special_key(key) {
                 continue;
             }
-            if let Some(value) = tree(reader, value) {
-                pairs.push((key.clone(), value));
-            }
+            let Some(key) = reader.key(key, &expr::STRATEGY) else { continue };
+            let value = match &key {
+                Key::Insert(_) => reader.inserted(value, &expr::STRATEGY).map(Tree::Template),
+                Key::Name(_) | Key::Expression(_) => tree(reader, value),
+            };
+            pairs.extend(value.map(|value| (key, value)));
         }
         return Some(Tree::Mapping(pairs, node.span));
     }

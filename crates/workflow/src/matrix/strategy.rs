@@ -5,7 +5,7 @@ use super::{
     expand::{Builder, kind},
 };
 use crate::{
-    document::{Strategy, StrategyMatrix},
+    document::{Key, Strategy, StrategyMatrix},
     expr::{Scope, Template, Value},
 };
 use shipway_base::{Diagnostic, Source, Span};
@@ -119,7 +119,9 @@ impl Tree {
             Tree::Scalar(_) => false,
             Tree::Template(_) => true,
             Tree::Sequence(items, _) => items.iter().any(Tree::has_expressions),
-            Tree::Mapping(pairs, _) => pairs.iter().any(|(_, value)| value.has_expressions()),
+            Tree::Mapping(pairs, _) => {
+                pairs.iter().any(|(key, value)| !matches!(key, Key::Name(_)) || value.has_expressions())
+            }
         }
     }
 }

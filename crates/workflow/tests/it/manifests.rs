@@ -57,6 +57,10 @@ fn shown(action: &Action) -> Json {
                 Fields::Entries(entries) => {
                     entries.iter().map(|(key, value)| (key.value.clone(), json!(value.text()))).collect()
                 }
+                Fields::Keyed(entries) => entries
+                    .iter()
+                    .map(|(key, value)| (key.written().to_owned(), json!(value.text())))
+                    .collect(),
                 Fields::Expression(template) => json!(template.text()),
             },
         }),

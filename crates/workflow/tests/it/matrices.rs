@@ -285,3 +285,29 @@ jobs:
     let names: Vec<String> = run.jobs().into_iter().map(|job| job.name).collect();
     assert_eq!(names, ["g", "a (p)", "a (q)"]);
 }
+
+#[test]
+fn keys_of_a_matrix_may_be_expressions() {
+    check(
+        "matrix:
+  ${{ format('{0}s', 'o') }}: [linux]
+  ${{ insert }}: ${{ fromJSON('{\"n\":[1,2]}') }}
+  include: [{os: bsd, '${{ insert }}': \"${{ fromJSON('{\\\"n\\\":3}') }}\"}]",
+        r#"
+        a (linux, 1) {"os":"linux","n":1}
+        a (linux, 2) {"os":"linux","n":2}
+        a (bsd, 3) {"os":"bsd","n":3}"#,
+    );
+    check(
+        "matrix:
+  a: [1]
+  ${{ 'A' }}: [2]",
+        "w.yml:9:9: error[SW0107]: \"A\" is already defined in this mapping (keys are compared without case; choose another)",
+    );
+    check(
+        "matrix:
+  a: [1]
+  ${{ insert }}: ${{ 'x' }}",
+        "w.yml:9:9: error[SW0116]: what is inserted must be an object, but it is a string",
+    );
+}

@@ -97,6 +97,9 @@ fn fields(fields: &Fields) -> Json {
         Fields::Entries(entries) => {
             entries.iter().map(|(key, value)| (key.value.clone(), template(value))).collect()
         }
+        Fields::Keyed(entries) => {
+            entries.iter().map(|(key, value)| (key.written().to_owned(), template(value))).collect()
+        }
         Fields::Expression(expression) => template(expression),
     }
 }
@@ -114,7 +117,7 @@ fn tree(node: &Tree) -> Json {
         Tree::Template(value) => template(value),
         Tree::Sequence(items, _) => items.iter().map(tree).collect(),
         Tree::Mapping(pairs, _) => {
-            pairs.iter().map(|(key, value)| (key.value.clone(), tree(value))).collect()
+            pairs.iter().map(|(key, value)| (key.written().to_owned(), tree(value))).collect()
         }
     }
 }
@@ -216,7 +219,7 @@ fn container(written: &Container) -> Json {
 fn services(services: &Services) -> Json {
     match services {
         Services::Entries(entries) => {
-            entries.iter().map(|(name, service)| (name.value.clone(), container(service))).collect()
+            entries.iter().map(|(key, service)| (key.written().to_owned(), container(service))).collect()
         }
         Services::Expression(expression) => template(expression),
     }
@@ -337,12 +340,19 @@ fn plain(token: &Json) -> Json {
         Json::Object(map) if map.contains_key("seq") => plain(&map["seq"]),
         Json::Object(map) if map.contains_key("map") => {
             let pairs = map["map"].as_array().into_iter().flatten();
-            pairs
-                .map(|pair| (pair["Key"].as_str().unwrap_or_default().to_owned(), plain(&pair["Value"])))
-                .collect()
+            pairs.map(|pair| (key(&pair["Key"]), plain(&pair["Value"]))).collect()
         }
         Json::Object(map) => map.iter().map(|(key, value)| (key.clone(), plain(value))).collect(),
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => token.clone(),
+    }
+}
+
+/// A key: a name, an expression or a directive.
+fn key(token: &Json) -> String {
+    let inner = ["directive", "expr"].iter().find_map(|word| token[word].as_str());
+    match inner {
+        Some(inner) => format!("${{{{ {} }}}}", inner.trim()),
+        None => token.as_str().unwrap_or_default().to_owned(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! `container` and `services`, as they are written and as they come out.
 
-use super::Fields;
+use super::{super::Key, Fields};
 use crate::expr::Template;
-use shipway_base::{Secret, Span, Spanned};
+use shipway_base::{Secret, Span};
 
 /// `container` of a job, or one entry of `services`.
 #[derive(Clone, Debug)]
@@ -62,8 +62,9 @@ pub enum Credentials {
 /// `services`.
 #[derive(Clone, Debug)]
 pub enum Services {
-    /// Written out, by name in the order of the text.
-    Entries(Vec<(Spanned<String>, Container)>),
+    /// Written out, by name in the order of the text; the container of `${{ insert }}` is the expression of all that
+    /// stand in its place.
+    Entries(Vec<(Key, Container)>),
     /// `${{ ... }}`, which must give an object of containers by name.
     Expression(Template),
 }

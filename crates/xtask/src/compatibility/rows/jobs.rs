@@ -131,5 +131,12 @@ pub(super) fn rows() -> Vec<Row> {
             plan("on: push\njobs: {a: {runs-on: x, snapshot: mine, steps: [{run: make}]}}"),
         )
         .refused("SW0105"),
+        works(
+            "expressions as keys where the keys are fixed, as in `strategy`",
+            plan(
+                "on: push\njobs: {a: {runs-on: x, strategy: {\"${{ github.ref }}\": 1}, steps: [{run: make}]}}",
+            ),
+        )
+        .refused("SW0105"),
     ]
 }
