@@ -6,10 +6,13 @@
 
 mod segment;
 
-use crate::error::{ErrorKind, RunnerError};
+use crate::{
+    error::{ErrorKind, RunnerError},
+    sight::{Seen, Sight, out_of_sight},
+};
 use segment::Segment;
 use std::{
-    fs, io,
+    fs,
     path::{Component, Path, PathBuf},
 };
 
@@ -20,15 +23,15 @@ const MOST_ENTRIES: usize = 5_000_000;
 
 /// What a search finds.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Find {
+pub(crate) struct Find<'a> {
     /// What lies below a folder that a pattern matches.
     pub(crate) descendants: bool,
     /// Folders themselves.
     pub(crate) folders: bool,
     /// Files and folders whose name begins with a dot.
     pub(crate) hidden: bool,
-    /// What lies behind links to folders. Links that lead nowhere are left out then.
-    pub(crate) through_links: bool,
+    /// What lies behind links. Those that lead nowhere are left out when they are gone through.
+    pub(crate) sight: Sight<'a>,
 }
 
 /// Patterns in their order.
@@ -80,9 +83,17 @@ impl Patterns {
     }
 
     /// Whether a path is found, by the last pattern that has a say.
-    fn matches(&self, names: &[&str], is_folder: bool, find: Find) -> bool {
+    fn matches(&self, names: &[&str], is_folder: bool, find: Find<'_>) -> bool {
         let said = self.0.iter().rev().find(|pattern| pattern.matches(names, is_folder, find.descendants));
         said.is_some_and(|pattern| !pattern.excludes)
+    }
+
+    /// Whether a pattern has the last say on a path that takes it away, whatever it is.
+    fn leave_out(&self, names: &[&str], find: Find<'_>) -> bool {
+        let says = |pattern: &&Pattern| {
+            [true, false].iter().any(|is_folder| pattern.matches(names, *is_folder, find.descendants))
+        };
+        self.0.iter().rev().find(says).is_some_and(|pattern| pattern.excludes)
     }
 
     /// Whether a path, or a folder around it, is one that a pattern adds.
@@ -93,7 +104,7 @@ impl Patterns {
     }
 
     /// Whether something below a path may be found.
-    fn may_match_below(&self, names: &[&str], find: Find) -> bool {
+    fn may_match_below(&self, names: &[&str], find: Find<'_>) -> bool {
         let adding = self.0.iter().filter(|pattern| !pattern.excludes);
         adding.into_iter().any(|pattern| segment::may_match_below(&pattern.segments, names, find.descendants))
     }
@@ -101,7 +112,7 @@ impl Patterns {
     /// All that is found, in the order of the search; before each entry it is asked whether to go on.
     pub(crate) fn search(
         &self,
-        find: Find,
+        find: Find<'_>,
         go_on: &dyn Fn() -> Result<(), RunnerError>,
     ) -> Result<Vec<PathBuf>, RunnerError> {
         let mut found = Vec::new();
@@ -125,14 +136,30 @@ impl Patterns {
             if !below && !self.matches(&names, true, find) {
                 continue;
             }
-            let Some(is_folder) = next.is_folder(find, &mut around)? else { continue };
             if !find.hidden && names.last().is_some_and(|name| name.starts_with('.')) {
                 continue;
             }
+            let read = |error| RunnerError::io("read", &next.path, error);
+            let folder = match find.sight.look(&next.path).map_err(read)? {
+                Seen::Nothing => continue,
+                Seen::Away(_) if self.leave_out(&names, find) => continue,
+                Seen::Away(to) => return Err(out_of_sight(&next.path, &to)),
+                Seen::File => None,
+                Seen::Folder { at, real } => {
+                    if let Some(real) = real {
+                        around.truncate(next.level - 1);
+                        if around.contains(&real) {
+                            continue;
+                        }
+                        around.push(real);
+                    }
+                    Some(at)
+                }
+            };
+            let is_folder = folder.is_some();
             let matched = self.matches(&names, is_folder, find);
-            if is_folder && (matched || below) {
-                let read = |error| RunnerError::io("read", &next.path, error);
-                let entries: Result<Vec<_>, _> = fs::read_dir(&next.path).map_err(read)?.collect();
+            if let Some(at) = folder.filter(|_| matched || below) {
+                let entries: Result<Vec<_>, _> = fs::read_dir(at).map_err(read)?.collect();
                 let mut names: Vec<_> =
                     entries.map_err(read)?.into_iter().map(|entry| entry.file_name()).collect();
                 names.sort_unstable_by(|one, other| other.as_encoded_bytes().cmp(one.as_encoded_bytes()));
@@ -150,35 +177,6 @@ impl Found {
     fn new(path: PathBuf, level: usize) -> Found {
         Found { path, level }
     }
-
-    /// Whether it is a folder; none when there is nothing to be found at this path.
-    fn is_folder(&self, find: Find, around: &mut Vec<PathBuf>) -> Result<Option<bool>, RunnerError> {
-        let about =
-            if find.through_links { fs::metadata(&self.path) } else { fs::symlink_metadata(&self.path) };
-        let about = match about {
-            Ok(about) => about,
-            // Gone meanwhile, or a link to nowhere or to itself.
-            Err(error) if error.kind() == io::ErrorKind::NotFound || is_circle(&error) => {
-                return Ok(None);
-            }
-            Err(error) => return Err(RunnerError::io("read", &self.path, error)),
-        };
-        if about.is_dir() && find.through_links {
-            let real =
-                fs::canonicalize(&self.path).map_err(|error| RunnerError::io("read", &self.path, error))?;
-            around.truncate(self.level - 1);
-            if around.contains(&real) {
-                return Ok(None);
-            }
-            around.push(real);
-        }
-        Ok(Some(about.is_dir()))
-    }
-}
-
-/// Whether links lead round in a circle.
-fn is_circle(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
 impl Pattern {

@@ -4,6 +4,7 @@ use crate::{
     error::{ErrorKind, RunnerError},
     glob::{Find, Patterns},
     reach::Reach,
+    sight::Sight,
 };
 use sha2::{Digest as _, Sha256};
 use shipway_base::Digest;
@@ -105,7 +106,8 @@ fn files(
     };
     let patterns = Patterns::parse(patterns.iter().map(String::as_str), workspace, home)
         .map_err(|why| format!("hashFiles fails: {why}"))?;
-    let find = Find { descendants: true, folders: false, hidden: true, through_links };
+    let sight = if through_links { Sight::Machine } else { Sight::Links };
+    let find = Find { descendants: true, folders: false, hidden: true, sight };
     let go_on = || {
         let ended = |error: io::Error| RunnerError::new(ErrorKind::TimedOut, error.to_string());
         deadline.check().map_err(ended)

@@ -56,6 +56,7 @@ mod services;
 mod session;
 mod shell;
 mod sieve;
+mod sight;
 mod slots;
 mod steps;
 mod stop;

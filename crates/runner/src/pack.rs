@@ -38,12 +38,12 @@ pub struct Packed {
     pub digest: Digest,
     /// The size of the archive, in bytes.
     pub size: u64,
-    /// The number of files in it, symbolic links included.
+    /// The number of files in it.
     pub files: usize,
 }
 
 /// Writes an archive with `files` (path in the archive, path on disk) to `to`: sorted, with permissions 755 or 644, no
-/// owner and no times. Symbolic links stay links. `level` is 0 for no compression, to 9.
+/// owner and no times. A symbolic link stands for the file that it leads to. `level` is 0 for no compression, to 9.
 pub fn pack(files: &BTreeMap<String, PathBuf>, to: &Path, level: u8) -> Result<Packed, RunnerError> {
     let file = fs::File::create(to).map_err(|error| RunnerError::io("write", to, error))?;
     let over = Over::default();
@@ -119,16 +119,6 @@ fn write_to(
     for (name, path) in files {
         over.go_on()?;
         let read_error = |error| RunnerError::io("read", path, error);
-        let meta = fs::symlink_metadata(path).map_err(read_error)?;
-        if meta.is_symlink() {
-            let target = fs::read_link(path).map_err(read_error)?;
-            let options = options.unix_permissions(0o777).compression_method(CompressionMethod::Stored);
-            let options = options.compression_level(None);
-            archive
-                .add_symlink(name.as_str(), target.to_string_lossy(), options)
-                .map_err(|error| write_error(error.into()))?;
-            continue;
-        }
         let content = open(path).map_err(read_error)?;
         let meta = content.metadata().map_err(read_error)?;
         let mode = if meta.permissions().mode() & 0o111 != 0 { 0o755 } else { 0o644 };

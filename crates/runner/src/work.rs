@@ -14,6 +14,7 @@ use crate::{
     glob::{Find, Patterns},
     pack::{self, UnpackLimits},
     place::PathMap,
+    sight::Sight,
 };
 use std::{
     collections::BTreeMap,
@@ -59,8 +60,8 @@ pub(crate) struct Pack {
     pub(crate) seek: Seek,
     /// Those whose names begin with a dot too.
     pub(crate) hidden: bool,
-    /// Whether links are gone through. Where the job sees another file system than whoever does this, they lead elsewhere, so
-    /// they are packed as links.
+    /// Whether links lead where they do for whoever does this. Where the job sees another file system, they are followed as it
+    /// sees them, by `map`. What they lead to is packed, never the link.
     pub(crate) through_links: bool,
     /// The one file as it is, instead of an archive.
     pub(crate) single: bool,
@@ -183,7 +184,7 @@ impl Seek {
     /// The paths to archive, from the workspace.
     fn carry_out(&self, over: &Over) -> Result<Done, RunnerError> {
         use std::os::unix::ffi::OsStrExt as _;
-        let find = Find { descendants: false, folders: true, hidden: true, through_links: true };
+        let find = Find { descendants: false, folders: true, hidden: true, sight: Sight::Machine };
         let mut done = Done::default();
         for path in self.patterns()?.search(find, &|| over.go_on())? {
             done.files += 1;
@@ -202,19 +203,18 @@ impl Seek {
 impl Pack {
     fn carry_out(&self, data: File, shown: &Path, over: &Over) -> Result<Done, RunnerError> {
         let patterns = self.seek.patterns()?;
-        let find = Find {
-            descendants: true,
-            folders: false,
-            hidden: self.hidden,
-            through_links: self.through_links,
-        };
+        let sight = if self.through_links { Sight::Machine } else { Sight::Shared(&self.map) };
+        let find = Find { descendants: true, folders: false, hidden: self.hidden, sight };
         let found = patterns.search(find, &|| over.go_on())?;
         let root = common_root(&patterns.bases(), &found, &self.map);
         let name = |path: &Path| {
             let seen = self.map.inside(path);
             pack::archive_name(seen.strip_prefix(&root).unwrap_or(&seen))
         };
-        let files: BTreeMap<String, PathBuf> = found.into_iter().map(|path| (name(&path), path)).collect();
+        let mut files = BTreeMap::new();
+        for path in found {
+            files.insert(name(&path), sight.content(&path)?);
+        }
         let mut done = Done { files: files.len(), names: Vec::new() };
         let open = |path: &Path| open(path, self.through_links);
         if !self.single && !files.is_empty() {
@@ -284,8 +284,7 @@ impl Done {
 fn common_root(bases: &[&Path], found: &[PathBuf], map: &PathMap) -> PathBuf {
     let folder = |base: &Path| match found {
         [only] if only == base => base.parent().unwrap_or(base).to_owned(),
-        _ if base.is_dir() => base.to_owned(),
-        _ => base.parent().unwrap_or(base).to_owned(),
+        _ => base.to_owned(),
     };
     let mut roots = bases.iter().map(|base| map.inside(&folder(base)));
     let first = roots.next().unwrap_or_default();
@@ -321,24 +320,32 @@ mod tests {
         symlink("..", work.join("up")).expect("a link");
         let archive =
             || File::options().read(true).write(true).create(true).truncate(true).open(root.join("zip"));
+        let map = PathMap::new([(work.clone(), PathBuf::from("/__w/co/co"))]);
         let pack = |patterns: &str| {
             let seek =
                 Seek { patterns: patterns.to_owned(), workspace: work.clone(), home: root.join("home") };
-            let pack = Pack {
-                seek,
-                hidden: true,
-                through_links: false,
-                single: false,
-                level: 0,
-                map: PathMap::default(),
-            };
+            let pack =
+                Pack { seek, hidden: true, through_links: false, single: false, level: 0, map: map.clone() };
             Work::Pack(pack).carry_out(Some(archive().expect("a file")), Path::new("zip"), &Over::default())
         };
-        assert_eq!(pack("out").expect("packed").files, 3);
-        let bytes = fs::read(root.join("zip")).expect("an archive");
-        assert!(!String::from_utf8_lossy(&bytes).contains("of the machine"));
+        for (patterns, link) in
+            [("out", "out/"), ("out/stolen", "out/stolen"), ("out\n!out/stolen", "out/all")]
+        {
+            let error = pack(patterns).expect_err("refused").to_string();
+            assert!(error.contains(link) && error.contains("in the container of the job alone"), "{error}");
+        }
+        assert_eq!(pack("out\n!out/stolen\n!out/all").expect("packed").files, 1);
         // What a pattern names itself is not reached through a link either.
-        assert!(pack("up/secret").is_err());
+        assert!(pack("out/all/secret").is_err());
+        // What lies in the container's own folders is packed by what its links lead to there.
+        for (link, to) in [("rel", "out/mine"), ("abs", "/__w/co/co/out/mine"), ("dir", "/__w/co/co/out")] {
+            symlink(to, work.join(link)).expect("a link");
+        }
+        assert_eq!(pack("rel\nabs\ndir/m*").expect("packed").files, 3);
+        let bytes = fs::read(root.join("zip")).expect("an archive");
+        let text = String::from_utf8_lossy(&bytes);
+        assert_eq!(text.matches("dir/mine").count(), 2, "{text}");
+        assert!(!text.contains("of the machine") && !text.contains("/__w"), "{text}");
         pack("out/mine").expect("packed");
         let unpack = |into: &str| {
             let unpack = Unpack { into: work.join(into), through_links: false, single: None };

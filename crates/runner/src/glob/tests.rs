@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 use std::os::unix::fs::symlink;
 
-const ALL: Find = Find { descendants: true, folders: false, hidden: true, through_links: false };
+const ALL: Find<'static> = Find { descendants: true, folders: false, hidden: true, sight: Sight::Links };
 
 fn check(lines: &[&str], path: &str, expect: bool) {
     let patterns = Patterns::parse(lines.iter().copied(), Path::new("/w"), Path::new("/home/me"));
@@ -58,7 +58,7 @@ fn tree(entries: &[&str]) -> tempfile::TempDir {
     dir
 }
 
-fn finds(dir: &tempfile::TempDir, lines: &[&str], find: Find, expect: &str) {
+fn finds(dir: &tempfile::TempDir, lines: &[&str], find: Find<'_>, expect: &str) {
     let root = dir.path().canonicalize().expect("a folder");
     let patterns = Patterns::parse(lines.iter().copied(), &root, Path::new("/nowhere")).expect("patterns");
     let found = patterns.search(find, &|| Ok(())).expect("found");
@@ -75,7 +75,7 @@ fn searches_come_one_after_the_other_and_each_in_the_order_of_names() {
     finds(&dir, &["."], Find { hidden: false, ..ALL }, "a/one b/a/x b/a.b b/z");
     finds(&dir, &[".hid/in", ".hid"], Find { hidden: false, ..ALL }, "");
     finds(&dir, &[".hid/in"], Find { hidden: false, ..ALL }, ".hid/in");
-    let folders = Find { descendants: false, folders: true, hidden: true, through_links: false };
+    let folders = Find { descendants: false, folders: true, hidden: true, sight: Sight::Links };
     finds(&dir, &["b/**"], folders, "b b/a b/a/x b/a.b b/z");
     finds(&dir, &["b", "*/one"], folders, "a/one b");
     finds(&dir, &["*/"], folders, ".hid a b");
@@ -93,7 +93,7 @@ fn links_are_followed_when_that_is_asked_for() {
         "self -> self",
     ]);
     finds(&dir, &["**"], ALL, "broken file link real/in real/up self");
-    let through = Find { through_links: true, ..ALL };
+    let through = Find { sight: Sight::Machine, ..ALL };
     finds(&dir, &["**"], through, "file link/in real/in");
     // Up and round once, until a folder comes again.
     finds(&dir, &["link/*"], through, "link/in link/up/file");
@@ -105,7 +105,7 @@ fn only_what_can_match_is_entered() {
     fs::remove_dir_all(dir.path().join("closed")).expect("removed");
     // An entry that cannot be read would fail the search.
     symlink("/proc/1/nowhere/at/all", dir.path().join("closed")).expect("a link");
-    finds(&dir, &["src/*", "*/a"], Find { through_links: true, ..ALL }, "src/a");
+    finds(&dir, &["src/*", "*/a"], Find { sight: Sight::Machine, ..ALL }, "src/a");
 }
 
 proptest! {

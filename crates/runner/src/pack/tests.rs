@@ -29,7 +29,9 @@ fn the_same_files_give_the_same_digest() {
         let out = dir.path().join(format!("out{level}"));
         let count = unpack(&dir.path().join("a.zip"), &out, &UnpackLimits::default()).expect("unpacked");
         assert_eq!(count, 3);
-        assert_eq!(fs::read_link(out.join("link")).expect("link"), Path::new("sub/x"));
+        // What it leads to, so that nothing depends on where that lies.
+        assert!(!out.join("link").is_symlink());
+        assert_eq!(fs::read(out.join("link")).expect("link"), "x".repeat(1_000).as_bytes());
         assert_eq!(fs::metadata(out.join("sub/x")).expect("x").permissions().mode() & 0o777, 0o755);
         assert_eq!(pack(&tree(&out), &dir.path().join("c.zip"), level).expect("packed").digest, one.digest);
     }

@@ -110,6 +110,57 @@ async fn a_single_file_goes_without_an_archive_and_ids_lead_to_artifacts() {
     assert!(fs::metadata(world.dir.path().join("artifacts/.two.zip")).expect("the archive").len() < 3_000);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_links_lead_to_is_uploaded() {
+    let world = World::new();
+    let story = world
+        .run(
+            r#"
+on: push
+jobs:
+  up:
+    runs-on: host
+    steps:
+    - run: |
+        mkdir -p rel/sub out $RUNNER_TEMP/far
+        printf '#!/bin/sh\necho content\n' > rel/app-1.2.bin; chmod +x rel/app-1.2.bin; echo below > rel/sub/file; echo far > $RUNNER_TEMP/far/file
+        ln -s app-1.2.bin rel/app-latest; ln -s $PWD/rel/app-1.2.bin out/abs; ln -s ../rel/sub out/folder; ln -s $RUNNER_TEMP/far out/far
+        ln -s .. out/circle; ln -s nowhere out/broken; ln -s self out/self
+    - {uses: actions/upload-artifact@v4, with: {name: latest, path: rel/app-latest}}
+    - {uses: actions/upload-artifact@v7, with: {path: rel/app-latest, archive: false}}
+    - {uses: actions/upload-artifact@v4, with: {name: folder, path: out/folder}}
+    - {uses: actions/upload-artifact@v4, with: {name: out, path: "out\n!out/circle"}}
+    - {uses: actions/upload-artifact@v4, with: {name: circle, path: out/circle}}
+    - {uses: actions/upload-artifact@v4, with: {name: broken, path: out/broken}}
+  down:
+    needs: up
+    runs-on: host
+    steps:
+    - {uses: actions/download-artifact@v4, with: {path: got}}
+    - run: cd got && find . ! -type f ! -type d | wc -l && find . -type f | grep -v circle/ | sort && out/abs && latest/app-latest && cat folder/file out/folder/file out/far/file
+    - run: cmp got/latest/app-latest got/circle/rel/app-1.2.bin; ls got/circle/out got/circle/out/folder
+"#,
+        )
+        .await;
+    story.expect_success();
+    let log = story.log();
+    let got: Vec<&str> = log.lines().filter(|line| line.starts_with("./")).collect();
+    let expect = [
+        "./app-latest/app-latest",
+        "./folder/file",
+        "./latest/app-latest",
+        "./out/abs",
+        "./out/far/file",
+        "./out/folder/file",
+    ];
+    assert_eq!(got, expect, "{log}");
+    for line in ["0", "content", "below", "far"] {
+        story.expect_line(line);
+    }
+    assert_eq!(log.lines().filter(|line| *line == "content").count(), 2, "{log}");
+    assert!(story.annotations(Level::Warning)[0].contains("no files were found at \"out/broken\""));
+}
+
 /// A step that puts a terabyte of zeros into an archive, which takes hours.
 fn endless(limit: &str, step: &str) -> String {
     format!(

@@ -182,16 +182,19 @@ fn members(members: &[(&str, u8, &str, &str)]) -> Vec<u8> {
     builder.into_inner().expect("an archive")
 }
 
-/// An archive as the built-in actions make it.
+/// An archive as the built-in actions make it, and a link.
 fn zip(dir: &Path) -> Vec<u8> {
     assert_eq!(ZIP, "application/zip");
-    let (file, link) = (dir.join("file"), dir.join("link"));
+    let (file, archive) = (dir.join("file"), dir.join("a.zip"));
     fs::write(&file, "content ".repeat(50)).expect("a file");
-    std::os::unix::fs::symlink("file", &link).expect("a link");
-    let files =
-        BTreeMap::from([("a/file".to_owned(), file.clone()), ("b".to_owned(), file), ("l".to_owned(), link)]);
-    pack(&files, &dir.join("a.zip"), 6).expect("packed");
-    fs::read(dir.join("a.zip")).expect("an archive")
+    let files = BTreeMap::from([("a/file".to_owned(), file.clone()), ("b".to_owned(), file)]);
+    pack(&files, &archive, 6).expect("packed");
+    // And a link, which others put into theirs.
+    let more = fs::File::options().read(true).write(true).open(&archive).expect("an archive");
+    let mut more = ::zip::ZipWriter::new_append(more).expect("an archive");
+    more.add_symlink("l", "b", ::zip::write::SimpleFileOptions::default()).expect("a link");
+    more.finish().expect("an archive");
+    fs::read(archive).expect("an archive")
 }
 
 /// The files of an action as git hands them out; `evil` ones lead outside.
