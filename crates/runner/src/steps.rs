@@ -234,7 +234,9 @@ impl Job<'_> {
         let runs = step.condition.eval(&current.scope)?;
         current.survives = runs && step.condition.eval(&current.scope.with_status(Conclusion::Cancelled))?;
         let limit = match (&step.timeout_minutes, runs) {
-            (Some(minutes), true) => began.lasting(minutes_of(minutes, &current.scope)?),
+            (Some(minutes), true) => {
+                minutes_of(minutes, &current.scope)?.and_then(|limit| began.lasting(limit))
+            }
             (Some(_) | None, _) => None,
         };
         current.limit = StepLimit::sooner(limit, frame.limit);
@@ -251,7 +253,7 @@ impl Job<'_> {
             Maybe::Literal(_) => false,
             Maybe::Expression(template) => template.text().to_ascii_lowercase().contains("env"),
         };
-        let limit = if needs_env { None } else { minutes_of(minutes, scope).ok() };
+        let limit = if needs_env { None } else { minutes_of(minutes, scope).ok().flatten() };
         StepLimit::sooner(limit.and_then(|limit| self.stop.limit(limit)), frame.limit)
     }
 
@@ -578,13 +580,19 @@ fn exit_words(code: i32, last_line: &str) -> String {
     words
 }
 
-fn minutes_of(minutes: &Maybe<f64>, scope: &dyn Scope) -> Result<Duration, Diagnostic> {
+/// The limit of a step; the number 0 is none.
+fn minutes_of(minutes: &Maybe<f64>, scope: &dyn Scope) -> Result<Option<Duration>, Diagnostic> {
     let (value, source, span) = match minutes {
-        Maybe::Literal(value) => return Ok(from_minutes(value.value).unwrap_or(Duration::MAX)),
+        Maybe::Literal(value) if value.value == 0.0 => return Ok(None),
+        Maybe::Literal(value) => return Ok(Some(from_minutes(value.value).unwrap_or(Duration::MAX))),
         Maybe::Expression(template) => (template.eval_value(scope)?, template.source(), template.span()),
     };
-    from_minutes(value.to_number()).ok_or_else(|| {
-        let message = format!("timeout-minutes must be a positive number, and is {:?}", &*value.to_text());
+    if value.as_number() == Some(0.0) {
+        return Ok(None);
+    }
+    from_minutes(value.to_number()).map(Some).ok_or_else(|| {
+        let message =
+            format!("timeout-minutes must be a number of at least 0, and is {:?}", &*value.to_text());
         Diagnostic::error("SW0514", source, span, message)
     })
 }

@@ -157,28 +157,14 @@ impl Workflow {
     /// # Errors
     /// As [`RunPlan::concurrency`].
     pub fn group(&self, context: &RunContext) -> Result<Option<ConcurrencyGroup>, Diagnostic> {
-        self.concurrency.as_ref().map_or(Ok(None), |written| written.of_workflow(context))
+        self.concurrency.as_ref().map(|written| written.of_workflow(context)).transpose()
     }
 }
 
 impl Concurrency {
     /// The group of a whole workflow, which sees what is known before any of its jobs is.
-    pub(crate) fn of_workflow(&self, context: &RunContext) -> Result<Option<ConcurrencyGroup>, Diagnostic> {
+    pub(crate) fn of_workflow(&self, context: &RunContext) -> Result<ConcurrencyGroup, Diagnostic> {
         self.eval(&RunScope(context))
-    }
-
-    /// The group; none when its name turns out empty, which on GitHub means no group.
-    pub(crate) fn eval(&self, scope: &dyn Scope) -> Result<Option<ConcurrencyGroup>, Diagnostic> {
-        let group = self.group.eval_string(scope)?.to_lowercase();
-        let cancel_in_progress =
-            self.cancel_in_progress.as_ref().map_or(Ok(false), |maybe| maybe.eval(scope))?;
-        let queue = self.queue.as_ref().map_or(Ok(ConcurrencyQueue::Single), |maybe| maybe.eval(scope))?;
-        if cancel_in_progress && queue == ConcurrencyQueue::Max {
-            let message = "a group cannot have cancel-in-progress and queue: max at once";
-            return Err(Diagnostic::error("SW0110", self.group.source(), self.group.span(), message)
-                .with_help("those that wait in line would end each other; remove one of the two"));
-        }
-        Ok((!group.is_empty()).then_some(ConcurrencyGroup { group, cancel_in_progress, queue }))
     }
 }
 

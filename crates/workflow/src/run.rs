@@ -21,6 +21,7 @@ mod secrets;
 mod settle;
 mod types;
 mod view;
+mod written;
 
 use crate::{
     Texts,

@@ -186,6 +186,9 @@ async fn all_that_is_computed_for_a_step_is_under_its_limit() {
     assert_eq!(late.conclusions(), "success failure success");
     let wrong = run("      - {timeout-minutes: \"${{ fromJSON('-1') }}\", run: 'true'}\n      - {if: false, timeout-minutes: \"${{ fromJSON('-1') }}\", run: 'true'}\n").await;
     assert_eq!(wrong.conclusions(), "success failure skipped success");
+    // As on GitHub, 0 is no limit.
+    let none = run("      - {timeout-minutes: \"${{ fromJSON('0') }}\", run: 'true'}\n      - {timeout-minutes: 0, run: 'true'}\n").await;
+    assert_eq!(none.conclusions(), "success success success success");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -116,7 +116,7 @@ fn read(reader: &mut Reader<'_>, node: &Node, home: Home, ids: &mut Ids) -> Opti
             }
             "env" => env = reader.fields(value, "env", names),
             "continue-on-error" => continue_on_error = reader.maybe_bool(value, word, names),
-            "timeout-minutes" => timeout_minutes = values::minutes(reader, value, word, names),
+            "timeout-minutes" => timeout_minutes = values::step_minutes(reader, value, word, names),
             "run" => parts.run = Some(value),
             "uses" => parts.uses = Some(value),
             "with" => parts.with = Some((key, value)),

@@ -117,6 +117,8 @@ pub struct Environment {
     /// `deployment`: whether a deployment is recorded; true when absent. No deployments are recorded here, so both
     /// values come to the same.
     pub deployment: Option<Maybe<bool>>,
+    /// Whether `name` is the value of the key itself, so that an expression there may also give all three.
+    pub whole: bool,
 }
 
 /// `concurrency`.
@@ -128,6 +130,8 @@ pub struct Concurrency {
     pub cancel_in_progress: Option<Maybe<bool>>,
     /// `queue`; single when absent.
     pub queue: Option<Maybe<ConcurrencyQueue>>,
+    /// Whether `group` is the value of the key itself, so that an expression there may also give all three.
+    pub whole: bool,
 }
 
 /// `concurrency.queue`: how many may wait in a group.

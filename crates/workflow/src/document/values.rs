@@ -116,7 +116,7 @@ pub(super) fn concurrency(
 ) -> Option<Concurrency> {
     let Some(mapping) = node.as_mapping() else {
         let group = reader.filled(node, "concurrency", names)?;
-        return Some(Concurrency { group, cancel_in_progress: None, queue: None });
+        return Some(Concurrency { group, cancel_in_progress: None, queue: None, whole: true });
     };
     let (mut group, mut cancel_in_progress, mut named) = (None, None, false);
     let mut queue = None;
@@ -136,7 +136,7 @@ pub(super) fn concurrency(
     if !named {
         reader.missing(node.span, "concurrency", "group");
     }
-    Some(Concurrency { group: group?, cancel_in_progress, queue })
+    Some(Concurrency { group: group?, cancel_in_progress, queue, whole: false })
 }
 
 fn read_queue(
@@ -189,7 +189,7 @@ pub(super) fn environment(reader: &mut Reader<'_>, node: &Node) -> Option<Enviro
             return None;
         }
         let name = reader.template(node, "environment", &expr::JOB)?;
-        return Some(Environment { name, url: None, deployment: None });
+        return Some(Environment { name, url: None, deployment: None, whole: true });
     };
     let (mut name, mut url, mut deployment, mut named) = (None, None, None, false);
     for (key, value) in mapping.iter() {
@@ -206,7 +206,7 @@ pub(super) fn environment(reader: &mut Reader<'_>, node: &Node) -> Option<Enviro
     if !named {
         reader.missing(node.span, "environment", "name");
     }
-    Some(Environment { name: name?, url, deployment })
+    Some(Environment { name: name?, url, deployment, whole: false })
 }
 
 pub(super) fn cache_mode(reader: &mut Reader<'_>, node: &Node) -> Option<Spanned<CacheMode>> {
@@ -223,6 +223,19 @@ pub(super) fn cache_mode(reader: &mut Reader<'_>, node: &Node) -> Option<Spanned
             None
         }
     }
+}
+
+/// The time limit of a step: a number of minutes, zero for none, or an expression that gives one.
+pub(super) fn step_minutes(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    place: &str,
+    names: &AllowedNames<'_>,
+) -> Option<Maybe<f64>> {
+    if node.as_number() == Some(0.0) {
+        return reader.maybe_number(node, place, names);
+    }
+    minutes(reader, node, place, names)
 }
 
 /// A number of minutes above zero, or an expression that gives one.

@@ -55,7 +55,7 @@ impl Jobs {
         let all = &node.workflow.concurrency;
         let all = (all, all.as_ref().map(|written| written.of_workflow(&context)));
         for (written, group) in [own, all] {
-            if let (Some(written), Some(group)) = (written, group.transpose()?.flatten()) {
+            if let (Some(written), Some(group)) = (written, group.transpose()?) {
                 place.may_enter(&group, written)?;
                 // The calling job and the called workflow may name the same group: they are one.
                 if !groups.iter().any(|held| held.group.group == group.group) {

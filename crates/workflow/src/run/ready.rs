@@ -202,10 +202,8 @@ impl Jobs {
             let message = format!("timeout-minutes must be above 0, but it is {minutes}");
             return Err(Diagnostic::error("SW0104", source, job.id.span, message));
         }
-        let environment = match &body.environment {
-            Some(environment) => Some(environment.name.eval_string(scope)?.trim().to_owned()),
-            None => None,
-        };
+        let environment = body.environment.as_ref().map(|written| written.eval(scope)).transpose()?;
+        let (environment, deployment) = environment.unwrap_or((None, true));
         let cancel_timeout = match &body.cancel_timeout_minutes {
             Some(maybe) => maybe.eval(scope)?,
             None => DEFAULT_CANCEL_TIMEOUT_MINUTES,
@@ -214,12 +212,8 @@ impl Jobs {
             let message = format!("cancel-timeout-minutes must be above 0, but it is {cancel_timeout}");
             return Err(Diagnostic::error("SW0104", source, job.id.span, message));
         }
-        let deployment = match body.environment.as_ref().and_then(|written| written.deployment.as_ref()) {
-            Some(maybe) => maybe.eval(scope)?,
-            None => true,
-        };
         let (runs_on, runner_group) = runner(&body.runs_on, source, scope)?;
-        let concurrency = job.concurrency.as_ref().map_or(Ok(None), |written| written.eval(scope))?;
+        let concurrency = job.concurrency.as_ref().map(|written| written.eval(scope)).transpose()?;
         if let (Some(group), Some(written)) = (&concurrency, &job.concurrency) {
             place.may_enter(group, written)?;
         }
@@ -249,7 +243,7 @@ impl Jobs {
             runs_on,
             runner_group,
             cache_mode: self.cache_mode(job),
-            environment: environment.filter(|name| !name.is_empty()),
+            environment,
             deployment,
             concurrency,
             calls: place.groups.clone(),
@@ -306,7 +300,14 @@ fn of_minutes(minutes: f64) -> Duration {
 fn leg_name(job: &Job, leg: Option<&MatrixLeg>, scope: &JobScope<'_>) -> Result<String, Diagnostic> {
     let written = job.name.as_ref().filter(|name| name.as_literal() != Some(""));
     match written.map(|name| (name, name.as_literal())) {
-        Some((name, None)) => Ok(name.eval_string(scope)?.as_ref().to_owned()),
+        Some((name, None)) => {
+            let name = name.eval_string(scope)?;
+            // One that comes out empty is none.
+            if name.trim().is_empty() {
+                return Ok(leg.map_or_else(|| job.id.value.clone(), |leg| leg.name(&job.id.value)));
+            }
+            Ok(name.as_ref().to_owned())
+        }
         Some((_, Some(literal))) => Ok(leg.map_or_else(|| literal.to_owned(), |leg| leg.name(literal))),
         None => Ok(leg.map_or_else(|| job.id.value.clone(), |leg| leg.name(&job.id.value))),
     }

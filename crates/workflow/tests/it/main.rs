@@ -7,6 +7,7 @@ mod document_properties;
 mod documents;
 mod expr_properties;
 mod expressions;
+mod groups;
 mod lint;
 mod lint_conformance;
 mod lint_properties;
