@@ -231,10 +231,13 @@ impl Git {
         let mut next = || parts.next().unwrap_or_default();
         let (sha, author, email, date, parents, names) = (next(), next(), next(), next(), next(), next());
         let message = next().trim_end().to_owned();
+        // Of several branches at a commit that `HEAD` is at by itself, the default one is meant.
+        let several = !names.contains("HEAD -> ") && names.matches("refs/heads/").count() > 1;
+        let default = if several { self.default_branch().await.ok() } else { None };
         Ok(Head {
             commit: Some(Commit { sha, author, email, date, message }),
             parent: parents.split(' ').find(|parent| !parent.is_empty()).map(str::to_owned),
-            reference: reference_of(&names),
+            reference: reference_of(&names, default.as_deref()),
         })
     }
 
@@ -385,14 +388,16 @@ impl Git {
 }
 
 /// The ref among the names of a commit, `HEAD -> refs/heads/main, tag: refs/tags/v1`, that `HEAD` means: the branch it is
-/// on, else any branch, else a tag.
-fn reference_of(names: &str) -> Option<String> {
+/// on, else the default branch, else any branch, else a tag.
+fn reference_of(names: &str, default: Option<&str>) -> Option<String> {
     let all: Vec<&str> = names
         .split(", ")
         .map(|name| name.strip_prefix("HEAD -> ").or(name.strip_prefix("tag: ")).unwrap_or(name))
         .collect();
     let first = |kind: &str| all.iter().find(|name| name.starts_with(kind)).map(|name| (*name).to_owned());
-    first("refs/heads/").or_else(|| first("refs/tags/"))
+    let default =
+        default.map(|name| format!("refs/heads/{name}")).filter(|name| all.contains(&name.as_str()));
+    default.or_else(|| first("refs/heads/")).or_else(|| first("refs/tags/"))
 }
 
 /// The default branch, by the refs with what they point to, one a line.
@@ -443,10 +448,14 @@ mod tests {
 
     #[test]
     fn knows_which_ref_head_means() {
-        let check = |names: &str, expect: Option<&str>| assert_eq!(reference_of(names).as_deref(), expect);
+        let check = |names: &str, expect: Option<&str>| {
+            assert_eq!(reference_of(names, Some("main")).as_deref(), expect);
+        };
         check("HEAD -> refs/heads/main, tag: refs/tags/v1, refs/heads/other", Some("refs/heads/main"));
         check("HEAD, refs/remotes/origin/main, tag: refs/tags/v1", Some("refs/tags/v1"));
         check("HEAD, tag: refs/tags/v1, refs/heads/main", Some("refs/heads/main"));
+        check("HEAD, refs/heads/aa, refs/heads/main, refs/heads/zz", Some("refs/heads/main"));
+        check("HEAD, refs/heads/zz, refs/heads/aa", Some("refs/heads/zz"));
         check("HEAD", None);
     }
 }

@@ -154,8 +154,15 @@ fn by_name(
     files.into_iter().chain([flag.to_owned(), format!("({names})$")]).collect()
 }
 
-/// pytest's node id. Without a file in the results, the longest beginning of the class that is a file is one.
+/// pytest's node id. Without a file in the results, the longest beginning of the class that is a file is one. What has
+/// no class is a file that could not be read as tests, named as a module.
 fn node_id(case: &Case, exists: &impl Fn(&str) -> bool) -> String {
+    if case.class.is_empty() && case.file.is_none() {
+        return match exists(&case.name) {
+            true => case.name.clone(),
+            false => format!("{}.py", case.name.replace('.', "/")),
+        };
+    }
     let parts: Vec<&str> = case.class.split('.').collect();
     let known = case.file.as_deref().map(|file| file.trim_end_matches(".py").replace('/', "."));
     for length in (1..=parts.len()).rev() {
@@ -210,6 +217,9 @@ mod tests {
             &["tests/test_a.py::TestX::test_y[1]"],
         );
         check(Runner::Pytest, &[failed("t.b", "x", Some("t/b.py"))], &["t/b.py::x"]);
+        // As pytest names what it could not import.
+        check(Runner::Pytest, &[failed("", "tests.test_err", None)], &["tests/test_err.py"]);
+        check(Runner::Pytest, &[failed("", "tests/test_a.py", None)], &["tests/test_a.py"]);
         let two =
             [failed("sum adds (1)", "sum adds (1)", Some("a.test.js")), failed("x", "y", Some("a.test.js"))];
         check(Runner::Jest, &two, &["a.test.js", "-t", "(sum adds \\(1\\)|y)$"]);

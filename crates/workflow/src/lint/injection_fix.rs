@@ -5,7 +5,7 @@ use super::{
     injection::Place,
     view::{JobView, Site, Slot, StepView, View, Written},
 };
-use crate::expr::{self, Reference};
+use crate::expr::Reference;
 use shipway_base::yaml::Node;
 
 /// The name of the variable for a value: its last two properties.
@@ -135,8 +135,11 @@ fn in_double_quotes(script: &str) -> bool {
     let (mut double, mut single) = (false, false);
     let mut rest = script;
     let mut word = true;
+    // Where the command began, and where its quoted text.
+    let (mut command, mut quote) = (0, 0);
     while let Some(c) = rest.chars().next() {
         let mut taken = c.len_utf8();
+        let at = script.len() - rest.len();
         match c {
             '$' if rest.starts_with("${{") => match rest.find("}}") {
                 Some(end) => taken = end + 2,
@@ -146,15 +149,49 @@ fn in_double_quotes(script: &str) -> bool {
             '$' if !single && rest.starts_with("$(") => return false,
             '`' if !single => return false,
             '\'' if !double => single = !single,
-            '"' if !single => double = !double,
-            '\\' if !single => taken += rest[1..].chars().next().map_or(0, char::len_utf8),
+            '"' if !single => {
+                double = !double;
+                quote = at;
+            }
+            '\\' if !single => match rest[1..].chars().next() {
+                Some(next) => taken += next.len_utf8(),
+                // It would take the dollar sign of the variable away.
+                None => return false,
+            },
+            '\n' | ';' | '&' | '|' | '(' if !single && !double => command = at + 1,
             '#' if !single && !double && word => taken = rest.find('\n').unwrap_or(rest.len()),
             _ => {}
         }
         word = c.is_whitespace() || matches!(c, ';' | '&' | '|' | '(');
         rest = &rest[taken..];
     }
-    double && !single && !expr::has_expression(rest)
+    double && !single && !is_program(script.get(command..quote).unwrap_or_default())
+}
+
+/// Whether a command, as far as it is written before a quoted text, takes that text for a program of its own: then a
+/// value that the shell puts there is as dangerous as before, wherever it comes from.
+fn is_program(command: &str) -> bool {
+    /// Programs whose first text is a program.
+    const TAKE: &[&str] = &[
+        "eval", "ssh", "awk", "gawk", "mawk", "sed", "jq", "yq", "trap", "watch", "parallel", "xargs",
+        "sqlite3",
+    ];
+    /// Options before a program.
+    const OPTIONS: &[&str] =
+        &["--eval", "--command", "--execute", "--exec", "--print", "-command", "--expression"];
+    let mut words = command.split_whitespace();
+    let first = words.clone().find(|word| !word.contains('=')).unwrap_or_default();
+    if matches!(first, "echo" | "printf") {
+        return false;
+    }
+    words.any(|word| {
+        let name = word.rsplit('/').next().unwrap_or_default();
+        let option = word.split('=').next().unwrap_or_default().to_ascii_lowercase();
+        let short = word.strip_prefix('-').filter(|letters| letters.bytes().all(|b| b.is_ascii_alphabetic()));
+        TAKE.contains(&name)
+            || OPTIONS.contains(&option.as_str())
+            || short.is_some_and(|letters| letters.ends_with(['c', 'e', 'E', 'r', 'p']))
+    })
 }
 
 #[cfg(test)]
@@ -163,12 +200,35 @@ mod tests {
 
     #[test]
     fn knows_double_quotes() {
-        for yes in ["echo \"", "echo 'a' \"b ", "# it's\necho \"", "echo \"${{ a }}\" \"", "echo \\\" \""] {
+        for yes in [
+            "echo \"",
+            "echo 'a' \"b ",
+            "# it's\necho \"",
+            "echo \"${{ a }}\" \"",
+            "echo \\\" \"",
+            "echo -e \"",
+            "bash -c 'true'; echo \"",
+            "git commit -m \"",
+            "echo \"\\\\",
+        ] {
             assert!(in_double_quotes(yes), "{yes}");
         }
-        for no in
-            ["echo ", "echo '", "echo \"a\" ", "x=$(echo \"", "cat <<EOF\n\"", "echo '\"", "echo \"$(a \""]
-        {
+        for no in [
+            "echo ",
+            "echo '",
+            "echo \"a\" ",
+            "x=$(echo \"",
+            "cat <<EOF\n\"",
+            "echo '\"",
+            "echo \"$(a \"",
+            "echo \"\\",
+            "python -c \"print('",
+            "echo a\nPYTHONPATH=x python3 -Bc \"",
+            "node --eval=\"",
+            "true && eval \"",
+            "/usr/bin/awk \"",
+            "sh \\\n -ec \"",
+        ] {
             assert!(!in_double_quotes(no), "{no}");
         }
     }

@@ -190,11 +190,7 @@ fn texts(context: &str, inputs: &BTreeMap<String, Json>) -> Result<BTreeMap<Stri
 }
 
 fn document(found: &Diagnostics) -> BackendErrorKind {
-    let lines = found.iter().map(|found| match &found.help {
-        Some(help) => format!("{found} ({help})"),
-        None => found.to_string(),
-    });
-    BackendErrorKind::Document(lines.collect())
+    BackendErrorKind::Document(found.iter().map(ToString::to_string).collect())
 }
 
 /// A workflow file as people see it; `scheduled` says when schedules come next, by their keys.

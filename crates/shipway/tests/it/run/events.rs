@@ -21,6 +21,11 @@ fn a_push_says_what_the_repository_knows() {
     folder.git(&["tag", "v1"]);
     folder.git(&["checkout", "--quiet", "--detach"]);
     contains(&expect(&folder, &["--verbose"], 0), &["refs/heads/main main 40"]);
+    // Of several branches there it is the default one.
+    for other in ["aa", "zz"] {
+        folder.git(&["branch", other]);
+    }
+    contains(&expect(&folder, &["--verbose"], 0), &["refs/heads/main main 40"]);
 }
 
 #[test]
