@@ -5,6 +5,7 @@ mod cache;
 mod checkout;
 mod copies;
 mod hands;
+mod place;
 
 use super::unexpected;
 use crate::{
@@ -254,7 +255,7 @@ impl Job<'_> {
         match native {
             Native::Checkout => Box::pin(self.checkout(inputs, current)).await,
             Native::UploadArtifact => self.upload_artifact(inputs, current).await,
-            Native::DownloadArtifact => self.download_artifact(inputs, current).await,
+            Native::DownloadArtifact => self.download_artifact(uses, inputs, current).await,
             Native::Cache | Native::RestoreCache => self.restore_cache(native, inputs, current).await,
             Native::SaveCache => self.save_cache_now(inputs, current).await,
         }

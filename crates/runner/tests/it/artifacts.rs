@@ -62,6 +62,7 @@ async fn names_are_taken_once_and_mistakes_are_said() {
       - {continue-on-error: true, uses: actions/upload-artifact@v4, with: {path: y, if-no-files-found: error}}
       - {continue-on-error: true, uses: actions/upload-artifact@v4, with: {name: 'a/b', path: x}}
       - {continue-on-error: true, uses: actions/upload-artifact@v4, with: {path: x, overwrite: perhaps}}
+      - {continue-on-error: true, uses: actions/upload-artifact@v4, with: {name: c, path: x, if-no-files-found: bogus}}
 "#,
         )
         .await;
@@ -73,6 +74,7 @@ async fn names_are_taken_once_and_mistakes_are_said() {
         "no files were found",
         "cannot be the name",
         "true or false",
+        "must be warn, error or ignore",
     ];
     assert_eq!(errors.len(), expect.len(), "{errors:#?}");
     for (error, expect) in errors.iter().zip(expect) {
@@ -159,6 +161,37 @@ jobs:
     }
     assert_eq!(log.lines().filter(|line| *line == "content").count(), 2, "{log}");
     assert!(story.annotations(Level::Warning)[0].contains("no files were found at \"out/broken\""));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_it_is_unpacked_depends_on_the_version() {
+    let world = World::new();
+    let story = world
+        .steps(
+            r#"
+      - run: echo x > x
+      - {id: up, uses: actions/upload-artifact@v4, with: {name: one, path: x}}
+      - {uses: actions/download-artifact@v4, with: {artifact-ids: '${{ steps.up.outputs.artifact-id }}', path: got/id4}}
+      - {uses: actions/download-artifact@v8, with: {artifact-ids: '${{ steps.up.outputs.artifact-id }}', path: got/id8}}
+      - {uses: actions/download-artifact@v4.1.8, with: {pattern: o*, path: got/pattern4}}
+      - {uses: actions/download-artifact@main, with: {pattern: o*, path: got/pattern8}}
+      - {uses: actions/download-artifact@v4, with: {name: one, path: got/name4}}
+      - {id: up2, uses: actions/download-artifact@v4, with: {name: one, path: got/../../up}}
+      - {uses: actions/download-artifact@v4, with: {name: one, path: ~/home}}
+      - run: find got -type f | sort && cat ../up/x ~/home/x && cd ${{ steps.up2.outputs.download-path }} && echo "at ${PWD##*/}" && rm -r ../up
+"#,
+        )
+        .await;
+    story.expect_success();
+    let log = story.log();
+    let got: Vec<&str> =
+        log.lines().filter(|line| line.starts_with("got/") && line.ends_with("/x")).collect();
+    assert_eq!(
+        got,
+        ["got/id4/one/x", "got/id8/x", "got/name4/x", "got/pattern4/one/x", "got/pattern8/x"],
+        "{log}"
+    );
+    story.expect_line("at up");
 }
 
 /// A step that puts a terabyte of zeros into an archive, which takes hours.

@@ -1,6 +1,6 @@
 //! `actions/upload-artifact` and `actions/download-artifact`, with the inputs of their versions 3 and 4.
 
-use super::Inputs;
+use super::{Inputs, place::single_has_folder};
 use crate::{
     artifacts::{Artifact, ArtifactError, NewArtifact},
     error::{ErrorKind, RunnerError},
@@ -11,11 +11,8 @@ use crate::{
     steps::{Came, Current},
     work::{Done, Pack, Unpack, Work},
 };
-use shipway_workflow::run::Conclusion;
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-};
+use shipway_workflow::{document::Uses, run::Conclusion};
+use std::{fs::File, path::PathBuf};
 
 /// The longest name of an artifact in bytes; a file name may have 255, and an ending is added.
 const MOST_NAME: usize = 240;
@@ -36,6 +33,7 @@ impl Job<'_> {
         };
         let hidden = inputs.flag("include-hidden-files", false)?;
         let overwrite = inputs.flag("overwrite", false)?;
+        let without = Without::parse(inputs.text("if-no-files-found"))?;
         let pack = Pack {
             seek: self.seek(&self.patterns_here(path)?),
             hidden,
@@ -48,21 +46,17 @@ impl Job<'_> {
         let Done { files, names } = self.work(Work::Pack(pack), Some(file), current).await?;
         if files == 0 {
             let text = format!("no files were found at {:?}; nothing is uploaded", path.trim());
-            return match inputs.text("if-no-files-found").unwrap_or("warn") {
-                "ignore" => {
+            return match without {
+                Without::Ignore => {
                     self.log.line(step, &text).await;
                     Ok(Came::of(Conclusion::Success))
                 }
-                "error" => Err(RunnerError::new(ErrorKind::Artifact, text)
+                Without::Error => Err(RunnerError::new(ErrorKind::Artifact, text)
                     .with_help("check path: it is read relative to the workspace")),
-                "warn" => {
+                Without::Warn => {
                     self.log.annotate(Annotation { step, ..Annotation::new(Level::Warning, text) }).await;
                     Ok(Came::of(Conclusion::Success))
                 }
-                other => Err(RunnerError::new(
-                    ErrorKind::ActionInput,
-                    format!("if-no-files-found must be warn, error or ignore, and is {other:?}"),
-                )),
             };
         }
         let (name, mime_type) = match (archive, files) {
@@ -96,17 +90,16 @@ impl Job<'_> {
 
     pub(super) async fn download_artifact(
         &mut self,
+        uses: &Uses,
         inputs: &Inputs,
         current: &Current,
     ) -> Result<Came, RunnerError> {
-        let to = match inputs.text("path") {
-            Some(path) if Path::new(path).is_absolute() => self.here(path)?,
-            Some(path) => match path.strip_prefix("~/") {
-                Some(rest) => self.folders.home.join(rest),
-                None => super::super::normal(&self.folders.workspace, path)?,
-            },
-            None => self.folders.workspace.clone(),
+        let path = inputs.text("path").unwrap_or_default();
+        let from = match path.strip_prefix('~') {
+            Some(rest) => format!("{}{rest}", self.map.inside_text(&self.folders.home)),
+            None => self.map.inside(&self.folders.workspace).join(path).to_string_lossy().into_owned(),
         };
+        let to = self.here(&from)?;
         let merge = inputs.flag("merge-multiple", false)?;
         let wanted: Vec<(String, PathBuf)> = match (inputs.text("name"), inputs.text("artifact-ids")) {
             (Some(_), Some(_)) => {
@@ -125,7 +118,7 @@ impl Job<'_> {
                         .filter(|name| matches_name(pattern, name))
                         .collect(),
                 };
-                let single = ids.is_some() && names.len() == 1;
+                let single = names.len() == 1 && !single_has_folder(uses);
                 let place = |name: &String| if merge || single { to.clone() } else { to.join(name) };
                 names.iter().map(|name| (name.clone(), place(name))).collect()
             }
@@ -147,6 +140,29 @@ impl Job<'_> {
         }
         let outputs = [("download-path".to_owned(), self.map.inside_text(&to))];
         Ok(Came { outcome: Conclusion::Success, exit_code: None, outputs: outputs.into() })
+    }
+}
+
+/// What to do when there are no files.
+#[derive(Clone, Copy, Debug)]
+enum Without {
+    Ignore,
+    Warn,
+    Error,
+}
+
+impl Without {
+    /// Reads `if-no-files-found`.
+    fn parse(text: Option<&str>) -> Result<Without, RunnerError> {
+        match text {
+            Some("ignore") => Ok(Without::Ignore),
+            Some("warn") | None => Ok(Without::Warn),
+            Some("error") => Ok(Without::Error),
+            Some(other) => Err(RunnerError::new(
+                ErrorKind::ActionInput,
+                format!("if-no-files-found must be warn, error or ignore, and is {other:?}"),
+            )),
+        }
     }
 }
 

@@ -106,7 +106,10 @@ impl Job<'_> {
             }
             None if must => {
                 let text = format!("no cache was restored, and fail-on-cache-miss is set; the key is {key}");
-                return Err(RunnerError::new(ErrorKind::ActionInput, text));
+                let error = RunnerError::new(ErrorKind::ActionInput, text);
+                // The key is an output all the same.
+                self.complain_about(current, &error).await;
+                return Ok(Came { outcome: Conclusion::Failure, exit_code: None, outputs });
             }
             None => {
                 let line = format!("Cache not found for input keys: {}", keys.join(", "));
@@ -126,8 +129,15 @@ impl Job<'_> {
         inputs: &Inputs,
         current: &Current,
     ) -> Result<Came, RunnerError> {
-        let save = SaveCache { key: key(inputs)?, paths: paths(inputs)?, restored: None };
-        self.save_cache(&save, current).await
+        let save =
+            key(inputs).and_then(|key| paths(inputs).map(|paths| SaveCache { key, paths, restored: None }));
+        match save {
+            Ok(save) => self.save_cache(&save, current).await,
+            Err(error) => {
+                self.not_saved(&format!("no cache is saved: {}", error.message), current).await;
+                Ok(Came::of(Conclusion::Success))
+            }
+        }
     }
 
     /// Saves, unless the very key was restored. What prevents it is told, and is no failure: the work of the job is done.
@@ -143,20 +153,22 @@ impl Job<'_> {
             self.log.line(step, &line).await;
             return Ok(Came::of(Conclusion::Success));
         }
-        let found = self.cached(paths, current).await?;
-        let why = if found.files == 0 {
-            Some("none of its paths is there".to_owned())
-        } else {
-            self.pack_cache(key, paths, &found.names, current).await?.err()
+        let why = match self.cached(paths, current).await {
+            Ok(found) if found.files == 0 => Some("none of its paths is there".to_owned()),
+            Ok(found) => self.pack_cache(key, paths, &found.names, current).await?.err(),
+            Err(error) if error.kind == ErrorKind::ActionInput => Some(error.message),
+            Err(error) => return Err(error),
         };
         match why {
             None => self.log.line(step, &format!("Cache saved with key: {key}")).await,
-            Some(why) => {
-                let text = format!("the cache {key} is not saved: {why}");
-                self.log.annotate(Annotation { step, ..Annotation::new(Level::Warning, text) }).await;
-            }
+            Some(why) => self.not_saved(&format!("the cache {key} is not saved: {why}"), current).await,
         }
         Ok(Came::of(Conclusion::Success))
+    }
+
+    async fn not_saved(&mut self, text: &str, current: &Current) {
+        let step = Some(current.index);
+        self.log.annotate(Annotation { step, ..Annotation::new(Level::Warning, text) }).await;
     }
 
     /// Archives; the error is why the cache was refused or could not be written.

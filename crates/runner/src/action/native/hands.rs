@@ -16,7 +16,7 @@ use std::{
     fs::{self, File},
     io,
     ops::Deref,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     sync::Arc,
 };
 
@@ -77,7 +77,9 @@ impl Job<'_> {
 
     /// Where an absolute path of the job lies on this machine.
     pub(super) fn here(&self, path: &str) -> Result<PathBuf, RunnerError> {
-        self.map.outside(Path::new(path)).ok_or_else(|| {
+        // By its names alone, before it is seen in which folder it lies.
+        let plain = plain(Path::new(path));
+        self.map.outside(&plain).ok_or_else(|| {
             let message = format!("{path} lies in the container of the job alone, where the built-in action does not reach");
             RunnerError::new(ErrorKind::ActionInput, message).with_help(
                 "use a path in the workspace, in ~ or in RUNNER_TEMP, or the real action by --no-native-actions",
@@ -167,6 +169,21 @@ impl Drop for Scratch {
     }
 }
 
+/// An absolute path without `.` and `..`.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::from("/");
+    for part in path.components() {
+        match part {
+            Component::Normal(name) => plain.push(name),
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::Prefix(_) | Component::RootDir | Component::CurDir => {}
+        }
+    }
+    plain
+}
+
 /// A path as a pattern that means nothing but itself.
 fn escaped(path: &str) -> String {
     let mut pattern = String::with_capacity(path.len());
@@ -177,4 +194,18 @@ fn escaped(path: &str) -> String {
         pattern.push(character);
     }
     pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_path_leads_out_of_a_folder_by_its_names() {
+        for (path, expect) in
+            [("/w/a/../b/./c", "/w/b/c"), ("/w/../../etc", "/etc"), ("/", "/"), ("/..", "/")]
+        {
+            assert_eq!(plain(Path::new(path)), Path::new(expect));
+        }
+    }
 }

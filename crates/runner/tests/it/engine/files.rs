@@ -21,7 +21,7 @@ async fn artifacts_have_the_paths_of_the_container() {
             ${{ runner.temp }}/more
             !${{ github.workspace }}/out/no
       - {id: down, uses: actions/download-artifact@v4, with: {name: it, path: '${{ runner.temp }}/got'}}
-      - run: echo "in ${{ steps.down.outputs.download-path }}"; cd "$RUNNER_TEMP/got" && find . | sort
+      - run: echo "in ${{ steps.down.outputs.download-path }}"; cd "$RUNNER_TEMP/got" && find . | sort; test -f it/it/out/sub/link -a ! -L it/it/out/sub/link && cat it/it/out/sub/link
       - {id: none, uses: actions/upload-artifact@v4, with: {name: none, path: /tmp/x}, continue-on-error: true}
       - {id: far, uses: actions/download-artifact@v4, with: {name: it, path: /srv}, continue-on-error: true}
       - run: echo "none ${{ steps.none.outcome }}, far ${{ steps.far.outcome }}"
@@ -30,7 +30,7 @@ async fn artifacts_have_the_paths_of_the_container() {
         .await;
     story.expect_success().expect_line("in /__w/_temp/got").expect_line("none failure, far failure");
     let log = story.log();
-    for file in ["./it/it/out/sub/one", "./it/it/out/sub/link", "./_temp/more/two"] {
+    for file in ["./it/it/out/sub/one", "./it/it/out/sub/link", "./_temp/more/two", "one"] {
         story.expect_line(file);
     }
     assert!(!log.lines().any(|line| line.ends_with("./it/it/out/no")), "{log}");
@@ -47,18 +47,21 @@ async fn planted_links_lead_to_nothing_of_the_machine() {
     let text = boxed(
         r#"
       - run: mkdir out && echo mine > out/mine && ln -s MACHINE/secret out/stolen && ln -s MACHINE out/all && ln -s MACHINE into
-      - {uses: actions/upload-artifact@v4, with: {name: it, path: out}}
+      - {id: all, uses: actions/upload-artifact@v4, with: {name: all, path: out}, continue-on-error: true}
+      - {uses: actions/upload-artifact@v4, with: {name: it, path: "out\n!out/stolen\n!out/all"}}
       - {id: named, uses: actions/upload-artifact@v4, with: {name: named, path: into/secret}, continue-on-error: true}
       - {id: whole, uses: actions/download-artifact@v4, with: {name: it, path: into}, continue-on-error: true}
       - {id: deep, uses: actions/download-artifact@v4, with: {name: it, path: out/all/deep}, continue-on-error: true}
-      - run: echo "named ${{ steps.named.outcome }}, whole ${{ steps.whole.outcome }}, deep ${{ steps.deep.outcome }}"
+      - run: echo "all ${{ steps.all.outcome }}, named ${{ steps.named.outcome }}, whole ${{ steps.whole.outcome }}, deep ${{ steps.deep.outcome }}"
 "#,
     );
     let story = world.run(&text.replace("MACHINE", &machine.path().display().to_string())).await;
-    story.expect_success().expect_line("named failure, whole failure, deep failure");
+    story.expect_success().expect_line("all failure, named failure, whole failure, deep failure");
     let archive = fs::read(world.dir.path().join("artifacts/it.zip")).expect("the archive");
     assert!(!String::from_utf8_lossy(&archive).contains("of the machine"));
-    assert!(!world.dir.path().join("artifacts/named.zip").exists());
+    for none in ["named", "all"] {
+        assert!(!world.dir.path().join(format!("artifacts/{none}.zip")).exists(), "{none}");
+    }
     let left: Vec<_> =
         fs::read_dir(machine.path()).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left, ["secret"]);
