@@ -82,12 +82,8 @@ pub(crate) fn environment(
     env.extend(context.extra_env.iter().map(|(key, value)| (key.clone(), value.clone())));
     env.extend(context.secret_env.iter().map(|(key, value)| (key.clone(), value.expose().to_owned())));
     env.extend(set.iter().map(|(key, value)| (key.clone(), value.clone())));
-    let path = env.get("PATH").cloned().unwrap_or_else(|| DEFAULT_PATH.to_owned());
-    // Programs of this machine are not in the container.
-    let prefix = context.path_prefix.iter().filter(|_| own.is_none()).map(|dir| map.inside_text(dir));
-    let parts: Vec<String> =
-        added_paths.iter().cloned().chain(prefix).chain([path]).filter(|part| !part.is_empty()).collect();
-    env.insert("PATH".to_owned(), parts.join(":"));
+    let path = search_path(base, env.get("PATH"), added_paths);
+    env.insert("PATH".to_owned(), path);
     env.insert("GITHUB_ACTIONS".to_owned(), "true".to_owned());
     for field in GITHUB_FIELDS {
         if let Some(value) = github.get(field).filter(|value| value.is_primitive() && **value != Value::Null)
@@ -99,6 +95,23 @@ pub(crate) fn environment(
         env.insert(format!("RUNNER_{}", field.to_ascii_uppercase()), value.to_text().to_string());
     }
     env
+}
+
+fn search_path(base: &Base<'_>, path: Option<&String>, added_paths: &[String]) -> String {
+    let Base { context, map, own, .. } = *base;
+    let path = path.cloned().unwrap_or_else(|| DEFAULT_PATH.to_owned());
+    // Programs of this machine are not in the container.
+    let prefix = context.path_prefix.iter().filter(|_| own.is_none()).map(|dir| map.inside_text(dir));
+    let parts: Vec<String> =
+        added_paths.iter().cloned().chain(prefix).chain([path]).filter(|part| !part.is_empty()).collect();
+    parts.join(":")
+}
+
+/// Where the shells of steps are looked for: in what steps added to the path and on that of the runner, whatever a step says `PATH`
+/// is. Nothing where a container has them.
+pub(crate) fn shells(base: &Base<'_>, added_paths: &[String]) -> Option<String> {
+    let path = base.context.extra_env.get("PATH").or_else(|| base.context.host_env.get("PATH"));
+    base.own.is_none().then(|| search_path(base, path, added_paths))
 }
 
 /// The `job` context, to which containers, services and the status are added: which file the job stands in, also when that file

@@ -244,6 +244,14 @@ pub struct Program {
     pub streams: Streams,
 }
 
+impl Program {
+    /// The folders where its first word is looked for.
+    pub(crate) fn shells(&self) -> &str {
+        let shells = self.script.as_ref().and_then(|script| script.shells.as_deref());
+        shells.or_else(|| self.env.get("PATH").map(String::as_str)).unwrap_or_default()
+    }
+}
+
 /// Files for the standard input and output of a program of the runner's. Without them the one is empty, and the other goes
 /// where the errors go.
 #[derive(Clone, Debug, Default)]
@@ -298,6 +306,8 @@ pub struct Script {
     pub text: String,
     /// The ending of its file name, `.sh` for example.
     pub extension: &'static str,
+    /// The folders, as in `PATH`, where the program that reads it is looked for; those of its environment when there are none.
+    pub shells: Option<String>,
 }
 
 /// The variable that names the file with the script of the step, in a shell beside it.

@@ -380,13 +380,16 @@ impl<'a> Job<'a> {
     /// The environment of a program whose step sees `scope`.
     pub(crate) fn environment(&self, scope: &StepScope) -> BTreeMap<String, String> {
         let github = scope.contexts.get("github").and_then(Value::as_object).cloned().unwrap_or_default();
-        let base = env::Base {
-            context: self.context,
-            folders: &self.folders,
-            map: &self.map,
-            own: self.base.as_ref(),
-        };
-        env::environment(&base, &scope.env, &self.paths, &github, &self.runner)
+        env::environment(&self.env_base(), &scope.env, &self.paths, &github, &self.runner)
+    }
+
+    /// Where the shells of its steps are looked for; in the `PATH` of each step when there is nothing.
+    pub(crate) fn shells(&self) -> Option<String> {
+        env::shells(&self.env_base(), &self.paths)
+    }
+
+    fn env_base(&self) -> env::Base<'_> {
+        env::Base { context: self.context, folders: &self.folders, map: &self.map, own: self.base.as_ref() }
     }
 
     /// Evaluates `env` or `with`.

@@ -23,6 +23,7 @@ mod session;
 mod space;
 mod work;
 
+pub(crate) use mounts::shows;
 pub(crate) use session::Session;
 pub use session::{Network, Sandbox};
 pub(crate) use work::heard;

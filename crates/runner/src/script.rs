@@ -38,10 +38,12 @@ impl Job<'_> {
         };
         let mut env = self.environment(&current.scope);
         env.extend(self.services.scripts.clone());
+        let shells = self.shells();
+        let path = shells.as_deref().or(env.get("PATH").map(String::as_str)).unwrap_or_default();
         let shell = shell.filter(|shell| !shell.is_empty());
         let mut there = Vec::new();
         for name in Shell::asks(shell.as_deref()) {
-            if self.has_program(name, &env, &directory).await {
+            if self.executor.has_program(&self.identity, name, path, &directory).await {
                 there.push(*name);
             }
         }
@@ -55,7 +57,7 @@ impl Job<'_> {
             job: self.identity.clone(),
             folders: self.folders.clone(),
             argv: shell.argv.clone(),
-            script: Some(Script { text: shell.script(&text), extension: shell.extension }),
+            script: Some(Script { text: shell.script(&text), extension: shell.extension, shells }),
             directory,
             env,
             place: ProgramPlace::Job,

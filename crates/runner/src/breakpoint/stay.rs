@@ -252,9 +252,13 @@ impl Job<'_> {
         text: String,
         came: &mut Came,
     ) -> Result<Option<i32>, RunnerError> {
-        let has_bash = self.has_program("bash", &program.env, &program.directory).await;
+        let shells = self.shells();
+        let has_bash = {
+            let path = shells.as_deref().or(program.env.get("PATH").map(String::as_str)).unwrap_or_default();
+            self.executor.has_program(&self.identity, "bash", path, &program.directory).await
+        };
         let shell = Shell::default_shell(has_bash);
-        let script = Script { text: text + "\n", extension: shell.extension };
+        let script = Script { text: text + "\n", extension: shell.extension, shells };
         let program = Program { argv: shell.argv, script: Some(script), ..program.clone() };
         let (finished, mut heard, _cause) =
             self.start(What::Program(&program), current, Hearing::Step).await?;

@@ -5,7 +5,7 @@ use crate::{
     error::{ErrorKind, RunnerError},
     executor::{Chunk, Ending, Program, ProgramPlace},
     process::{OrphanRecord, Scope, TRACKING_ENV, end_tree, kill_now},
-    sandbox::Session,
+    sandbox::{self, Session},
 };
 use rustix::process::{Pid, Signal};
 use std::{
@@ -115,7 +115,7 @@ fn spawn(
     writer: io::PipeWriter,
 ) -> Result<Child, RunnerError> {
     let name = program.argv.first().map(String::as_str).unwrap_or_default();
-    let path = program.env.get("PATH").map(String::as_str).unwrap_or_default();
+    let path = program.shells();
     if !program.directory.is_dir() {
         return Err(RunnerError::new(
             ErrorKind::ProgramMissing,
@@ -147,9 +147,12 @@ fn spawn(
             let argv = if program.place == ProgramPlace::Helper {
                 session.helper(&program.directory, program.argv.clone())?
             } else {
-                find()?;
-                // Looked for again inside, where `PATH` may lead elsewhere.
-                let argv = std::iter::once(name.to_owned()).chain(arguments).collect();
+                let found = find()?;
+                // Looked for again inside, where `PATH` may lead elsewhere; but a shell of the system is there too.
+                let is_there = program.script.is_some()
+                    && (sandbox::shows(&found) || found.starts_with(&program.folders.root));
+                let first = found.to_str().filter(|_| is_there).unwrap_or(name);
+                let argv = std::iter::once(first.to_owned()).chain(arguments).collect();
                 session.enter(&program.directory, argv)?
             };
             let mut command = Command::new(&argv[0]);

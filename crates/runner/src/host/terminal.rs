@@ -29,7 +29,7 @@ impl HostExecutor {
         stop: &CancellationToken,
     ) -> Result<Ending, RunnerError> {
         let name = program.argv.first().map(String::as_str).unwrap_or_default();
-        let path = program.env.get("PATH").map(String::as_str).unwrap_or_default();
+        let path = program.shells();
         let found = find_program(name, path, &program.directory).ok_or_else(|| {
             RunnerError::new(
                 ErrorKind::ShellMissing,

@@ -123,6 +123,11 @@ impl Wanted {
     }
 }
 
+/// Whether a job sees this path of the system's.
+pub(crate) fn shows(path: &Path) -> bool {
+    SYSTEM.iter().any(|folder| path.starts_with(folder))
+}
+
 /// The devices of the host that the job sees too.
 pub(super) fn devices() -> impl Iterator<Item = PathBuf> {
     DEVICES.into_iter().map(|name| Path::new("/dev").join(name))

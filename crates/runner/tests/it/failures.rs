@@ -75,3 +75,59 @@ async fn a_javascript_action_without_node_says_so() {
     }
     assert_eq!(errors.len(), 3, "{errors:#?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shell_is_found_whatever_the_step_says_path_is() {
+    let world = World::new();
+    let story = world
+        .steps(
+            r#"
+      - env: {PATH: /nowhere}
+        run: echo "from $PATH"; type no-such-program 2>/dev/null || echo gone
+      - run: echo "PATH=/evil" >> $GITHUB_ENV
+      - run: echo "now $PATH"
+      - {shell: sh, run: echo "sh $PATH"}
+"#,
+        )
+        .await;
+    story.expect_success();
+    for line in ["from /nowhere", "gone", "now /evil", "sh /evil"] {
+        story.expect_line(line);
+    }
+    // What a step puts in front of the path counts for the shells of those behind it.
+    let story = world
+        .steps(
+            r#"
+      - run: mkdir bin && printf '#!/bin/sh\necho mine\n' > bin/mine && chmod +x bin/mine && echo $PWD/bin >> $GITHUB_PATH
+      - {shell: "mine {0}", env: {PATH: /nowhere}, run: nothing}
+"#,
+        )
+        .await;
+    story.expect_success();
+    story.expect_line("mine");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cache_that_cannot_be_saved_is_a_warning() {
+    let world = World::new();
+    let story = world
+        .steps(
+            r#"
+      - {uses: actions/cache/save@v4, with: {key: k, path: ""}}
+      - {uses: actions/cache/save@v4, with: {key: "", path: x}}
+      - {uses: actions/cache/save@v4, with: {key: k, path: d/../e}}
+      - {id: miss, continue-on-error: true, uses: actions/cache/restore@v4, with: {key: k, path: x, fail-on-cache-miss: true}}
+      - run: echo "key ${{ steps.miss.outputs.cache-primary-key }} ${{ steps.miss.outcome }}"
+"#,
+        )
+        .await;
+    story.expect_success();
+    story.expect_line("key k failure");
+    let warnings = story.annotations(Level::Warning);
+    for (warning, expect) in warnings.iter().zip(["path is required", "key is required", "segment . or .."]) {
+        assert!(warning.contains(expect), "{warnings:#?}");
+    }
+    assert!(warnings.len() >= 3, "{warnings:#?}");
+    let errors = story.annotations(Level::Error);
+    assert!(errors.len() == 1 && errors[0].contains("fail-on-cache-miss"), "{errors:#?}");
+}

@@ -42,7 +42,7 @@ async fn a_shell_in_the_container_has_a_terminal_and_the_environment_of_the_step
         job: job.clone(),
         folders: opened.folders.clone(),
         argv: vec!["sh".to_owned(), "-i".to_owned()],
-        script: Some(Script { text: "echo from the script\n".to_owned(), extension: ".sh" }),
+        script: Some(Script { text: "echo from the script\n".to_owned(), extension: ".sh", shells: None }),
         directory: opened.paths.inside(&opened.folders.workspace),
         env: BTreeMap::from([
             ("PATH".to_owned(), "/bin".to_owned()),
