@@ -24,7 +24,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-pub(crate) use settle::{Settle, archive, empty};
+pub(crate) use settle::{GIT, Settle, archive, empty, empty_but_git};
 
 /// More bytes of names than this are not told of.
 const MOST_NAMES: usize = 64 << 20;

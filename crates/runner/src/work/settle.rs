@@ -12,7 +12,7 @@ use std::{
 use tar::{Archive, Builder};
 
 /// The folder that makes a folder a repository.
-const GIT: &str = ".git";
+pub(crate) const GIT: &str = ".git";
 
 /// Where a tree goes. Its files come as an archive of the runner's own making.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,15 @@ pub(crate) fn archive(tree: &Path, to: File, over: &Over) -> Result<(), RunnerEr
 
 /// Removes what lies in a folder that is to hold a repository.
 pub(crate) fn empty(dir: &Path, over: &Over) -> Result<(), RunnerError> {
+    empty_but(dir, None, over)
+}
+
+/// Removes what lies in a repository, but not the repository itself.
+pub(crate) fn empty_but_git(dir: &Path, over: &Over) -> Result<(), RunnerError> {
+    empty_but(dir, Some(GIT), over)
+}
+
+fn empty_but(dir: &Path, kept: Option<&str>, over: &Over) -> Result<(), RunnerError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -59,7 +68,9 @@ pub(crate) fn empty(dir: &Path, over: &Over) -> Result<(), RunnerError> {
     for entry in entries {
         over.go_on()?;
         let entry = entry.map_err(|error| RunnerError::io("read", dir, error))?;
-        remove(&entry.path())?;
+        if kept.is_none_or(|kept| entry.file_name() != *kept) {
+            remove(&entry.path())?;
+        }
     }
     Ok(())
 }

@@ -107,3 +107,132 @@ async fn says_why_it_cannot() {
     check("ref: nowhere", "[SW0506] there is no commit, branch or tag \"nowhere\"").await;
     check("path: ../up", "[SW0511] ../up leads out of the workspace").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn branches_follow_and_tags_are_there() {
+    let mut world = World::new();
+    world.file("a", "one");
+    let first = world.commit();
+    git(&world.repository(), &["tag", "-a", "v1", "-m", "annotated"]);
+    git(&world.repository(), &["branch", "other"]);
+    // A tag of the same name does not come before the branch.
+    world.file("a", "two");
+    world.commit();
+    git(&world.repository(), &["tag", "other"]);
+    let head = git(&world.repository(), &["rev-parse", "HEAD"]);
+    for revision in [Revision::WorkingTree, Revision::Commit(head.clone())] {
+        world.context.repository.revision = revision;
+        let story = world
+            .steps(
+                r#"
+      - uses: actions/checkout@v4
+      - run: git status -sb | head -1; git log --oneline | wc -l; git pull --quiet && echo pulled
+      - {uses: actions/checkout@v4, with: {ref: other, path: o}}
+      - run: cd o; echo "other is $(git status -sb | head -1) $(cat a)"
+      - {uses: actions/checkout@v4, with: {ref: refs/tags/v1, path: t}}
+      - run: cd t; echo "tag $(git describe --exact-match) $(git rev-parse HEAD) [$(git branch --show-current)]"
+      - {uses: actions/checkout@v4, with: {ref: v1, path: u, fetch-depth: 2}}
+      - run: cd u; echo "short $(git describe)"
+      - {uses: actions/checkout@v4, with: {ref: main, path: d, fetch-depth: 2}}
+      - run: cd d; echo "changed $(git diff --name-only HEAD^ HEAD)"
+"#,
+            )
+            .await;
+        story
+            .expect_success()
+            .expect_line("## main...origin/main")
+            .expect_line("1")
+            .expect_line("pulled")
+            .expect_line("other is ## other...origin/other one")
+            .expect_line(&format!("tag v1 {first} []"))
+            .expect_line("short v1")
+            .expect_line("changed a");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_pushed_to_the_repository_of_the_run() {
+    let mut world = World::new();
+    world.file("a", "one");
+    world.commit();
+    git(&world.repository(), &["branch", "other"]);
+    let before = git(&world.repository(), &["for-each-ref"]);
+    let head = git(&world.repository(), &["rev-parse", "HEAD"]);
+    for revision in [Revision::WorkingTree, Revision::Commit(head.clone())] {
+        world.context.repository.revision = revision;
+        let story = world
+            .steps(
+                r#"
+      - uses: actions/checkout@v4
+      - run: |
+          git -c user.name=x -c user.email=x@y commit --quiet --allow-empty -m more
+          git push --quiet origin HEAD:main || echo refused
+          git push --quiet --force "$(git config remote.origin.url)" HEAD:other :other || echo refused twice
+          git fetch --quiet && echo fetched
+"#,
+            )
+            .await;
+        story.expect_success().expect_line("refused").expect_line("refused twice").expect_line("fetched");
+        assert!(
+            story.log().contains("a run does not push to the repository it came from"),
+            "{}",
+            story.log()
+        );
+    }
+    assert_eq!(git(&world.repository(), &["for-each-ref"]), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_checkout_cleans_and_submodules_have_their_folder() {
+    let mut world = World::new();
+    world.file("a", "one");
+    let commit = world.commit();
+    // A submodule is an entry of the index and a folder.
+    git(&world.repository(), &["update-index", "--add", "--cacheinfo", &format!("160000,{commit},mod")]);
+    fs::create_dir(world.repository().join("mod")).expect("a folder");
+    git(&world.repository(), &["commit", "--quiet", "-m", "mod"]);
+    let head = git(&world.repository(), &["rev-parse", "HEAD"]);
+    for revision in [Revision::WorkingTree, Revision::Commit(head.clone())] {
+        world.context.repository.revision = revision;
+        let story = world
+            .steps(
+                r#"
+      - uses: actions/checkout@v4
+      - run: touch junk; mkdir o; test -d mod; echo "status [$(git status --porcelain a mod)]"
+      - {uses: actions/checkout@v4, with: {clean: false}}
+      - run: test -e junk && echo kept
+      - uses: actions/checkout@v4
+      - run: ls | tr '\n' ' '; echo; echo "clean [$(git status --porcelain a mod)]"
+"#,
+            )
+            .await;
+        story
+            .expect_success()
+            .expect_line("status []")
+            .expect_line("kept")
+            .expect_line("a mod ")
+            .expect_line("clean []");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shallow_clone_gives_what_it_has() {
+    let mut world = World::new();
+    world.file("a", "one");
+    world.commit();
+    world.file("a", "two");
+    let commit = world.commit();
+    let deep = world.dir.path().join("deep");
+    fs::rename(world.repository(), &deep).expect("renamed");
+    let (from, to) = (format!("file://{}", deep.display()), world.repository().display().to_string());
+    git(world.dir.path(), &["clone", "--quiet", "--depth=1", &from, &to]);
+    for revision in [Revision::WorkingTree, Revision::Commit(commit.clone())] {
+        world.context.repository.revision = revision;
+        let story = world
+            .steps(
+                "      - {uses: actions/checkout@v4, with: {fetch-depth: 0}}\n      - run: echo \"$(git log --oneline | wc -l) $(git rev-parse --is-shallow-repository)\"; git fsck\n",
+            )
+            .await;
+        story.expect_success().expect_line("1 true");
+    }
+}

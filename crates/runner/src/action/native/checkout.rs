@@ -9,7 +9,7 @@ use crate::{
     listen::Hearing,
     reach::Reach,
     steps::{Came, Current},
-    work::{Settle, Work, archive, empty},
+    work::{GIT, Settle, Work, archive, empty, empty_but_git},
 };
 use shipway_workflow::{Texts, run::Conclusion};
 use std::{
@@ -20,9 +20,11 @@ use std::{
 };
 
 /// Settings of every git that runs here: no hooks, no helpers, no network, nothing of the user's own configuration.
-const SETTINGS: [&str; 12] = [
+const SETTINGS: [&str; 14] = [
     "-c",
     "core.hooksPath=/dev/null",
+    "-c",
+    "core.fsmonitor=false",
     "-c",
     "protocol.allow=never",
     "-c",
@@ -34,6 +36,10 @@ const SETTINGS: [&str; 12] = [
     "-c",
     "safe.directory=*",
 ];
+
+/// How the repository of the run is read: the settings above do not reach that program, and whose it is was decided by whoever
+/// started the run there.
+const UPLOAD_PACK: &str = "--upload-pack=git -c safe.directory='*' upload-pack";
 
 impl Job<'_> {
     /// Checks the repository out: where the runner may write itself, and else somewhere of its own first, from where a helper with
@@ -86,71 +92,68 @@ impl Job<'_> {
         current: &Current,
     ) -> Result<Came, RunnerError> {
         let clean = inputs.flag("clean", true)?;
-        let full = inputs.text("fetch-depth") == Some("0");
-        let tags = inputs.flag("fetch-tags", false)?;
-        let is_new = !to.join(".git").exists();
+        let history = History::of(inputs)?;
+        let is_new = !to.join(GIT).exists();
+        let left = to.to_owned();
         if is_new {
-            let to = to.to_owned();
-            self.beside(current, move |over| empty(&to, over)).await?;
+            self.beside(current, move |over| empty(&left, over)).await?;
+        } else if clean {
+            self.beside(current, move |over| empty_but_git(&left, over)).await?;
         }
         fs::create_dir_all(to).map_err(|error| RunnerError::io("make", to, error))?;
         let from = self.context.repository.path.to_string_lossy().into_owned();
         let wanted = inputs.text("ref").map(str::to_owned);
-        let revision = match (&wanted, &self.context.repository.revision) {
-            (Some(reference), _) => Some(reference.clone()),
-            (None, Revision::Commit(sha)) => Some(sha.clone()),
-            (None, Revision::WorkingTree) => None,
-        };
         self.git(current, to, &["init", "--quiet", "--template=", "."]).await?;
         if is_new {
             self.set_origin(to, &from)?;
         }
-        let target = match &revision {
-            Some(revision) => self.resolve(current, to, &from, revision).await?,
+        let of_run = Standing::on(&github_text(current, "ref"));
+        let (target, standing) = match (&wanted, &self.context.repository.revision) {
+            (Some(reference), _) => self.resolve(current, to, &from, reference).await?,
+            (None, Revision::Commit(sha)) => {
+                let (target, _) = self.resolve(current, to, &from, &sha.clone()).await?;
+                (target, of_run)
+            }
             // A repository without any commit has files all the same.
-            None => self.resolve(current, to, &from, "HEAD").await.unwrap_or_default(),
+            (None, Revision::WorkingTree) => {
+                let head = self.resolve(current, to, &from, "HEAD").await;
+                (head.map(|(target, _)| target).unwrap_or_default(), of_run)
+            }
         };
+        let standing = self.standing_there(current, to, &from, standing, &target).await;
         if !target.is_empty() {
-            self.fetch(current, to, &from, &target, full, tags).await?;
+            self.fetch(current, to, &from, &target, &standing, &history).await?;
         }
-        let commit = match &revision {
-            Some(_) => {
-                let branch = self.branch(current, wanted.as_deref());
-                let start = "FETCH_HEAD^0";
-                let mut arguments = vec!["checkout", "--quiet", "--force"];
-                match &branch {
-                    Some(branch) => arguments.extend(["-B", branch.as_str(), target.as_str()]),
-                    None => arguments.extend(["--detach", if full { target.as_str() } else { start }]),
-                }
-                self.git(current, to, &arguments).await?;
-                if let Some(branch) = branch.filter(|_| !full) {
-                    let remote = format!("refs/remotes/origin/{branch}");
-                    self.git(current, to, &["update-ref", &remote, &target]).await?;
-                }
-                if clean {
-                    self.git(current, to, &["clean", "-ffdxq"]).await?;
-                }
-                target
+        if let Standing::Branch(branch) = &standing
+            && !target.is_empty()
+        {
+            let remote = format!("refs/remotes/origin/{branch}");
+            self.git(current, to, &["update-ref", &remote, &target]).await?;
+            follow(to, branch)?;
+        }
+        if wanted.is_none() && self.context.repository.revision == Revision::WorkingTree {
+            if !target.is_empty() {
+                self.stand_on(current, to, &standing, &target).await?;
+                // With that what a reset does, but for a look at every file, none of which is there yet.
+                self.git(current, to, &["read-tree", &target]).await?;
             }
-            None => {
-                if !target.is_empty() {
-                    let branch = self.branch(current, None);
-                    self.stand_on(current, to, branch, &target).await?;
-                    // With that what a reset does, but for a look at every file, none of which is there yet.
-                    self.git(current, to, &["read-tree", &target]).await?;
-                }
-                let count = self.copy_work_tree(current, &from, to).await?;
-                let line = match count {
-                    1 => "1 file of the work tree, committed or not, is in the workspace".to_owned(),
-                    _ => format!("{count} files of the work tree, committed or not, are in the workspace"),
-                };
-                self.log.line(Some(current.index), &line).await;
-                target
+            let count = self.copy_work_tree(current, &from, to).await?;
+            let line = match count {
+                1 => "1 file of the work tree, committed or not, is in the workspace".to_owned(),
+                _ => format!("{count} files of the work tree, committed or not, are in the workspace"),
+            };
+            self.log.line(Some(current.index), &line).await;
+        } else {
+            let mut arguments = vec!["checkout", "--quiet", "--force"];
+            match &standing {
+                Standing::Branch(branch) => arguments.extend(["-B", branch.as_str(), target.as_str()]),
+                Standing::Tag(_) | Standing::Commit => arguments.extend(["--detach", target.as_str()]),
             }
-        };
+            self.git(current, to, &arguments).await?;
+        }
         let outputs: Texts = [
             ("ref".to_owned(), wanted.unwrap_or_else(|| github_text(current, "ref"))),
-            ("commit".to_owned(), commit),
+            ("commit".to_owned(), target),
         ]
         .into();
         Ok(Came { outcome: Conclusion::Success, exit_code: None, outputs })
@@ -161,15 +164,34 @@ impl Job<'_> {
         &mut self,
         current: &Current,
         at: &Path,
-        branch: Option<String>,
+        standing: &Standing,
         target: &str,
     ) -> Result<(), RunnerError> {
-        let Some(branch) = branch else {
-            return self.git(current, at, &["update-ref", "--no-deref", "HEAD", target]).await;
-        };
-        self.git(current, at, &["symbolic-ref", "HEAD", &format!("refs/heads/{branch}")]).await?;
-        self.git(current, at, &["update-ref", "HEAD", target]).await?;
-        self.git(current, at, &["update-ref", &format!("refs/remotes/origin/{branch}"), target]).await
+        match standing {
+            Standing::Branch(branch) => {
+                self.git(current, at, &["symbolic-ref", "HEAD", &format!("refs/heads/{branch}")]).await?;
+                self.git(current, at, &["update-ref", "HEAD", target]).await
+            }
+            Standing::Tag(_) | Standing::Commit => {
+                self.git(current, at, &["update-ref", "--no-deref", "HEAD", target]).await
+            }
+        }
+    }
+
+    /// Where the checkout stands when the repository has the tag at that commit; one that an event only names is none.
+    async fn standing_there(
+        &mut self,
+        current: &Current,
+        at: &Path,
+        from: &str,
+        standing: Standing,
+        target: &str,
+    ) -> Standing {
+        let Standing::Tag(tag) = standing else { return standing };
+        match self.resolve(current, at, from, &format!("refs/tags/{tag}")).await {
+            Ok((commit, _)) if commit == target => Standing::Tag(tag),
+            Ok(_) | Err(_) => Standing::Commit,
+        }
     }
 
     /// Tells git of the remote `origin`: the address that the repository has at its forge, found in the repository of the run.
@@ -183,9 +205,7 @@ impl Job<'_> {
         // Only those who see the repository under that path find it there; a line end would end the setting.
         let sees_it = self.links() == Reach::Machine && !from.contains(['\n', '\0']);
         let config = origin(&format!("{server}/{name}"), Some(from).filter(|_| sees_it));
-        let path = at.join(".git/config");
-        let add = || fs::OpenOptions::new().append(true).open(&path)?.write_all(config.as_bytes());
-        add().map_err(|error| RunnerError::io("write", &path, error))
+        append(&at.join(".git/config"), &config)
     }
 
     /// Refuses a folder that a link in the workspace leads out to, where the runner may write what the job may not.
@@ -212,26 +232,25 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// The local branch to stand on: that of the run, when its own commit is checked out.
-    fn branch(&self, current: &Current, wanted: Option<&str>) -> Option<String> {
-        let reference = wanted.map_or_else(|| github_text(current, "ref"), str::to_owned);
-        reference.strip_prefix("refs/heads/").map(str::to_owned)
-    }
-
-    /// The commit that a name means in the repository of the run.
+    /// The commit that a name means in the repository of the run, and what kind of name it is. A branch comes before a tag of the
+    /// same name, as for the official action.
     async fn resolve(
         &mut self,
         current: &Current,
         at: &Path,
         from: &str,
         name: &str,
-    ) -> Result<String, RunnerError> {
-        let candidates = [name.to_owned(), format!("refs/heads/{name}"), format!("refs/tags/{name}")];
+    ) -> Result<(String, Standing), RunnerError> {
+        let mut candidates = vec![name.to_owned()];
+        if !name.starts_with("refs/") && name != "HEAD" && !is_commit(name) {
+            candidates = vec![format!("refs/heads/{name}"), format!("refs/tags/{name}"), name.to_owned()];
+        }
         for candidate in candidates {
             let commit = format!("{candidate}^{{commit}}");
             let arguments = ["-C", from, "rev-parse", "--verify", "--quiet", "--end-of-options", &commit];
             if let Ok(found) = self.ask_git(current, at, &arguments).await {
-                return Ok(String::from_utf8_lossy(&found).trim().to_owned());
+                let commit = String::from_utf8_lossy(&found).trim().to_owned();
+                return Ok((commit, Standing::on(&candidate)));
             }
         }
         Err(RunnerError::new(
@@ -247,19 +266,24 @@ impl Job<'_> {
         to: &Path,
         from: &str,
         target: &str,
-        full: bool,
-        tags: bool,
+        standing: &Standing,
+        history: &History,
     ) -> Result<(), RunnerError> {
         let url = format!("file://{from}");
-        let mut arguments = vec!["fetch", "--quiet", "--no-recurse-submodules", "--force"];
-        arguments.push(if tags || full { "--tags" } else { "--no-tags" });
-        if !full {
-            arguments.push("--depth=1");
-        }
+        let History { full, depth, tags } = history;
+        let mut arguments = vec!["fetch", "--quiet", "--no-recurse-submodules", "--force", UPLOAD_PACK];
+        arguments.push(if *tags || *full { "--tags" } else { "--no-tags" });
+        // Of a repository that is shallow itself there is what it has.
+        arguments.push(if *full { "--update-shallow" } else { depth });
         arguments.extend([url.as_str(), target]);
-        if full {
+        if *full {
             arguments.push("+refs/heads/*:refs/remotes/origin/*");
         }
+        let tag = match standing {
+            Standing::Tag(tag) => Some(format!("+refs/tags/{tag}:refs/tags/{tag}")),
+            Standing::Branch(_) | Standing::Commit => None,
+        };
+        arguments.extend(tag.as_deref());
         self.git(current, to, &arguments).await
     }
 
@@ -331,14 +355,88 @@ impl Job<'_> {
     }
 }
 
-/// The settings of a remote, in the language of git's configuration. With `from` git finds it in that folder.
+/// What of a repository is fetched.
+struct History {
+    full: bool,
+    /// The option of git.
+    depth: String,
+    tags: bool,
+}
+
+impl History {
+    fn of(inputs: &Inputs) -> Result<History, RunnerError> {
+        let text = inputs.text("fetch-depth").unwrap_or("1");
+        let depth: u32 = text.trim().parse().map_err(|_| {
+            let text = format!("the input fetch-depth must be a number from 0 on, and is {text:?}");
+            RunnerError::new(ErrorKind::ActionInput, text)
+        })?;
+        let tags = inputs.flag("fetch-tags", false)?;
+        Ok(History { full: depth == 0, depth: format!("--depth={depth}"), tags })
+    }
+}
+
+/// What a checkout stands on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Standing {
+    /// A branch, by its short name.
+    Branch(String),
+    /// A tag, by its short name; its commit is checked out by itself.
+    Tag(String),
+    /// A commit by itself.
+    Commit,
+}
+
+impl Standing {
+    fn on(reference: &str) -> Standing {
+        match (reference.strip_prefix("refs/heads/"), reference.strip_prefix("refs/tags/")) {
+            (Some(branch), _) => Standing::Branch(branch.to_owned()),
+            (None, Some(tag)) => Standing::Tag(tag.to_owned()),
+            (None, None) => Standing::Commit,
+        }
+    }
+}
+
+fn is_commit(name: &str) -> bool {
+    matches!(name.len(), 40 | 64) && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Lets a branch follow the one of the same name at `origin`, so that `git pull` and `git status` know of it.
+fn follow(at: &Path, branch: &str) -> Result<(), RunnerError> {
+    let path = at.join(".git/config");
+    let head = format!("[branch {}]", quoted(branch));
+    let known = fs::read(&path).is_ok_and(|text| String::from_utf8_lossy(&text).contains(&head));
+    if known {
+        return Ok(());
+    }
+    append(
+        &path,
+        &format!("{head}\n\tremote = origin\n\tmerge = {}\n", quoted(&format!("refs/heads/{branch}"))),
+    )
+}
+
+/// Adds lines to git's configuration.
+fn append(path: &Path, lines: &str) -> Result<(), RunnerError> {
+    let add = || fs::OpenOptions::new().append(true).open(path)?.write_all(lines.as_bytes());
+    add().map_err(|error| RunnerError::io("write", path, error))
+}
+
+/// A text in git's configuration.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// The address that pushes to the repository of the run are sent to; git shows it when it finds nothing there.
+const NO_PUSH: &str = "a run does not push to the repository it came from; push to another remote";
+
+/// The settings of a remote, in the language of git's configuration. With `from` git finds it in that folder, to fetch from: that
+/// repository is somebody's own, and no job may change it by the way.
 fn origin(address: &str, from: Option<&str>) -> String {
-    let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
     let address = quoted(address);
     let mut text =
         format!("[remote \"origin\"]\n\turl = {address}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n");
     if let Some(from) = from {
         text += &format!("[url {}]\n\tinsteadOf = {address}\n", quoted(&format!("file://{from}")));
+        text += &format!("[url {}]\n\tpushInsteadOf = {address}\n", quoted(NO_PUSH));
     }
     text
 }

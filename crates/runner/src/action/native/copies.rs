@@ -22,7 +22,7 @@ const MOST_THREADS: usize = 8;
 const SMALL: u64 = 64 * 1024;
 
 /// Copies the files of a list whose entries end with a zero byte; says how many. Files that are tracked but deleted are
-/// left out, as are folders (of submodules) and what git does not track either, such as sockets.
+/// left out, as is what git does not track either, such as sockets. Of a submodule there is the empty folder.
 pub(crate) fn copy_files(list: &[u8], from: &Path, to: &Path, over: &Over) -> Result<usize, RunnerError> {
     let names: Vec<&[u8]> = list.split(|&byte| byte == 0).filter(|name| !name.is_empty()).collect();
     let processors = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
@@ -47,12 +47,17 @@ fn copy_share(names: &[&[u8]], from: &Path, to: &Path, over: &Over) -> Result<us
         over.go_on()?;
         let name = OsStr::from_bytes(name);
         let (source, goal) = (from.join(name), to.join(name));
+        if name.as_bytes().ends_with(b"/") {
+            // A repository within this one that is no submodule: nothing of this one.
+            continue;
+        }
         let Some(found) = look(&source)? else { continue };
         if let Some(parent) = goal.parent().filter(|parent| *parent != last_parent) {
             fs::create_dir_all(parent).map_err(|error| RunnerError::io("make", parent, error))?;
             last_parent = parent.to_owned();
         }
         let write = |buffer: &mut Vec<u8>| match &found {
+            Found::Folder => fs::create_dir_all(&goal),
             Found::Link(target) => std::os::unix::fs::symlink(target, &goal),
             Found::File(file, meta) => copy_file(file, meta, &goal, buffer, over),
         };
@@ -64,13 +69,15 @@ fn copy_share(names: &[&[u8]], from: &Path, to: &Path, over: &Over) -> Result<us
             written => written,
         };
         written.map_err(|error| RunnerError::io("write", &goal, error))?;
-        count += 1;
+        count += usize::from(!matches!(found, Found::Folder));
     }
     Ok(count)
 }
 
 /// What is to be copied.
 enum Found {
+    /// The folder of a submodule.
+    Folder,
     Link(PathBuf),
     File(File, fs::Metadata),
 }
@@ -84,7 +91,10 @@ fn look(source: &Path) -> Result<Option<Found>, RunnerError> {
     match opened {
         Ok(file) => {
             let meta = file.metadata().map_err(fail)?;
-            Ok(meta.is_file().then_some(Found::File(file, meta)))
+            Ok(match meta.is_dir() {
+                true => Some(Found::Folder),
+                false => meta.is_file().then_some(Found::File(file, meta)),
+            })
         }
         Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
             fs::read_link(source).map(|target| Some(Found::Link(target))).map_err(fail)
