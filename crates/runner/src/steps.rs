@@ -21,7 +21,7 @@ use shipway_base::{Diagnostic, Source, Span, Timestamp};
 use shipway_workflow::{
     Texts,
     document::{Maybe, Step, StepKind, Uses},
-    expr::{Object, Scope, Value},
+    expr::{Object, Scope, Template, Value},
     run::Conclusion,
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -180,7 +180,7 @@ impl Job<'_> {
         index: usize,
         tries: u32,
     ) -> (String, Option<Current>, Came) {
-        let goes_on = self.stop.check().is_none();
+        let goes_on = self.goes_on(frame);
         let mut prepared = self.prepare(frame, step, number, index);
         if prepared.is_err() && goes_on && self.outlives(frame, step, number) {
             prepared = self.prepare(frame, step, number, index);
@@ -267,10 +267,12 @@ impl Job<'_> {
     ) -> Result<Current, Diagnostic> {
         let id = id_of(frame, step, number);
         let mut scope = self.scope_before(frame, &id);
-        if let Some(limit) = self.early_limit(frame, step, &scope) {
-            scope.halt = Some(Halt { stop: self.stop.clone(), survives: false, limit: Some(limit) });
+        let left_out = self.is_left_out(step, &scope);
+        let limit = if left_out { Some(self.stop.now()) } else { self.early_limit(frame, step, &scope) };
+        if limit.is_some() {
+            scope.halt = Some(Halt { stop: self.stop.clone(), survives: false, limit });
         }
-        let own = self.fields(&step.env, &scope)?;
+        let own = if left_out { Texts::default() } else { self.fields(&step.env, &scope)? };
         scope.env.extend(own.clone());
         let mut own_env = frame.env.clone();
         own_env.extend(own);
@@ -281,6 +283,15 @@ impl Job<'_> {
         Ok(Current { index, id, name, place, own_env, scope, survives: false, limit, tolerant, source, span })
     }
 
+    /// Whether it is certain, before its own environment is computed, that a step does not run any more in a job that is to end.
+    /// Nothing is computed for it then.
+    fn is_left_out(&self, step: &Step, scope: &StepScope) -> bool {
+        let written = step.condition.written().map_or("", Template::text);
+        self.stop.is_over()
+            && !written.to_ascii_lowercase().contains("env")
+            && matches!(step.condition.eval(scope), Ok(false))
+    }
+
     /// What the expressions of a step see but for its own environment.
     fn scope_before(&self, frame: &Frame, id: &str) -> StepScope {
         let mut env = self.env.clone();
@@ -288,14 +299,20 @@ impl Job<'_> {
         self.scope(frame, &env, Some(id))
     }
 
+    /// Whether the job goes on. When it is to stop, its steps see that it is cancelled.
+    fn goes_on(&mut self, frame: &mut Frame) -> bool {
+        let goes_on = self.stop.check().is_none();
+        if !goes_on && frame.status == Conclusion::Success {
+            frame.status = Conclusion::Cancelled;
+        }
+        goes_on
+    }
+
     /// Whether a step that the job's end met while its expressions were computed runs all the same, and so begins anew: then it has
     /// the time that such steps have.
     fn outlives(&mut self, frame: &mut Frame, step: &Step, number: usize) -> bool {
-        if !step.condition.asks_status() || self.stop.check().is_none() {
+        if !step.condition.asks_status() || self.goes_on(frame) {
             return false;
-        }
-        if frame.status == Conclusion::Success {
-            frame.status = Conclusion::Cancelled;
         }
         let scope = self.scope_before(frame, &id_of(frame, step, number));
         step.condition.eval(&scope.with_status(Conclusion::Cancelled)).unwrap_or(false)

@@ -183,6 +183,11 @@ impl Stop {
         self.seen.map(|(_, cause)| cause)
     }
 
+    /// Whether it was seen that the job is to stop.
+    pub(crate) fn is_over(&self) -> bool {
+        self.seen.is_some()
+    }
+
     /// Why the step that runs now must stop, when it must by now: what [`cause`](Stop::cause) would wait for.
     pub(crate) fn over(&self, survives: bool, step_limit: Option<StepLimit>) -> Option<Cause> {
         let due = |at: Instant| self.due(at).is_some_and(|at| Instant::now() >= at);
