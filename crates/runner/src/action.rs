@@ -216,6 +216,7 @@ impl Job<'_> {
             env: self.environment(&current.scope),
             place: ProgramPlace::Job,
             streams: Streams::default(),
+            files: None,
         };
         Ok(self.run_program(&program, current, Hearing::Step).await?.0)
     }

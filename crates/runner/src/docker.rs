@@ -36,8 +36,8 @@ use crate::{
     containers::EngineSettings,
     error::RunnerError,
     executor::{
-        BoxFuture, Chunk, ContainerNetwork, Executor, Finished, Folders, Hands, JobIdentity, Patience,
-        Program, ProgramPlace, Script, Terminal,
+        BoxFuture, Chunk, CommandFileNames, ContainerNetwork, Executor, Finished, Folders, Hands,
+        JobIdentity, Patience, Program, ProgramPlace, Script, Terminal,
     },
     host::{HostExecutor, StepFiles},
     nodes::{MachineNode, PlacedNode},
@@ -149,8 +149,13 @@ impl DockerExecutor {
     }
 
     /// The files of a program of a step, which every user of its container may use.
-    fn step_files(&self, folders: &Folders, script: Option<&Script>) -> Result<StepFiles, RunnerError> {
-        let files = self.host.step_files(&prepare::files_folder(folders), script)?;
+    fn step_files(
+        &self,
+        folders: &Folders,
+        script: Option<&Script>,
+        number: Option<u64>,
+    ) -> Result<StepFiles, RunnerError> {
+        let files = self.host.step_files(&prepare::files_folder(folders), script, number)?;
         files.open_to_all()?;
         Ok(files)
     }
@@ -170,7 +175,7 @@ impl DockerExecutor {
                 Ends::Terminal(terminal) => self.host.interact(program, terminal, stop).await,
             };
         };
-        let files = self.step_files(&program.folders, program.script.as_ref())?;
+        let files = self.step_files(&program.folders, program.script.as_ref(), program.files)?;
         let run = place.exec(container, program, &files, &self.patience, ends, stop);
         files.around(Box::pin(run)).await
     }
@@ -290,6 +295,15 @@ impl Executor for DockerExecutor {
         })
     }
 
+    fn command_files(&self, job: &JobIdentity, folders: &Folders) -> Option<CommandFileNames> {
+        match self.place(job).filter(|place| place.container.is_some()) {
+            Some(place) => Some(
+                self.host.file_names(&prepare::files_folder(folders), |path| place.paths.inside_text(path)),
+            ),
+            None => self.host.command_files(job, folders),
+        }
+    }
+
     fn run<'a>(
         &'a self,
         program: &'a Program,
@@ -348,7 +362,7 @@ impl Executor for DockerExecutor {
             self.host.allow_containers()?;
             let place = self.any_place(&container.job).await?;
             make_open_folder(&prepare::files_folder(&container.folders))?;
-            let files = self.step_files(&container.folders, None)?;
+            let files = self.step_files(&container.folders, None, None)?;
             let run = own::run(&place, container, &files, &self.patience, output, stop);
             files.around(Box::pin(run)).await
         })

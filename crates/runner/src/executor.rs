@@ -122,6 +122,12 @@ pub trait Executor: Send + Sync {
         })
     }
 
+    /// The command files that a program of this job will have when it names their number; they are made when it starts.
+    /// None where files are not real.
+    fn command_files(&self, _job: &JobIdentity, _folders: &Folders) -> Option<CommandFileNames> {
+        None
+    }
+
     /// Runs one program to its end. Its output goes to `output` as it comes, standard output and standard error
     /// in one stream; a slow receiver slows the program down. When `stop` is cancelled the whole process tree is
     /// ended, gently at first, and the answer is [`Ending::Stopped`].
@@ -179,6 +185,15 @@ pub trait Executor: Send + Sync {
         folders: &'a Folders,
         output: mpsc::Sender<Chunk>,
     ) -> BoxFuture<'a, Result<(), RunnerError>>;
+}
+
+/// The command files of a program that has not begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandFileNames {
+    /// What tells them from those of other programs.
+    pub number: u64,
+    /// Where the program finds each, by its name in the `github` context.
+    pub paths: Vec<(&'static str, String)>,
 }
 
 /// Which attempt of which job, unique on the machine.
@@ -242,6 +257,8 @@ pub struct Program {
     pub place: ProgramPlace,
     /// What its standard input and output are.
     pub streams: Streams,
+    /// The number of its command files, as [`Executor::command_files`] gave it; they get one of their own without.
+    pub files: Option<u64>,
 }
 
 impl Program {

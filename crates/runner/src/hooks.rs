@@ -106,6 +106,7 @@ impl Job<'_> {
             env,
             place: ProgramPlace::Machine,
             streams: Streams::default(),
+            files: None,
         };
         let current = Current {
             index,
@@ -114,6 +115,7 @@ impl Job<'_> {
             place: Vec::new(),
             own_env: Texts::new(),
             scope: self.scope(frame, &Texts::new(), None),
+            files: None,
             survives: true,
             limit: None,
             tolerant: None,

@@ -10,8 +10,8 @@ mod tools;
 use crate::{
     error::{ErrorKind, RunnerError},
     executor::{
-        BoxFuture, Chunk, Executor, Finished, Folders, Hands, JobIdentity, Patience, Program, ProgramPlace,
-        Script, Terminal,
+        BoxFuture, Chunk, CommandFileNames, Executor, Finished, Folders, Hands, JobIdentity, Patience,
+        Program, ProgramPlace, Script, Terminal,
     },
     process::{OrphanRecord, Scope, end_tree, forks},
     sandbox::{Sandbox, Session},
@@ -223,6 +223,10 @@ impl Executor for HostExecutor {
         Box::pin(async move { find_program(name, path, directory).is_some() })
     }
 
+    fn command_files(&self, _job: &JobIdentity, folders: &Folders) -> Option<CommandFileNames> {
+        Some(self.file_names(&folders.root, |path| path.to_string_lossy().into_owned()))
+    }
+
     fn run<'a>(
         &'a self,
         program: &'a Program,
@@ -230,7 +234,7 @@ impl Executor for HostExecutor {
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<Finished, RunnerError>> {
         Box::pin(async move {
-            let files = self.step_files(&program.folders.root, program.script.as_ref())?;
+            let files = self.step_files(&program.folders.root, program.script.as_ref(), program.files)?;
             let inside = self.inside(&program.job).filter(|_| program.place != ProgramPlace::Machine);
             if let Some(inside) = inside.as_ref().filter(|_| program.place == ProgramPlace::Job) {
                 inside.touched.store(true, Ordering::Relaxed);
@@ -257,7 +261,7 @@ impl Executor for HostExecutor {
                 )
                 .with_help("stop at failed steps in a run without --isolate"));
             }
-            let files = self.step_files(&program.folders.root, program.script.as_ref())?;
+            let files = self.step_files(&program.folders.root, program.script.as_ref(), program.files)?;
             files.around(self.run_on_terminal(program, &files, terminal, stop)).await
         })
     }
@@ -339,8 +343,25 @@ impl HostExecutor {
     }
 
     /// The files of a program of a step, beside those of others in this folder.
-    pub(crate) fn step_files(&self, dir: &Path, script: Option<&Script>) -> Result<StepFiles, RunnerError> {
-        StepFiles::create(dir, self.steps.fetch_add(1, Ordering::Relaxed), script)
+    pub(crate) fn step_files(
+        &self,
+        dir: &Path,
+        script: Option<&Script>,
+        number: Option<u64>,
+    ) -> Result<StepFiles, RunnerError> {
+        StepFiles::create(dir, number.unwrap_or_else(|| self.number()), script)
+    }
+
+    /// A number for the files of a program, unlike all others.
+    fn number(&self) -> u64 {
+        self.steps.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A number for the files of a program, and what they will be called as `seen` by the program.
+    pub(crate) fn file_names(&self, dir: &Path, seen: impl Fn(&Path) -> String) -> CommandFileNames {
+        let number = self.number();
+        let paths = StepFiles::names(dir, number).map(|(name, path)| (name, seen(&path))).collect();
+        CommandFileNames { number, paths }
     }
 
     /// The tool cache of a job and its number, taken when it is first asked for.

@@ -73,8 +73,8 @@ pub use drive::drive;
 pub use dummy::DummyExecutor;
 pub use error::{ErrorKind, Part, RunnerError};
 pub use executor::{
-    BoxFuture, Chunk, ContainerNetwork, Ending, Executor, Finished, Folders, Hands, JobIdentity, Patience,
-    Program, ProgramPlace, SCRIPT_ENV, Script, Streams, Terminal,
+    BoxFuture, Chunk, CommandFileNames, ContainerNetwork, Ending, Executor, Finished, Folders, Hands,
+    JobIdentity, Patience, Program, ProgramPlace, SCRIPT_ENV, Script, Streams, Terminal,
 };
 pub use filecommand::CommandFiles;
 pub use groups::{Groups, Membership};

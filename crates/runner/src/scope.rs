@@ -47,6 +47,13 @@ pub(crate) struct Halt {
 }
 
 impl StepScope {
+    /// Adds to the `github` context.
+    pub(crate) fn add_to_github(&mut self, entries: impl IntoIterator<Item = (&'static str, String)>) {
+        let mut github = self.contexts.get("github").and_then(Value::as_object).cloned().unwrap_or_default();
+        entries.into_iter().for_each(|(name, value)| github.insert(name, value));
+        self.contexts.insert("github", github);
+    }
+
     /// The same with another status, to ask whether a step would also run in that case.
     pub(crate) fn with_status(&self, status: Conclusion) -> StepScope {
         StepScope { status, ..self.clone() }

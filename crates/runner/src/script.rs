@@ -62,6 +62,7 @@ impl Job<'_> {
             env,
             place: ProgramPlace::Job,
             streams: Streams::default(),
+            files: current.files,
         };
         Ok(self.run_program(&program, current, Hearing::Step).await?.0)
     }

@@ -46,6 +46,8 @@ pub(crate) struct Current {
     pub(crate) own_env: Texts,
     /// What its expressions see, its own `env` included.
     pub(crate) scope: StepScope,
+    /// The number of its command files, whose names its expressions see.
+    pub(crate) files: Option<u64>,
     /// Whether it also runs in a cancelled job.
     pub(crate) survives: bool,
     /// Its own limit.
@@ -267,6 +269,9 @@ impl Job<'_> {
     ) -> Result<Current, Diagnostic> {
         let id = id_of(frame, step, number);
         let mut scope = self.scope_before(frame, &id);
+        let names = self.executor.command_files(&self.identity, &self.folders);
+        let files = names.as_ref().map(|names| names.number);
+        scope.add_to_github(names.into_iter().flat_map(|names| names.paths));
         let left_out = self.is_left_out(step, &scope);
         let limit = if left_out { Some(self.stop.now()) } else { self.early_limit(frame, step, &scope) };
         if limit.is_some() {
@@ -280,7 +285,20 @@ impl Job<'_> {
         place.push(number);
         let (source, limit, tolerant) = (frame.source.clone(), frame.limit, step.continue_on_error.clone());
         let (name, span) = (step_name(step, &scope), step.span);
-        Ok(Current { index, id, name, place, own_env, scope, survives: false, limit, tolerant, source, span })
+        Ok(Current {
+            index,
+            id,
+            name,
+            place,
+            own_env,
+            scope,
+            files,
+            survives: false,
+            limit,
+            tolerant,
+            source,
+            span,
+        })
     }
 
     /// Whether it is certain, before its own environment is computed, that a step does not run any more in a job that is to end.

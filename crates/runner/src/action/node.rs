@@ -117,6 +117,7 @@ impl Job<'_> {
             env,
             place: ProgramPlace::Job,
             streams: Streams::default(),
+            files: current.files,
         };
         let program = self.with_own_repository(part, program, current).await;
         let (came, heard) = self.run_program(&program, current, Hearing::Step).await?;

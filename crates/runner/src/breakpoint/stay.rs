@@ -223,6 +223,7 @@ impl Job<'_> {
             id: String::new(),
             name: failed.name.to_owned(),
             scope: self.scope(frame, &env, None),
+            files: None,
             survives: false,
             limit: None::<StepLimit>,
             tolerant: None,
@@ -242,6 +243,7 @@ impl Job<'_> {
             env: self.environment(&current.scope),
             place: ProgramPlace::Job,
             streams: Streams::default(),
+            files: None,
         }
     }
 

@@ -27,13 +27,13 @@ pub(crate) struct StepFiles {
     pub(crate) script: Option<PathBuf>,
 }
 
-/// Variable and file name of each command file.
-const FILES: [(&str, &str); 5] = [
-    ("GITHUB_ENV", "set_env"),
-    ("GITHUB_OUTPUT", "set_output"),
-    ("GITHUB_STATE", "save_state"),
-    ("GITHUB_PATH", "add_path"),
-    ("GITHUB_STEP_SUMMARY", "step_summary"),
+/// Variable, file name and name in the `github` context of each command file.
+const FILES: [(&str, &str, &str); 5] = [
+    ("GITHUB_ENV", "set_env", "env"),
+    ("GITHUB_OUTPUT", "set_output", "output"),
+    ("GITHUB_STATE", "save_state", "state"),
+    ("GITHUB_PATH", "add_path", "path"),
+    ("GITHUB_STEP_SUMMARY", "step_summary", "step_summary"),
 ];
 
 impl StepFiles {
@@ -41,7 +41,7 @@ impl StepFiles {
     /// own: on some disks a folder takes longer to remove than a shell to start.
     pub(crate) fn create(dir: &Path, number: u64, script: Option<&Script>) -> Result<StepFiles, RunnerError> {
         let mut files = StepFiles { dir: dir.to_owned(), number, script: None };
-        for (_, name) in FILES {
+        for (_, name, _) in FILES {
             write(&files.path(name), "")?;
         }
         if let Some(script) = script {
@@ -53,7 +53,12 @@ impl StepFiles {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.dir.join(format!("step_{}_{name}", self.number))
+        path(&self.dir, self.number, name)
+    }
+
+    /// What the `github` context calls the command files of a number, and where they will be.
+    pub(crate) fn names(dir: &Path, number: u64) -> impl Iterator<Item = (&'static str, PathBuf)> {
+        FILES.into_iter().map(move |(_, name, context)| (context, path(dir, number, name)))
     }
 
     /// The tracking text of the program that they are for.
@@ -63,7 +68,7 @@ impl StepFiles {
 
     /// The variables that name the command files.
     pub(crate) fn env(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
-        FILES.into_iter().map(|(variable, name)| (variable, self.path(name)))
+        FILES.into_iter().map(|(variable, name, _)| (variable, self.path(name)))
     }
 
     /// Lets every user of the job's container write the command files and read the script.
@@ -79,7 +84,7 @@ impl StepFiles {
 
     /// The command files, for whoever must let the step write to them.
     pub(super) fn command_files(&self) -> impl Iterator<Item = PathBuf> {
-        FILES.into_iter().map(|(_, name)| self.path(name))
+        FILES.into_iter().map(|(_, name, _)| self.path(name))
     }
 
     /// Waits for the program that they are for, and takes in what it left in them.
@@ -125,6 +130,10 @@ impl StepFiles {
         }
         Ok(files)
     }
+}
+
+fn path(dir: &Path, number: u64, name: &str) -> PathBuf {
+    dir.join(format!("step_{number}_{name}"))
 }
 
 /// Only as a new file: what lies there already is a link or a file that a step put in the way.

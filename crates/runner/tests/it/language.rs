@@ -58,6 +58,39 @@ jobs:
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_files_are_in_the_context_of_each_step() {
+    let story = World::new()
+        .run(
+            r###"
+on: push
+jobs:
+  first:
+    runs-on: host
+    steps:
+    - id: s
+      env: {FILE: '${{ github.env }}'}
+      run: |
+        mkdir bin && printf '#!/bin/sh\necho tool-speaks\n' > bin/tool && chmod +x bin/tool
+        echo A=1 >> ${{ github.env }}
+        echo B=2 >> "$FILE"
+        echo o=3 >> ${{ github.output }}
+        echo "$PWD/bin" >> ${{ github.path }}
+        echo '# done' >> ${{ github.step_summary }}
+        [ "$FILE $GITHUB_STATE" = "$GITHUB_ENV ${{ github.state }}" ] && echo same
+        echo "FIRST=$GITHUB_ENV" >> "$GITHUB_ENV"
+    - run: tool; echo "$A $B ${{ steps.s.outputs.o }}"; [ "$FIRST" != "${{ github.env }}" ] && echo another
+"###,
+        )
+        .await;
+    story
+        .expect_success()
+        .expect_line("same")
+        .expect_line("tool-speaks")
+        .expect_line("1 2 3")
+        .expect_line("another");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn contexts_are_in_the_order_in_which_they_were_written() {
     let mut world = World::new();
     for (name, value) in [("ZULU", "sesame"), ("GITHUB_TOKEN", "opener"), ("ALPHA", "barley")] {

@@ -351,6 +351,7 @@ impl Job<'_> {
             env,
             place: ProgramPlace::Machine,
             streams: Streams::default(),
+            files: None,
         }
     }
 }

@@ -132,6 +132,7 @@ impl Job<'_> {
             env: BTreeMap::new(),
             place: ProgramPlace::Job,
             streams: Streams::default(),
+            files: None,
         }
     }
 

@@ -85,6 +85,7 @@ impl Job<'_> {
                 env: self.context.host_env.as_ref().clone(),
                 place: ProgramPlace::Machine,
                 streams: Streams::default(),
+                files: None,
             };
             let (code, heard) = self.run_quietly(&program, current, Hearing::Capture).await?;
             let text = String::from_utf8_lossy(&heard.text.unwrap_or_default()).into_owned();

@@ -142,6 +142,7 @@ async fn listed(
         env: BTreeMap::new(),
         place: ProgramPlace::Machine,
         streams: Streams::default(),
+        files: None,
     };
     let (sender, mut receiver) = mpsc::channel::<Vec<u8>>(16);
     let stop = CancellationToken::new();

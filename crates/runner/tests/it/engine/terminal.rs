@@ -50,6 +50,7 @@ async fn a_shell_in_the_container_has_a_terminal_and_the_environment_of_the_step
         ]),
         place: ProgramPlace::Job,
         streams: Streams::default(),
+        files: None,
     };
     let (input, typed) = mpsc::channel(8);
     let (output, mut shown) = mpsc::channel(8);
