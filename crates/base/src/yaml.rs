@@ -254,6 +254,23 @@ mod tests {
     }
 
     #[test]
+    fn a_tab_may_stand_behind_a_colon() {
+        let node = tree("on:\tpush\na:\t\t{k:\tv}\nb: |\n  x:\ty\nc: \"d:\te\"\nf:\ttrue # é:\tg\n");
+        let map = node.as_mapping().expect("mapping");
+        let text = |key: &str| map.get(key).and_then(Node::as_text);
+        assert_eq!((text("on"), text("b"), text("c")), (Some("push"), Some("x:\ty\n"), Some("d:\te")));
+        assert_eq!(map.get("a").and_then(|a| a.as_mapping()?.get("k")?.as_text()), Some("v"));
+        assert_eq!(map.get("f").and_then(Node::as_bool), Some(true));
+        assert_eq!(map.get("on").expect("on").span, Span::new(Pos::new(1, 5), Pos::new(1, 9)));
+        // It indents nothing.
+        refusal("a:\tb: c\n");
+        refusal("a:\t- b\n");
+        refusal("a:\n\tb: c\n");
+        let many: String = (0..3_000).map(|n| format!("k{n}:\tv\n")).collect();
+        assert!(refusal(&many.repeat(30)).contains("SW0001"));
+    }
+
+    #[test]
     fn resolves_anchors() {
         let node = tree("a: &x {k: 1}\nb: *x\n");
         let map = node.as_mapping().expect("mapping");
