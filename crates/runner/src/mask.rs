@@ -118,7 +118,7 @@ impl PieceMasker {
         }
         if ends {
             let line = std::mem::take(&mut self.held);
-            return Some(String::from_utf8_lossy(&masker.mask_bytes(&line)).into_owned());
+            return Some(masker.mask_bytes(&line));
         }
         let mut cut = self.held.len().saturating_sub(masker.longest.saturating_sub(1));
         let places = masker.places(&self.held);
@@ -134,7 +134,7 @@ impl PieceMasker {
         }
         let rest = self.held.split_off(cut);
         let shown = std::mem::replace(&mut self.held, rest);
-        Some(String::from_utf8_lossy(&masker.mask_bytes(&shown)).into_owned())
+        Some(masker.mask_bytes(&shown))
     }
 }
 
@@ -169,6 +169,11 @@ mod tests {
         check(&["", "  "], "a  b", "a  b");
         check(&["hunter2"], "\x1b[1mhun\x1b[0mter2\x1b[0m!", "***!");
         check(&["hunter2"], "\x1b[1mred\x1b[0m", "\x1b[1mred\x1b[0m");
+        for between in ["\0", "\x07", "\x08", "\x7f", "\x0b", "\u{85}", "\x1b", "\x1b[K", "\x1b]0;t\x07"] {
+            check(&["hunter2"], &format!("<hun{between}ter2>"), "<***>");
+        }
+        check(&["hunter2"], "h\0u\0n\0t\0e\0r\x002\0", "***");
+        check(&["hunter2"], "two\x07 bells, one\ttab", "two\x07 bells, one\ttab");
     }
 
     #[test]

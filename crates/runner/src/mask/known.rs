@@ -66,12 +66,15 @@ impl Known {
         if self.longest == 0 {
             return text;
         }
-        if text.contains('\x1b') {
-            // Whoever shows the line without its colours would put a secret together that they cut in two.
-            let plain = without_escapes(&text);
-            let places = self.places(plain.as_bytes());
-            if !places.is_empty() {
-                return String::from_utf8_lossy(&replaced(plain.as_bytes(), &places)).into_owned();
+        if may_have_controls(text.as_bytes()) {
+            // Whoever shows the line without its colours and controls would put a secret together that they cut in two. What
+            // counts as one sequence differs from one to the other.
+            for escapes in [Escapes::Whole, Escapes::Colours, Escapes::Alone] {
+                let plain = plain(&text, escapes);
+                let places = self.places(plain.as_bytes());
+                if !places.is_empty() {
+                    return String::from_utf8_lossy(&replaced(plain.as_bytes(), &places)).into_owned();
+                }
             }
         }
         let places = self.places(text.as_bytes());
@@ -82,8 +85,11 @@ impl Known {
     }
 
     /// The same for bytes, which may be any.
-    pub(super) fn mask_bytes(&self, bytes: &[u8]) -> Vec<u8> {
-        replaced(bytes, &self.places(bytes))
+    pub(super) fn mask_bytes(&self, bytes: &[u8]) -> String {
+        if may_have_controls(bytes) {
+            return self.masked(String::from_utf8_lossy(bytes).into_owned());
+        }
+        String::from_utf8_lossy(&replaced(bytes, &self.places(bytes))).into_owned()
     }
 
     fn add_forms(&mut self, text: &str) {
@@ -160,25 +166,51 @@ fn replaced(bytes: &[u8], places: &[(usize, usize)]) -> Vec<u8> {
     out
 }
 
-/// The text without ANSI escape sequences: `ESC [ ... letter`, `ESC ] ... BEL`, and `ESC` with one character.
-fn without_escapes(text: &str) -> String {
+/// What goes when a text is shown without its escape sequences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Escapes {
+    /// `ESC [ ... letter`, `ESC ] ... BEL`, and `ESC` with one character.
+    Whole,
+    /// `ESC [ ... letter`, and else the escape character alone.
+    Colours,
+    /// The escape character alone.
+    Alone,
+}
+
+/// Whether there is a control character other than tabs and line ends, or a byte that one of those beyond ASCII begins with.
+fn may_have_controls(bytes: &[u8]) -> bool {
+    let is_control =
+        |byte: u8| (byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) | (byte == 0x7f) | (byte == 0xc2);
+    // Without an early end this is done many bytes at a time.
+    bytes.iter().fold(false, |found, byte| found | is_control(*byte))
+}
+
+/// The text without escape sequences and control characters, but with tabs and line ends.
+fn plain(text: &str, escapes: Escapes) -> String {
     let mut plain = String::with_capacity(text.len());
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        if character != '\x1b' {
-            plain.push(character);
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r')) {
+        plain.push_str(&rest[..at]);
+        let mut after = rest[at..].chars();
+        let is_escape = after.next() == Some('\x1b');
+        rest = after.as_str();
+        if !is_escape || escapes == Escapes::Alone {
             continue;
         }
-        match characters.next() {
+        match after.next() {
             Some('[') => {
-                characters.by_ref().find(|c| ('\x40'..='\x7e').contains(c));
+                after.find(|c| ('\x40'..='\x7e').contains(c));
+                rest = after.as_str();
             }
-            Some(']') => {
-                characters.by_ref().find(|c| *c == '\x07');
+            Some(']') if escapes == Escapes::Whole => {
+                after.find(|c| *c == '\x07');
+                rest = after.as_str();
             }
+            Some(_) if escapes == Escapes::Whole => rest = after.as_str(),
             Some(_) | None => {}
         }
     }
+    plain.push_str(rest);
     plain
 }
 
