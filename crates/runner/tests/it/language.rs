@@ -91,6 +91,33 @@ jobs:
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_of_variables_and_inputs_may_be_expressions() {
+    let story = World::new()
+        .run(
+            r###"
+on: push
+env: {'${{ github.event_name }}_W': workflow}
+jobs:
+  first:
+    runs-on: host
+    strategy: ${{ fromJSON('{"matrix":{"v":["NAME"]}}') }}
+    env: {'${{ matrix.v }}_J': job, '${{ insert }}': "${{ fromJSON('{\"MORE\":1}') }}"}
+    steps:
+    - run: |
+        mkdir act
+        printf 'inputs: {a: {}, b: {}}\nruns:\n  using: composite\n  steps:\n  - {shell: bash, run: "echo got ${{ '${{' }} inputs.a }} ${{ '${{' }} inputs.b }}"}\n' > act/action.yml
+    - run: echo "$push_W $NAME_J $MORE ${{ env.NAME_J }} $S_x"
+      env: {"S_${{ env.NAME_J && 'x' }}": step}
+    - uses: ./act
+      with: {"${{ 'a' }}": one, '${{ insert }}': "${{ fromJSON('{\"b\":\"two\"}') }}"}
+    - {run: 'true', env: {'${{ env.NONE }}': x}, continue-on-error: true}
+"###,
+        )
+        .await;
+    story.expect_success().expect_line("workflow job 1 job step").expect_line("got one two");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn contexts_are_in_the_order_in_which_they_were_written() {
     let mut world = World::new();
     for (name, value) in [("ZULU", "sesame"), ("GITHUB_TOKEN", "opener"), ("ALPHA", "barley")] {
