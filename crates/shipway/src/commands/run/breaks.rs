@@ -21,7 +21,7 @@ use crate::{
     environment::Environment,
     exit::{Exit, Failure},
 };
-use keys::Key;
+use keys::{Key, typed};
 use queue::Queue;
 pub(super) use queue::Waiting;
 use script::{Command, Commands, Wish};
@@ -152,7 +152,7 @@ impl<'a> Desk<'a> {
         match came {
             Came::Nothing => {}
             Came::Keys(bytes) => {
-                for byte in bytes {
+                for byte in typed(&bytes) {
                     if byte.eq_ignore_ascii_case(&b't') {
                         return Ok(After::ShowNow);
                     }

@@ -185,7 +185,24 @@ fn brief(found: &Annotation) -> String {
     let placed = found.file.as_ref().and_then(|file| found.message.strip_prefix(file.as_str()));
     let message = placed.and_then(|rest| rest.split_once(": ")).map_or(&*found.message, |(_, words)| words);
     let first = message.lines().next().unwrap_or_default();
-    first.split_once(" (").map_or(first, |(words, _)| words).to_owned()
+    without_advice(first).to_owned()
+}
+
+/// A text without the brackets that end it.
+fn without_advice(text: &str) -> &str {
+    let mut open = 0;
+    for (at, character) in text.char_indices().rev() {
+        match character {
+            ')' => open += 1,
+            '(' => open -= 1,
+            _ if open == 0 => return text,
+            _ => {}
+        }
+        if open == 0 {
+            return text[..at].strip_suffix(' ').filter(|words| !words.is_empty()).unwrap_or(text);
+        }
+    }
+    text
 }
 
 /// How a step ended.
@@ -343,5 +360,24 @@ impl<W: Write + Send> Show for Plain<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_advice_goes() {
+        let check = |text: &str, expect: &str| assert_eq!(without_advice(text), expect);
+        check(
+            "the service \"s\" (base:1) is sick (look at its log (or not))",
+            "the service \"s\" (base:1) is sick",
+        );
+        check("it ended (badly) at once", "it ended (badly) at once");
+        check("f() fails in g()", "f() fails in g()");
+        for text in ["", "()", "(all of it)", "a)", "(a"] {
+            check(text, text);
+        }
     }
 }

@@ -31,6 +31,28 @@ pub(super) const HELP: &str = "\
   a  abort: cancel everything that runs
   t  show what runs now";
 
+/// The bytes of keys that are letters. Arrows and their like come as `ESC [ ... letter` or `ESC O letter`, and mean nothing here,
+/// least of all the letter they end with.
+pub(super) fn typed(bytes: &[u8]) -> Vec<u8> {
+    let mut typed = Vec::new();
+    let mut rest = bytes;
+    while let [first, after @ ..] = rest {
+        rest = match (first, after) {
+            (b'\x1b', [b'[', after @ ..]) => {
+                let end = after.iter().position(|byte| (0x40..=0x7e).contains(byte));
+                end.map_or(&[][..], |end| &after[end + 1..])
+            }
+            (b'\x1b', [b'O', _, after @ ..] | [_, after @ ..]) => after,
+            (b'\x1b', []) => after,
+            _ => {
+                typed.push(*first);
+                after
+            }
+        };
+    }
+    typed
+}
+
 impl Key {
     /// The meaning of a byte from the terminal.
     pub(super) fn of(byte: u8) -> Option<Key> {
@@ -55,4 +77,17 @@ pub(super) fn question(waiting: &Waiting, all: usize) -> String {
         return format!("{name}{others}: ...");
     }
     format!("{name}{others}: [s]hell [e]dit [r]etry s[k]ip [c]ontinue [a]bort [?] ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_letters_are_typed() {
+        assert_eq!(typed(b"\x1b[A"), b"");
+        assert_eq!(typed(b"r\x1b[1;5Cs\x1bOAk\x1bac"), b"rskc");
+        assert_eq!(typed(b"\x1b[12"), b"");
+        assert_eq!(typed(b"a\x1b"), b"a");
+    }
 }
