@@ -331,6 +331,7 @@ impl<'a> Job<'a> {
             self.reason.get_or_insert_with(|| cause.words());
         }
         let outputs = self.outputs(&mut frame).await;
+        self.tell_address(&mut frame).await;
         let reason = self.reason.take().filter(|_| frame.status != Conclusion::Success);
         JobOutcome { conclusion: frame.status, outputs, reason }
     }
@@ -455,6 +456,28 @@ impl<'a> Job<'a> {
             }
         }
         outputs
+    }
+
+    /// Tells the address of what the job deployed, `environment.url`.
+    async fn tell_address(&mut self, frame: &mut Frame) {
+        let request = self.request;
+        let (Some(written), Some(name)) = (&request.body.environment, &request.environment) else { return };
+        let (level, text) = match written.address(&self.scope(frame, &self.env, None)) {
+            Ok(None) => return,
+            Ok(Some(address)) if self.log.masker.mask(&address) != address => {
+                let text =
+                    format!("the url of the environment {name} is left out, since it may hold a secret");
+                (Level::Warning, text)
+            }
+            Ok(Some(address)) => (Level::Notice, format!("the environment {name} is at {address}")),
+            Err(found) => {
+                let message = found.to_string();
+                self.complain(None, &message, Some((&found.source.name, found.span.start.line))).await;
+                frame.status = Conclusion::Failure;
+                return;
+            }
+        };
+        self.log.annotate(Annotation::new(level, text)).await;
     }
 
     fn output(&self, frame: &Frame, template: &Template) -> Result<Arc<str>, Diagnostic> {

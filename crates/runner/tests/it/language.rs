@@ -499,3 +499,30 @@ async fn a_job_knows_the_file_it_stands_in() {
         .expect_line("me/it .github/workflows/test.yml me/it/.github/workflows/test.yml@refs/heads/main true")
         .expect_line("me/it called.yml me/it/called.yml@refs/heads/main true");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_tells_where_it_deployed() {
+    let run = async |environment: &str, step: &str| {
+        let mut world = World::new();
+        world.secret("KEY", "hunter2");
+        world
+            .run(&format!(
+                "on: push\nenv: {{K: '${{{{ secrets.KEY }}}}'}}\njobs:\n  job:\n    runs-on: host\n    environment: {environment}\n    steps:\n    - {{id: d, run: '{step}'}}\n"
+            ))
+            .await
+    };
+    let output = "echo at=https://web.test/7 >> $GITHUB_OUTPUT";
+    for environment in [
+        "{name: production, url: '${{ steps.d.outputs.at }}'}",
+        r#"'${{ fromJSON(''{"name":"production","url":"https://web.test/7"}'') }}'"#,
+    ] {
+        let story = run(environment, output).await;
+        let told = story.expect_success().annotations(Level::Notice);
+        assert_eq!(told, ["the environment production is at https://web.test/7"]);
+    }
+    let story = run("{name: p, url: 'https://x/${{ env.K }}'}", "true").await;
+    assert!(story.expect_success().annotations(Level::Warning)[0].contains("may hold a secret"));
+    for quiet in ["p", "{name: p, url: '${{ steps.d.outputs.no }}'}"] {
+        assert!(run(quiet, "true").await.expect_success().annotations(Level::Notice).is_empty());
+    }
+}

@@ -77,7 +77,7 @@ impl Environment {
                 for (key, value) in object.iter() {
                     match key {
                         "name" => name = text(at, "environment.name", value)?,
-                        // As where it is written out, nothing is done with it; it must be a text all the same.
+                        // It is asked for again when the job has ended; what cannot be one is told of at once.
                         "url" => {
                             text(at, "environment.url", value)?;
                         }
@@ -98,6 +98,24 @@ impl Environment {
         }
         let name = name.trim();
         Ok(((!name.is_empty()).then(|| name.to_owned()), deployment))
+    }
+}
+
+impl Environment {
+    /// The address of what the job deployed, worked out when it has ended; none when there is none.
+    ///
+    /// # Errors
+    /// As for its other parts.
+    pub fn address(&self, scope: &dyn Scope) -> Result<Option<String>, Diagnostic> {
+        let found = match (whole(self.whole, &self.name, scope)?, &self.url) {
+            (Some(object), _) => match object.get("url") {
+                Some(value) => text(&self.name, "environment.url", value)?,
+                None => return Ok(None),
+            },
+            (None, Some(url)) => url.eval_string(scope)?.as_ref().to_owned(),
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(found).filter(|found| !found.is_empty()))
     }
 }
 
