@@ -92,7 +92,14 @@ impl StepFiles {
         &self,
         program: impl Future<Output = Result<Ending, RunnerError>>,
     ) -> Result<Finished, RunnerError> {
-        let ending = program.await?;
+        let ending = match program.await {
+            Ok(ending) => ending,
+            Err(error) => {
+                // One that is tried in its place has the same names.
+                self.remove()?;
+                return Err(error);
+            }
+        };
         Ok(Finished { ending, files: self.collect()? })
     }
 
@@ -118,6 +125,11 @@ impl StepFiles {
             path: values("add_path")?,
             summary: read("step_summary", MAX_SUMMARY + 1)?.1,
         };
+        self.remove()?;
+        Ok(files)
+    }
+
+    fn remove(&self) -> Result<(), RunnerError> {
         let all = self.command_files().chain(self.script.clone());
         for path in all {
             match fs::remove_file(&path) {
@@ -128,7 +140,7 @@ impl StepFiles {
                 Ok(()) | Err(_) => {}
             }
         }
-        Ok(files)
+        Ok(())
     }
 }
 

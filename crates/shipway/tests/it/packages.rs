@@ -75,7 +75,8 @@ fn what_one_push_saves_the_next_restores_and_people_download() {
     let html = String::from_utf8_lossy(&html).into_owned();
     for (artifact, file, start) in [(&listed[0], "built.zip", "PK"), (&listed[1], "word", "main")] {
         let name = artifact["name"].as_str().expect("a name");
-        assert!(html.contains(&format!("href=\"{page}/artifacts/{name}\"")), "{html}");
+        let link = format!("{page}/attempts/1/artifacts/{name}");
+        assert!(html.contains(&format!("href=\"{link}\"")), "{html}");
         let operator = plant.authorization().expect("a server");
         let of_api = plant.download(&format!("/api/v1{page}/artifacts/{name}"), &operator);
         let digest: String = Sha256::digest(&of_api.1).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -84,6 +85,7 @@ fn what_one_push_saves_the_next_restores_and_people_download() {
             (file, Some(&*format!("sha256:{digest}")))
         );
         assert!(of_api.1.starts_with(start.as_bytes()));
+        assert_eq!(plant.download(&link, &browser), of_api);
         assert_eq!(plant.download(&format!("{page}/artifacts/{name}"), &browser), of_api);
     }
 
