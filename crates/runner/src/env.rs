@@ -1,6 +1,6 @@
 //! The environment of a step, built from nothing.
 
-use crate::{context::JobContext, executor::Folders, place::PathMap};
+use crate::{context::JobContext, executor::Folders, place::PathMap, remote::is_commit};
 use shipway_workflow::{
     Texts,
     expr::{Object, Value},
@@ -127,7 +127,7 @@ pub(crate) fn job_context(request: &JobRequest) -> Object {
     let is_own = repository == &*github("repository") && at == &*github("ref");
     if is_own {
         job.insert("workflow_sha", github("workflow_sha"));
-    } else if at.len() == 40 && at.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    } else if is_commit(at) {
         job.insert("workflow_sha", at);
     }
     job.insert("workflow_repository", repository);

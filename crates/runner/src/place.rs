@@ -9,7 +9,7 @@ use shipway_workflow::{document::ContainerSpec, expr::Object};
 use std::{
     collections::BTreeMap,
     fmt,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 /// What a job asks for before its first step.
@@ -193,6 +193,21 @@ fn rebase(path: &Path, from: &Path, to: &Path) -> Option<PathBuf> {
     Some(if rest.as_os_str().is_empty() { to.to_owned() } else { to.join(rest) })
 }
 
+/// The path without `.` and `..`, by its names alone.
+pub(crate) fn lexical(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            Component::Normal(_) | Component::RootDir | Component::Prefix(_) => out.push(component),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,5 +249,14 @@ mod tests {
         assert_eq!(map.inside(Path::new("/jobs/x")), Path::new("/jobs/x"));
         assert_eq!(map.outside(Path::new("/etc/passwd")), None);
         assert_eq!(PathMap::default().outside(Path::new("/etc")), Some(PathBuf::from("/etc")));
+    }
+
+    #[test]
+    fn no_path_leads_out_of_a_folder_by_its_names() {
+        for (path, expect) in
+            [("/w/a/../b/./c", "/w/b/c"), ("/w/../../etc", "/etc"), ("/", "/"), ("/..", "/")]
+        {
+            assert_eq!(lexical(Path::new(path)), Path::new(expect));
+        }
     }
 }

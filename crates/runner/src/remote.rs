@@ -299,7 +299,7 @@ impl ActionStore {
 }
 
 /// Whether a text is a whole commit id.
-fn is_commit(text: &str) -> bool {
+pub(crate) fn is_commit(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 

@@ -69,8 +69,12 @@ impl Known {
         if may_have_controls(text.as_bytes()) {
             // Whoever shows the line without its colours and controls would put a secret together that they cut in two. What
             // counts as one sequence differs from one to the other.
-            for escapes in [Escapes::Whole, Escapes::Colours, Escapes::Alone] {
-                let plain = plain(&text, escapes);
+            let ways: &[Escapes] = match text.contains('\x1b') {
+                true => &[Escapes::Whole, Escapes::Colours, Escapes::Alone],
+                false => &[Escapes::Alone],
+            };
+            for escapes in ways {
+                let plain = plain(&text, *escapes);
                 let places = self.places(plain.as_bytes());
                 if !places.is_empty() {
                     return String::from_utf8_lossy(&replaced(plain.as_bytes(), &places)).into_owned();

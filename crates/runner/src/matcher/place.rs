@@ -2,13 +2,13 @@
 
 use crate::{
     beneath::open_regular,
-    place::PathMap,
+    place::{PathMap, lexical},
     reach::{self, Reach},
 };
 use std::{
     fs::File,
     io,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 /// The largest settings of a repository that are read, in bytes.
@@ -97,21 +97,6 @@ impl Places {
         }
         None
     }
-}
-
-/// The path without `.` and `..`.
-fn lexical(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            Component::Normal(_) | Component::RootDir | Component::Prefix(_) => out.push(component),
-        }
-    }
-    out
 }
 
 /// `remote.origin.url` in a git configuration.

@@ -8,6 +8,7 @@ use crate::{
     job::Job,
     listen::Hearing,
     reach::Reach,
+    remote::is_commit,
     steps::{Came, Current},
     work::{GIT, Settle, Work, archive, empty, empty_but_git},
 };
@@ -395,10 +396,6 @@ impl Standing {
             (None, None) => Standing::Commit,
         }
     }
-}
-
-fn is_commit(name: &str) -> bool {
-    matches!(name.len(), 40 | 64) && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Lets a branch follow the one of the same name at `origin`, so that `git pull` and `git status` know of it.

@@ -6,6 +6,7 @@ use crate::{
     executor::{Hands, Program, ProgramPlace, Streams},
     job::Job,
     listen::Hearing,
+    place::lexical,
     reach::Reach,
     sandbox::heard,
     steps::Current,
@@ -16,7 +17,7 @@ use std::{
     fs::{self, File},
     io,
     ops::Deref,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -78,7 +79,7 @@ impl Job<'_> {
     /// Where an absolute path of the job lies on this machine.
     pub(super) fn here(&self, path: &str) -> Result<PathBuf, RunnerError> {
         // By its names alone, before it is seen in which folder it lies.
-        let plain = plain(Path::new(path));
+        let plain = lexical(&Path::new("/").join(path));
         self.map.outside(&plain).ok_or_else(|| {
             let message = format!("{path} lies in the container of the job alone, where the built-in action does not reach");
             RunnerError::new(ErrorKind::ActionInput, message).with_help(
@@ -170,21 +171,6 @@ impl Drop for Scratch {
     }
 }
 
-/// An absolute path without `.` and `..`.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::from("/");
-    for part in path.components() {
-        match part {
-            Component::Normal(name) => plain.push(name),
-            Component::ParentDir => {
-                plain.pop();
-            }
-            Component::Prefix(_) | Component::RootDir | Component::CurDir => {}
-        }
-    }
-    plain
-}
-
 /// A path as a pattern that means nothing but itself.
 fn escaped(path: &str) -> String {
     let mut pattern = String::with_capacity(path.len());
@@ -195,18 +181,4 @@ fn escaped(path: &str) -> String {
         pattern.push(character);
     }
     pattern
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_path_leads_out_of_a_folder_by_its_names() {
-        for (path, expect) in
-            [("/w/a/../b/./c", "/w/b/c"), ("/w/../../etc", "/etc"), ("/", "/"), ("/..", "/")]
-        {
-            assert_eq!(plain(Path::new(path)), Path::new(expect));
-        }
-    }
 }
