@@ -92,25 +92,21 @@ fn build(wanted: &Wanted, sources: &BTreeMap<usize, RawFd>) -> Result<(), Refusa
                 bind(*source, &at, path)?;
                 settle(&at, *writable)?;
             }
+            Entry::Empty { path, options } => {
+                let at = inside(&root, path);
+                make_dir(&at)?;
+                fresh("tmpfs", &at, quiet, options)?;
+            }
         }
     }
     own_dev(&root, entries.len(), sources)?;
-    for (path, options) in [("/tmp", "mode=1777"), ("/run", "mode=0755"), ("/var/tmp", "mode=1777")] {
-        if wanted.own.starts_with(path) {
-            // It is there already, with the job's folder in it.
-            continue;
-        }
-        let at = inside(&root, Path::new(path));
-        make_dir(&at)?;
-        fresh("tmpfs", &at, quiet, options)?;
-    }
     let proc = inside(&root, Path::new("/proc"));
     make_dir(&proc)?;
     fresh("proc", &proc, quiet | MountFlags::NOEXEC, "")?;
     enter_root(&root)
 }
 
-/// A `/dev` with the harmless devices, terminals and shared memory of its own.
+/// A `/dev` with the harmless devices and terminals of its own, around the shared memory that is there.
 fn own_dev(root: &Path, first: usize, sources: &BTreeMap<usize, RawFd>) -> Result<(), Refusal> {
     let dev = inside(root, Path::new("/dev"));
     make_dir(&dev)?;
@@ -128,8 +124,6 @@ fn own_dev(root: &Path, first: usize, sources: &BTreeMap<usize, RawFd>) -> Resul
     ] {
         symlink(to, dev.join(name)).trying(format!("link /dev/{name}"))?;
     }
-    make_dir(&dev.join("shm"))?;
-    fresh("tmpfs", &dev.join("shm"), MountFlags::NOSUID | MountFlags::NODEV, "mode=1777")?;
     make_dir(&dev.join("pts"))?;
     fresh(
         "devpts",

@@ -15,6 +15,10 @@ const SYSTEM: [&str; 9] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", 
 /// Devices that tell nothing about the machine and change nothing on it.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
+/// Empty folders of the job's own, with the options of their file systems.
+const EMPTY: [(&str, &str); 4] =
+    [("/dev/shm", "mode=1777"), ("/run", "mode=0755"), ("/tmp", "mode=1777"), ("/var/tmp", "mode=1777")];
+
 /// What a job sees beside the system.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wanted {
@@ -43,6 +47,21 @@ pub(super) enum Entry {
         /// What it says.
         to: PathBuf,
     },
+    /// An empty folder in memory.
+    Empty {
+        /// The path.
+        path: PathBuf,
+        /// The options of its file system.
+        options: &'static str,
+    },
+}
+
+impl Entry {
+    fn path(&self) -> &Path {
+        match self {
+            Entry::Bind { path, .. } | Entry::Link { path, .. } | Entry::Empty { path, .. } => path,
+        }
+    }
 }
 
 impl Wanted {
@@ -86,18 +105,24 @@ impl Wanted {
                 Err(_) => {}
             }
         }
+        let system = entries.len();
+        let empty = |(path, options): (&str, _)| Entry::Empty { path: PathBuf::from(path), options };
+        entries.extend(EMPTY.map(empty));
         let mut read: Vec<&PathBuf> = self.read.iter().filter(|path| path.is_absolute()).collect();
         read.sort();
         read.dedup();
         for path in read {
-            let covered = entries.iter().any(|entry| match entry {
-                Entry::Bind { path: around, .. } => path.starts_with(around),
-                Entry::Link { .. } => false,
-            });
+            let covered = path.starts_with(&self.own)
+                || entries.iter().any(|entry| match entry {
+                    Entry::Bind { path: around, .. } => path.starts_with(around) && !is_emptied(path, around),
+                    Entry::Link { .. } | Entry::Empty { .. } => false,
+                });
             if !covered && link(path).is_ok() {
                 entries.push(Entry::Bind { path: path.clone(), writable: false });
             }
         }
+        // Of the same path the empty one comes first, so that what is to be read there is seen.
+        entries[system..].sort_by(|one, other| one.path().cmp(other.path()));
         let shown = self.shown.iter().map(|path| Entry::Bind { path: path.clone(), writable: false });
         entries.extend(shown);
         entries.push(Entry::Bind { path: self.own.clone(), writable: true });
@@ -121,6 +146,12 @@ impl Wanted {
         }
         Ok(opened)
     }
+}
+
+/// Whether a path lies in an empty folder that is made within the folder `around`.
+fn is_emptied(path: &Path, around: &Path) -> bool {
+    let within = |empty: &Path| empty != around && empty.starts_with(around);
+    EMPTY.iter().any(|(empty, _)| path.starts_with(empty) && within(Path::new(empty)))
 }
 
 /// Whether a job sees this path of the system's.
@@ -172,6 +203,8 @@ mod tests {
         let found = wanted("/tmp/job", &["/cache/a", "/usr/share/x", "/gone", "relative"]).entries(&link);
         let bind = |path: &str, writable| Entry::Bind { path: PathBuf::from(path), writable };
         let bin = Entry::Link { path: PathBuf::from("/bin"), to: PathBuf::from("usr/bin") };
+        let [shm, run, tmp, var_tmp] =
+            EMPTY.map(|(path, options)| Entry::Empty { path: PathBuf::from(path), options });
         assert_eq!(
             found,
             [
@@ -179,9 +212,41 @@ mod tests {
                 bin,
                 bind("/etc", false),
                 bind("/cache/a", false),
+                shm,
+                run,
+                tmp,
+                var_tmp,
                 bind("/tmp/job.actions", false),
                 bind("/tmp/job", true)
             ]
         );
+    }
+
+    #[test]
+    fn no_empty_folder_hides_what_is_to_be_read() {
+        let link = |path: &Path| match SYSTEM.iter().any(|folder| path == Path::new(folder)) {
+            true => Err(io::Error::from(io::ErrorKind::NotFound)),
+            false => Ok(None),
+        };
+        let check = |own: &str, read: &[&str], expect: &[&str]| {
+            let found = wanted(own, read).entries(&link);
+            let names: Vec<&str> = found.iter().filter_map(|entry| entry.path().to_str()).collect();
+            let own = [format!("{own}.actions"), own.to_owned()];
+            assert_eq!(names, [expect, &[&own[0], &own[1]]].concat());
+        };
+        check("/dev/shm/job", &[], &["/dev/shm", "/run", "/tmp", "/var/tmp"]);
+        check(
+            "/w/job",
+            &["/tmp/a", "/dev/shm/b", "/run", "/w/job/mine"],
+            &["/dev/shm", "/dev/shm/b", "/run", "/run", "/tmp", "/tmp/a", "/var/tmp"],
+        );
+        // A folder around an empty one does not bring back what lies in that.
+        check(
+            "/w/job",
+            &["/var", "/var/lib/x", "/var/tmp/tools", "/var/tmp/tools/bin"],
+            &["/dev/shm", "/run", "/tmp", "/var", "/var/tmp", "/var/tmp/tools"],
+        );
+        // What is to be read instead of the empty one is read.
+        check("/w/job", &["/tmp", "/tmp/a"], &["/dev/shm", "/run", "/tmp", "/tmp", "/var/tmp"]);
     }
 }

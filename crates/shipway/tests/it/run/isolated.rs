@@ -3,8 +3,9 @@
 mod files;
 
 use super::{contains, events, expect, log, on_push, repository, run};
-use crate::support::Folder;
+use crate::support::{Folder, binary, command};
 use serde_json::Value;
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 /// The lines that one script prints in an isolated job, without those of the runner.
 fn printed(script: &str, arguments: &[&str]) -> Vec<String> {
@@ -54,6 +55,49 @@ fn a_job_cannot_change_the_machine_or_read_what_is_private() {
     let (last, refused) = lines.split_last().expect("lines");
     assert!(refused.len() == 13 && refused.iter().all(|line| line == "refused"), "{lines:?}");
     assert_eq!(last, "wrote");
+}
+
+#[test]
+fn a_job_works_where_shared_memory_lies_too() {
+    let place = tempfile::tempdir_in("/dev/shm").expect("a folder");
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).expect("open to all");
+    let folder = repository(&on_push(
+        "  a:\n    runs-on: x\n    steps:\n      - run: pwd; echo x > file; echo y > /dev/shm/file; cat file /dev/shm/file; ls /dev/shm\n",
+    ));
+    let ran = command(binary(), folder.path())
+        .args(["run", "--isolate", "--json"])
+        .env("TMPDIR", place.path())
+        .output()
+        .expect("shipway");
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{said}{}", String::from_utf8_lossy(&ran.stderr));
+    let lines = [&format!("\"text\":\"{}/", place.path().display()), "\"text\":\"x\"", "\"text\":\"y\""];
+    for line in lines {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert!(!fs::exists("/dev/shm/file").expect("a look"), "it is the job's own");
+}
+
+#[test]
+fn folders_for_reading_are_there_wherever_they_lie() {
+    // Not everybody may write to all of them.
+    let places: Vec<_> = ["/tmp", "/var/tmp", "/dev/shm", "/run"]
+        .iter()
+        .filter_map(|above| tempfile::tempdir_in(above).ok())
+        .collect();
+    assert!(places.len() > 2, "{places:?}");
+    let (mut script, mut arguments, mut expected) = (String::new(), Vec::new(), Vec::new());
+    for place in &places {
+        let path = place.path().to_str().expect("a path of text");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("open to all");
+        fs::write(place.path().join("file"), format!("in {path}\n")).expect("a file");
+        script += &format!("cat {path}/file\ntouch {path}/mine 2>/dev/null || echo refused\n");
+        // Beside it the job has an empty folder of its own.
+        script += &format!("touch {path}/../mine && echo wrote\n");
+        arguments.extend(["--isolate-read", path]);
+        expected.extend([format!("in {path}"), "refused".to_owned(), "wrote".to_owned()]);
+    }
+    assert_eq!(printed(script.trim_end(), &arguments), expected);
 }
 
 #[test]
