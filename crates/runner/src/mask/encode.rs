@@ -7,8 +7,11 @@ const MIN_QUOTED: usize = 9;
 /// Whole base64 groups are only masked when they say enough.
 const MIN_BASE64: usize = 8;
 
-/// All forms but the text itself. The set is that of GitHub's runner, with the URL-safe base64 alphabet, base64 with
-/// anything after it, and the quoting of shells added.
+/// What RFC 3986 leaves alone in a URL, beside letters and digits.
+const UNRESERVED: &str = "-_.~";
+
+/// All forms but the text itself, each once. The set is that of GitHub's runner, with the URL-safe base64 alphabet, base64 with
+/// anything after it, the quoting of shells, and how the usual libraries write JSON, URLs and XML added.
 pub(super) fn forms(text: &str) -> Vec<String> {
     let mut forms = Vec::new();
     let bytes = text.as_bytes();
@@ -23,9 +26,9 @@ pub(super) fn forms(text: &str) -> Vec<String> {
             }
         }
     }
-    forms.push(json(text));
-    forms.push(url(text));
-    forms.push(xml(text));
+    forms.extend(jsons(text));
+    forms.extend(urls(text));
+    forms.extend(xmls(text));
     forms.push(text.replace('"', "\\\""));
     forms.push(text.replace('\'', "''"));
     forms.push(text.replace('\'', "'\\''"));
@@ -36,6 +39,8 @@ pub(super) fn forms(text: &str) -> Vec<String> {
         forms.push(text[1..text.len() - 1].to_owned());
     }
     forms.retain(|form| form != text && !form.is_empty());
+    forms.sort_unstable();
+    forms.dedup();
     forms
 }
 
@@ -73,15 +78,63 @@ fn json(text: &str) -> String {
     quoted[1..quoted.len() - 1].to_owned()
 }
 
-fn url(text: &str) -> String {
+/// The ways in which libraries write it in JSON: as it is, in ASCII with digits of either case, with `/` escaped (PHP), without
+/// what means something in HTML (Go, PowerShell), and with quotes and signs as numbers (.NET).
+fn jsons(text: &str) -> [String; 7] {
+    let plain = json(text);
+    let beyond = |c: char| !c.is_ascii();
+    [
+        numbered(&plain, beyond, false),
+        numbered(&plain, beyond, true),
+        numbered(&plain, beyond, false).replace('/', "\\/"),
+        numbered(&plain, |c| "<>&".contains(c), false),
+        numbered(&plain, |c| "<>&'".contains(c), false),
+        numbered(&plain.replace("\\\"", "\""), |c| beyond(c) || "\"<>&'+`".contains(c), true),
+        plain,
+    ]
+}
+
+/// Writes some characters as `\u` and the hexadecimal digits of their UTF-16.
+fn numbered(text: &str, is_written: impl Fn(char) -> bool, upper: bool) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if !is_written(character) {
+            out.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            // Writing to a String cannot fail.
+            let _ = if upper { write!(out, "\\u{unit:04X}") } else { write!(out, "\\u{unit:04x}") };
+        }
+    }
+    out
+}
+
+/// The ways in which libraries write it in URLs: as RFC 3986 says, with digits of either case, as a path, as a value of a form
+/// (Python, browsers and Java), and as JavaScript's `encodeURIComponent`.
+fn urls(text: &str) -> [String; 6] {
+    let form = |kept| url(text, kept, true).replace("%20", "+");
+    [
+        url(text, UNRESERVED, true),
+        url(text, UNRESERVED, false),
+        url(text, "-_.~/", true),
+        url(text, "-_.~!*'()", true),
+        form(UNRESERVED),
+        form("-_.*"),
+    ]
+}
+
+/// With all escaped but letters, digits and what is kept; a `%` of the text is escaped too.
+fn url(text: &str, kept: &str, upper: bool) -> String {
     use std::fmt::Write as _;
     let mut out = String::new();
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || kept.as_bytes().contains(&byte) {
             out.push(char::from(byte));
         } else {
             // Writing to a String cannot fail.
-            let _ = write!(out, "%{byte:02X}");
+            let _ = if upper { write!(out, "%{byte:02X}") } else { write!(out, "%{byte:02x}") };
         }
     }
     out
@@ -102,12 +155,18 @@ fn backslashed(text: &str, commas: bool) -> String {
     out
 }
 
-fn xml(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace('\'', "&apos;")
+/// The ways in which libraries write it in XML and HTML: with both quotes by their names or numbers, with one, or with none.
+fn xmls(text: &str) -> [String; 6] {
+    let plain = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let quoted = |double: &str, single: &str| plain.replace('"', double).replace('\'', single);
+    [
+        quoted("&quot;", "&apos;"),
+        quoted("&quot;", "&#39;"),
+        quoted("&quot;", "&#x27;"),
+        quoted("&#34;", "&#39;"),
+        quoted("&quot;", "'"),
+        plain,
+    ]
 }
 
 #[cfg(test)]
@@ -142,8 +201,56 @@ mod tests {
         assert_eq!(backslashed("~a~b #c", false), r"\~a~b\ #c");
     }
 
+    /// Whether this is among the forms of a secret that has something of all that anybody escapes.
+    #[track_caller]
+    fn check(form: &str) {
+        let found = forms("p@ss w\"rd<&>1/é'(😀");
+        assert!(found.iter().any(|known| known == form), "{form} in {found:#?}");
+    }
+
     #[test]
-    fn urls_keep_unreserved_characters() {
-        assert_eq!(url("a-b é/"), "a-b%20%C3%A9%2F");
+    fn json_is_written_in_many_ways() {
+        // Python's and Ruby's dumps, .NET's with and without its own encoder, PHP, Go, PowerShell.
+        check(r#"p@ss w\"rd<&>1/é'(😀"#);
+        check(r#"p@ss w\"rd<&>1/\u00e9'(\ud83d\ude00"#);
+        check(r#"p@ss w\"rd<&>1/\u00E9'(\uD83D\uDE00"#);
+        check(r"p@ss w\u0022rd\u003C\u0026\u003E1/\u00E9\u0027(\uD83D\uDE00");
+        check(r#"p@ss w\"rd<&>1\/\u00e9'(\ud83d\ude00"#);
+        check(r#"p@ss w\"rd\u003c\u0026\u003e1/é'(😀"#);
+        check(r#"p@ss w\"rd\u003c\u0026\u003e1/é\u0027(😀"#);
+    }
+
+    #[test]
+    fn urls_are_written_in_many_ways() {
+        // RFC 3986, in upper and lower case, Python's quote and quote_plus, browsers and Java, encodeURIComponent.
+        check("p%40ss%20w%22rd%3C%26%3E1%2F%C3%A9%27%28%F0%9F%98%80");
+        check("p%40ss%20w%22rd%3c%26%3e1%2f%c3%a9%27%28%f0%9f%98%80");
+        check("p%40ss%20w%22rd%3C%26%3E1/%C3%A9%27%28%F0%9F%98%80");
+        check("p%40ss+w%22rd%3C%26%3E1%2F%C3%A9%27%28%F0%9F%98%80");
+        check("p%40ss%20w%22rd%3C%26%3E1%2F%C3%A9'(%F0%9F%98%80");
+        assert!(forms("a ~*").contains(&"a+%7E*".to_owned()));
+        assert!(forms("100% +").contains(&"100%25+%2B".to_owned()));
+    }
+
+    #[test]
+    fn xml_is_written_in_many_ways() {
+        for (double, single) in [
+            ("&quot;", "&apos;"),
+            ("\"", "'"),
+            ("&quot;", "'"),
+            ("&quot;", "&#39;"),
+            ("&quot;", "&#x27;"),
+            ("&#34;", "&#39;"),
+        ] {
+            check(&format!("p@ss w{double}rd&lt;&amp;&gt;1/é{single}(😀"));
+        }
+    }
+
+    #[test]
+    fn a_plain_secret_has_no_form_twice_and_none_but_base64() {
+        let found = forms("hunter2-hunter2");
+        assert!(found.windows(2).all(|pair| pair[0] != pair[1]), "{found:?}");
+        // Three places in a group of three bytes, whole and to the last whole group, some of which are the same.
+        assert!(found.len() <= 6 && found.iter().all(|form| !form.contains("hunter")), "{found:?}");
     }
 }

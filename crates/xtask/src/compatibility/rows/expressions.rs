@@ -83,7 +83,7 @@ pub(super) fn commands() -> Vec<Row> {
             ])
             .act(Said::Missing("ignored", Page::ActUnsupported))
             .gitea(Said::Missing("ignored", Page::GiteaComparison)),
-        works("masks: secrets, their lines, and their base64, URL, JSON and shell forms")
+        works("masks: secrets, their lines, and their base64, URL, JSON, XML and shell forms")
             .suites(&["the runner's masking"])
             .tests(&[
                 Test("runner/tests/it/masks.rs", "no_report_shows_a_secret"),
