@@ -105,12 +105,8 @@ fn input(reader: &mut Reader<'_>, name: &Spanned<String>, node: &Node) -> Action
                 input.deprecation_message =
                     reader.literal(value, "deprecationMessage").map(|text| text.value);
             }
-            word => {
-                // Other tools' keys are let pass; a typing error is not.
-                if shipway_base::yaml::closest(word, INPUT_KEYS.iter().copied()).is_some() {
-                    reader.unknown_key(key, &place, INPUT_KEYS);
-                }
-            }
+            // Keys of other tools are let pass, and so is a typing error, since the action runs on GitHub.
+            _ => reader.misspelt_key(key, &place, INPUT_KEYS),
         }
     }
     input

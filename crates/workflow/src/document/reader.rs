@@ -98,6 +98,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Warns of a key that is almost a known one, where GitHub lets any key pass.
+    pub(crate) fn misspelt_key(&mut self, key: &Spanned<String>, place: &str, known: &[&str]) {
+        if let Some(name) = yaml::closest(&key.value, known.iter().copied()) {
+            let message = format!("{place} has no key {:?}, so that it means nothing", key.value);
+            let found = Diagnostic::warning("SW0101", self.source, key.span, message);
+            self.found.push(found.with_help(format!("did you mean {name:?}?")));
+        }
+    }
+
     /// Notes keys that mean something else than a name: expressions and merge keys.
     pub(crate) fn special_key(&mut self, key: &Spanned<String>) -> bool {
         if crate::expr::has_expression(&key.value) {

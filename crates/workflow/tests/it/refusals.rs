@@ -195,3 +195,16 @@ fn keys_that_differ_in_case_only_are_the_same() {
         action("name: x\ndescription: y\ninputs: {a: {}, A: {}}\nruns: {using: node20, main: m.js}\n");
     assert!(found.contains("\"A\" is already defined on line 3"), "{found}");
 }
+
+#[test]
+fn a_misspelt_key_of_an_input_does_not_keep_an_action_from_running() {
+    let text =
+        "name: x\ninputs: {a: {description:: y, default: z, x-own: 1}}\nruns: {using: node20, main: m.js}\n";
+    let (action, found) = Action::parse(&Source::new("action.yml", text));
+    assert_eq!(action.map(|action| action.inputs.len()), Some(1));
+    assert_eq!(
+        found.to_string().trim_end(),
+        "action.yml:2:14: warning[SW0101]: the input \"a\" has no key \"description:\", so that it means nothing (did you mean \
+         \"description\"?)"
+    );
+}
