@@ -199,7 +199,7 @@ pub fn github_context(event: &Event, facts: &ContextFacts<'_>) -> Value {
         "event_name": event.name, "event": event.payload, "ref": event.reference, "ref_name": ref_name,
         "ref_type": ref_type, "ref_protected": false, "sha": event.sha, "head_ref": of_request("head"),
         "base_ref": of_request("base"), "repository": full, "repository_owner": facts.repository.owner,
-        "repository_id": "1", "repository_owner_id": "1", "repositoryUrl": format!("git://{full}.git"),
+        "repository_id": "1", "repository_owner_id": "1", "repositoryUrl": repository_url(facts.server_url, &full),
         "run_id": facts.run_id.to_string(), "run_number": facts.run_number.to_string(),
         "run_attempt": facts.run_attempt.to_string(),
         "actor": facts.actor, "actor_id": "1", "triggering_actor": facts.triggering_actor, "workflow": facts.workflow,
@@ -207,6 +207,12 @@ pub fn github_context(event: &Event, facts: &ContextFacts<'_>) -> Value {
         "api_url": format!("{}/api/v3", facts.server_url), "graphql_url": format!("{}/api/graphql", facts.server_url),
         "token": facts.token, "retention_days": "90", "secret_source": "Actions",
     })
+}
+
+/// The address of a repository as the `github` context has it: of git's own protocol, at the host of the server.
+fn repository_url(server: &str, full: &str) -> String {
+    let host = server.split_once("://").map_or(server, |(_, host)| host).trim_end_matches('/');
+    format!("git://{host}/{full}.git")
 }
 
 /// Gives `github.event.inputs` of a run that was started by hand what only its plan knows: the defaults of the inputs that
@@ -266,6 +272,15 @@ mod tests {
         check(Some("/srv/git/web.git"), "/home/me/My Shop", "local/My-Shop");
         check(Some("file:///srv/git/web.git"), "/srv/web.git", "local/web");
         check(None, "/", "local/repository");
+    }
+
+    #[test]
+    fn a_repository_lies_at_the_host_of_its_server() {
+        assert_eq!(repository_url("https://github.com", "acme/web"), "git://github.com/acme/web.git");
+        assert_eq!(
+            repository_url("http://shipway.localhost:7/", "acme/web"),
+            "git://shipway.localhost:7/acme/web.git"
+        );
     }
 
     #[test]
