@@ -85,6 +85,11 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
+/// Whether a text is the whole id of an object of git, such as a commit: 40 hexadecimal digits of SHA-1, or 64 of SHA-256.
+pub fn is_object_id(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 impl fmt::Display for DigestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} is not a digest of the form sha256:<64 hexadecimal digits>", self.0)
@@ -103,6 +108,14 @@ mod tests {
         assert_eq!(Digest::of(b"abc").to_string(), text);
         assert_eq!(text.parse(), Ok(Digest::of(b"abc")));
         assert_eq!(Digest::of(b"abc").short(), "ba7816bf8f01");
+    }
+
+    #[test]
+    fn knows_whole_ids_of_objects() {
+        assert!(is_object_id(&"0aF".repeat(14)[..40]) && is_object_id(&"0aF".repeat(22)[..64]));
+        for text in ["", "abc", &"0".repeat(39), &"0".repeat(41), &"g".repeat(40), &"é".repeat(20)] {
+            assert!(!is_object_id(text), "{text}");
+        }
     }
 
     #[test]

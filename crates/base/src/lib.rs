@@ -17,7 +17,7 @@ pub mod yaml;
 pub use bucket::{BUCKETS, Bucket, Share, bucket};
 pub use clock::Clock;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use digest::{Digest, DigestError};
+pub use digest::{Digest, DigestError, is_object_id};
 pub use duration::{DurationError, human_duration, parse_duration};
 pub use id::{Id, IdError, IdSequence};
 pub use secret::Secret;

@@ -1,6 +1,7 @@
 //! The environment of a step, built from nothing.
 
-use crate::{context::JobContext, executor::Folders, place::PathMap, remote::is_commit};
+use crate::{context::JobContext, executor::Folders, place::PathMap};
+use shipway_base::is_object_id;
 use shipway_workflow::{
     Texts,
     expr::{Object, Value},
@@ -127,7 +128,7 @@ pub(crate) fn job_context(request: &JobRequest) -> Object {
     let is_own = repository == &*github("repository") && at == &*github("ref");
     if is_own {
         job.insert("workflow_sha", github("workflow_sha"));
-    } else if is_commit(at) {
+    } else if is_object_id(at) {
         job.insert("workflow_sha", at);
     }
     job.insert("workflow_repository", repository);

@@ -31,9 +31,14 @@ pub(crate) struct HeardAll {
     pub(crate) refusals: Vec<RunnerError>,
     /// The last line it printed, masked: often the reason of a failure.
     pub(crate) last_line: String,
+    /// The first lines that a helper printed, masked.
+    pub(crate) first_lines: String,
     /// Everything it printed, when that was asked for.
     pub(crate) text: Option<Vec<u8>>,
 }
+
+/// So many bytes of what a helper prints are kept, and the line in which they end.
+const FIRST: usize = 4 * 1024;
 
 /// How to listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +110,10 @@ pub(crate) async fn listen(
             if let Some(text) = text {
                 if !text.trim().is_empty() {
                     heard.last_line.clone_from(&text);
+                }
+                if hearing == Hearing::Plain && heard.first_lines.len() < FIRST {
+                    heard.first_lines += &text;
+                    heard.first_lines.push('\n');
                 }
                 log.masked_line(step, text).await;
             }

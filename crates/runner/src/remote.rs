@@ -10,6 +10,7 @@ mod git;
 mod lock;
 mod unpack;
 
+pub(crate) use git::cause;
 pub(crate) use unpack::unpack_within;
 
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
     error::{ErrorKind, RunnerError},
 };
 use git::{Git, Said};
+use shipway_base::is_object_id;
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -69,15 +71,24 @@ impl ActionStore {
         ActionStore { cache, mirror, server, git: Git::new(host_env) }
     }
 
+    /// The same with the configuration of git that somebody with this environment has, for what is fetched from the server:
+    /// his credentials, rewritten addresses, proxies and certificates. No job sees any of it, but each may name a repository
+    /// that he may read.
+    #[must_use]
+    pub fn lent(mut self, environment: &BTreeMap<String, String>) -> ActionStore {
+        self.git.lend(environment);
+        self
+    }
+
     /// The commit that the reference means: a branch, a tag or a whole commit id.
     pub(crate) async fn resolve(&self, wanted: Wanted<'_>) -> Result<String, RunnerError> {
         let reference = wanted.reference;
-        if is_commit(reference) && self.is_kept(wanted, reference) {
+        if is_object_id(reference) && self.is_kept(wanted, reference) {
             return Ok(reference.to_ascii_lowercase());
         }
         match self.local(wanted)? {
             Some(repository) => self.resolve_there(wanted, &repository).await,
-            None if is_commit(reference) => Ok(reference.to_ascii_lowercase()),
+            None if is_object_id(reference) => Ok(reference.to_ascii_lowercase()),
             None => self.resolve_far(wanted).await,
         }
     }
@@ -189,7 +200,7 @@ impl ActionStore {
     async fn resolve_there(&self, wanted: Wanted<'_>, repository: &Path) -> Result<String, RunnerError> {
         let reference = wanted.reference;
         let names = match reference {
-            _ if is_commit(reference) || reference.starts_with("refs/") => vec![reference.to_owned()],
+            _ if is_object_id(reference) || reference.starts_with("refs/") => vec![reference.to_owned()],
             _ => vec![format!("refs/tags/{reference}"), format!("refs/heads/{reference}")],
         };
         for name in names {
@@ -213,7 +224,7 @@ impl ActionStore {
         };
         let mut arguments = vec!["ls-remote", "--quiet", "--", &address];
         arguments.extend(names.iter().map(String::as_str));
-        let said = self.git.ask(Path::new("/"), &arguments).await?;
+        let said = self.git.ask_far(Path::new("/"), &arguments).await?;
         if !said.ok {
             return Err(self.unreachable(wanted, &said));
         }
@@ -221,7 +232,7 @@ impl ActionStore {
         let found: BTreeMap<&str, &str> =
             text.lines().filter_map(|line| line.split_once('\t')).map(|(id, name)| (name, id)).collect();
         let commit = names.iter().find_map(|name| found.get(name.as_str())).copied();
-        commit.filter(|id| is_commit(id)).map(str::to_owned).ok_or_else(|| no_reference(wanted, &address))
+        commit.filter(|id| is_object_id(id)).map(str::to_owned).ok_or_else(|| no_reference(wanted, &address))
     }
 
     /// Writes the tar file of a commit to its place.
@@ -274,7 +285,7 @@ impl ActionStore {
                 return Err(failed(wanted, format!("git init failed: {}", init.why())));
             }
             let fetch = ["fetch", "--quiet", "--no-tags", "--depth=1", "--", &address, commit];
-            let said = self.git.ask(&repository, &fetch).await?;
+            let said = self.git.ask_far(&repository, &fetch).await?;
             if !said.ok {
                 return Err(self.unreachable(wanted, &said));
             }
@@ -292,15 +303,19 @@ impl ActionStore {
             self.address(wanted),
             said.why()
         );
+        let credentials = match self.git.is_lent() {
+            true => {
+                "for a private one, let git ls-remote of that address work where this was started, without a question"
+            }
+            false => {
+                "git's own configuration, with its credentials and rewritten addresses, does not count for this run"
+            }
+        };
         RunnerError::new(ErrorKind::ActionFetch, message).with_help(format!(
-            "check the name and the network, or give --action-mirror DIR with the git repository DIR/{owner}/{repo}"
+            "check the name and the network; {credentials}; or give --action-mirror DIR with the git repository \
+             DIR/{owner}/{repo}"
         ))
     }
-}
-
-/// Whether a text is a whole commit id.
-pub(crate) fn is_commit(text: &str) -> bool {
-    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn failed(wanted: Wanted<'_>, why: String) -> RunnerError {
@@ -318,7 +333,7 @@ fn no_reference(wanted: Wanted<'_>, place: &str) -> RunnerError {
         "the action {owner}/{repo}@{reference} cannot be resolved: there is no branch or tag {reference:?} in {place}"
     );
     let error = RunnerError::new(ErrorKind::ActionFetch, message);
-    if is_commit(reference) {
+    if is_object_id(reference) {
         error.with_help("it has no such commit: check the id, and bring the repository up to date")
     } else if short {
         error.with_help("a shortened commit id is not taken, as on GitHub; write all 40 digits")

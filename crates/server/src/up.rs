@@ -55,6 +55,8 @@ pub struct UpOptions {
     pub executable: PathBuf,
     /// The variables that steps inherit.
     pub host_env: BTreeMap<String, String>,
+    /// The environment that git has when it fetches what runs use of other repositories.
+    pub environment: BTreeMap<String, String>,
     /// What the environment says about the container engine.
     pub engine: EngineSettings,
     /// Scripts of the operator around each job.
@@ -198,12 +200,8 @@ impl Up {
             executor: with_containers(executor, options.engine.clone(), Patience::default()),
             isolated: with_containers(isolated, options.engine.clone(), Patience::default()),
             isolation: options.isolation.clone(),
-            actions: Arc::new(ActionStore::new(
-                options.data.join("actions"),
-                options.action_mirror.clone(),
-                "https://github.com",
-                &options.host_env,
-            )),
+            actions: Arc::new(actions(&options, "actions").lent(&options.environment)),
+            public_actions: Arc::new(actions(&options, "actions-public")),
             host_env: Arc::new(options.host_env.clone()),
             path_prefix: Arc::new(vec![tools(&options)?]),
             url: format!("http://{address}"),
@@ -296,6 +294,13 @@ impl Up {
         self.services.stop();
         self.target.stop_all(GRACE).await;
     }
+}
+
+/// Where actions of other repositories come from. What was fetched with somebody's credentials is kept apart from what everybody may
+/// have.
+fn actions(options: &UpOptions, folder: &str) -> ActionStore {
+    let mirror = options.action_mirror.clone();
+    ActionStore::new(options.data.join(folder), mirror, "https://github.com", &options.environment)
 }
 
 /// How jobs are isolated.

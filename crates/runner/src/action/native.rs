@@ -20,6 +20,10 @@ use std::{collections::BTreeMap, fmt};
 pub(super) use cache::SaveCache;
 pub(crate) use copies::copy_files;
 
+/// How the repository of the run is read by a git that fetches from it: no settings of that git reach this program, and
+/// whose the repository is was decided by whoever started the run there.
+pub(super) const UPLOAD_PACK: &str = "git -c safe.directory='*' upload-pack";
+
 /// Such an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Native {

@@ -4,6 +4,7 @@ mod version;
 
 use super::{
     Loaded, input_env,
+    native::UPLOAD_PACK,
     part::{Part, seen},
 };
 use crate::{
@@ -149,11 +150,14 @@ impl Job<'_> {
         let line = format!("git finds {address} in {here}, the repository of this run");
         self.log.line(Some(current.index), &line).await;
         for (key, value) in [
-            ("GIT_CONFIG_COUNT", "2".to_owned()),
+            ("GIT_CONFIG_COUNT", "3".to_owned()),
             ("GIT_CONFIG_KEY_0", format!("url.file://{here}.insteadOf")),
             ("GIT_CONFIG_VALUE_0", address),
             ("GIT_CONFIG_KEY_1", "safe.directory".to_owned()),
             ("GIT_CONFIG_VALUE_1", "*".to_owned()),
+            // The program that reads it there does not see the others.
+            ("GIT_CONFIG_KEY_2", "remote.origin.uploadpack".to_owned()),
+            ("GIT_CONFIG_VALUE_2", UPLOAD_PACK.to_owned()),
         ] {
             program.env.insert(key.to_owned(), value);
         }

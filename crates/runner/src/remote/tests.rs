@@ -151,3 +151,50 @@ fn no_archive_leaves_its_folder() {
     assert!(unpack::unpack(&tar, &dir.path().join("into")).is_err());
     assert!(!dir.path().join("escaped").exists());
 }
+
+#[tokio::test]
+async fn the_configuration_that_is_lent_counts_for_fetching_and_runs_nothing_in_what_came() {
+    let world = World::new();
+    let (mirror, home) = (world.dir.path().join("mirror"), world.dir.path().join("home"));
+    let marker = world.dir.path().join("ran");
+    let mark = home.join("mark");
+    fs::create_dir_all(home.join("hooks")).expect("a folder");
+    fs::write(&mark, format!("#!/bin/sh\necho \"$0\" >> {}\ncat\n", marker.display())).expect("a program");
+    fs::set_permissions(&mark, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a program");
+    for hook in ["reference-transaction", "post-checkout", "pre-auto-gc"] {
+        std::os::unix::fs::symlink(&mark, home.join("hooks").join(hook)).expect("a link");
+    }
+    // What comes asks for the filter of whoever has one of that name.
+    let there = mirror.join("Me/greet");
+    fs::write(there.join(".gitattributes"), "* filter=mark\n").expect("a file");
+    git(&there, &["add", "--all"]);
+    git(&there, &["commit", "--quiet", "-m", "three"]);
+    let commit = git(&there, &["rev-parse", "HEAD"]);
+    let config = format!(
+        "[url \"file://{mirror}/\"]\n\tinsteadOf = http://127.0.0.1:9/\n[core]\n\thooksPath = {home}/hooks\n\tfsmonitor = \
+         {mark}\n[filter \"mark\"]\n\tsmudge = {mark}\n\tclean = {mark}\n[safe]\n\tbareRepository = explicit\n\
+         [submodule]\n\trecurse = true\n",
+        mirror = mirror.display(),
+        home = home.display(),
+        mark = mark.display(),
+    );
+    fs::write(home.join(".gitconfig"), config).expect("a file");
+    let mut environment = host_env();
+    environment.insert("HOME".to_owned(), home.display().to_string());
+    // As in a hook: it says which repository somebody is at.
+    environment.insert("GIT_DIR".to_owned(), home.display().to_string());
+    let store = |folder: &str| {
+        ActionStore::new(world.dir.path().join(folder), None, "http://127.0.0.1:9", &environment)
+    };
+    let greet = Wanted { owner: "Me", repo: "greet", reference: "main" };
+    let lent = store("lent").lent(&environment);
+    assert_eq!(lent.resolve(greet).await.expect("resolved"), commit);
+    let into = world.dir.path().join("one");
+    lent.place(greet, &commit, &into).await.expect("placed");
+    assert_eq!(fs::read_to_string(into.join("action.yml")).expect("a manifest"), "name: newer\n");
+    assert!(!marker.exists(), "{}", fs::read_to_string(&marker).expect("readable"));
+    let error = lent.resolve(Wanted { repo: "gone", ..greet }).await.expect_err("gone").to_string();
+    assert!(error.contains("let git ls-remote of that address work"), "{error}");
+    let error = store("own").resolve(greet).await.expect_err("nothing is lent").to_string();
+    assert!(error.contains("does not count for this run"), "{error}");
+}

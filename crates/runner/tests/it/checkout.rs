@@ -1,8 +1,16 @@
 //! `actions/checkout` without Node: a commit, or the work tree as it lies there.
 
-use crate::world::{World, git};
+use crate::world::{Story, World, git};
 use shipway_runner::{Level, Revision};
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+/// What the steps come to with the files as they lie there, and with the commit that they lie at.
+async fn both(world: &mut World, commit: &str, steps: &str) -> [Story; 2] {
+    world.context.repository.revision = Revision::WorkingTree;
+    let lying = world.steps(steps).await;
+    world.context.repository.revision = Revision::Commit(commit.to_owned());
+    [lying, world.steps(steps).await]
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn checks_out_the_commit_of_the_run() {
@@ -60,11 +68,7 @@ async fn stands_on_the_branch_of_the_run_and_has_a_remote() {
     let mut world = World::new();
     world.file("a", "one");
     let commit = world.commit();
-    for revision in [Revision::WorkingTree, Revision::Commit(commit.clone())] {
-        world.context.repository.revision = revision;
-        let story = world
-            .steps(
-                r#"
+    let steps = r#"
       - {uses: actions/checkout@v4, with: {fetch-depth: 0}}
       - run: |
           git branch --show-current
@@ -72,9 +76,8 @@ async fn stands_on_the_branch_of_the_run_and_has_a_remote() {
           git fetch --quiet origin main && echo "fetched $(git rev-parse FETCH_HEAD)"
           git rev-parse origin/main
           git status --short | wc -l
-"#,
-            )
-            .await;
+"#;
+    for story in both(&mut world, &commit, steps).await {
         story
             .expect_success()
             .expect_line("main")
@@ -120,11 +123,7 @@ async fn branches_follow_and_tags_are_there() {
     world.commit();
     git(&world.repository(), &["tag", "other"]);
     let head = git(&world.repository(), &["rev-parse", "HEAD"]);
-    for revision in [Revision::WorkingTree, Revision::Commit(head.clone())] {
-        world.context.repository.revision = revision;
-        let story = world
-            .steps(
-                r#"
+    let steps = r#"
       - uses: actions/checkout@v4
       - run: git status -sb | head -1; git log --oneline | wc -l; git pull --quiet && echo pulled
       - {uses: actions/checkout@v4, with: {ref: other, path: o}}
@@ -135,9 +134,8 @@ async fn branches_follow_and_tags_are_there() {
       - run: cd u; echo "short $(git describe)"
       - {uses: actions/checkout@v4, with: {ref: main, path: d, fetch-depth: 2}}
       - run: cd d; echo "changed $(git diff --name-only HEAD^ HEAD)"
-"#,
-            )
-            .await;
+"#;
+    for story in both(&mut world, &head, steps).await {
         story
             .expect_success()
             .expect_line("## main...origin/main")
@@ -158,20 +156,15 @@ async fn nothing_is_pushed_to_the_repository_of_the_run() {
     git(&world.repository(), &["branch", "other"]);
     let before = git(&world.repository(), &["for-each-ref"]);
     let head = git(&world.repository(), &["rev-parse", "HEAD"]);
-    for revision in [Revision::WorkingTree, Revision::Commit(head.clone())] {
-        world.context.repository.revision = revision;
-        let story = world
-            .steps(
-                r#"
+    let steps = r#"
       - uses: actions/checkout@v4
       - run: |
           git -c user.name=x -c user.email=x@y commit --quiet --allow-empty -m more
           git push --quiet origin HEAD:main || echo refused
           git push --quiet --force "$(git config remote.origin.url)" HEAD:other :other || echo refused twice
           git fetch --quiet && echo fetched
-"#,
-            )
-            .await;
+"#;
+    for story in both(&mut world, &head, steps).await {
         story.expect_success().expect_line("refused").expect_line("refused twice").expect_line("fetched");
         assert!(
             story.log().contains("a run does not push to the repository it came from"),
@@ -192,20 +185,15 @@ async fn another_checkout_cleans_and_submodules_have_their_folder() {
     fs::create_dir(world.repository().join("mod")).expect("a folder");
     git(&world.repository(), &["commit", "--quiet", "-m", "mod"]);
     let head = git(&world.repository(), &["rev-parse", "HEAD"]);
-    for revision in [Revision::WorkingTree, Revision::Commit(head.clone())] {
-        world.context.repository.revision = revision;
-        let story = world
-            .steps(
-                r#"
+    let steps = r#"
       - uses: actions/checkout@v4
       - run: touch junk; mkdir o; test -d mod; echo "status [$(git status --porcelain a mod)]"
       - {uses: actions/checkout@v4, with: {clean: false}}
       - run: test -e junk && echo kept
       - uses: actions/checkout@v4
       - run: ls | tr '\n' ' '; echo; echo "clean [$(git status --porcelain a mod)]"
-"#,
-            )
-            .await;
+"#;
+    for story in both(&mut world, &head, steps).await {
         story
             .expect_success()
             .expect_line("status []")
@@ -226,13 +214,52 @@ async fn a_shallow_clone_gives_what_it_has() {
     fs::rename(world.repository(), &deep).expect("renamed");
     let (from, to) = (format!("file://{}", deep.display()), world.repository().display().to_string());
     git(world.dir.path(), &["clone", "--quiet", "--depth=1", &from, &to]);
-    for revision in [Revision::WorkingTree, Revision::Commit(commit.clone())] {
-        world.context.repository.revision = revision;
-        let story = world
-            .steps(
-                "      - {uses: actions/checkout@v4, with: {fetch-depth: 0}}\n      - run: echo \"$(git log --oneline | wc -l) $(git rev-parse --is-shallow-repository)\"; git fsck\n",
-            )
-            .await;
+    let steps = "      - {uses: actions/checkout@v4, with: {fetch-depth: 0}}\n      - run: echo \"$(git log --oneline | wc -l) $(git rev-parse --is-shallow-repository)\"; git fsck\n";
+    for story in both(&mut world, &commit, steps).await {
         story.expect_success().expect_line("1 true");
     }
+}
+
+/// A git that takes every repository for somebody else's, as git's own tests do.
+fn estranged(world: &mut World) {
+    let bin = world.dir.path().join("bin");
+    fs::create_dir(&bin).expect("a folder");
+    let path = world.context.host_env["PATH"].clone();
+    let script = format!("#!/bin/sh\nPATH='{path}' GIT_TEST_ASSUME_DIFFERENT_OWNER=1 exec git \"$@\"\n");
+    fs::write(bin.join("git"), script).expect("a file");
+    fs::set_permissions(bin.join("git"), fs::Permissions::from_mode(0o755)).expect("a program");
+    let mut env = (*world.context.host_env).clone();
+    env.insert("PATH".to_owned(), format!("{}:{path}", bin.display()));
+    world.context.host_env = env.into();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repository_may_belong_to_somebody_else() {
+    let mut world = World::new();
+    world.file("a", "one");
+    let commit = world.commit();
+    estranged(&mut world);
+    let steps = r#"
+      - run: git -C "$HOME" init -q . && git -C "$HOME" status || echo strange
+      - {uses: actions/checkout@v4, with: {fetch-depth: 0}}
+      - run: git -c safe.directory='*' fetch --quiet && git -c safe.directory='*' rev-parse origin/main
+"#;
+    for story in both(&mut world, &commit, steps).await {
+        story.expect_success().expect_line("strange").expect_line(&commit);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_cause_is_told_that_git_names() {
+    let mut world = World::new();
+    world.file("a", "one");
+    let commit = world.commit();
+    // An object that is lost, in a repository that is there.
+    let tree = git(&world.repository(), &["rev-parse", "HEAD^{tree}"]);
+    fs::remove_file(world.repository().join(".git/objects").join(&tree[..2]).join(&tree[2..])).expect("lost");
+    world.context.repository.revision = Revision::Commit(commit);
+    let story = world.steps("      - uses: actions/checkout@v4\n").await;
+    let errors = story.annotations(Level::Error);
+    assert!(errors.len() == 1 && errors[0].contains("[SW0506] git fetch failed: "), "{errors:?}");
+    assert!(errors[0].contains(&tree), "{errors:?}\n{}", story.log());
 }

@@ -72,8 +72,10 @@ pub(crate) struct RunSettings {
     pub(crate) isolated: Arc<dyn Executor>,
     /// Which those are.
     pub(crate) isolation: Isolation,
-    /// Where actions of other repositories come from.
+    /// Where actions of other repositories come from, for runs that are lent what this server's user may fetch.
     pub(crate) actions: Arc<ActionStore>,
+    /// The same for all others.
+    pub(crate) public_actions: Arc<ActionStore>,
     /// The variables that jobs inherit.
     pub(crate) host_env: Arc<BTreeMap<String, String>>,
     /// Folders before `PATH`: the one with our own binary.

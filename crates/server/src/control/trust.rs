@@ -44,6 +44,15 @@ impl Isolation {
             Isolate::Untrusted => !is_trusted(event, &self.protected),
         }
     }
+
+    /// Whether a run of this event is lent what the user of this server may fetch. Whoever writes a workflow could read with it what he
+    /// may not read himself, so that it is not lent to forks, nor, where jobs are isolated, to anybody whom nobody has let in.
+    pub(crate) fn lends(&self, event: &Event) -> bool {
+        match self.when {
+            Isolate::Never => !source::is_from_fork(event),
+            Isolate::Untrusted | Isolate::Always => is_trusted(event, &self.protected),
+        }
+    }
 }
 
 /// Whether what an event runs was let in by somebody: it is on the default branch, or on a branch or tag that is protected.
@@ -86,6 +95,9 @@ mod tests {
             let isolation = |when| Isolation { when, protected: protected.clone(), ..Isolation::default() };
             assert_eq!(isolation(Isolate::Untrusted).holds(&event), !expect);
             assert!(isolation(Isolate::Always).holds(&event) && !isolation(Isolate::Never).holds(&event));
+            assert_eq!(isolation(Isolate::Untrusted).lends(&event), expect);
+            assert_eq!(isolation(Isolate::Always).lends(&event), expect);
+            assert_eq!(isolation(Isolate::Never).lends(&event), !source::is_from_fork(&event));
         };
         let request = |head: &str| {
             json!({ "pull_request": {

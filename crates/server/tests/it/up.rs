@@ -115,6 +115,7 @@ impl Yard {
             router: any,
             clock: self.clock.clock(),
             executable: PathBuf::from("/bin/true"),
+            environment: host_env.clone(),
             host_env,
             engine: EngineSettings::default(),
             hooks: Hooks::default(),

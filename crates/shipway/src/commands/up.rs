@@ -171,6 +171,7 @@ pub(crate) fn defaults(environment: &Environment) -> UpOptions {
         clock: environment.clock.clone(),
         executable: environment.executable.clone(),
         host_env,
+        environment: environment.variables.clone(),
         engine: environment.engine(),
         hooks: environment.hooks(),
         poll: Duration::from_millis(250),

@@ -7,7 +7,7 @@ use super::{
     view::{JobView, StepView, Target, View, text},
 };
 use crate::expr;
-use shipway_base::yaml::Node;
+use shipway_base::{is_object_id, yaml::Node};
 
 pub(super) const UNPINNED_ACTION: Rule = Rule {
     id: "unpinned-action",
@@ -100,7 +100,7 @@ fn pinned(target: &Target<'_>, span: shipway_base::Span, out: &mut Findings<'_>)
         Target::Docker(image) => return image_pinned(image, span, out),
         Target::Local(_) | Target::Other => return,
     };
-    if reference.len() == 40 && reference.bytes().all(|b| b.is_ascii_hexdigit()) {
+    if is_object_id(reference) {
         return;
     }
     let own = owner.eq_ignore_ascii_case("actions") || owner.eq_ignore_ascii_case("github");

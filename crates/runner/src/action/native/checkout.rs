@@ -1,6 +1,6 @@
 //! `actions/checkout` of the run's own repository: its commit, or the files of the work tree as they lie there.
 
-use super::{Inputs, copies::copy_files};
+use super::{Inputs, UPLOAD_PACK, copies::copy_files};
 use crate::{
     context::Revision,
     error::{ErrorKind, RunnerError},
@@ -8,10 +8,11 @@ use crate::{
     job::Job,
     listen::Hearing,
     reach::Reach,
-    remote::is_commit,
+    remote::cause,
     steps::{Came, Current},
     work::{GIT, Settle, Work, archive, empty, empty_but_git},
 };
+use shipway_base::is_object_id;
 use shipway_workflow::{Texts, run::Conclusion};
 use std::{
     collections::BTreeMap,
@@ -37,10 +38,6 @@ const SETTINGS: [&str; 14] = [
     "-c",
     "safe.directory=*",
 ];
-
-/// How the repository of the run is read: the settings above do not reach that program, and whose it is was decided by whoever
-/// started the run there.
-const UPLOAD_PACK: &str = "--upload-pack=git -c safe.directory='*' upload-pack";
 
 impl Job<'_> {
     /// Checks the repository out: where the runner may write itself, and else somewhere of its own first, from where a helper with
@@ -243,7 +240,7 @@ impl Job<'_> {
         name: &str,
     ) -> Result<(String, Standing), RunnerError> {
         let mut candidates = vec![name.to_owned()];
-        if !name.starts_with("refs/") && name != "HEAD" && !is_commit(name) {
+        if !name.starts_with("refs/") && name != "HEAD" && !is_object_id(name) {
             candidates = vec![format!("refs/heads/{name}"), format!("refs/tags/{name}"), name.to_owned()];
         }
         for candidate in candidates {
@@ -272,7 +269,8 @@ impl Job<'_> {
     ) -> Result<(), RunnerError> {
         let url = format!("file://{from}");
         let History { full, depth, tags } = history;
-        let mut arguments = vec!["fetch", "--quiet", "--no-recurse-submodules", "--force", UPLOAD_PACK];
+        let read = format!("--upload-pack={UPLOAD_PACK}");
+        let mut arguments = vec!["fetch", "--quiet", "--no-recurse-submodules", "--force", &read];
         arguments.push(if *tags || *full { "--tags" } else { "--no-tags" });
         // Of a repository that is shallow itself there is what it has.
         arguments.push(if *full { "--update-shallow" } else { depth });
@@ -369,8 +367,9 @@ impl History {
     fn of(inputs: &Inputs) -> Result<History, RunnerError> {
         let text = inputs.text("fetch-depth").unwrap_or("1");
         let depth: u32 = text.trim().parse().map_err(|_| {
-            let text = format!("the input fetch-depth must be a number from 0 on, and is {text:?}");
+            let text = format!("the input fetch-depth must be a whole number from 0 on, and is {text:?}");
             RunnerError::new(ErrorKind::ActionInput, text)
+                .with_help("write 0 for the whole history, or leave it out for one commit")
         })?;
         let tags = inputs.flag("fetch-tags", false)?;
         Ok(History { full: depth == 0, depth: format!("--depth={depth}"), tags })
@@ -433,6 +432,7 @@ fn origin(address: &str, from: Option<&str>) -> String {
     let mut text =
         format!("[remote \"origin\"]\n\turl = {address}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n");
     if let Some(from) = from {
+        text += &format!("\tuploadpack = {}\n", quoted(UPLOAD_PACK));
         text += &format!("[url {}]\n\tinsteadOf = {address}\n", quoted(&format!("file://{from}")));
         text += &format!("[url {}]\n\tpushInsteadOf = {address}\n", quoted(NO_PUSH));
     }
@@ -440,8 +440,10 @@ fn origin(address: &str, from: Option<&str>) -> String {
 }
 
 fn git_failed(arguments: &[&str], heard: &crate::listen::HeardAll) -> RunnerError {
-    let text = heard.text.as_ref().map(|text| String::from_utf8_lossy(text).trim().to_owned());
-    let said = text.filter(|text| !text.is_empty()).unwrap_or_else(|| heard.last_line.clone());
+    let said = match &heard.text {
+        Some(text) => cause(&String::from_utf8_lossy(text)),
+        None => cause(&heard.first_lines),
+    };
     let what = arguments.iter().find(|word| !word.starts_with('-')).copied().unwrap_or("git");
     RunnerError::new(ErrorKind::Checkout, format!("git {what} failed: {said}"))
         .with_help("check that the repository of the run is whole, for example with git fsck")

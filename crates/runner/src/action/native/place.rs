@@ -1,6 +1,6 @@
 //! Where an artifact is unpacked: it depends on the version of the action that a step names.
 
-use crate::remote::is_commit;
+use shipway_base::is_object_id;
 use shipway_workflow::document::Uses;
 
 /// The commits of the releases of version 4, as workflows pin them, by their beginnings: 4.0.0 to 4.3.0.
@@ -13,7 +13,7 @@ const FOURTH: [&str; 14] = [
 /// that is none of those, is taken for a newer one.
 pub(super) fn single_has_folder(uses: &Uses) -> bool {
     let Uses::Repository { reference, .. } = uses else { return false };
-    if is_commit(reference) {
+    if is_object_id(reference) {
         let reference = reference.to_ascii_lowercase();
         return FOURTH.iter().any(|commit| reference.starts_with(commit));
     }

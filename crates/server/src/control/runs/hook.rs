@@ -16,7 +16,7 @@ use heard::context;
 use request::{Merge, Request};
 use serde_json::Value as Json;
 use shipway_api as api;
-use shipway_base::Digest;
+use shipway_base::{Digest, is_object_id};
 use shipway_store::{StoreError, models::runs::RunId};
 use shipway_workflow::event::{Event, is_typed, skip_mark};
 use std::{collections::BTreeMap, sync::Arc};
@@ -57,7 +57,7 @@ impl Runs {
     async fn hook_push(self: &Arc<Self>, hook: &Hook) -> Result<api::HookOutcome, HookError> {
         let reference = wanted(&hook.payload, "/ref")?;
         let (before, after) = (wanted(&hook.payload, "/before")?, wanted(&hook.payload, "/after")?);
-        if !is_ref(reference) || !is_object(before) || !is_object(after) {
+        if !is_ref(reference) || !is_object_id(before) || !is_object_id(after) {
             return Err(HookError::Payload(format!(
                 "{reference:?}, {before:?} or {after:?} is none of git's names"
             )));
@@ -156,7 +156,7 @@ impl Runs {
             found = self.pull_request(&request, Merge::Awaited).await?;
         }
         // As on GitHub the last commit of the branch counts, and says nothing to pull_request_target.
-        let head = text(&hook.payload, "/pull_request/head/sha").filter(|head| is_object(head));
+        let head = text(&hook.payload, "/pull_request/head/sha").filter(|head| is_object_id(head));
         let skips = match head {
             Some(head) if self.git.has(head).await => skip_mark(&self.git.commit(head).await?.message),
             Some(_) | None => None,
@@ -331,11 +331,6 @@ fn is_ref(text: &str) -> bool {
     short.is_some_and(|short| !short.is_empty() && !short.contains("..") && short.chars().all(plain))
 }
 
-/// Whether a text is the full name of an object.
-fn is_object(text: &str) -> bool {
-    [40, 64].contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,10 +354,10 @@ mod tests {
             assert!(!is_ref(text), "{text}");
         }
         assert!(
-            is_object(&"a".repeat(40))
-                && !is_object("HEAD")
-                && !is_object(&"g".repeat(40))
-                && !is_object("-")
+            is_object_id(&"a".repeat(40))
+                && !is_object_id("HEAD")
+                && !is_object_id(&"g".repeat(40))
+                && !is_object_id("-")
         );
     }
 
@@ -401,7 +396,7 @@ mod tests {
             }
             if let Ok(request) = Request::of(&payload) {
                 for name in request.names() {
-                    prop_assert!(is_ref(name) || is_object(name), "{name:?}");
+                    prop_assert!(is_ref(name) || is_object_id(name), "{name:?}");
                 }
             }
         }

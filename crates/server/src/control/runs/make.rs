@@ -116,7 +116,7 @@ impl Runs {
         if let Some(workflow) = &workflow {
             missing = !self.call_own(workflow, &order.event.sha, &mut called).await?;
             if missing && order.fetch == Fetch::First {
-                self.call_all(workflow, &order.event.sha, &mut called).await?;
+                self.call_all(workflow, order.event, &mut called).await?;
                 missing = false;
             }
         }
@@ -302,7 +302,7 @@ impl Runs {
     pub(super) async fn call_all(
         &self,
         workflow: &Workflow,
-        sha: &str,
+        event: &Event,
         called: &mut Called,
     ) -> Result<(), RunError> {
         let patience = self.settings.fetch_patience;
@@ -310,12 +310,12 @@ impl Runs {
         tokio::pin!(over);
         while let Some(wanted) = called.wanted(workflow) {
             let Some(repository) = wanted.file.repository.clone() else {
-                self.call_here(wanted.file, sha, called).await?;
+                self.call_here(wanted.file, &event.sha, called).await?;
                 continue;
             };
             let fetched = async {
                 let _turn = self.fetches.acquire().await;
-                self.settings.actions.document(&repository, &wanted.file.path).await
+                self.actions(event).document(&repository, &wanted.file.path).await
             };
             tokio::select! {
                 biased;

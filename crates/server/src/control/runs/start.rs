@@ -11,7 +11,8 @@ use crate::{
 };
 use shipway_base::{Diagnostic, Secret};
 use shipway_runner::{
-    Artifacts, Cancel, JobContext, Membership, Repository, Revision, RunMasks, RunnerError, drive,
+    ActionStore, Artifacts, Cancel, JobContext, Membership, Repository, Revision, RunMasks, RunnerError,
+    drive,
 };
 use shipway_store::{
     Expected,
@@ -95,7 +96,7 @@ impl Runs {
             None
         });
         lock(&self.active).insert(id, cancel.clone());
-        let context = self.context((id, run), &sha, values);
+        let context = self.context((id, run), &sha, values, made.event());
         let isolated = self.settings.isolation.holds(made.event());
         let executor = if isolated { &self.settings.isolated } else { &self.settings.executor }.clone();
         let this = self.clone();
@@ -155,7 +156,7 @@ impl Runs {
                 self.world.store.batch(vec![finish]).await?;
                 return Err(Undriven::Over);
             }
-            fetched = self.call_all(&workflow, &event.sha, &mut called) => fetched?,
+            fetched = self.call_all(&workflow, &event, &mut called) => fetched?,
         }
         let plan = match RunPlan::calling(workflow, event, &BTreeMap::new(), &called) {
             Ok(plan) => plan,
@@ -231,7 +232,21 @@ impl Runs {
         });
     }
 
-    fn context(&self, (id, run): (AttemptId, RunId), sha: &str, values: RunValues) -> JobContext {
+    /// Where the actions and called workflows of a run come from.
+    pub(super) fn actions(&self, event: &Event) -> &Arc<ActionStore> {
+        match self.settings.isolation.lends(event) {
+            true => &self.settings.actions,
+            false => &self.settings.public_actions,
+        }
+    }
+
+    fn context(
+        &self,
+        (id, run): (AttemptId, RunId),
+        sha: &str,
+        values: RunValues,
+        event: &Event,
+    ) -> JobContext {
         let token = (self.settings.token)(run);
         let extra = BTreeMap::from([("SHIPWAY_URL".to_owned(), self.settings.url.clone())]);
         // With it a step could deploy, and a fork's changes are nobody's release.
@@ -250,7 +265,7 @@ impl Runs {
             },
             services: Some(Arc::new(services)),
             artifacts,
-            actions: self.settings.actions.clone(),
+            actions: self.actions(event).clone(),
             native_actions: true,
             host_env: self.settings.host_env.clone(),
             path_prefix: self.settings.path_prefix.clone(),

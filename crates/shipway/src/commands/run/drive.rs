@@ -396,7 +396,13 @@ pub(super) fn actions(environment: &Environment, options: &Options) -> ActionSto
     let mirror = options.action_mirror.as_ref().map(|mirror| environment.folder.join(mirror));
     let temp = || environment.folder.join(environment.variable("TMPDIR").unwrap_or("/tmp")).join("shipway");
     let cache = cache::kept(environment, options).unwrap_or_else(temp);
-    ActionStore::new(cache.join("actions"), mirror, "https://github.com", &environment.variables)
+    let store =
+        |folder| ActionStore::new(cache.join(folder), mirror, "https://github.com", &environment.variables);
+    // A job that is not trusted and reaches others could tell them what the user may read.
+    match options.isolate_network {
+        true => store("actions-public"),
+        false => store("actions").lent(&environment.variables),
+    }
 }
 
 fn inherited(environment: &Environment) -> BTreeMap<String, String> {

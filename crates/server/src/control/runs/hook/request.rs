@@ -1,6 +1,6 @@
 //! Pull requests: the commits that they run, which the forge makes in its own time.
 
-use super::{HookError, Runs, is_object, is_ref, text, wanted};
+use super::{HookError, Runs, is_object_id, is_ref, text, wanted};
 use crate::git::GitError;
 use serde_json::Value as Json;
 
@@ -53,7 +53,7 @@ impl<'p> Request<'p> {
                 return Err(HookError::Payload(format!("{name:?} is no name of a branch")));
             }
         }
-        let sha = |pointer: &str| text(payload, pointer).filter(|sha| is_object(sha));
+        let sha = |pointer: &str| text(payload, pointer).filter(|sha| is_object_id(sha));
         let is = |pointer: &str| payload.pointer(pointer).and_then(Json::as_bool);
         let merged =
             sha("/pull_request/merge_commit_sha").filter(|_| is("/pull_request/merged") == Some(true));
@@ -78,7 +78,7 @@ impl<'p> Request<'p> {
 pub(crate) fn names(payload: &Json) {
     if let Ok(request) = Request::of(payload) {
         for name in request.names() {
-            assert!(is_ref(name) || is_object(name), "git would be told {name:?}");
+            assert!(is_ref(name) || is_object_id(name), "git would be told {name:?}");
         }
     }
 }

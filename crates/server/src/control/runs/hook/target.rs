@@ -1,6 +1,6 @@
 //! Which commit the workflows of a forge's event run at: GitHub's table of events, for those that are told by webhooks.
 
-use super::{HookError, is_object, is_ref, text, wanted};
+use super::{HookError, is_object_id, is_ref, text, wanted};
 use serde_json::Value as Json;
 
 /// Where the files and the commit of an event's runs are.
@@ -85,8 +85,9 @@ impl Target {
             // Its package need not come from this repository; then there is no branch that GitHub tells either.
             "registry_package" => {
                 let branch = text(payload, "/registry_package/package_version/target_commitish");
-                let branch =
-                    branch.filter(|branch| !is_object(branch)).map(|branch| format!("refs/heads/{branch}"));
+                let branch = branch
+                    .filter(|branch| !is_object_id(branch))
+                    .map(|branch| format!("refs/heads/{branch}"));
                 Ok(branch.filter(|branch| is_ref(branch)).map_or(Target::Default, Target::Ref))
             }
             "deployment" | "deployment_status" => {
@@ -117,8 +118,8 @@ fn named(before: &str, name: &str) -> Result<Target, HookError> {
 }
 
 fn commit(named: &str, sha: &str) -> Result<Target, HookError> {
-    let plain = is_object(named) || is_ref(named) || is_ref(&format!("refs/heads/{named}"));
-    if !plain || !is_object(sha) {
+    let plain = is_object_id(named) || is_ref(named) || is_ref(&format!("refs/heads/{named}"));
+    if !plain || !is_object_id(sha) {
         return Err(HookError::Payload(format!("{named:?} or {sha:?} is none of git's names")));
     }
     Ok(Target::Commit { named: named.to_owned(), sha: sha.to_owned() })
@@ -197,8 +198,8 @@ mod tests {
             match Target::of(event, &payload) {
                 Ok(Target::Ref(name)) => prop_assert!(is_ref(&name), "{name:?}"),
                 Ok(Target::Commit { named, sha }) => {
-                    prop_assert!(is_object(&sha));
-                    prop_assert!(is_object(&named) || is_ref(&named) || is_ref(&format!("refs/heads/{named}")), "{named:?}");
+                    prop_assert!(is_object_id(&sha));
+                    prop_assert!(is_object_id(&named) || is_ref(&named) || is_ref(&format!("refs/heads/{named}")), "{named:?}");
                 }
                 Ok(Target::Default | Target::Merge | Target::Nothing(_)) => {}
                 Err(HookError::Payload(why)) => prop_assert!(!why.is_empty()),
