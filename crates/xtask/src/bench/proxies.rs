@@ -38,8 +38,14 @@ struct Figures {
     rate: Vec<f64>,
 }
 
-/// Starts a backend and the proxies on loopback, loads each in turn, prints the tables. Sticky HAProxy does what the router
-/// does: it splits by weight and keeps each client where it is by a cookie.
+/// What HAProxy must be told so that it does the work of the router: split by weight, keep each client where it is by a
+/// cookie, and tell instances who asked for what (the router sets the same three headers).
+const SAME_FRONTEND: &str = "  option forwardfor\n  \
+    http-request set-header X-Forwarded-Proto http unless { req.hdr(x-forwarded-proto) -m found }\n  \
+    http-request set-header X-Forwarded-Host %[req.hdr(host)] unless { req.hdr(x-forwarded-host) -m found }\n";
+
+/// Starts a backend and the proxies on loopback, loads each in turn, prints the tables. HAProxy runs twice: bare, and with
+/// the work of the router.
 pub(super) fn measure(root: &Path) -> Result<()> {
     for (program, package) in [("nginx", "nginx-light"), ("haproxy", "haproxy"), ("wrk", "wrk")] {
         if !exists(program) {
@@ -64,8 +70,8 @@ fn measure_all(root: &Path, folder: &Path, upstream: SocketAddr) -> Result<()> {
     );
     let mut proxies = vec![
         start_nginx(folder, upstream)?,
-        start_haproxy(folder, "HAProxy", &format!("  server one {upstream}\n"))?,
-        start_haproxy(folder, "HAProxy, sticky", &sticky)?,
+        start_haproxy(folder, "HAProxy", "", &format!("  server one {upstream}\n"))?,
+        start_haproxy(folder, "HAProxy, alike", SAME_FRONTEND, &sticky)?,
         start_router(root, upstream)?,
     ];
     let outcome = load(&mut proxies);
@@ -82,17 +88,17 @@ fn measure_all(root: &Path, folder: &Path, upstream: SocketAddr) -> Result<()> {
             "{kind}\n  {:<16} {:>14} {:>12}   passes of CPU us/request",
             "", "CPU us/request", "requests/s"
         ));
-        let [plain, sticky] = [1, 2].map(|place| best(&figures(&proxies[place]).cpu_us));
+        let [plain, alike] = [1, 2].map(|place| best(&figures(&proxies[place]).cpu_us));
         for proxy in &proxies {
             let Figures { cpu_us, rate } = figures(proxy);
             let passes: Vec<String> = cpu_us.iter().map(|us| format!("{us:.1}")).collect();
             let (us, rate) = (best(cpu_us), rate.iter().copied().fold(0.0, f64::max));
             say(&format!(
-                "  {:<16} {us:>14.1} {rate:>12.0}   {} ({:.2}x HAProxy's CPU, {:.2}x that of the sticky one)",
+                "  {:<16} {us:>14.1} {rate:>12.0}   {} ({:.2}x HAProxy's CPU, {:.2}x that of the one that does the same)",
                 proxy.name,
                 passes.join(", "),
                 us / plain,
-                us / sticky
+                us / alike
             ));
         }
     }
@@ -199,11 +205,11 @@ fn nginx(
     start(name, address, &mut process)
 }
 
-fn start_haproxy(folder: &Path, name: &'static str, servers: &str) -> Result<Proxy> {
+fn start_haproxy(folder: &Path, name: &'static str, frontend: &str, servers: &str) -> Result<Proxy> {
     let address = free()?;
     let text = format!(
         "global\n  nbthread 2\n  maxconn 4096\ndefaults\n  mode http\n  timeout connect 2s\n  timeout client 30s\n  \
-         timeout server 30s\n  http-reuse always\nfrontend in\n  bind {address}\n  default_backend out\n\
+         timeout server 30s\n  http-reuse always\nfrontend in\n  bind {address}\n{frontend}  default_backend out\n\
          backend out\n{servers}"
     );
     let file = format!("{}.cfg", address.port());
