@@ -9,6 +9,7 @@ mod artifacts;
 mod aside;
 mod background;
 mod beneath;
+mod blocks;
 mod breakpoint;
 mod command;
 #[cfg(test)]

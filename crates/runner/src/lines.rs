@@ -27,6 +27,11 @@ impl LineSplitter {
         LineSplitter::default()
     }
 
+    /// Whether the next byte begins a line.
+    pub(crate) fn is_between_lines(&self) -> bool {
+        !self.inside && !self.after_return
+    }
+
     /// Takes more bytes and hands the pieces that they complete to `emit`. Holds back less than [`MAX_PIECE`].
     pub(crate) fn push(&mut self, mut bytes: &[u8], mut emit: impl FnMut(Piece)) {
         while let Some(&first) = bytes.first() {

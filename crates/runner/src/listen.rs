@@ -1,6 +1,7 @@
 //! Listens to the output of one program: lines, commands, masks.
 
 use crate::{
+    blocks::{Beginning, beginning},
     error::{ErrorKind, RunnerError},
     executor::Chunk,
     filecommand::{self, CommandFiles},
@@ -74,54 +75,104 @@ impl Ears {
 pub(crate) async fn listen(
     log: &mut Log,
     step: Option<usize>,
-    mut ears: Ears,
+    ears: Ears,
     hearing: Hearing,
     mut output: mpsc::Receiver<Chunk>,
 ) -> HeardAll {
-    let mut heard = HeardAll::default();
-    let (mut splitter, mut masker) = (LineSplitter::new(), PieceMasker::new());
-    let mut pieces = Vec::new();
-    let mut line_start = true;
-    loop {
-        let chunk = output.recv().await;
-        match (&chunk, hearing) {
-            (Some(chunk), Hearing::Capture) => {
-                heard.text.get_or_insert_default().extend_from_slice(chunk);
-                continue;
+    let mut listener = Listener {
+        log,
+        step,
+        ears,
+        hearing,
+        heard: HeardAll::default(),
+        splitter: LineSplitter::new(),
+        masker: PieceMasker::new(),
+        between_lines: true,
+    };
+    while let Some(chunk) = output.recv().await {
+        if hearing == Hearing::Capture {
+            listener.heard.text.get_or_insert_default().extend_from_slice(&chunk);
+            continue;
+        }
+        listener.log.output_arrived(true);
+        listener.take(&chunk).await;
+        listener.log.output_arrived(false);
+    }
+    if let Some(piece) = listener.splitter.finish() {
+        listener.piece(piece).await;
+    }
+    listener.heard
+}
+
+/// Who listens to one program.
+struct Listener<'l> {
+    log: &'l mut Log,
+    step: Option<usize>,
+    ears: Ears,
+    hearing: Hearing,
+    heard: HeardAll,
+    splitter: LineSplitter,
+    masker: PieceMasker,
+    /// Whether the next piece begins a line.
+    between_lines: bool,
+}
+
+impl Listener<'_> {
+    async fn take(&mut self, output: &[u8]) {
+        let mut rest = output;
+        if !self.splitter.is_between_lines() {
+            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+            self.line_by_line(&rest[..end]).await;
+            rest = &rest[end..];
+        }
+        // A matcher wants to see each line, and it may have been added by one.
+        while self.hearing == Hearing::Step
+            && self.ears.watch.is_empty()
+            && self.splitter.is_between_lines()
+            && let Some((found, behind)) = beginning(rest, &self.log.masker)
+        {
+            match found {
+                Beginning::Lines(text) => self.show(text.to_owned()).await,
+                Beginning::Odd(bytes) => self.line_by_line(bytes).await,
             }
-            (Some(chunk), Hearing::Step | Hearing::Plain) => splitter.push(chunk, |piece| pieces.push(piece)),
-            (None, _) => pieces.extend(splitter.finish()),
+            rest = behind;
         }
-        log.output_arrived(true);
-        for piece in pieces.drain(..) {
-            let whole = line_start && piece.ends;
-            line_start = piece.ends;
-            let text = if whole && hearing == Hearing::Step {
-                let line = String::from_utf8(piece.bytes)
-                    .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-                if let Some(shown) = command(log, step, &mut ears, &mut heard, line).await {
-                    Some(shown)
-                } else {
-                    continue;
-                }
-            } else {
-                masker.push(Piece { bytes: piece.bytes, ends: piece.ends }, &log.masker)
-            };
-            if let Some(text) = text {
-                if !text.trim().is_empty() {
-                    heard.last_line.clone_from(&text);
-                }
-                if hearing == Hearing::Plain && heard.first_lines.len() < FIRST {
-                    heard.first_lines += &text;
-                    heard.first_lines.push('\n');
-                }
-                log.masked_line(step, text).await;
-            }
+        self.line_by_line(rest).await;
+    }
+
+    async fn line_by_line(&mut self, bytes: &[u8]) {
+        let mut pieces = Vec::new();
+        self.splitter.push(bytes, |piece| pieces.push(piece));
+        for piece in pieces {
+            self.piece(piece).await;
         }
-        log.output_arrived(false);
-        if chunk.is_none() {
-            return heard;
+    }
+
+    async fn piece(&mut self, piece: Piece) {
+        let whole = self.between_lines && piece.ends;
+        self.between_lines = piece.ends;
+        let text = if whole && self.hearing == Hearing::Step {
+            let line = String::from_utf8(piece.bytes)
+                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+            command(self.log, self.step, &mut self.ears, &mut self.heard, line).await
+        } else {
+            self.masker.push(piece, &self.log.masker)
+        };
+        if let Some(text) = text {
+            self.show(text).await;
         }
+    }
+
+    /// Shows lines that are masked.
+    async fn show(&mut self, text: String) {
+        if let Some(last) = text.rsplit('\n').find(|line| !line.trim().is_empty()) {
+            last.clone_into(&mut self.heard.last_line);
+        }
+        if self.hearing == Hearing::Plain && self.heard.first_lines.len() < FIRST {
+            self.heard.first_lines += &text;
+            self.heard.first_lines.push('\n');
+        }
+        self.log.masked_lines(self.step, text).await;
     }
 }
 
@@ -245,5 +296,64 @@ pub(crate) async fn take_files(
         }
         (Ok(_), _) => {}
         (Err(why), _) => log.annotate(Annotation { step, ..Annotation::new(Level::Error, why) }).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{matcher::config, report::Report};
+    use proptest::prelude::*;
+    use shipway_base::{Clock, Timestamp};
+    use shipway_workflow::run::JobKey;
+
+    /// What comes of output that arrives in these chunks: the reports, each line by itself, and the last line.
+    fn hear(chunks: Vec<Vec<u8>>, with_matcher: bool) -> (Vec<String>, String) {
+        let (reports, mut told) = mpsc::channel::<Report>(10_000);
+        let clock = Clock::new(|| Timestamp::from_micros(0));
+        let mut log = Log::new(JobKey("a".to_owned()), 1, clock, reports);
+        log.masker.add("hunter2");
+        let mut ears = Ears::deaf();
+        if with_matcher {
+            let text = r#"{"problemMatcher": [{"owner": "x", "pattern": [{"regexp": "^never(at all)$", "message": 1}]}]}"#;
+            for config in config::parse(text).expect("matchers") {
+                ears.watch.add(config).expect("room");
+            }
+        }
+        let (sender, output) = mpsc::channel(chunks.len().max(1));
+        for chunk in chunks {
+            sender.try_send(chunk).expect("room");
+        }
+        drop(sender);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let heard = runtime.block_on(listen(&mut log, Some(0), ears, Hearing::Step, output));
+        drop(log);
+        let mut lines = Vec::new();
+        while let Ok(report) = told.try_recv() {
+            if let ReportKind::Lines { text, .. } = &report.kind {
+                lines.extend(text.split('\n').map(str::to_owned));
+            } else {
+                lines.push(format!("{:?}", report.kind));
+            }
+        }
+        (lines, heard.last_line)
+    }
+
+    proptest! {
+        #[test]
+        fn lines_that_go_together_come_out_as_those_that_are_looked_at(
+            parts in prop::collection::vec(prop::sample::select(vec![
+                "a", " ", "\n", "\n", "\n", "\r", "::", "::notice::x", "##[group]g", "::add-mask::bb", "b", "bb",
+                "::stop-commands::t-o-k-e-n", "::t-o-k-e-n::", "hunter2", "hunt", "er2", "\x1b[1m", "é", "\u{85}", "\t",
+            ]), 0..40),
+            cuts in prop::collection::vec(0_usize..200, 0..6),
+        ) {
+            let output = parts.concat().into_bytes();
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(output.len())).collect();
+            cuts.extend([0, output.len()]);
+            cuts.sort_unstable();
+            let chunks = cuts.windows(2).map(|pair| output[pair[0]..pair[1]].to_vec()).collect();
+            prop_assert_eq!(hear(chunks, false), hear(vec![output], true));
+        }
     }
 }

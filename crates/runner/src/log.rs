@@ -41,7 +41,7 @@ impl Log {
 
     /// Masks and sends one or more lines.
     pub(crate) async fn line(&mut self, step: Option<usize>, text: &str) {
-        self.lines(text, |text| ReportKind::Line { step, text }).await;
+        self.lines(text, |text| ReportKind::Lines { step, text }).await;
     }
 
     async fn lines(&mut self, text: &str, kind: impl Fn(String) -> ReportKind) {
@@ -51,9 +51,9 @@ impl Log {
         }
     }
 
-    /// Sends a line that is masked already.
-    pub(crate) async fn masked_line(&mut self, step: Option<usize>, text: String) {
-        self.send(ReportKind::Line { step, text }).await;
+    /// Sends lines that are masked already, with a `\n` between each two.
+    pub(crate) async fn masked_lines(&mut self, step: Option<usize>, text: String) {
+        self.send(ReportKind::Lines { step, text }).await;
     }
 
     /// Masks and sends an annotation, with a line in the log for it.

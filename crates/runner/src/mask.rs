@@ -54,6 +54,12 @@ impl Masker {
         }
     }
 
+    /// Whether masking may change the text, or it has control characters other than tabs and line ends, which may cut a
+    /// secret in two.
+    pub(crate) fn may_hide(&self, text: &str) -> bool {
+        self.known().may_hide(text.as_bytes())
+    }
+
     /// The text with every secret replaced; overlapping and touching ones by one mask.
     pub(crate) fn mask(&self, text: &str) -> String {
         self.masked(text.to_owned())

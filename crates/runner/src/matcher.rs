@@ -127,6 +127,11 @@ impl Watch {
         self.running.retain(|running| other(&running.config.owner));
     }
 
+    /// Whether no matcher looks at the output.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
     /// Takes a line of output that is no command.
     pub(crate) fn take(&mut self, line: &str) -> Found {
         let mut found = Found::default();

@@ -33,12 +33,12 @@ pub enum ReportKind {
         /// The name shown to people.
         name: String,
     },
-    /// A line of the log, without its line end. The runner's own marks are GitHub's: `##[group]title`,
+    /// One or more lines of the log that came at once. The runner's own marks are GitHub's: `##[group]title`,
     /// `##[endgroup]`, `##[error]text`, `##[warning]text`, `##[notice]text`, `##[debug]text`, `##[command]text`.
-    Line {
+    Lines {
         /// The step; `None` while the job is set up and cleaned up.
         step: Option<usize>,
-        /// The text.
+        /// The lines, a `\n` between each two of them and none behind the last.
         text: String,
     },
     /// A line of the log that the [`Annotation`](ReportKind::Annotation) after it says too. Its text may have several lines,
@@ -86,6 +86,23 @@ pub enum ReportKind {
         /// How long it took.
         duration: Duration,
     },
+}
+
+impl ReportKind {
+    /// The lines of the log in it.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        let text = match self {
+            ReportKind::Lines { text, .. } | ReportKind::Noted { text, .. } => Some(text),
+            ReportKind::JobStarted { .. }
+            | ReportKind::StepStarted { .. }
+            | ReportKind::StepFinished { .. }
+            | ReportKind::Annotation(_)
+            | ReportKind::Summary { .. }
+            | ReportKind::Break { .. }
+            | ReportKind::JobFinished { .. } => None,
+        };
+        text.into_iter().flat_map(|text| text.split('\n'))
+    }
 }
 
 /// What happens at a step that failed, before its failure counts.

@@ -214,6 +214,24 @@ impl Session {
     }
 }
 
+/// Whether a line of the text may be a command, or hold a mark that only the runner may write.
+pub(crate) fn may_command(text: &str) -> bool {
+    if text.contains("##[") {
+        return true;
+    }
+    let mut rest = text;
+    // The first of each line is enough.
+    while let Some(at) = rest.find("::") {
+        let line = rest[..at].rfind('\n').map_or(0, |end| end + 1);
+        if rest[line..at].trim_start().is_empty() {
+            return true;
+        }
+        let Some(end) = rest[at..].find('\n') else { return false };
+        rest = &rest[at + end + 1..];
+    }
+    false
+}
+
 /// The line with marks that only the runner itself may write made harmless.
 pub(crate) fn disarm(line: String) -> String {
     if !line.contains("##[") {

@@ -88,12 +88,17 @@ impl Known {
         String::from_utf8_lossy(&replaced(text.as_bytes(), &places)).into_owned()
     }
 
-    /// The same for bytes, which may be any.
+    /// Masks bytes, which may be any.
     pub(super) fn mask_bytes(&self, bytes: &[u8]) -> String {
         if may_have_controls(bytes) {
             return self.masked(String::from_utf8_lossy(bytes).into_owned());
         }
         String::from_utf8_lossy(&replaced(bytes, &self.places(bytes))).into_owned()
+    }
+
+    /// Whether there is anything to replace in these bytes, or a control character that may cut it in two.
+    pub(super) fn may_hide(&self, bytes: &[u8]) -> bool {
+        may_have_controls(bytes) || !self.places(bytes).is_empty()
     }
 
     fn add_forms(&mut self, text: &str) {

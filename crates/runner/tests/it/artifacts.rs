@@ -248,7 +248,7 @@ async fn packing_ends_when_the_run_is_cancelled() {
     let cancelled = world
         .watch(&endless("", ""), |report, cancel| {
             let begun = "The built-in upload-artifact is used";
-            if matches!(&report.kind, ReportKind::Line { text, .. } if text.starts_with(begun)) && !asked {
+            if report.kind.lines().any(|line| line.starts_with(begun)) && !asked {
                 asked = true;
                 cancel.ask();
             }

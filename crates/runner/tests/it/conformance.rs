@@ -184,7 +184,7 @@ async fn background_steps() {
                 ReportKind::StepStarted { index, .. } => what == "start" && ids[*index] == id,
                 ReportKind::StepFinished { index, .. } => what == "end" && ids[*index] == id,
                 ReportKind::JobStarted { .. }
-                | ReportKind::Line { .. }
+                | ReportKind::Lines { .. }
                 | ReportKind::Noted { .. }
                 | ReportKind::Annotation(_)
                 | ReportKind::Summary { .. }
@@ -200,7 +200,7 @@ async fn background_steps() {
                 ReportKind::StepFinished { .. }
                 | ReportKind::StepStarted { .. }
                 | ReportKind::JobStarted { .. }
-                | ReportKind::Line { .. }
+                | ReportKind::Lines { .. }
                 | ReportKind::Noted { .. }
                 | ReportKind::Annotation(_)
                 | ReportKind::Summary { .. }

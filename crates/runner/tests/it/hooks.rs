@@ -77,7 +77,7 @@ async fn the_last_script_runs_in_a_cancelled_job() {
         .watch(
             "on: push\njobs:\n  job:\n    runs-on: host\n    steps:\n      - run: echo begun; sleep 1000\n",
             |report, cancel| {
-                if matches!(&report.kind, shipway_runner::ReportKind::Line { text, .. } if text == "begun") {
+                if report.kind.lines().any(|line| line == "begun") {
                     cancel.ask();
                 }
             },

@@ -290,8 +290,8 @@ async fn an_annotation_of_several_lines_is_noted_in_the_log() {
     for report in &story.reports {
         if let ReportKind::Noted { text, .. } = &report.kind {
             noted.push(text.as_str());
-        } else if let ReportKind::Line { text, .. } = &report.kind {
-            lines.push(text.as_str());
+        } else {
+            lines.extend(report.kind.lines());
         }
     }
     assert_eq!(noted, ["##[notice]one", "two"].repeat(10));

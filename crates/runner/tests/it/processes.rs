@@ -1,7 +1,6 @@
 //! Processes: what they inherit, and that none of them outlives its job.
 
 use crate::world::{PATIENT, World};
-use shipway_runner::ReportKind;
 use shipway_workflow::run::Conclusion;
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
@@ -32,7 +31,7 @@ async fn a_cancelled_job_leaves_no_process() {
     let workflow = format!("on: push\njobs:\n  job:\n    runs-on: host\n    steps:{}", stubborn(&pids));
     let story = world
         .watch(&workflow, |report, cancel| {
-            if matches!(&report.kind, ReportKind::Line { text, .. } if text == "all there") {
+            if report.kind.lines().any(|line| line == "all there") {
                 cancel.ask_because("the test says so");
             }
         })

@@ -174,8 +174,8 @@ impl Story {
     /// All lines of the log.
     pub(crate) fn log(&self) -> String {
         self.reports.iter().fold(String::new(), |mut log, report| {
-            if let ReportKind::Line { text, .. } | ReportKind::Noted { text, .. } = &report.kind {
-                let _ = writeln!(log, "{text}");
+            for line in report.kind.lines() {
+                let _ = writeln!(log, "{line}");
             }
             log
         })

@@ -153,8 +153,8 @@ impl Attempt {
                 statements.push(models::jobs::put_step(&row));
                 self.steps.insert(*index, row);
             }
-            ReportKind::Line { step, text } | ReportKind::Noted { step, text } => {
-                self.line(*step, text, report.at, statements)?;
+            ReportKind::Lines { step, text } | ReportKind::Noted { step, text } => {
+                self.lines(*step, text, report.at, statements)?;
             }
             ReportKind::StepFinished { index, conclusion, exit_code, .. } => {
                 if let Some(row) = self.steps.get_mut(index) {
@@ -199,7 +199,7 @@ impl Attempt {
         Ok(())
     }
 
-    fn line(
+    fn lines(
         &mut self,
         step: Option<usize>,
         text: &str,
@@ -208,9 +208,9 @@ impl Attempt {
     ) -> Result<(), StoreError> {
         let number = self.log.lines() + 1;
         let index = step.unwrap_or_default();
-        self.log.append(at, small(index), [text])?;
-        if text.starts_with("##[error]") {
-            self.trace.error_line.get_or_insert(number);
+        self.log.append(at, small(index), text.split('\n'))?;
+        if let Some(place) = text.split('\n').position(|line| line.starts_with("##[error]")) {
+            self.trace.error_line.get_or_insert(number + place as u64);
         }
         if let Some(row) = self.steps.get_mut(&index)
             && row.first_line.is_none()

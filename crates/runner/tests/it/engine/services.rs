@@ -76,7 +76,7 @@ async fn a_job_that_is_cancelled_while_it_waits_stops_waiting() {
     let service = "        entrypoint: /bin/sh\n        command: -c 'sleep 1000'\n        options: --health-cmd false --health-interval 60s\n";
     let story = world
         .watch(&workflow("host", service, "      - run: echo never\n"), |report, cancel| {
-            if matches!(&report.kind, shipway_runner::ReportKind::Line { text, .. } if text.contains("Wait for the services")) {
+            if report.kind.lines().any(|line| line.contains("Wait for the services")) {
                 cancel.ask();
             }
         })

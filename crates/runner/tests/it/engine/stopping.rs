@@ -1,7 +1,7 @@
 //! Cancellation and limits reach what runs in a container.
 
 use super::{boxed, world};
-use shipway_runner::{Level, ReportKind};
+use shipway_runner::Level;
 use shipway_workflow::run::Conclusion;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -36,7 +36,7 @@ async fn a_cancelled_job_leaves_no_process_and_no_container() {
         .watch(
             &boxed("      - run: echo going; trap 'echo told' INT; sleep 1000 & wait; sleep 1000\n"),
             |report, cancel| {
-                if matches!(&report.kind, ReportKind::Line { text, .. } if text == "going") {
+                if report.kind.lines().any(|line| line == "going") {
                     cancel.ask();
                 }
             },

@@ -61,8 +61,11 @@ impl<W: Write + Send> Show for Json<W> {
             ReportKind::StepStarted { index, name } => {
                 ("step_started", json!({ "step": index, "name": name }))
             }
-            ReportKind::Line { step, text } | ReportKind::Noted { step, text } => {
-                ("line", json!({ "step": step, "text": text }))
+            ReportKind::Lines { step, .. } | ReportKind::Noted { step, .. } => {
+                for text in report.kind.lines() {
+                    self.about_job(run, report, "line", &json!({ "step": step, "text": text }));
+                }
+                return;
             }
             ReportKind::StepFinished { index, outcome, conclusion, exit_code, duration } => (
                 "step_finished",

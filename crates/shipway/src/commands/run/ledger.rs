@@ -71,9 +71,9 @@ impl Ledger {
                 let log = StepLog::new(name);
                 job.steps.insert(*index, StepEntry { began: report.at, log, end: None, by_hand: false });
             }
-            ReportKind::Line { step, text } => {
+            ReportKind::Lines { step, text } => {
                 if let Some(step) = step.and_then(|step| job.steps.get_mut(&step)) {
-                    let _shown = step.log.hear(text);
+                    step.log.hear_all(text);
                 }
             }
             ReportKind::Annotation(found) => match found.step.and_then(|step| job.steps.get_mut(&step)) {

@@ -86,18 +86,17 @@ impl<W: Write + Send> Plain<W> {
         self.jobs.insert(run, report.job.clone(), Told { prefix, ..Told::default() });
     }
 
-    fn log_line(&mut self, run: usize, job: &JobKey, step: Option<usize>, text: &str) {
-        let (style, verbose) = (self.how.style, self.how.verbose);
+    fn log_lines(&mut self, run: usize, job: &JobKey, step: Option<usize>, text: &str) {
+        let style = self.how.style;
         // Only a job that has begun says anything.
         let Some(told) = self.jobs.get_mut(run, job) else { return };
-        let shown = match step.and_then(|step| told.steps.get_mut(&step)) {
-            Some(log) => log.hear(text),
-            // Before the first step and after the last there are annotations, which come by themselves.
-            None => None,
-        };
-        if let Some(shown) = shown.filter(|_| verbose) {
-            let prefix = told.prefix.clone();
-            self.line(&prefix, &format!("    {}", style.clean(&shown.to_string())));
+        // Before the first step and after the last there are annotations, which come by themselves.
+        let Some(log) = step.and_then(|step| told.steps.get_mut(&step)) else { return };
+        if !self.how.verbose {
+            return log.hear_all(text);
+        }
+        for shown in text.split('\n').filter_map(|line| log.hear(line)) {
+            self.out.line(&format!("{}    {}", told.prefix, style.clean(&shown.to_string())));
         }
     }
 
@@ -239,7 +238,7 @@ impl<W: Write + Send> Show for Plain<W> {
                     self.line(&prefix, &text);
                 }
             }
-            ReportKind::Line { step, text } => self.log_line(run, job, *step, text),
+            ReportKind::Lines { step, text } => self.log_lines(run, job, *step, text),
             // It comes again as an annotation.
             ReportKind::Noted { .. } => {}
             ReportKind::StepFinished { index, outcome, conclusion, exit_code, duration } => {

@@ -110,6 +110,22 @@ impl StepLog {
         shown
     }
 
+    /// Takes one or more lines, a `\n` between each two, of which nothing is to be shown now.
+    pub(super) fn hear_all(&mut self, text: &str) {
+        if self.head != Head::Over || text.contains("##[") {
+            for line in text.split('\n') {
+                let _shown = self.hear(line);
+            }
+            return;
+        }
+        // The runner hands on many at once, nearly all of which are forgotten again.
+        self.lines += text.split('\n').count();
+        let last: Vec<&str> = text.rsplit('\n').take(KEPT).collect();
+        for line in last.into_iter().rev() {
+            self.remember(Shown { indent: self.depth.min(8), word: "", colon: "", text: line });
+        }
+    }
+
     /// Keeps a line with the last ones, in the memory of the one that is forgotten for it.
     fn remember(&mut self, shown: Shown<'_>) {
         let mut line = if self.tail.len() < KEPT { None } else { self.tail.pop_front() }.unwrap_or_default();
