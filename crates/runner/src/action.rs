@@ -276,6 +276,7 @@ impl Job<'_> {
         let known: Vec<&str> = action.inputs.iter().map(|input| input.name.value.as_str()).collect();
         let strange = given.keys().filter(|name| !known.iter().any(|known| known.eq_ignore_ascii_case(name)));
         warnings.extend(strange.map(|name| unexpected(name, &known)));
+        warnings.extend(action.misspelt.iter().cloned());
         Ok((inputs, warnings))
     }
 }

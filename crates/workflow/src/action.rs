@@ -23,6 +23,8 @@ pub struct Action {
     pub outputs: Vec<ActionOutput>,
     /// `runs`.
     pub runs: Runs,
+    /// Keys of inputs that look misspelt, in words: nothing is wrong with them, and they mean nothing.
+    pub misspelt: Vec<String>,
 }
 
 /// An entry of `inputs`.

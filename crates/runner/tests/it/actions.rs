@@ -35,7 +35,7 @@ async fn a_composite_action_has_inputs_and_outputs_of_its_own() {
     world.file("actions/greet/action.yml", GREET);
     world.file(
         "actions/twice/action.yaml",
-        "name: twice\nruns:\n  using: composite\n  steps:\n  - {id: a, uses: ./actions/greet, with: {who: nested}}\n  - {shell: bash, run: 'echo \"${{ steps.a.outputs.said }}\"'}\n",
+        "name: twice\ninputs: {x: {description:: why}}\nruns:\n  using: composite\n  steps:\n  - {id: a, uses: ./actions/greet, with: {who: nested}}\n  - {shell: bash, run: 'echo \"${{ steps.a.outputs.said }}\"'}\n",
     );
     world.commit();
     let story = world
@@ -58,7 +58,9 @@ async fn a_composite_action_has_inputs_and_outputs_of_its_own() {
         .expect_line("inner cleanup")
         .expect_line("two failure");
     assert_eq!(story.steps().len(), 6);
-    assert!(story.annotations(Level::Warning)[0].contains("no input \"wat\""), "{}", story.log());
+    let warnings = story.annotations(Level::Warning);
+    assert!(warnings.len() == 2 && warnings[0].contains("no input \"wat\""), "{}", story.log());
+    assert!(warnings[1].contains("has no key \"description:\", so that it means nothing"), "{warnings:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,7 @@ use crate::{
     expr::{self, Condition},
 };
 use shipway_base::{
-    Diagnostics, Source, Spanned,
+    Diagnostic, Diagnostics, Severity, Source, Spanned,
     yaml::{Mapping, Node},
 };
 
@@ -36,7 +36,10 @@ impl Action {
         let mut reader = Reader::new(source);
         let action = reader.tree("an action").and_then(|tree| read(&mut reader, &tree));
         let found = reader.finish();
-        (action.filter(|_| !found.has_errors()), found)
+        let warns = |found: &&Diagnostic| found.code == "SW0101" && found.severity == Severity::Warning;
+        let misspelt = found.iter().filter(warns).map(ToString::to_string).collect();
+        let action = action.filter(|_| !found.has_errors());
+        (action.map(|action| Action { misspelt, ..action }), found)
     }
 }
 
@@ -71,7 +74,15 @@ fn read(reader: &mut Reader<'_>, tree: &Node) -> Option<Action> {
         reader.missing(tree.span, "an action", "runs");
         near_miss(reader, tree);
     }
-    Some(Action { source: reader.source.clone(), name, description, inputs, outputs, runs: runs?? })
+    Some(Action {
+        source: reader.source.clone(),
+        name,
+        description,
+        inputs,
+        outputs,
+        runs: runs??,
+        misspelt: Vec::new(),
+    })
 }
 
 /// A key that is almost a known one, when a needed one is missing.

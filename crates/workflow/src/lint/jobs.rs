@@ -104,10 +104,10 @@ pub(super) fn check(file: &File<'_>, out: &mut Findings<'_>) {
     for job in &view.jobs {
         names(job.map, out);
         shells(job.map, Some(job), out);
-        minutes(job.map, out);
+        minutes(job.map, false, out);
         for step in &job.steps {
             names(step.map, out);
-            minutes(step.map, out);
+            minutes(step.map, true, out);
             if let Some(shell) = step.map.get("shell").and_then(text) {
                 shell_name(&shell, Some(job), out);
             }
@@ -132,7 +132,7 @@ pub(super) fn check(file: &File<'_>, out: &mut Findings<'_>) {
 }
 
 /// Limits that GitHub reads as whole numbers.
-fn minutes(map: &Mapping, out: &mut Findings<'_>) {
+fn minutes(map: &Mapping, of_step: bool, out: &mut Findings<'_>) {
     for key in ["timeout-minutes", "cancel-timeout-minutes"] {
         let Some(node) = map.get(key) else { continue };
         let Some(minutes) = scalar_value(node).and_then(|value| value.as_number()) else { continue };
@@ -140,10 +140,9 @@ fn minutes(map: &Mapping, out: &mut Findings<'_>) {
             continue;
         }
         let whole = minutes.trunc();
-        let read = if whole == 0.0 && key == "timeout-minutes" {
-            "0, which is no limit".to_owned()
-        } else {
-            whole.to_string()
+        let read = match whole == 0.0 && of_step {
+            true => "0, which is no limit".to_owned(),
+            false => whole.to_string(),
         };
         out.report(&FRACTIONAL_TIMEOUT, node.span, format!("GitHub reads {key}: {minutes} as {read}"))
             .help(format!("write {key}: {}", minutes.ceil()));
