@@ -172,6 +172,39 @@ fn xmls(text: &str) -> [String; 6] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    /// What stands behind the escapes of a URL.
+    fn unescaped(form: &str) -> String {
+        let bytes = form.as_bytes();
+        let (mut out, mut at) = (Vec::new(), 0);
+        while let Some(&byte) = bytes.get(at) {
+            let digits = form.get(at + 1..at + 3).filter(|_| byte == b'%');
+            out.push(digits.map_or(byte, |digits| u8::from_str_radix(digits, 16).expect("two digits")));
+            at += if digits.is_some() { 3 } else { 1 };
+        }
+        String::from_utf8(out).expect("text")
+    }
+
+    proptest! {
+        #[test]
+        fn every_form_says_the_same(text in "[ -~éß😀\\n\t]{0,24}") {
+            for form in jsons(&text) {
+                let back: String = serde_json::from_str(&format!("\"{form}\"")).expect("a text of JSON");
+                prop_assert_eq!(&back, &text, "{}", form);
+            }
+            for (index, form) in urls(&text).into_iter().enumerate() {
+                let plain = if index < 4 { form.clone() } else { form.replace('+', " ") };
+                prop_assert_eq!(&unescaped(&plain), &text, "{}", form);
+            }
+            for form in xmls(&text) {
+                let names = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#34;", "\""), ("&apos;", "'"), ("&#39;", "'")];
+                let names = names.into_iter().chain([("&#x27;", "'"), ("&amp;", "&")]);
+                let back = names.fold(form.clone(), |text, (name, sign)| text.replace(name, sign));
+                prop_assert_eq!(&back, &text, "{}", form);
+            }
+        }
+    }
 
     #[test]
     fn base64_is_that_of_the_rfc() {

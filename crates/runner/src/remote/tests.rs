@@ -198,3 +198,49 @@ async fn the_configuration_that_is_lent_counts_for_fetching_and_runs_nothing_in_
     let error = store("own").resolve(greet).await.expect_err("nothing is lent").to_string();
     assert!(error.contains("does not count for this run"), "{error}");
 }
+
+/// A server of one private repository, with a tag, for whoever has the password. It answers as long as the test lives.
+fn private_server(commit: &str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let line = |text: &str| format!("{:04x}{text}", text.len() + 4);
+    let refs = line(&format!("{commit} refs/tags/v1\0agent=test\n"));
+    let body = format!("{}0000{refs}0000", line("# service=git-upload-pack\n"));
+    let answer = move |mut stream: std::net::TcpStream| -> io::Result<()> {
+        use std::io::{BufRead as _, Write as _};
+        let lines = io::BufReader::new(stream.try_clone()?).lines();
+        let head: Vec<String> = lines.map_while(|line| line.ok().filter(|line| !line.is_empty())).collect();
+        // `me:s3cret`
+        let may = head.iter().any(|line| line.eq_ignore_ascii_case("authorization: basic bWU6czNjcmV0"));
+        let (status, about, body) = match may {
+            true => ("200 OK", "Content-Type: application/x-git-upload-pack-advertisement", body.as_str()),
+            false => ("401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"", ""),
+        };
+        let length = body.len();
+        write!(
+            stream,
+            "HTTP/1.1 {status}\r\n{about}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )
+    };
+    std::thread::spawn(move || listener.incoming().flatten().map(answer).filter(Result::is_err).count());
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn credentials_are_found_without_a_question_where_they_are_lent() {
+    let dir = TempDir::new().expect("a folder");
+    let commit = "12".repeat(20);
+    let server = private_server(&commit);
+    let mut environment = host_env();
+    environment.insert("HOME".to_owned(), dir.path().display().to_string());
+    let store = || ActionStore::new(dir.path().join("cache"), None, &server, &environment).lent(&environment);
+    // Without any, nobody waits for an answer.
+    let error = store().resolve(wanted("v1")).await.expect_err("a password is needed").to_string();
+    assert!(error.contains("SW0540") && error.contains("git ls-remote"), "{error}");
+    // `#` and `;` would begin a comment.
+    let config = "[credential]\n\thelper = \"!f() { echo username=me; echo password=s3cret; }; f\"\n";
+    fs::write(dir.path().join(".gitconfig"), config).expect("a file");
+    assert_eq!(store().resolve(wanted("v1")).await.expect("allowed"), commit);
+    let own = ActionStore::new(dir.path().join("cache"), None, &server, &environment);
+    own.resolve(wanted("v1")).await.expect_err("nothing is lent");
+}
