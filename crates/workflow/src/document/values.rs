@@ -246,7 +246,8 @@ pub(super) fn minutes(
     names: &AllowedNames<'_>,
 ) -> Option<Maybe<f64>> {
     if node.as_number().is_some_and(|minutes| !(minutes.is_finite() && minutes > 0.0)) {
-        reader.error("SW0104", node.span, format!("{place} must be above 0"));
+        let help = "leave it out for the usual limit, or write more minutes than it can take";
+        reader.error_with_help("SW0104", node.span, format!("{place} must be above 0"), help);
         return None;
     }
     reader.maybe_number(node, place, names)
