@@ -193,6 +193,11 @@ async fn command(
     }
     // The mask first, so that an echo of the very command does not show it.
     if let Action::Mask(value) = &action {
+        if !log.masker.has_room_for(value) {
+            let why = "::add-mask:: is refused: the texts to mask of this job take more than 64 MiB with all their forms";
+            heard.refusals.push(RunnerError::new(ErrorKind::CommandRefused, why));
+            return None;
+        }
         log.masker.add(value);
     }
     if echo {

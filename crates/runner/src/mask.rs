@@ -33,6 +33,11 @@ impl Masker {
         self.0.write().unwrap_or_else(PoisonError::into_inner).add(secret);
     }
 
+    /// Whether there is room for one more. What the user gave is always taken; the output of a job might go on for ever.
+    pub(crate) fn has_room_for(&self, secret: &str) -> bool {
+        self.known().has_room_for(secret)
+    }
+
     /// Adds the password of a proxy address such as `http://user:password@host:8080`.
     pub(crate) fn add_proxy_password(&mut self, address: &str) {
         let rest = address.split_once("://").map_or(address, |(_, rest)| rest);

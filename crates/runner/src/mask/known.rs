@@ -2,9 +2,13 @@
 
 use super::{MASK, encode};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::BTreeSet,
+    ops::Bound::{Included, Unbounded},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// The least length of a line of a value of several lines, or of a derived form, to be masked by itself: a lone
@@ -14,14 +18,20 @@ const MIN_PART: usize = 3;
 /// So many bytes of output make a filter worth its building.
 const WORTH: usize = 64 * 1024;
 
+/// So many bytes of patterns are taken from the commands of a job, each with its forms: no real job comes near it.
+const ROOM: usize = 64 << 20;
+
+/// So many times the bytes of a secret its forms have at most, roughly.
+const FORMS: usize = 32;
+
 /// Patterns of more bytes together are looked for without a filter, whose size grows with theirs.
 const MOST: usize = 1024 * 1024;
 
 /// The texts to mask.
 #[derive(Debug)]
 pub(super) struct Known {
-    /// Patterns by their first byte, longest first.
-    by_first: Vec<Vec<Box<[u8]>>>,
+    /// The patterns.
+    patterns: BTreeSet<Box<[u8]>>,
     /// Which bytes a pattern begins with.
     begins: [bool; 256],
     /// The length of the longest, in bytes.
@@ -37,7 +47,7 @@ pub(super) struct Known {
 impl Default for Known {
     fn default() -> Known {
         Known {
-            by_first: vec![Vec::new(); 256],
+            patterns: BTreeSet::new(),
             begins: [false; 256],
             longest: 0,
             total: 0,
@@ -59,6 +69,11 @@ impl Known {
                 self.add_forms(line);
             }
         }
+    }
+
+    /// Whether there is room for one more.
+    pub(super) fn has_room_for(&self, secret: &str) -> bool {
+        secret.len().saturating_mul(FORMS).saturating_add(self.total) <= ROOM
     }
 
     /// The text with every secret replaced.
@@ -112,11 +127,8 @@ impl Known {
 
     fn add_pattern(&mut self, pattern: &[u8]) {
         let Some(&first) = pattern.first() else { return };
-        let bucket = &mut self.by_first[usize::from(first)];
-        if bucket.iter().all(|known| **known != *pattern) {
-            bucket.push(pattern.into());
+        if self.patterns.insert(pattern.into()) {
             self.begins[usize::from(first)] = true;
-            bucket.sort_by_key(|known| std::cmp::Reverse(known.len()));
             self.longest = self.longest.max(pattern.len());
             self.total = self.total.saturating_add(pattern.len());
             (self.seen, self.filter) = (AtomicUsize::new(0), OnceLock::new());
@@ -133,18 +145,29 @@ impl Known {
             if !self.begins[usize::from(first)] {
                 continue;
             }
-            let Some(pattern) =
-                self.by_first[usize::from(first)].iter().find(|known| bytes[start..].starts_with(known))
-            else {
-                continue;
-            };
-            let end = start + pattern.len();
+            let Some(length) = self.longest_at(&bytes[start..]) else { continue };
+            let end = start + length;
             match places.last_mut() {
                 Some(last) if start <= last.1 => last.1 = last.1.max(end),
                 Some(_) | None => places.push((start, end)),
             }
         }
         places
+    }
+
+    /// The length of the longest pattern that the text begins with.
+    fn longest_at(&self, text: &[u8]) -> Option<usize> {
+        let mut text = &text[..text.len().min(self.longest)];
+        // Between a beginning of the text and the text itself stands only what has the same beginning. So a pattern that stands
+        // before the text, but is no beginning of it, shares with it all that any such pattern has.
+        loop {
+            let known = self.patterns.range::<[u8], _>((Unbounded, Included(text))).next_back()?;
+            if text.starts_with(known) {
+                return Some(known.len());
+            }
+            let shared = known.iter().zip(text).take_while(|(one, other)| one == other).count();
+            text = text.get(..shared).filter(|text| !text.is_empty())?;
+        }
     }
 
     /// Whether none of the patterns is in the text, when that is known quickly. The filter is built once it is worth it.
@@ -156,7 +179,7 @@ impl Known {
         let filter = self.filter.get_or_init(|| {
             let mut builder = AhoCorasick::builder();
             builder.match_kind(MatchKind::LeftmostFirst).kind(Some(AhoCorasickKind::ContiguousNFA));
-            (self.total <= MOST).then(|| builder.build(self.by_first.iter().flatten()).ok()).flatten()
+            (self.total <= MOST).then(|| builder.build(&self.patterns).ok()).flatten()
         });
         filter.as_ref().is_some_and(|filter| !filter.is_match(bytes))
     }
@@ -230,6 +253,17 @@ mod tests {
 
     proptest! {
         #[test]
+        fn the_longest_pattern_is_found(
+            patterns in prop::collection::btree_set("[abc]{1,5}", 0..20),
+            text in "[abcd]{0,9}",
+        ) {
+            let mut known = Known::default();
+            patterns.iter().for_each(|pattern| known.add_pattern(pattern.as_bytes()));
+            let begins = patterns.iter().filter(|pattern| text.starts_with(pattern.as_str()));
+            prop_assert_eq!(known.longest_at(text.as_bytes()), begins.map(String::len).max());
+        }
+
+        #[test]
         fn the_filter_changes_nothing(
             secrets in prop::collection::vec("[ab\"&%é]{1,9}", 0..6),
             later in "[ab]{1,4}",
@@ -240,7 +274,7 @@ mod tests {
                 slow.add(secret);
             }
             let quick = || AtomicUsize::new(usize::MAX / 2);
-            let mut fast = Known { by_first: slow.by_first.clone(), begins: slow.begins, seen: quick(), ..Known::default() };
+            let mut fast = Known { patterns: slow.patterns.clone(), begins: slow.begins, seen: quick(), ..Known::default() };
             (fast.longest, fast.total) = (slow.longest, slow.total);
             for text in &texts {
                 prop_assert_eq!(fast.places(text.as_bytes()), slow.places(text.as_bytes()), "{}", text);

@@ -1,6 +1,6 @@
 //! From a runner's reports to logs, steps and annotations that pages can read.
 
-use super::world::World;
+use super::{runs::AGAIN, world::World};
 use crate::{backend::Change, web::beginning};
 use shipway_api as api;
 use shipway_base::Timestamp;
@@ -47,29 +47,147 @@ struct Attempt {
 }
 
 /// Writes down what a run's jobs report, until the last sender is gone, and tells of each attempt when all of it is written.
-/// Blocks: logs are files.
+/// Blocks: logs are files. While the disk is full it waits, and so do the jobs that have more to say.
 pub(super) fn record(
     world: &Arc<World>,
     ids: (AttemptId, RunId),
     mut reports: mpsc::Receiver<Report>,
     written: &watch::Sender<Written>,
 ) {
-    let runtime = Handle::current();
-    let mut attempts: BTreeMap<(String, u32), Attempt> = BTreeMap::new();
+    let place = format!("logs of run {}", ids.1);
+    let mut recorder =
+        Recorder { world, ids, place, runtime: Handle::current(), attempts: BTreeMap::new(), whole: true };
     let mut batch = Vec::with_capacity(BATCH);
-    while runtime.block_on(reports.recv_many(&mut batch, BATCH)) > 0 {
+    while recorder.runtime.block_on(reports.recv_many(&mut batch, BATCH)) > 0 {
         let ended: Vec<_> = batch.iter().filter(|report| is_last(report)).map(attempt_of).collect();
-        let outcome = handle(world, ids, &mut attempts, batch.drain(..)).and_then(|statements| {
-            if statements.is_empty() { Ok(()) } else { runtime.block_on(world.store.batch(statements)) }
-        });
-        let place = format!("logs of run {}", ids.1);
-        match outcome {
-            Ok(()) => world.well(&place),
-            // The job goes on: its conclusion matters more than its log, and the log says where it was cut.
-            Err(error) => world.trouble(&place, error),
-        }
+        recorder.take_all(batch.drain(..));
         if !ended.is_empty() {
             written.send_modify(|written| written.extend(ended));
+        }
+    }
+}
+
+/// Who writes down what the jobs of one run report.
+struct Recorder<'w> {
+    world: &'w Arc<World>,
+    ids: (AttemptId, RunId),
+    /// What this is called on the health page.
+    place: String,
+    runtime: Handle,
+    attempts: BTreeMap<(String, u32), Attempt>,
+    /// Whether all that came at once was written down.
+    whole: bool,
+}
+
+impl Recorder<'_> {
+    fn take_all(&mut self, reports: impl Iterator<Item = Report>) {
+        let mut statements = Vec::new();
+        let mut touched = BTreeSet::new();
+        self.whole = true;
+        for report in reports {
+            // The job goes on whatever becomes of its log: its conclusion matters more.
+            let _told = self.take(&report, &mut statements);
+            touched.insert(attempt_of(&report));
+        }
+        let (run, known_as) = self.ids;
+        for key in touched {
+            if let Some(attempt) = self.attempts.get_mut(&key) {
+                attempt.trace.log_lines = attempt.log.lines();
+                statements.push(models::jobs::trace(run, &key.0, &attempt.trace));
+            }
+            if let Ok(job) = api::JobKey::new(key.0) {
+                self.world.changed(Change::Log(known_as.into(), job));
+            }
+        }
+        if !statements.is_empty() {
+            let (world, runtime) = (self.world, self.runtime.clone());
+            let _told = self.patiently(|_| runtime.block_on(world.store.batch(statements.clone())));
+        }
+        if self.whole {
+            self.world.well(&self.place);
+        }
+        self.world.changed(Change::Run(known_as.into()));
+    }
+
+    fn take(&mut self, report: &Report, statements: &mut Vec<Statement>) -> Option<()> {
+        let (world, run) = (self.world, self.ids.0);
+        let key = attempt_of(report);
+        if !self.attempts.contains_key(&key) {
+            let log =
+                self.patiently(|_| world.store.logs().writer(&LogName::job(run.number(), &key.0, key.1)?))?;
+            statements.push(models::jobs::clear_steps(run, &key.0));
+            let (trace, summary, steps) = Default::default();
+            self.attempts.insert(key.clone(), Attempt { log, trace, summary, steps });
+        }
+        if let ReportKind::Lines { step, text } | ReportKind::Noted { step, text } = &report.kind {
+            self.lines(&key, *step, text, report.at, statements)?;
+        }
+        self.attempts.get_mut(&key)?.take(run, &key.0, report, statements);
+        if is_last(report) {
+            self.patiently(|attempts| attempts.get_mut(&key).map_or(Ok(()), |attempt| attempt.log.finish()))?;
+            let mut attempt = self.attempts.remove(&key)?;
+            attempt.trace.log_lines = attempt.log.lines();
+            if attempt.summary.len() > BEGINNING {
+                attempt.trace.summary_blob =
+                    self.patiently(|_| world.store.blobs().put(attempt.summary.as_bytes()));
+            }
+            statements.push(models::jobs::trace(run, &key.0, &attempt.trace));
+        }
+        Some(())
+    }
+
+    /// Appends lines to the log of an attempt.
+    fn lines(
+        &mut self,
+        key: &(String, u32),
+        step: Option<usize>,
+        text: &str,
+        at: Timestamp,
+        statements: &mut Vec<Statement>,
+    ) -> Option<()> {
+        let index = step.unwrap_or_default();
+        let attempt = self.attempts.get_mut(key)?;
+        let number = attempt.log.lines() + 1;
+        self.patiently(|attempts| {
+            let Some(attempt) = attempts.get_mut(key) else { return Ok(()) };
+            // When the disk was full some of them may have been kept.
+            let kept = usize::try_from(attempt.log.lines() + 1 - number).unwrap_or(usize::MAX);
+            attempt.log.append(at, small(index), text.split('\n').skip(kept))
+        })?;
+        let attempt = self.attempts.get_mut(key)?;
+        if let Some(place) = text.split('\n').position(|line| line.starts_with("##[error]")) {
+            attempt.trace.error_line.get_or_insert(number + place as u64);
+        }
+        if let Some(row) = attempt.steps.get_mut(&index)
+            && row.first_line.is_none()
+        {
+            row.first_line = Some(number);
+            statements.push(models::jobs::put_step(row));
+        }
+        Some(())
+    }
+
+    /// Writes something down: again and again while the disk is full, until the server stops. Any other failure is told, and
+    /// `None` comes of it.
+    fn patiently<T>(
+        &mut self,
+        mut write: impl FnMut(&mut BTreeMap<(String, u32), Attempt>) -> Result<T, StoreError>,
+    ) -> Option<T> {
+        loop {
+            let error = match write(&mut self.attempts) {
+                Ok(done) => return Some(done),
+                Err(error) => error,
+            };
+            let again = error.is_full() && !self.world.stopping.is_cancelled();
+            self.world.trouble(&self.place, error);
+            if !again {
+                self.whole = false;
+                return None;
+            }
+            let stopping = self.world.stopping.cancelled();
+            self.runtime.block_on(async {
+                tokio::select! { () = stopping => {}, () = tokio::time::sleep(AGAIN) => {} }
+            });
         }
     }
 }
@@ -82,61 +200,12 @@ fn is_last(report: &Report) -> bool {
     matches!(report.kind, ReportKind::JobFinished { .. })
 }
 
-fn handle(
-    world: &World,
-    (run, known_as): (AttemptId, RunId),
-    attempts: &mut BTreeMap<(String, u32), Attempt>,
-    reports: impl Iterator<Item = Report>,
-) -> Result<Vec<Statement>, StoreError> {
-    let mut statements = Vec::new();
-    let mut touched = BTreeMap::new();
-    for report in reports {
-        let key = attempt_of(&report);
-        if !attempts.contains_key(&key) {
-            let log = world.store.logs().writer(&LogName::job(run.number(), &key.0, key.1)?)?;
-            statements.push(models::jobs::clear_steps(run, &key.0));
-            attempts.insert(
-                key.clone(),
-                Attempt { log, trace: JobTrace::default(), summary: String::new(), steps: BTreeMap::new() },
-            );
-        }
-        let Some(attempt) = attempts.get_mut(&key) else { continue };
-        attempt.take(run, &key.0, &report, &mut statements)?;
-        let finished = is_last(&report);
-        touched.insert(key.clone(), ());
-        if finished && let Some(mut attempt) = attempts.remove(&key) {
-            attempt.trace.log_lines = attempt.log.lines();
-            if attempt.summary.len() > BEGINNING {
-                attempt.trace.summary_blob = Some(world.store.blobs().put(attempt.summary.as_bytes())?);
-            }
-            statements.push(models::jobs::trace(run, &key.0, &attempt.trace));
-            attempt.log.finish()?;
-        }
-    }
-    for (key, ()) in touched {
-        if let Some(attempt) = attempts.get_mut(&key) {
-            attempt.trace.log_lines = attempt.log.lines();
-            statements.push(models::jobs::trace(run, &key.0, &attempt.trace));
-        }
-        if let Ok(job) = api::JobKey::new(key.0) {
-            world.changed(Change::Log(known_as.into(), job));
-        }
-    }
-    world.changed(Change::Run(known_as.into()));
-    Ok(statements)
-}
-
 impl Attempt {
-    fn take(
-        &mut self,
-        run: AttemptId,
-        job: &str,
-        report: &Report,
-        statements: &mut Vec<Statement>,
-    ) -> Result<(), StoreError> {
+    fn take(&mut self, run: AttemptId, job: &str, report: &Report, statements: &mut Vec<Statement>) {
         match &report.kind {
             // Jobs of a server wait for nobody at a failed step.
             ReportKind::JobStarted { .. } | ReportKind::JobFinished { .. } | ReportKind::Break { .. } => {}
+            ReportKind::Lines { .. } | ReportKind::Noted { .. } => {}
             ReportKind::StepStarted { index, name } => {
                 let row = StepRow {
                     run,
@@ -152,9 +221,6 @@ impl Attempt {
                 };
                 statements.push(models::jobs::put_step(&row));
                 self.steps.insert(*index, row);
-            }
-            ReportKind::Lines { step, text } | ReportKind::Noted { step, text } => {
-                self.lines(*step, text, report.at, statements)?;
             }
             ReportKind::StepFinished { index, conclusion, exit_code, .. } => {
                 if let Some(row) = self.steps.get_mut(index) {
@@ -196,29 +262,6 @@ impl Attempt {
                 self.trace.summary_bytes = summary.len() as u64;
             }
         }
-        Ok(())
-    }
-
-    fn lines(
-        &mut self,
-        step: Option<usize>,
-        text: &str,
-        at: Timestamp,
-        statements: &mut Vec<Statement>,
-    ) -> Result<(), StoreError> {
-        let number = self.log.lines() + 1;
-        let index = step.unwrap_or_default();
-        self.log.append(at, small(index), text.split('\n'))?;
-        if let Some(place) = text.split('\n').position(|line| line.starts_with("##[error]")) {
-            self.trace.error_line.get_or_insert(number + place as u64);
-        }
-        if let Some(row) = self.steps.get_mut(&index)
-            && row.first_line.is_none()
-        {
-            row.first_line = Some(number);
-            statements.push(models::jobs::put_step(row));
-        }
-        Ok(())
     }
 }
 

@@ -55,10 +55,10 @@ const FOLDER: &str = ".github/workflows";
 const FETCHES: usize = 32;
 
 /// Reports that may wait to be written down before a step has to.
-const REPORTS: usize = 4_096;
+const REPORTS: usize = 1_024;
 
 /// How long a run that could not be written down waits before it goes on.
-const AGAIN: Duration = Duration::from_secs(2);
+pub(super) const AGAIN: Duration = Duration::from_secs(2);
 
 /// How runs of this control plane are run.
 pub(crate) struct RunSettings {

@@ -7,7 +7,12 @@ use crate::{
 };
 use serde_json::Value;
 use shipway_testkit::load::{Identity, Load, Plan};
-use std::{fs, net::TcpListener, path::Path, time::Duration};
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// One job that ships what is committed.
 const SHIP: &str = r#"name: ship
@@ -391,18 +396,18 @@ fn told_to_stop_in_the_middle_it_goes_on_at_the_next_start() {
     assert_eq!(plant.list("/api/v1/rollouts").map(|rollouts| rollouts.len()), Some(2));
 }
 
-#[test]
-fn a_full_disk_holds_up_and_loses_nothing() {
+const NO_DISK: &str = "SKIPPED: this machine lets nobody mount a small disk (unshare -m, mount -t tmpfs)";
+
+/// Starts it with its data on a disk of 24 MiB; `None` where nobody may mount one.
+fn on_a_small_disk(plant: &mut Plant) -> Option<Up> {
     // A disk of its own, in a mount namespace of its own: it goes away with the server.
     let script = r#"mount -t tmpfs -o size=24m shipway-test "$1" && shift && exec "$@""#;
     let probe = command("unshare", Path::new("/"))
         .args(["-m", "--", "sh", "-c", script, "sh", "/tmp", "true"])
         .output();
     if !probe.is_ok_and(|output| output.status.success()) {
-        println!("SKIPPED: this machine lets nobody mount a small disk (unshare -m, mount -t tmpfs)");
-        return;
+        return None;
     }
-    let mut plant = plant();
     fs::create_dir_all(plant.data()).expect("a folder");
     let mut start = command("unshare", plant.folder.path());
     start
@@ -413,12 +418,28 @@ fn a_full_disk_holds_up_and_loses_nothing() {
     let up = Up::start(start);
     plant.data_as_seen = Path::new(&format!("/proc/{}/root", up.child.id()))
         .join(plant.data().strip_prefix("/").expect("an absolute path"));
-    let sha = plant.commit("v1", HEALTHY);
     assert!(wait_for(|| plant.get("/api/v1/health")).is_some(), "{}", up.text());
-    assert_eq!(plant.finished_run(&sha)["summary"]["conclusion"], "success", "{}", up.text());
+    Some(up)
+}
+
+/// Fills the disk under the server's data; gives the file that does.
+fn fill(plant: &Plant) -> PathBuf {
     let filler = plant.data_as_seen.join("filler");
     let full = fs::write(&filler, vec![0; 64 << 20]);
     assert!(full.is_err(), "the disk is larger than it should be");
+    filler
+}
+
+#[test]
+fn a_full_disk_holds_up_and_loses_nothing() {
+    let mut plant = plant();
+    let Some(up) = on_a_small_disk(&mut plant) else {
+        println!("{NO_DISK}");
+        return;
+    };
+    let sha = plant.commit("v1", HEALTHY);
+    assert_eq!(plant.finished_run(&sha)["summary"]["conclusion"], "success", "{}", up.text());
+    let filler = fill(&plant);
     let sha = plant.commit("v2", HEALTHY);
     let trouble = wait_for(|| {
         let problems = plant.health()?["problems"].to_string();
@@ -444,4 +465,58 @@ fn a_full_disk_holds_up_and_loses_nothing() {
     delivers(&plant, &up, "v3");
     let well = wait_for(|| (plant.health()?["healthy"] == true).then_some(()));
     assert!(well.is_some(), "{:?}", plant.health());
+}
+
+#[test]
+fn a_log_that_meets_a_full_disk_loses_no_line() {
+    let mut plant = plant();
+    let Some(up) = on_a_small_disk(&mut plant) else {
+        println!("{NO_DISK}");
+        return;
+    };
+    let go = plant.folder.path().join("go");
+    plant.write(
+        ".github/workflows/deliver.yml",
+        &format!(
+            "name: talk\non: push\njobs:\n  talk:\n    runs-on: ubuntu-latest\n    steps:\n    - run: |\n        \
+             echo ready\n        until [ -e {go} ]; do sleep 0.05; done\n        \
+             head -c 3000000 /dev/urandom | base64 -w 99 | nl -w 1\n        echo the end\n    - run: echo second\n",
+            go = go.display()
+        ),
+    );
+    let sha = plant.commit("v1", HEALTHY);
+    let lines = |run: &str, from: u64| {
+        let path = format!("/api/v1/runs/{run}/jobs/talk/log?from={from}&count=1000");
+        let log = plant.get(&path)?;
+        let lines = log["lines"].as_array()?.iter();
+        Some(lines.filter_map(|line| Some(line["text"].as_str()?.to_owned())).collect::<Vec<_>>())
+    };
+    let run = wait_for(|| {
+        let runs = plant.list("/api/v1/runs")?;
+        let run = id(&runs.iter().find(|run| run["commit"]["sha"] == *sha)?["id"]);
+        lines(&run, 1)?.contains(&"ready".to_owned()).then_some(run)
+    });
+    let run = run
+        .unwrap_or_else(|| panic!("the job does not begin: {:?}\n{}", plant.list("/api/v1/runs"), up.text()));
+    let filler = fill(&plant);
+    fs::write(&go, "").expect("room beside the small disk");
+    let told = wait_for(|| {
+        let problems = plant.health()?["problems"].to_string();
+        problems.contains("logs of run").then_some(problems)
+    });
+    assert!(told.is_some_and(|told| told.contains("no space left")), "{:?}\n{}", plant.health(), up.text());
+    fs::remove_file(&filler).expect("the filler goes");
+    let ended = plant.finished_run(&sha);
+    assert_eq!(ended["summary"]["conclusion"], "success", "{ended}\n{}", up.text());
+    let (mut all, mut from) = (Vec::new(), 1);
+    while let Some(more) = lines(&run, from).filter(|more| !more.is_empty()) {
+        from += more.len() as u64;
+        all.extend(more);
+    }
+    let numbers: Vec<usize> = all.iter().filter_map(|line| line.split_once('\t')?.0.parse().ok()).collect();
+    let expect = 4_000_000_usize.div_ceil(99);
+    assert!(numbers.iter().copied().eq(1..=expect), "{} lines instead of {expect}", numbers.len());
+    for line in ["the end", "Run echo second", "second"] {
+        assert!(all.iter().any(|found| found == line), "{line:?} is missing: {:?}", &all[all.len() - 8..]);
+    }
 }

@@ -125,8 +125,8 @@ impl LogWriter {
         Ok(())
     }
 
-    /// Turns the tail into a frame and makes everything survive a loss of power: the log is complete.
-    pub fn finish(mut self) -> Result<()> {
+    /// Turns the tail into a frame and makes everything survive a loss of power: the log is complete. May be tried again.
+    pub fn finish(&mut self) -> Result<()> {
         if !self.pending.is_empty() {
             self.compact()?;
         }
