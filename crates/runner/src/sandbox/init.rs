@@ -90,6 +90,11 @@ fn build(wanted: &Wanted, sources: &BTreeMap<usize, RawFd>) -> Result<(), Refusa
                 let source = sources.get(&index).ok_or_else(|| Refusal::new("bind", "it was not opened"))?;
                 let at = inside(&root, path);
                 bind(*source, &at, path)?;
+                if path == Path::new(STAGE) {
+                    // What lies on that folder came along, and it is what all this is made in.
+                    unmount(&at, UnmountFlags::DETACH)
+                        .trying(format!("see what is in {}", path.display()))?;
+                }
                 settle(&at, *writable)?;
             }
             Entry::Empty { path, options } => {

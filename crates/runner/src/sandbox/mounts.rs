@@ -123,6 +123,10 @@ impl Wanted {
         }
         // Of the same path the empty one comes first, so that what is to be read there is seen.
         entries[system..].sort_by(|one, other| one.path().cmp(other.path()));
+        // Nobody but the runner may go through the folder around the job's own, which is there when one around that is to be read.
+        let around = |entry: &Entry| matches!(entry, Entry::Bind { path, .. } if self.own.starts_with(path));
+        let hidden = self.own.parent().filter(|_| entries.iter().any(around));
+        entries.extend(hidden.map(|path| Entry::Empty { path: path.to_owned(), options: "mode=0755" }));
         let shown = self.shown.iter().map(|path| Entry::Bind { path: path.clone(), writable: false });
         entries.extend(shown);
         entries.push(Entry::Bind { path: self.own.clone(), writable: true });
@@ -246,6 +250,7 @@ mod tests {
             &["/var", "/var/lib/x", "/var/tmp/tools", "/var/tmp/tools/bin"],
             &["/dev/shm", "/run", "/tmp", "/var", "/var/tmp", "/var/tmp/tools"],
         );
+        check("/tmp/jobs/0", &["/tmp"], &["/dev/shm", "/run", "/tmp", "/tmp", "/var/tmp", "/tmp/jobs"]);
         // What is to be read instead of the empty one is read.
         check("/w/job", &["/tmp", "/tmp/a"], &["/dev/shm", "/run", "/tmp", "/tmp", "/var/tmp"]);
     }

@@ -101,6 +101,27 @@ fn folders_for_reading_are_there_wherever_they_lie() {
 }
 
 #[test]
+fn the_folder_of_temporary_files_may_be_read_as_a_whole() {
+    let kept = tempfile::NamedTempFile::new_in("/tmp").expect("a file");
+    fs::write(kept.path(), "kept\n").expect("written");
+    fs::set_permissions(kept.path(), fs::Permissions::from_mode(0o644)).expect("open to all");
+    let script =
+        format!("cat {}; touch /tmp/mine 2>/dev/null || echo refused; touch mine", kept.path().display());
+    let folder = repository(&on_push(&format!("  a:\n    runs-on: x\n    steps:\n      - run: {script}\n")));
+    // The job lies in it, and elsewhere.
+    for temp in ["/tmp", "/var/tmp"] {
+        let mut command = command(binary(), folder.path());
+        command.args(["run", "--isolate", "--isolate-read", "/tmp", "--json"]).env("TMPDIR", temp);
+        let ran = command.output().expect("shipway");
+        let said = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success(), "{said}{}", String::from_utf8_lossy(&ran.stderr));
+        for line in ["\"text\":\"kept\"", "\"text\":\"refused\""] {
+            assert!(said.contains(line), "{line}: {said}");
+        }
+    }
+}
+
+#[test]
 fn steps_share_files_processes_outputs_and_loopback() {
     let jobs = r#"  a:
     runs-on: x
