@@ -2,7 +2,7 @@
 
 use crate::render::wrapped;
 use shipway_api::{Conclusion, JobKey, RolloutEvent, RolloutEventKind, RolloutId, Run, RunId, Status};
-use shipway_base::human_duration;
+use shipway_base::{human_duration, one_line};
 use shipway_server::backend::{Backend, Change};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -55,7 +55,7 @@ impl Narrator {
                 Err(RecvError::Lagged(_)) => continue,
                 Err(RecvError::Closed) => return,
             };
-            lines.into_iter().for_each(&mut say);
+            lines.iter().map(|line| one_line(line)).for_each(&mut say);
             let over = self.runs.values().filter(|told| told.finished).count();
             self.over.send_if_modified(|known| std::mem::replace(known, over) != over);
         }

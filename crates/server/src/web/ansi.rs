@@ -12,6 +12,7 @@ struct Look {
     dim: bool,
     italic: bool,
     underline: bool,
+    inverse: bool,
     /// 0 to 15.
     colour: Option<u8>,
     background: Option<u8>,
@@ -95,9 +96,11 @@ impl Look {
                 2 => self.dim = true,
                 3 => self.italic = true,
                 4 => self.underline = true,
+                7 => self.inverse = true,
                 22 => (self.bold, self.dim) = (false, false),
                 23 => self.italic = false,
                 24 => self.underline = false,
+                27 => self.inverse = false,
                 30..=37 => self.colour = Some((code - 30) as u8),
                 39 => self.colour = None,
                 40..=47 => self.background = Some((code - 40) as u8),
@@ -122,14 +125,20 @@ impl Look {
 
     fn classes(self) -> String {
         let mut classes = Vec::new();
-        for (on, class) in [(self.bold, "ab"), (self.dim, "ad"), (self.italic, "ai"), (self.underline, "au")]
+        let (colour, background) = match self.inverse {
+            true => (self.background, self.colour),
+            false => (self.colour, self.background),
+        };
+        let bare = self.inverse && background.is_none();
+        for (on, class) in
+            [(self.bold, "ab"), (self.dim, "ad"), (self.italic, "ai"), (self.underline, "au"), (bare, "av")]
         {
             if on {
                 classes.push(class.to_owned());
             }
         }
-        classes.extend(self.colour.map(|colour| format!("a{colour}")));
-        classes.extend(self.background.map(|colour| format!("g{colour}")));
+        classes.extend(colour.map(|colour| format!("a{colour}")));
+        classes.extend(background.map(|colour| format!("g{colour}")));
         classes.join(" ")
     }
 }
@@ -201,6 +210,8 @@ mod tests {
         check("\x1b[38;5;196mx", "<span class=\"a9\">x</span>");
         check("\x1b[38;2;0;0;255mx", "<span class=\"a12\">x</span>");
         check("\x1b[97;44mx", "<span class=\"a15 g4\">x</span>");
+        check("\x1b[7mx\x1b[27my", "<span class=\"av\">x</span>y");
+        check("\x1b[7;31;42mx", "<span class=\"a2 g1\">x</span>");
         check("a\x1b[2Kb\x1b]0;title\x07c\rd", "abcd");
         check("cut \x1b[3", "cut ");
         check("cut \x1b", "cut ");

@@ -15,7 +15,7 @@ use shipway_api::{
     Workflows,
     request::{self, Request},
 };
-use shipway_base::yaml::closest;
+use shipway_base::{one_line, yaml::closest};
 use std::time::Duration;
 
 /// What to start.
@@ -79,14 +79,10 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
     };
     let started = send(&connection, &request::dispatch(&file, &ask, key)).await?;
     let summary = &started.summary;
+    let (name, number) = (one_line(&summary.workflow), summary.number);
+    let begun = format!("Started {name} #{number}: {}/runs/{}", connection.url(), summary.id);
     if options.wait {
-        talk(&format!(
-            "Started {} #{}: {}/runs/{}",
-            summary.workflow,
-            summary.number,
-            connection.url(),
-            summary.id
-        ));
+        talk(&begun);
         let over = follow(&connection, summary.id).await?;
         if options.json {
             say(&json(&over)?);
@@ -99,13 +95,7 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
         say(&json(&started)?);
     } else {
         say(&summary.id.to_string());
-        talk(&format!(
-            "Started {} #{}: {}/runs/{}",
-            summary.workflow,
-            summary.number,
-            connection.url(),
-            summary.id
-        ));
+        talk(&begun);
     }
     Ok(Exit::Ok)
 }
@@ -186,7 +176,7 @@ pub(super) fn outcome(run: &RunSummary) -> String {
         None => "running",
     };
     let why = run.failed.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-    format!("{word} {} #{}{why}", run.workflow, run.number)
+    one_line(&format!("{word} {} #{}{why}", run.workflow, run.number))
 }
 
 fn list(workflows: &Workflows) {
@@ -196,8 +186,8 @@ fn list(workflows: &Workflows) {
         talk("No workflow can be started by hand here; add `workflow_dispatch` under `on` to one.");
     }
     for (workflow, inputs) in by_hand {
-        say(&format!("{}  {}", workflow.file, workflow.name));
-        inputs.iter().for_each(|input| say(&format!("  {}", describe(input))));
+        say(&one_line(&format!("{}  {}", workflow.file, workflow.name)));
+        inputs.iter().for_each(|input| say(&one_line(&format!("  {}", describe(input)))));
     }
 }
 

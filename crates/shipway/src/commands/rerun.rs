@@ -11,6 +11,7 @@ use crate::{
 };
 use clap::Args;
 use shipway_api::{JobKey, PageQuery, RerunRequest, RunId, RunQuery, request};
+use shipway_base::one_line;
 
 /// What to run again.
 #[derive(Args, Debug)]
@@ -59,7 +60,7 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
     let place = format!(
         "Attempt {} of {} #{}: {}/runs/{id}",
         summary.attempt,
-        summary.workflow,
+        one_line(&summary.workflow),
         summary.number,
         connection.url()
     );

@@ -10,6 +10,7 @@ use crate::{
 };
 use clap::{Args, Subcommand};
 use shipway_api::{CommandRequest, PageQuery, ReleaseId, RolloutCommand, RolloutId, RolloutQuery, request};
+use shipway_base::one_line;
 use std::time::Duration;
 
 /// What to do with rollouts.
@@ -99,7 +100,7 @@ pub(crate) async fn run(environment: &Environment, verb: Verb) -> Result<Exit, F
             } else if page.items.is_empty() {
                 talk("No rollouts yet. A job makes one with `shipway deploy`.");
             } else {
-                show::list(&page.items).iter().for_each(|line| say(line));
+                show::list(&page.items).iter().for_each(|line| say(&one_line(line)));
             }
             Ok(Exit::Ok)
         }
@@ -110,7 +111,7 @@ pub(crate) async fn run(environment: &Environment, verb: Verb) -> Result<Exit, F
             if which.output.json {
                 say(&json(&rollout)?);
             } else {
-                show::rollout(&rollout).iter().for_each(|line| say(line));
+                show::rollout(&rollout).iter().for_each(|line| say(&one_line(line)));
             }
             Ok(Exit::Ok)
         }
@@ -147,7 +148,7 @@ async fn command(
     if which.output.json {
         say(&json(&rollout)?);
     } else {
-        say(&show::headline(&rollout.summary));
+        say(&one_line(&show::headline(&rollout.summary)));
     }
     Ok(Exit::Ok)
 }
@@ -174,7 +175,7 @@ pub(super) async fn follow(connection: &Connection, id: RolloutId, as_json: bool
         };
         misses = 0;
         for event in &events {
-            say(&if as_json { json(event)? } else { show::event(event) });
+            say(&if as_json { json(event)? } else { one_line(&show::event(event)) });
             seen = seen.max(event.seq);
         }
         if summary.phase.is_over() {
@@ -182,7 +183,7 @@ pub(super) async fn follow(connection: &Connection, id: RolloutId, as_json: bool
                 if as_json {
                     say(&json(&summary)?);
                 } else {
-                    talk(&show::headline(&summary));
+                    talk(&one_line(&show::headline(&summary)));
                 }
                 return Ok(exit_of(summary.phase));
             }

@@ -109,3 +109,35 @@ fn killed_while_it_runs_again_a_run_has_each_attempt_once() {
     assert_eq!(missing.code, 3, "{}", missing.all());
     up.stop();
 }
+
+#[test]
+fn names_of_others_do_not_steer_the_terminal() {
+    let plant = Plant::new("");
+    plant.write(
+        ".github/workflows/deliver.yml",
+        "name: \"n\\e[31mX\\e]0;t\\a\"\nrun-name: ${{ github.event.head_commit.message || 'by hand' }}\non: [push, workflow_dispatch]\n\
+         jobs:\n  a:\n    name: \"j\\e[2J\\nforged\"\n    runs-on: x\n    steps: [{name: \"s\\e[2J\", run: 'false'}]\n",
+    );
+    let sha = plant.commit_all("msg\u{1b}[31mred\u{1b}]0;pwn\u{7}, \u{202e}turned\n\nforged");
+    let up = plant.start_and_wait();
+    let run = plant.finished_run(&sha);
+    assert_eq!(run["summary"]["title"], "msgred, turned  forged");
+    let data = plant.data().display().to_string();
+    let asked = |arguments: &[&str]| {
+        let mut asking = command(binary(), plant.folder.path());
+        Answer::from(asking.args(arguments).args(["--data", &data]).output().expect("an answer")).all()
+    };
+    let id = id(&run["summary"]["id"]);
+    let said = [
+        asked(&["dispatch", "deliver.yml", "--wait"]),
+        asked(&["dispatch"]),
+        asked(&["rerun", &id, "--wait"]),
+    ];
+    let told = wait_for(|| Some(up.text()).filter(|told| told.matches("failed  nX #").count() >= 3));
+    let told = told.unwrap_or_else(|| panic!("three runs ended:\n{}", up.text()));
+    for text in said.iter().chain([&told]) {
+        assert!(text.contains("nX"), "{text}");
+        assert!(!text.contains(|c: char| c != '\n' && c.is_control()), "{text:?}");
+        assert!(text.lines().all(|line| !line.starts_with("forged")), "{text:?}");
+    }
+}

@@ -14,7 +14,7 @@ use crate::{
     git::Commit,
     source::{self, ContextFacts},
 };
-use shipway_base::{Diagnostic, Diagnostics, Source};
+use shipway_base::{Diagnostic, Diagnostics, Source, one_line};
 use shipway_store::{
     Append, Expected, StoreError,
     models::{
@@ -166,7 +166,7 @@ impl Runs {
                 Planned::Refused(_) => Value::Null,
             },
         };
-        let subject = order.commit.message.lines().next().unwrap_or_default().to_owned();
+        let subject = one_line(order.commit.message.lines().next().unwrap_or_default());
         let title = match &planned {
             Planned::Ready(plan) => plan.run_name(&context),
             Planned::Calling(_) | Planned::Refused(_) => Ok(None),
@@ -192,7 +192,7 @@ impl Runs {
             repository: self.settings.repository.full(),
             path: order.path.to_owned(),
             workflow: name,
-            title: title.unwrap_or_else(|| subject.clone()),
+            title: title.map_or_else(|| subject.clone(), |title| one_line(&title)),
             event: order.event.name.clone(),
             actor: order.actor.to_owned(),
             git_ref: order.event.reference.clone(),

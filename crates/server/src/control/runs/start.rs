@@ -9,7 +9,7 @@ use crate::{
     control::{journal::StoreJournal, progress, run_artifacts::RunArtifacts, values::RunValues, world::lock},
     job_services::RunServices,
 };
-use shipway_base::{Diagnostic, Secret};
+use shipway_base::{Diagnostic, Secret, one_line};
 use shipway_runner::{
     ActionStore, Artifacts, Cancel, JobContext, Membership, Repository, Revision, RunMasks, RunnerError,
     drive,
@@ -172,7 +172,7 @@ impl Runs {
                 return Err(Undriven::Over);
             }
         };
-        let models = title.map(|title| models::runs::retitle(id, title)).into_iter().collect();
+        let models = title.map(|title| models::runs::retitle(id, one_line(&title))).into_iter().collect();
         let event = rows::encode(&RunEvent::Called(texts(&called)))?;
         let stream = rows::stream(id);
         let appended = self.world.store.append(&stream, Expected::Version(1), vec![event], models).await?;
