@@ -155,15 +155,9 @@ impl Up {
         keep_out_of_git(&options.data).map_err(|error| UpError::io("prepare", &options.data, &error))?;
         let keys = Keys::load(&store).await?;
         let work = options.data.join("work");
-        let records = options.data.join("jobs");
-        match reap_orphans(&records, &Patience::default()).await {
-            // The record stays, so that the next start tries again; an engine that was removed must not prevent this one.
-            Err(error) if error.kind == ErrorKind::EngineMissing => tracing::warn!(%error),
-            outcome => drop(outcome.map_err(|error| UpError::other(error.to_string()))?),
-        }
-        let isolated_records = options.data.join("jobs-isolated");
         let failed = |error: RunnerError| UpError::other(error.to_string());
-        reap_orphans(&isolated_records, &Patience::default()).await.map_err(failed)?;
+        let [records, isolated_records] = records(&options.data);
+        reap(&options.data).await.map_err(failed)?;
         // Both in the same folder, so that what isolated jobs cache by its path is found by the others, and the other way
         // round. No two jobs have one place at a time, and each finds it empty.
         let executor = |records: &Path| {
@@ -292,8 +286,33 @@ impl Up {
             tracing::warn!("some tasks did not end in time and are dropped");
         }
         self.services.stop();
+        // What runs in containers does not end with its run, and must not work on where nobody listens.
+        match tokio::time::timeout(GRACE, reap(&self.world.data)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "jobs were not cleaned up after; the next start does it")
+            }
+            Err(_) => tracing::warn!("jobs were not cleaned up after in time; the next start does it"),
+        }
         self.target.stop_all(GRACE).await;
     }
+}
+
+/// The folders in which jobs are recorded: those with all rights of the server, and the isolated ones.
+fn records(data: &Path) -> [PathBuf; 2] {
+    ["jobs", "jobs-isolated"].map(|name| data.join(name))
+}
+
+/// Ends what is left of the jobs of this folder.
+async fn reap(data: &Path) -> Result<(), RunnerError> {
+    for records in records(data) {
+        match reap_orphans(&records, &Patience::default()).await {
+            // The record stays, so that the next start tries again; an engine that was removed must not prevent this one.
+            Err(error) if error.kind == ErrorKind::EngineMissing => tracing::warn!(%error),
+            outcome => drop(outcome?),
+        }
+    }
+    Ok(())
 }
 
 /// Where actions of other repositories come from. What was fetched with somebody's credentials is kept apart from what everybody may

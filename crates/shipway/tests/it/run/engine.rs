@@ -3,7 +3,7 @@
 
 use super::{conclusions, events, log, of_kind};
 use crate::{
-    plant::{DELIVERY, Plant, Up},
+    plant::{DELIVERY, Plant, Up, wait_for},
     support::{Answer, Folder, binary, command, project},
 };
 use serde_json::Value;
@@ -264,4 +264,28 @@ fn jobs_of_the_server_reach_its_services_from_containers() {
     assert_eq!(run["summary"]["conclusion"], "success", "{run:#}\n{}", up.text());
     let artifacts = run["artifacts"].as_array().map(Vec::len);
     assert_eq!(artifacts, Some(2), "{run:#}");
+}
+
+#[test]
+#[ignore = "needs a container engine"]
+fn a_server_that_stops_leaves_no_container_at_work() {
+    let plant = Plant::new(DELIVERY);
+    let ticks = plant.folder.path().join("ticks");
+    fs::create_dir_all(&ticks).expect("a folder");
+    let workflow = format!(
+        "on: push\njobs:\n  job:\n    runs-on: x\n    container: {{image: {}, volumes: ['{}:/ticks']}}\n    steps:\n      - run: \
+         echo begun > /ticks/begun; tail -f /dev/null\n",
+        image(),
+        ticks.display()
+    );
+    plant.write(".github/workflows/deliver.yml", &workflow);
+    plant.commit_all("work");
+    let mut up = command(binary(), plant.folder.path());
+    up.args(plant.arguments()).env("DOCKER_HOST", address());
+    let up = Up::start(up);
+    assert!(wait_for(|| fs::metadata(ticks.join("begun")).ok()).is_some(), "{}", up.text());
+    let (code, told) = up.stop();
+    assert_eq!(code, Some(0), "{told}");
+    let left = ["-H", &address(), "ps", "--all", "--quiet", "--filter", "volume=/ticks"];
+    assert_eq!(said("docker", &left), "");
 }
