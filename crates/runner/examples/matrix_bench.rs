@@ -55,6 +55,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
         host_env: Arc::default(),
         path_prefix: Arc::default(),
         extra_env: Arc::default(),
+        local_env: Arc::default(),
         secret_env: Arc::default(),
         debug: false,
         groups: Groups::new(),

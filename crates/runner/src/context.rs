@@ -34,9 +34,12 @@ pub struct JobContext {
     pub host_env: Arc<BTreeMap<String, String>>,
     /// Folders put before `PATH`, the first one first.
     pub path_prefix: Arc<Vec<PathBuf>>,
-    /// Further variables of every step, such as `SHIPWAY_URL`.
+    /// Further variables of every step.
     pub extra_env: Arc<BTreeMap<String, String>>,
-    /// Further variables of every step whose values are masked, such as `SHIPWAY_TOKEN`.
+    /// Further variables of programs on this machine, such as `SHIPWAY_URL`: what they lead to cannot be reached from a
+    /// container.
+    pub local_env: Arc<BTreeMap<String, String>>,
+    /// The same whose values are masked, such as `SHIPWAY_TOKEN`.
     pub secret_env: Arc<BTreeMap<String, Secret>>,
     /// Where actions of other repositories come from.
     pub actions: Arc<ActionStore>,

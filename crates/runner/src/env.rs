@@ -75,13 +75,14 @@ pub(crate) fn environment(
     let Base { context, folders, map, own } = *base;
     let mut env: BTreeMap<String, String> = own.unwrap_or(&context.host_env).clone();
     if own.is_none() {
+        env.extend(context.local_env.iter().map(|(key, value)| (key.clone(), value.clone())));
+        env.extend(context.secret_env.iter().map(|(key, value)| (key.clone(), value.expose().to_owned())));
         env.entry("LANG".to_owned()).or_insert_with(|| "C.UTF-8".to_owned());
         env.insert("TMPDIR".to_owned(), map.inside_text(&folders.temp));
     }
     env.insert("HOME".to_owned(), map.inside_text(&folders.home));
     env.insert("CI".to_owned(), "true".to_owned());
     env.extend(context.extra_env.iter().map(|(key, value)| (key.clone(), value.clone())));
-    env.extend(context.secret_env.iter().map(|(key, value)| (key.clone(), value.expose().to_owned())));
     env.extend(set.iter().map(|(key, value)| (key.clone(), value.clone())));
     let path = search_path(base, env.get("PATH"), added_paths);
     env.insert("PATH".to_owned(), path);

@@ -266,6 +266,7 @@ pub(crate) fn context(dir: &Path) -> JobContext {
         host_env: Arc::new(host_env),
         path_prefix: Arc::default(),
         extra_env: Arc::default(),
+        local_env: Arc::default(),
         secret_env: Arc::default(),
         actions: Arc::new(ActionStore::new(
             dir.join("actions"),

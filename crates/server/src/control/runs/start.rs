@@ -248,7 +248,7 @@ impl Runs {
         event: &Event,
     ) -> JobContext {
         let token = (self.settings.token)(run);
-        let extra = BTreeMap::from([("SHIPWAY_URL".to_owned(), self.settings.url.clone())]);
+        let local = BTreeMap::from([("SHIPWAY_URL".to_owned(), self.settings.url.clone())]);
         // With it a step could deploy, and a fork's changes are nobody's release.
         let own = (!values.fork).then(|| ("SHIPWAY_TOKEN".to_owned(), token));
         let secret: BTreeMap<String, Secret> = own.into_iter().collect();
@@ -269,7 +269,8 @@ impl Runs {
             native_actions: true,
             host_env: self.settings.host_env.clone(),
             path_prefix: self.settings.path_prefix.clone(),
-            extra_env: Arc::new(extra),
+            extra_env: Arc::default(),
+            local_env: Arc::new(local),
             secret_env: Arc::new(secret),
             debug: false,
             groups: self.groups.clone(),

@@ -382,6 +382,7 @@ fn context(
         host_env: Arc::new(inherited(environment)),
         path_prefix: Arc::default(),
         extra_env: Arc::new(given.env),
+        local_env: Arc::default(),
         secret_env: Arc::default(),
         groups: Groups::new(),
         platforms: Arc::new(options.platforms.iter().cloned().collect()),

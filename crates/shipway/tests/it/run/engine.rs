@@ -244,7 +244,7 @@ fn a_docker_action_of_a_job_on_the_machine_uses_them_too() {
 fn jobs_of_the_server_reach_its_services_from_containers() {
     let plant = Plant::new(DELIVERY);
     let workflow = format!(
-        "on: push\njobs:\n  job:\n    runs-on: x\n    container: {}\n    steps:\n      - uses: actions/checkout@v4\n      - run: echo text > file\n      - {{uses: ./raw, with: {{key: u, name: text, file: file}}}}\n      - {{uses: ./js, with: {{key: u, name: again, file: file}}}}\n",
+        "on: push\njobs:\n  job:\n    runs-on: x\n    container: {}\n    steps:\n      - uses: actions/checkout@v4\n      - run: echo text > file\n      - run: test -z \"$SHIPWAY_URL$SHIPWAY_TOKEN\"\n      - {{uses: ./raw, with: {{key: u, name: text, file: file}}}}\n      - {{uses: ./js, with: {{key: u, name: again, file: file}}}}\n",
         image()
     );
     plant.write(".github/workflows/deliver.yml", &workflow);
