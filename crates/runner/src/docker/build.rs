@@ -1,7 +1,7 @@
 //! Building the image of a Docker action from its Dockerfile.
 
 use super::{
-    engine::{Engine, is_missing, words},
+    engine::{Engine, words},
     ignore::Ignore,
     pull::build_error,
     started::say,
@@ -30,7 +30,7 @@ const NAME: &str = "shipway-action";
 /// How long a build may say nothing. A `RUN` line may be silent for long; the limit of the job comes sooner mostly.
 const SILENCE: Duration = Duration::from_secs(3_600);
 
-/// Builds an image, or finds the one that was built from the same files. Answers with its name.
+/// Builds an image. Answers with its name.
 pub(super) async fn build(
     engine: &Engine,
     file: &Path,
@@ -61,14 +61,7 @@ pub(super) async fn build(
         let _ = fs::remove_file(&tar);
     })?;
     let name = format!("{NAME}:{}", &digest.hex()[..32]);
-    match engine.api.inspect_image(&name).await {
-        Ok(_) => {
-            say(output, &format!("the image {name} was built from these files before")).await;
-            return Ok(name);
-        }
-        Err(error) if is_missing(&error) => {}
-        Err(error) => return Err(build_error(file, &words(&error))),
-    }
+    // Built each time: what the engine has built before it finds again, and it alone knows whether a base image is a newer one.
     say(output, &format!("##[group]Build the image of {}", file.display())).await;
     let built = tokio::select! {
         built = send(engine, &name, &dockerfile, &tar, output) => built.map_err(|why| build_error(file, &why)),

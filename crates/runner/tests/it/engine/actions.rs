@@ -1,6 +1,10 @@
 //! Docker actions: from a Dockerfile, from an image, in jobs on the machine and in containers.
 
-use super::{boxed, image::NAME, world};
+use super::{
+    boxed, client,
+    image::{NAME, busybox, import},
+    world,
+};
 use crate::{
     hooks::hooks,
     remote::{names, publish},
@@ -63,6 +67,23 @@ async fn an_action_with_a_dockerfile_runs_for_a_job_on_the_machine() {
 #[ignore = "needs a container engine"]
 async fn an_action_with_a_dockerfile_runs_for_a_job_in_a_container() {
     greeted("box").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a container engine"]
+async fn an_action_follows_its_base_image() {
+    let mut world = world().await;
+    let (engine, base) = (client(), "shipway-test/base:1");
+    world.file("say/action.yml", "name: say\nruns: {using: docker, image: Dockerfile}\n");
+    world.file("say/Dockerfile", &format!("FROM {base}\nENTRYPOINT [\"/bin/env\"]\n"));
+    world.commit();
+    for version in ["VERSION=1", "VERSION=2"] {
+        import(&engine, base, &busybox(), &[&format!("ENV {version}"), "ENV PATH=/bin:/usr/bin"]).await;
+        let story = world
+            .run("on: push\njobs:\n  job:\n    runs-on: host\n    steps: [{uses: actions/checkout@v4}, {uses: ./say}]\n")
+            .await;
+        story.expect_line(version);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
