@@ -21,6 +21,7 @@ mod fix;
 mod ignore;
 mod injection;
 mod injection_fix;
+mod inputs;
 mod interfaces;
 mod jobs;
 mod matrix;
@@ -128,6 +129,7 @@ const CHECKS: &[Check] = &[
     reusable::check,
     commands::check,
     triggers::check,
+    inputs::check,
     permissions::check,
     secrets::check,
     jobs::check,

@@ -69,25 +69,19 @@ fn dispatch_input(reader: &mut Reader<'_>, name: &Spanned<String>, node: &Node) 
     if let Some((span, _)) = options.filter(|_| !matches!(input.kind, InputKind::Choice(_))) {
         reader.error("SW0110", span, "`options` belongs to an input of the type choice");
     }
-    let typed = kind.is_some();
-    input.default = default.and_then(|node| default_value(reader, &input, typed, node));
+    input.default = default.and_then(|node| default_value(reader, &input, node));
     input
 }
 
-/// The default, checked against the type. Where none is written, what looks like a boolean or a number is its text: inputs had no
-/// types at first.
-fn default_value(
-    reader: &mut Reader<'_>,
-    input: &DispatchInput,
-    typed: bool,
-    node: &Node,
-) -> Option<Spanned<String>> {
+/// The default, whose text is checked against the type. GitHub takes `'true'` for a boolean and `3` for a text; what is written as
+/// another type is a finding of lint.
+fn default_value(reader: &mut Reader<'_>, input: &DispatchInput, node: &Node) -> Option<Spanned<String>> {
     let fits = match (&input.kind, scalar_value(node)) {
         (_, None) => false,
         (_, Some(Value::Null)) => return None,
-        (InputKind::Boolean, Some(value)) => value.as_bool().is_some(),
-        (InputKind::Number, Some(value)) => value.as_number().is_some(),
-        (InputKind::String | InputKind::Environment, Some(value)) => !typed || value.as_str().is_some(),
+        (InputKind::Boolean, Some(value)) => matches!(&*value.to_text(), "true" | "false"),
+        (InputKind::Number, Some(value)) => value.to_number().is_finite(),
+        (InputKind::String | InputKind::Environment, Some(_)) => true,
         (InputKind::Choice(options), Some(value)) => {
             options.iter().any(|option| **option == *value.to_text())
         }
@@ -95,9 +89,9 @@ fn default_value(
     if !fits {
         let message = format!("this default does not fit the type of the input {:?}", input.name.value);
         let help = match &input.kind {
-            InputKind::Boolean => "write true or false without quotes".to_owned(),
-            InputKind::Number => "write a number without quotes".to_owned(),
-            InputKind::String | InputKind::Environment => "put it in quotes".to_owned(),
+            InputKind::Boolean => "write true or false".to_owned(),
+            InputKind::Number => "write a number".to_owned(),
+            InputKind::String | InputKind::Environment => "write a text".to_owned(),
             InputKind::Choice(options) => format!("the options are: {}", options.join(", ")),
         };
         reader.error_with_help("SW0103", node.span, message, help);

@@ -2,7 +2,7 @@
 
 use super::{
     Level, actions, caches, commands, compare, context, context_needs, context_steps, ignore, injection,
-    jobs, matrix, permissions, reusable, secrets, triggers, types, uses,
+    inputs, jobs, matrix, permissions, reusable, secrets, triggers, types, uses,
 };
 
 /// One rule.
@@ -80,6 +80,7 @@ pub const RULES: &[&Rule] = &[
     &triggers::SELF_HOSTED_FOR_FORKS,
     &triggers::CRON_TOO_OFTEN,
     &triggers::FILTER_NEVER_MATCHES,
+    &inputs::DEFAULT_OF_ANOTHER_TYPE,
     &permissions::EXCESSIVE_PERMISSIONS,
     &permissions::MISSING_PERMISSION,
     &permissions::IMPLICIT_PERMISSIONS,

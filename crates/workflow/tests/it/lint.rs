@@ -462,6 +462,14 @@ fn triggers() -> Vec<Case> {
                 "4:23 warning filter-never-matches",
             ],
         ),
+        case(
+            "on:\n  workflow_dispatch:\n    inputs:\n      a: {type: boolean, default: 'true'}\n      b: {type: number, default: '3'}\n      c: {type: string, default: 3}\n      d: {default: false}\n      e: {type: boolean, default: true}\npermissions: {}\njobs:\n  a: {runs-on: ubuntu-latest, steps: [{run: make}]}\n",
+            &[
+                "4:35 error default-of-another-type",
+                "5:34 error default-of-another-type",
+                "6:34 error default-of-another-type",
+            ],
+        ),
     ]
 }
 

@@ -30,7 +30,7 @@ on:
   schedule: [{cron: '0 25 * * *'}, {}]
   workflow_dispatch:
     inputs:
-      flag: {type: boolean, default: 'true'}
+      flag: {type: boolean, default: 'yes'}
       pick: {type: choice}
       what: {type: colour, options: [a]}
 permissions: {content: read, pages: execute, id-token: read}

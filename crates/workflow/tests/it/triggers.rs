@@ -119,11 +119,17 @@ fn inputs_are_typed_and_defaulted() {
 }
 
 #[test]
-fn the_default_of_an_input_without_a_type_is_a_text() {
-    let text = "on: {workflow_dispatch: {inputs: {debug: {default: false}, port: {default: 8080}}}}\njobs: {a: {runs-on: here, steps: [{run: make}]}}\n";
+fn a_default_may_be_written_as_another_type() {
+    let inputs = "debug: {default: false}, port: {default: 8080}, flag: {type: boolean, default: 'true'}, count: {type: number, default: '3'}, word: {type: string, default: 3}";
+    let text = &format!(
+        "on: {{workflow_dispatch: {{inputs: {{{inputs}}}}}}}\njobs: {{a: {{runs-on: here, steps: [{{run: make}}]}}}}\n"
+    );
     let plan =
         RunPlan::new(Arc::new(workflow(text)), event("workflow_dispatch", json!({})), &BTreeMap::new());
-    assert_eq!(plan.expect("it fits").inputs().to_json(), json!({"debug": "false", "port": "8080"}));
+    assert_eq!(
+        plan.expect("it fits").inputs().to_json(),
+        json!({"debug": "false", "port": "8080", "flag": true, "count": 3, "word": "3"})
+    );
 }
 
 #[test]
