@@ -297,7 +297,7 @@ function paint(into, text) {
   /** @param {string} part */
   const put = (part) => {
     if (!part) return;
-    const classes = [...look.style, look.fore, look.back].filter(Boolean).join(' ');
+    const classes = shades(look).join(' ');
     const span = document.createElement('span');
     if (classes) span.className = classes;
     linked(span, part);
@@ -309,6 +309,13 @@ function paint(into, text) {
     if (match[2] === 'm') look = restyle(look, match[1]);
   }
   put(text.slice(at));
+}
+
+/** The classes of a look; inverse video changes its two colours over. @param {{style: Set<string>, fore: string, back: string}} look */
+function shades({ style, fore, back }) {
+  if (!style.has('av')) return [...style, fore, back].filter(Boolean);
+  const plain = [...style].filter((name) => name !== 'av' || !fore);
+  return [...plain, back.replace('g', 'a'), fore.replace('a', 'g')].filter(Boolean);
 }
 
 /** @param {HTMLElement} into @param {string} text */
@@ -353,6 +360,8 @@ function restyle(old, codes) {
     const code = list[i];
     if (code === 0) [style, fore, back] = [new Set(), '', ''];
     else if (code >= 1 && code <= 4) style.add(['ab', 'ad', 'ai', 'au'][code - 1]);
+    else if (code === 7) style.add('av');
+    else if (code === 27) style.delete('av');
     else if (code === 22) style.delete('ab'), style.delete('ad');
     else if (code === 23) style.delete('ai');
     else if (code === 24) style.delete('au');

@@ -80,7 +80,8 @@ fn field(at: usize, input: &WorkflowInput, given: &Given) -> Markup {
         Some(values) => values.get(&input.name).map_or("", String::as_str),
         None => default,
     };
-    let label = input.description.as_deref().unwrap_or(&input.name);
+    let said = input.description.as_deref().filter(|said| !said.trim().is_empty());
+    let label = said.unwrap_or(&input.name);
     let label = html! {
         label for=(id) { (label) @if input.required { span class="dim" { " (required)" } } }
     };
