@@ -117,7 +117,7 @@ pub(crate) fn shells(base: &Base<'_>, added_paths: &[String]) -> Option<String> 
 }
 
 /// The `job` context, to which containers, services and the status are added: which file the job stands in, also when that file
-/// was called. The commit of a file that was called at a branch or tag of another repository is not known here.
+/// was called.
 pub(crate) fn job_context(request: &JobRequest) -> Object {
     let github = |name| request.github.get(name).map(Value::to_text).unwrap_or_default();
     let reference = request.workflow_ref.as_deref().map_or_else(|| github("workflow_ref"), Arc::from);
@@ -126,9 +126,12 @@ pub(crate) fn job_context(request: &JobRequest) -> Object {
     let Some((file, at)) = reference.split_once('@') else { return job };
     let Some(end) = file.match_indices('/').nth(1).map(|(at, _)| at) else { return job };
     let (repository, path) = (&file[..end], &file[end + 1..]);
-    let is_own = repository == &*github("repository") && at == &*github("ref");
+    let origin = request.workflow_origin.as_ref();
+    let is_own = origin.is_none() && repository == &*github("repository") && at == &*github("ref");
     if is_own {
         job.insert("workflow_sha", github("workflow_sha"));
+    } else if let Some(commit) = origin.and_then(|origin| origin.commit.as_deref()) {
+        job.insert("workflow_sha", commit);
     } else if is_object_id(at) {
         job.insert("workflow_sha", at);
     }

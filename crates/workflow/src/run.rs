@@ -40,7 +40,7 @@ pub use again::{Again, Kept, KeptJob};
 pub use secrets::{GivenSecrets, SecretScope};
 pub use types::{
     CallGroup, Conclusion, Effect, Effects, Input, JobKey, JobRequest, JobState, JobView, MOST_ATTEMPTS,
-    MOST_INTERRUPTIONS, RunContext,
+    MOST_INTERRUPTIONS, Origin, RunContext,
 };
 
 /// One run of a workflow.

@@ -14,6 +14,8 @@ use shipway_workflow::{
     action::Runs,
     document::{Step, StepKind, Uses},
     lock::Locked,
+    plan::RemoteRepository,
+    run::Origin,
 };
 use std::{
     path::{Path, PathBuf},
@@ -96,7 +98,7 @@ impl Job<'_> {
             Uses::SelfRepository { path } => {
                 let folder = match root {
                     Some(root) => root.to_owned(),
-                    None => self.own_repository().await?,
+                    None => self.own_repository(step).await?,
                 };
                 // Which repository that is stands with the action around.
                 (folder, path, String::new(), String::new(), root.map(Path::to_owned))
@@ -161,15 +163,39 @@ impl Job<'_> {
         }
     }
 
-    /// Makes the files of the run's own repository in the folder of the job, once; whatever steps do to the workspace.
-    async fn own_repository(&mut self) -> Result<PathBuf, RunnerError> {
+    /// Makes the files of the repository that the job's workflow file is of in the folder of the job, once; whatever steps do to the
+    /// workspace.
+    async fn own_repository(&mut self, step: Option<usize>) -> Result<PathBuf, RunnerError> {
         let name = "$".to_owned();
         if let Some(placed) = self.placed.get(&name) {
             return Ok(placed.clone());
         }
-        let folder = self.folders.actions.join("_self");
-        self.context.actions.place_own(&self.context.repository, &folder).await?;
+        let folder = match self.request.workflow_origin.clone() {
+            Some(origin) => self.place_origin(&origin, step).await?,
+            None => {
+                let folder = self.folders.actions.join("_self");
+                self.context.actions.place_own(&self.context.repository, &folder).await?;
+                folder
+            }
+        };
         self.placed.insert(name, folder.clone());
+        Ok(folder)
+    }
+
+    /// The same of the repository that a called workflow comes from, at the commit of its file. The lock file of the run's repository
+    /// has no say: it does not list what belongs to the called file.
+    async fn place_origin(&mut self, origin: &Origin, step: Option<usize>) -> Result<PathBuf, RunnerError> {
+        let RemoteRepository { owner, repo, reference } = &origin.repository;
+        let wanted = Wanted { owner, repo, reference };
+        let store = self.context.actions.clone();
+        let commit = match &origin.commit {
+            Some(commit) => commit.clone(),
+            None => store.resolve(wanted).await?,
+        };
+        let folder = self.folders.actions.join("_called");
+        store.place(wanted, &commit, &folder).await?;
+        let line = format!("Download action repository '{owner}/{repo}@{commit}' (SHA:{commit})");
+        self.log.line(step, &line).await;
         Ok(folder)
     }
 }

@@ -9,14 +9,23 @@ use std::{fs, path::Path};
 const MOST_BYTES: u64 = 1 << 20;
 
 impl ActionStore {
-    /// The text of a file of another repository at a branch, tag or commit.
+    /// The text of a file of another repository at a branch, tag or commit, and the commit that it was read from. With `at` it is
+    /// read from that commit, whatever the name means by now.
     ///
     /// # Errors
     /// When the repository or the reference cannot be had, or it has no such file of text.
-    pub async fn document(&self, repository: &RemoteRepository, path: &str) -> Result<String, RunnerError> {
+    pub async fn document(
+        &self,
+        repository: &RemoteRepository,
+        at: Option<&str>,
+        path: &str,
+    ) -> Result<(String, String), RunnerError> {
         let RemoteRepository { owner, repo, reference } = repository;
         let wanted = Wanted { owner, repo, reference };
-        let commit = self.resolve(wanted).await?;
+        let commit = match at {
+            Some(commit) => commit.to_owned(),
+            None => self.resolve(wanted).await?,
+        };
         let folder = self.cache.join(part("document"));
         let placed = self.place(wanted, &commit, &folder).await;
         let text = placed.and_then(|()| {
@@ -25,7 +34,7 @@ impl ActionStore {
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(|error| RunnerError::io("remove", &folder, error))?;
         }
-        text
+        Ok((text?, commit))
     }
 }
 

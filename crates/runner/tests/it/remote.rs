@@ -1,7 +1,7 @@
 //! Actions of other repositories, from a mirror.
 
 use crate::world::{Story, World, git, has};
-use shipway_runner::{Level, ReportKind};
+use shipway_runner::{Level, MemoryJournal, ReportKind};
 use shipway_workflow::run::Conclusion;
 use std::fs;
 
@@ -216,4 +216,38 @@ async fn a_lock_file_decides_which_commit_runs() {
     world.commit();
     let story = world.steps(step).await;
     assert!(story.annotations(Level::Error)[0].contains("the version"), "{}", story.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dollar_in_a_called_workflow_means_the_repository_of_that_file_at_its_commit() {
+    let action = |who: &str| {
+        format!(
+            "name: a\nruns:\n  using: composite\n  steps:\n  - {{shell: bash, run: 'echo this is the action of {who}'}}\n"
+        )
+    };
+    let call = "on: workflow_call\njobs:\n  inner:\n    runs-on: x\n    steps:\n      - uses: $/act\n      - run: 'echo \
+                at=${{ job.workflow_sha }} of=${{ job.workflow_repository }}'\n";
+    let mut world = World::new();
+    let path = ".github/workflows/call.yml";
+    let sha = publish(&world, "some/called", &[(path, call), ("act/action.yml", &action("the called"))]);
+    world.file("act/action.yml", &action("the caller"));
+    // It binds what this repository names, and that is nothing here.
+    world.file(
+        ".github/workflows/actions.lock",
+        "version: v0.0.2\nworkflows:\n  .github/workflows/test.yml: []\ndependencies: {}\n",
+    );
+    world.commit();
+    let run = world.plan(&format!("on: push\njobs:\n  call: {{uses: some/called/{path}@v1}}\n"));
+    // What the tag means by the time that the job starts does not count.
+    let dir = world.dir.path().join("mirror/some/called");
+    fs::write(dir.join("act/action.yml"), action("somebody later")).expect("a file");
+    git(&dir, &["commit", "--quiet", "--all", "-m", "later"]);
+    git(&dir, &["tag", "--force", "v1"]);
+    let mut journal = MemoryJournal::default();
+    let (ended, reports) = world.drive(run, &mut journal, |_, _| {}).await;
+    let story = Story { conclusion: ended.expect("driven to the end"), reports, inputs: journal.0 };
+    story.expect_success().expect_line("this is the action of the called");
+    story.expect_line(&format!("at={} of=some/called", sha.trim()));
+    let own = world.steps("      - uses: $/act\n").await;
+    own.expect_success().expect_line("this is the action of the caller");
 }

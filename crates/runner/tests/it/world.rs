@@ -10,7 +10,7 @@ use shipway_workflow::{
     document::Workflow,
     event::Event,
     expr::Value,
-    plan::{Called, RunPlan},
+    plan::{Called, RemoteRepository, RunPlan},
     run::{Conclusion, Input, Run, RunContext},
 };
 use std::{
@@ -140,8 +140,16 @@ impl World {
         }));
         let mut called = Called::new();
         while let Some(wanted) = called.wanted(&parsed) {
-            let text = fs::read_to_string(self.repository().join(&wanted.file.path)).expect("a called file");
-            called.give(wanted.file, &text);
+            let (folder, commit) = match &wanted.file.repository {
+                Some(RemoteRepository { owner, repo, reference }) => {
+                    let folder = self.dir.path().join("mirror").join(owner).join(repo);
+                    let commit = git(&folder, &["rev-parse", &format!("{reference}^{{commit}}")]);
+                    (folder, Some(commit.trim().to_owned()))
+                }
+                None => (self.repository().to_owned(), None),
+            };
+            let text = fs::read_to_string(folder.join(&wanted.file.path)).expect("a called file");
+            called.give(wanted.file, &text, commit);
         }
         let plan = RunPlan::calling(parsed, event, &BTreeMap::new(), &called);
         let plan = plan.unwrap_or_else(|found| panic!("{found}"));

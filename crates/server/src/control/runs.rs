@@ -302,7 +302,7 @@ impl Runs {
         for event in self.world.store.read(&rows::run::stream(id), 1).await? {
             match rows::run::decode(&event.kind, &event.data)? {
                 rows::run::RunEvent::Created(first) => created = Some(*first),
-                rows::run::RunEvent::Called(documents) => called = Some(documents),
+                rows::run::RunEvent::Called { texts, commits } => called = Some((texts, commits)),
                 rows::run::RunEvent::Input(input) => inputs.push((input, event.at)),
             }
         }
@@ -314,8 +314,8 @@ impl Runs {
 /// What the stream of an attempt of a run holds.
 struct Stored {
     created: Created,
-    /// The documents that were fetched after it was made.
-    called: Option<BTreeMap<String, String>>,
+    /// The documents that were fetched after it was made, and their commits.
+    called: Option<(BTreeMap<String, String>, BTreeMap<String, String>)>,
     inputs: Vec<(Input, Timestamp)>,
 }
 
@@ -333,17 +333,21 @@ impl Stored {
         let workflow =
             workflow.filter(|_| !found.has_errors()).ok_or_else(|| stale(first_finding(&found)))?;
         let mut called = Called::new();
-        for (name, text) in self.texts() {
+        let (texts, commits) = self.texts();
+        for (name, text) in texts {
             let file = WorkflowFile::parse(name)
                 .ok_or_else(|| stale(format!("{name:?} is not the name of a workflow")))?;
-            called.give(file, text);
+            called.give(file, text, commits.get(name).cloned());
         }
         Ok((Arc::new(workflow), called))
     }
 
-    /// The documents of called workflows.
-    fn texts(&self) -> &BTreeMap<String, String> {
-        self.called.as_ref().unwrap_or(&self.created.called)
+    /// The documents of called workflows, and the commits of those of other repositories.
+    fn texts(&self) -> (&BTreeMap<String, String>, &BTreeMap<String, String>) {
+        match &self.called {
+            Some((texts, commits)) => (texts, commits),
+            None => (&self.created.called, &self.created.commits),
+        }
     }
 
     fn context(&self, inputs: Value) -> RunContext {

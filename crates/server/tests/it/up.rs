@@ -1,5 +1,6 @@
 //! The control plane as a whole, in this process: a repository, a data folder, and a clock that the test moves.
 
+mod called;
 mod dispatch;
 mod far;
 mod follow;

@@ -34,6 +34,10 @@ pub struct Created {
     /// before workflows could be called have none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub called: BTreeMap<String, String>,
+    /// The commits of the repositories that those of other repositories were read from, by the same names. Rows from before these
+    /// were kept have none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub commits: BTreeMap<String, String>,
     /// Whether documents of other repositories were still to be fetched; then [`RunEvent::Called`] follows when they are there.
     #[serde(default, skip_serializing_if = "is_false")]
     pub fetching: bool,
@@ -53,7 +57,12 @@ pub enum RunEvent {
     /// The run was made.
     Created(Box<Created>),
     /// The documents of called workflows are there: all of them, named as in [`Created::called`].
-    Called(BTreeMap<String, String>),
+    Called {
+        /// Their texts.
+        texts: BTreeMap<String, String>,
+        /// Named as in [`Created::commits`].
+        commits: BTreeMap<String, String>,
+    },
     /// Its state machine was fed.
     Input(Input),
 }
@@ -63,6 +72,7 @@ pub enum RunEvent {
 enum Row {
     Created(Box<Created>),
     Called(BTreeMap<String, String>),
+    CalledAt { texts: BTreeMap<String, String>, commits: BTreeMap<String, String> },
     Input(InputRow),
 }
 
@@ -75,7 +85,13 @@ pub fn stream(run: crate::models::runs::AttemptId) -> String {
 pub fn encode(event: &RunEvent) -> Result<NewEvent> {
     let (kind, row) = match event {
         RunEvent::Created(created) => ("run.created".to_owned(), Row::Created(created.clone())),
-        RunEvent::Called(called) => ("run.called".to_owned(), Row::Called(called.clone())),
+        RunEvent::Called { texts, commits } => {
+            let row = match (texts.clone(), commits.clone()) {
+                (texts, commits) if commits.is_empty() => Row::Called(texts),
+                (texts, commits) => Row::CalledAt { texts, commits },
+            };
+            ("run.called".to_owned(), row)
+        }
         RunEvent::Input(input) => {
             let row = input.store();
             (format!("run.{}", row.word()), Row::Input(row))
@@ -89,7 +105,9 @@ pub fn encode(event: &RunEvent) -> Result<NewEvent> {
 pub fn decode(kind: &str, data: &[u8]) -> Result<RunEvent> {
     Ok(match super::decode(kind, data)? {
         Row::Created(created) => RunEvent::Created(created),
-        Row::Called(called) => RunEvent::Called(called),
+        // As it is where nothing comes from elsewhere, and as it was before commits were kept.
+        Row::Called(texts) => RunEvent::Called { texts, commits: BTreeMap::new() },
+        Row::CalledAt { texts, commits } => RunEvent::Called { texts, commits },
         Row::Input(row) => RunEvent::Input(Input::restore(row, &mut Specs::new())?),
     })
 }

@@ -295,13 +295,27 @@ fn run_event() -> impl Strategy<Value = RunEvent> {
                 } else {
                     BTreeMap::new()
                 },
+                commits: if yes {
+                    BTreeMap::from([("o/r/w.yml@v1".to_owned(), "1".repeat(40))])
+                } else {
+                    BTreeMap::new()
+                },
                 fetching: yes && number % 2 == 0,
                 kept,
             }))
         },
     );
-    let called = proptest::collection::btree_map(text(), text(), 0..3).prop_map(RunEvent::Called);
+    let texts = || proptest::collection::btree_map(text(), text(), 0..3);
+    let called = (texts(), texts()).prop_map(|(texts, commits)| RunEvent::Called { texts, commits });
     prop_oneof![4 => input.prop_map(RunEvent::Input), 1 => created, 1 => called]
+}
+
+#[test]
+fn called_documents_of_before_their_commits_were_kept_are_read() {
+    let old = r#"{"v":1,"row":{"called":{"o/r/w.yml@v1":"on: x"}}}"#;
+    let texts = BTreeMap::from([("o/r/w.yml@v1".to_owned(), "on: x".to_owned())]);
+    let again = run::decode("run.called", old.as_bytes()).unwrap();
+    assert_eq!(again, RunEvent::Called { texts, commits: BTreeMap::new() });
 }
 
 proptest! {

@@ -57,6 +57,9 @@ pub struct RemoteRepository {
 pub struct Wanted {
     /// Which file.
     pub file: WorkflowFile,
+    /// The commit of its repository, where another file of that branch or tag was given: both are read from the same one, wherever
+    /// the branch is by now.
+    pub commit: Option<String>,
     /// The document that calls it.
     pub source: Source,
     /// The place of `uses` in it.
@@ -73,6 +76,7 @@ pub struct Called {
 #[derive(Clone, Debug)]
 pub(super) struct Document {
     pub(super) source: Source,
+    pub(super) commit: Option<String>,
     pub(super) workflow: Option<Arc<Workflow>>,
     pub(super) found: Diagnostics,
 }
@@ -158,7 +162,9 @@ impl Called {
                     // A workflow that calls itself is refused when the run is planned; its text is there already.
                     None if seen.contains(&file) => {}
                     None => {
-                        return Some(Wanted { file, source: workflow.source.clone(), span: call.uses.span });
+                        let (source, span) = (workflow.source.clone(), call.uses.span);
+                        let commit = self.commit_of(&file).map(str::to_owned);
+                        return Some(Wanted { file, commit, source, span });
                     }
                     Some(Ok(Document { workflow: Some(called), .. })) if seen.insert(file.clone()) => {
                         open.push_back((file, called));
@@ -170,11 +176,19 @@ impl Called {
         None
     }
 
-    /// Gives the text of a file.
-    pub fn give(&mut self, file: WorkflowFile, text: &str) {
+    /// The commit that was read of the repository of a file of another repository.
+    fn commit_of(&self, file: &WorkflowFile) -> Option<&str> {
+        file.repository.as_ref()?;
+        let given = self.files.iter().filter(|(other, _)| other.repository == file.repository);
+        given.filter_map(|(_, found)| found.as_ref().ok()?.commit.as_deref()).next()
+    }
+
+    /// Gives the text of a file; with the commit of its repository that it was read from, where that is another repository than
+    /// the run's.
+    pub fn give(&mut self, file: WorkflowFile, text: &str, commit: Option<String>) {
         let source = Source::new(file.to_string(), text);
         let (workflow, found) = Workflow::parse(&source);
-        self.files.insert(file, Ok(Document { source, workflow: workflow.map(Arc::new), found }));
+        self.files.insert(file, Ok(Document { source, commit, workflow: workflow.map(Arc::new), found }));
     }
 
     /// Says that a file cannot be had, and why, in one sentence without the file's name; it is told at each call.
@@ -186,6 +200,12 @@ impl Called {
     pub fn texts(&self) -> impl Iterator<Item = (String, &str)> {
         let given = self.files.iter().filter_map(|(file, found)| Some((file, found.as_ref().ok()?)));
         given.map(|(file, document)| (file.to_string(), &*document.source.text))
+    }
+
+    /// The commits that the files were read from, where they were given, by the same names as the texts.
+    pub fn commits(&self) -> impl Iterator<Item = (String, &str)> {
+        let given = self.files.iter();
+        given.filter_map(|(file, found)| Some((file.to_string(), found.as_ref().ok()?.commit.as_deref()?)))
     }
 
     /// The documents that were given and can be read.
@@ -221,6 +241,28 @@ impl Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_of_one_branch_are_read_from_one_commit() {
+        let text = "on: push\njobs:\n  a: {uses: o/r/w/one.yml@v1}\n  b: {uses: o/r/w/two.yml@v1}\n  c: {uses: o/r/w/two.yml@v2}\n";
+        let (workflow, _) = Workflow::parse(&Source::new("w/root.yml", text));
+        let (workflow, mut called) = (workflow.expect("a workflow"), Called::new());
+        let mut asked = Vec::new();
+        while let Some(Wanted { file, commit, .. }) = called.wanted(&workflow) {
+            asked.push((file.to_string(), commit.clone()));
+            let new = if file.to_string().ends_with("v1") { "1111" } else { "2222" };
+            called.give(file, "on: workflow_call\njobs: {}\n", commit.or(Some(new.to_owned())));
+        }
+        let of = |name: &str, commit: Option<&str>| (name.to_owned(), commit.map(str::to_owned));
+        let wanted = [
+            of("o/r/w/one.yml@v1", None),
+            of("o/r/w/two.yml@v1", Some("1111")),
+            of("o/r/w/two.yml@v2", None),
+        ];
+        assert_eq!(asked, wanted);
+        let commits: Vec<_> = called.commits().collect();
+        assert_eq!(commits[1], ("o/r/w/two.yml@v1".to_owned(), "1111"));
+    }
 
     #[test]
     fn files_are_named_from_where_the_call_stands() {

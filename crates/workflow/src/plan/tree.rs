@@ -19,6 +19,8 @@ use std::{
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) file: WorkflowFile,
+    /// The commit of another repository that the file was read from.
+    pub(crate) commit: Option<String>,
     pub(crate) workflow: Arc<Workflow>,
     /// The ids of its jobs, each after those that it needs.
     pub(crate) order: Vec<String>,
@@ -42,7 +44,7 @@ pub(super) fn build(workflow: Arc<Workflow>, called: &Called, found: &mut Diagno
     let root = WorkflowFile::local(&*workflow.source.name);
     let granted = Granted::of_run(&workflow);
     let mut builder = Builder { called, found, told: BTreeSet::new(), jobs: 0, chain: vec![root.clone()] };
-    let node = builder.node(root, workflow, &granted);
+    let node = builder.node((root, None), workflow, &granted);
     if called.too_many() {
         let source = &node.workflow.source;
         let span = first_call(&node.workflow).map_or(shipway_base::Span::START, |job| job.id.span);
@@ -67,7 +69,12 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn node(&mut self, file: WorkflowFile, workflow: Arc<Workflow>, granted: &Granted) -> Node {
+    fn node(
+        &mut self,
+        (file, commit): (WorkflowFile, Option<String>),
+        workflow: Arc<Workflow>,
+        granted: &Granted,
+    ) -> Node {
         let needs: Vec<_> = workflow.jobs.values().map(|job| (&job.id, job.needs.as_slice())).collect();
         let order = graph::order(&needs);
         let (before, most) = (self.jobs, self.called.limits().jobs);
@@ -86,7 +93,7 @@ impl Builder<'_> {
                 calls.insert(job.id.value.clone(), Arc::new(node));
             }
         }
-        Node { file, workflow, order, calls }
+        Node { file, commit, workflow, order, calls }
     }
 
     fn call(&mut self, from: &WorkflowFile, source: &Source, job: &Job, granted: &Granted) -> Option<Node> {
@@ -140,7 +147,7 @@ impl Builder<'_> {
         granted.check(source, job, &file, &workflow, self.found);
         let granted = granted.to_called(&workflow);
         self.chain.push(file.clone());
-        let node = self.node(file, workflow, &granted);
+        let node = self.node((file, document.commit.clone()), workflow, &granted);
         self.chain.pop();
         Some(node)
     }

@@ -1,8 +1,8 @@
 //! A job that calls a workflow: what it hands over when it is ready, and what it gets back.
 
 use super::{
-    CallGroup, Cancelled, Conclusion, GivenSecrets, Group, JobKey, Jobs, Place, RunContext, SecretScope,
-    scope::JobScope,
+    CallGroup, Cancelled, Conclusion, GivenSecrets, Group, JobKey, Jobs, Origin, Place, RunContext,
+    SecretScope, scope::JobScope,
 };
 use crate::{
     Texts,
@@ -10,7 +10,7 @@ use crate::{
     expr::{Scope, Value},
     plan::{ConcurrencyGroup, RemoteRepository, call_inputs},
 };
-use shipway_base::Diagnostic;
+use shipway_base::{Diagnostic, is_object_id};
 use std::sync::Arc;
 
 /// A call with everything evaluated.
@@ -107,6 +107,16 @@ impl Jobs {
                 format!("{}/{}@{}", github("repository"), file.path, github("ref"))
             }
         })
+    }
+
+    /// The other repository that the called workflow comes from.
+    pub(super) fn workflow_origin(&self) -> Option<Origin> {
+        let node = &self.place.node;
+        let repository = node.file.repository.clone()?;
+        // A whole id is a commit by itself.
+        let named = Some(&repository.reference).filter(|reference| is_object_id(reference));
+        let commit = node.commit.clone().or_else(|| named.cloned());
+        Some(Origin { repository, commit })
     }
 
     /// How the workflow ended, once all its jobs have.

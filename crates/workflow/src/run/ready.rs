@@ -226,6 +226,7 @@ impl Jobs {
             body: body.clone(),
             workflow: place.node.workflow.clone(),
             workflow_ref: self.workflow_ref(),
+            workflow_origin: self.workflow_origin(),
             github: place.context.github.clone(),
             vars: place.context.vars.clone(),
             inputs: place.context.inputs.clone(),

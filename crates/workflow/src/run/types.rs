@@ -4,7 +4,7 @@ use crate::{
     Texts,
     document::{CacheMode, Job, StepsJob, Workflow},
     expr::Value,
-    plan::ConcurrencyGroup,
+    plan::{ConcurrencyGroup, RemoteRepository},
     run::SecretScope,
 };
 use shipway_base::Timestamp;
@@ -161,6 +161,8 @@ pub struct JobRequest {
     /// The called workflow that it stands in, `owner/name/path@ref`; none in the workflow that was started, which is
     /// `github.workflow_ref`.
     pub workflow_ref: Option<String>,
+    /// The other repository that this called workflow comes from; none where it is of the run's repository and commit.
+    pub workflow_origin: Option<Origin>,
     /// The `github` context, in a called workflow that of the run.
     pub github: Value,
     /// The `vars` context.
@@ -198,6 +200,15 @@ pub struct JobRequest {
     /// The groups of the calls that it belongs to, the outermost first. No job of a call starts before the call has its
     /// turn, and the turn ends when [`Run::has_call_ended`](super::Run::has_call_ended).
     pub calls: Vec<CallGroup>,
+}
+
+/// Where the file of a called workflow comes from, when it is not of the repository and commit that the run is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The repository, and the branch, tag or commit by which the call names it.
+    pub repository: RemoteRepository,
+    /// The commit that the file was read from; none in a run from before that was written down.
+    pub commit: Option<String>,
 }
 
 /// The concurrency group of a call as a whole: that of the calling job, or of the called workflow.

@@ -40,7 +40,7 @@ pub(crate) fn called(workflow: &Workflow, files: &[(&str, &str)], mut called: Ca
     while let Some(wanted) = called.wanted(workflow) {
         let name = wanted.file.to_string();
         match files.iter().find(|(known, _)| *known == name) {
-            Some((_, text)) => called.give(wanted.file, text),
+            Some((_, text)) => called.give(wanted.file, text, None),
             None => called.refuse(wanted.file, "there is no such file", None),
         }
     }

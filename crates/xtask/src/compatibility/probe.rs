@@ -55,7 +55,7 @@ fn plan(event: &str, text: &str, callee: &str) -> Result<(), Diagnostics> {
     while let Some(wanted) = called.wanted(&workflow) {
         match callee {
             "" => called.refuse(wanted.file, "there is no such file", None),
-            text => called.give(wanted.file, text),
+            text => called.give(wanted.file, text, None),
         }
     }
     let event = Event {

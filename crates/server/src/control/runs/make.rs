@@ -61,8 +61,8 @@ pub(super) struct Repeats<'a> {
     pub(super) actor: &'a str,
     /// What is kept of it.
     pub(super) kept: Kept,
-    /// The documents of called workflows, when they are not to be fetched anew.
-    pub(super) called: Option<&'a BTreeMap<String, String>>,
+    /// The documents of called workflows and their commits, when they are not to be fetched anew.
+    pub(super) called: Option<(&'a BTreeMap<String, String>, &'a BTreeMap<String, String>)>,
 }
 
 /// When documents of other repositories are fetched.
@@ -107,9 +107,11 @@ impl Runs {
         let name = name.map_or_else(|| order.path.to_owned(), |name| name.value.clone());
         let mut called = Called::new();
         let had = order.repeats.as_ref().and_then(|repeats| repeats.called);
-        for (name, text) in had.into_iter().flatten() {
-            if let Some(file) = WorkflowFile::parse(name) {
-                called.give(file, text);
+        if let Some((texts, commits)) = had {
+            for (name, text) in texts {
+                if let Some(file) = WorkflowFile::parse(name) {
+                    called.give(file, text, commits.get(name).cloned());
+                }
             }
         }
         let mut missing = false;
@@ -223,6 +225,7 @@ impl Runs {
             vars: serde_json::json!(values.vars),
             inputs: serde_json::json!(order.inputs),
             called: texts(&called),
+            commits: commits(&called),
             fetching: matches!(planned, Planned::Calling(_)),
             kept: kept.clone(),
         };
@@ -313,9 +316,10 @@ impl Runs {
                 self.call_here(wanted.file, &event.sha, called).await?;
                 continue;
             };
+            let at = wanted.commit.clone();
             let fetched = async {
                 let _turn = self.fetches.acquire().await;
-                self.actions(event).document(&repository, &wanted.file.path).await
+                self.actions(event).document(&repository, at.as_deref(), &wanted.file.path).await
             };
             tokio::select! {
                 biased;
@@ -323,7 +327,7 @@ impl Runs {
                     called.refuse(wanted.file, unanswered(patience), Some(UNANSWERED.to_owned()));
                 }
                 fetched = fetched => match fetched {
-                    Ok(text) => called.give(wanted.file, &text),
+                    Ok((text, commit)) => called.give(wanted.file, &text, Some(commit)),
                     Err(error) => called.refuse(wanted.file, error.message, error.help),
                 }
             }
@@ -335,7 +339,7 @@ impl Runs {
         let (folder, _) = file.path.rsplit_once('/').unwrap_or((".", ""));
         if self.git.files(sha, folder).await?.contains(&file.path) {
             let text = self.git.text(sha, &file.path).await?;
-            called.give(file, &text);
+            called.give(file, &text, None);
         } else {
             called.refuse(file, "there is no such file at this commit", None);
         }
@@ -368,6 +372,11 @@ pub(super) fn alone(found: Diagnostic) -> Diagnostics {
 /// The texts of called workflows by what they are called, to be kept.
 pub(super) fn texts(called: &Called) -> BTreeMap<String, String> {
     called.texts().map(|(name, text)| (name, text.to_owned())).collect()
+}
+
+/// The commits that called workflows of other repositories were read from, to be kept with their texts.
+pub(super) fn commits(called: &Called) -> BTreeMap<String, String> {
+    called.commits().map(|(name, commit)| (name, commit.to_owned())).collect()
 }
 
 /// The `inputs` of a run that nobody started by hand.

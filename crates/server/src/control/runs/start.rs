@@ -2,7 +2,7 @@
 
 use super::{
     AGAIN, REPORTS, RunError, Runs,
-    make::{alone, texts},
+    make::{alone, commits, texts},
 };
 use crate::{
     backend::Change,
@@ -173,7 +173,7 @@ impl Runs {
             }
         };
         let models = title.map(|title| models::runs::retitle(id, one_line(&title))).into_iter().collect();
-        let event = rows::encode(&RunEvent::Called(texts(&called)))?;
+        let event = rows::encode(&RunEvent::Called { texts: texts(&called), commits: commits(&called) })?;
         let stream = rows::stream(id);
         let appended = self.world.store.append(&stream, Expected::Version(1), vec![event], models).await?;
         Ok((Run::new(Arc::new(plan), shared.clone()), appended.version))

@@ -193,13 +193,13 @@ async fn called(here: &Here, store: &ActionStore, workflow: &Workflow) -> Result
     while let Some(wanted) = called.wanted(workflow) {
         let path = here.root.join(&wanted.file.path);
         if let Some(repository) = &wanted.file.repository {
-            match store.document(repository, &wanted.file.path).await {
-                Ok(text) => called.give(wanted.file, &text),
+            match store.document(repository, wanted.commit.as_deref(), &wanted.file.path).await {
+                Ok((text, commit)) => called.give(wanted.file, &text, Some(commit)),
                 Err(error) => called.refuse(wanted.file, error.message, error.help),
             }
         } else if path.is_file() {
             match Source::from_bytes(here.shown(&path), read(here, &path)?) {
-                Ok(source) => called.give(wanted.file, &source.text),
+                Ok(source) => called.give(wanted.file, &source.text, None),
                 Err(found) => called.refuse(wanted.file, found.message, found.help),
             }
         } else {
