@@ -225,7 +225,10 @@ async fn command(
             }
             Err(why) => heard.refusals.push(RunnerError::new(ErrorKind::CommandRefused, why)),
         },
-        Action::Annotate(annotation) => log.annotate(Annotation { step, ..annotation }).await,
+        Action::Annotate(mut annotation) => {
+            annotation.file = annotation.file.map(|file| ears.watch.named(file));
+            log.annotate(Annotation { step, ..annotation }).await;
+        }
         Action::Group(title) => log.line(step, &format!("##[group]{title}")).await,
         Action::EndGroup => log.line(step, "##[endgroup]").await,
         Action::Debug(text) => debug(log, step, ears, &text).await,

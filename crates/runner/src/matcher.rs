@@ -59,6 +59,11 @@ pub(crate) struct Found {
 }
 
 impl Watch {
+    /// The file that a command names, as an annotation tells it.
+    pub(crate) fn named(&self, file: String) -> String {
+        self.places.named(file)
+    }
+
     /// A step's view of the matchers of its job.
     pub(crate) fn new(shared: &Matchers, places: Places) -> Watch {
         let running = shared.lock().iter().cloned().map(Running::new).collect();

@@ -5,6 +5,7 @@ use crate::{
     action::Unfetched,
     background::Changes,
     breakpoint::{Failed, Stay},
+    docker::own_paths,
     error::{ErrorKind, RunnerError},
     executor::{BoxFuture, Ending, Finished, Folders, Program},
     job::{Frame, Job},
@@ -471,7 +472,7 @@ impl Job<'_> {
         let repository = self.request.github.get("repository").map(|name| name.to_text()).unwrap_or_default();
         let ears = Ears {
             session: Session::new(self.context.debug, any_token),
-            watch: Watch::new(&self.matchers, self.places(&repository)),
+            watch: Watch::new(&self.matchers, self.places(&repository, &what)),
             debug: self.context.debug,
         };
         let step = Some(current.index);
@@ -498,10 +499,14 @@ impl Job<'_> {
         Ok((finished?, heard, cause))
     }
 
-    /// Where files are found that the output of a step names.
-    fn places(&self, repository: &str) -> Places {
+    /// Where files are found that the output of a step names; a Docker action sees the folders of the job in places of its own.
+    fn places(&self, repository: &str, what: &What<'_>) -> Places {
         let Folders { root, workspace, actions, tools, .. } = &self.folders;
-        let places = Places::new(workspace, repository, self.map.clone());
+        let map = match what {
+            What::Program(_) => self.map.clone(),
+            What::Container(container) => own_paths(container),
+        };
+        let places = Places::new(workspace, repository, map);
         match self.links() {
             Reach::Machine => places,
             Reach::Folder => places.beneath(vec![root.clone(), actions.clone(), tools.clone()]),

@@ -215,6 +215,7 @@ impl Pack {
         for path in found {
             files.insert(name(&path), sight.content(&path)?);
         }
+        files.keys().try_for_each(|name| check_path(name))?;
         let mut done = Done { files: files.len(), names: Vec::new() };
         let open = |path: &Path| open(path, self.through_links);
         if !self.single && !files.is_empty() {
@@ -253,6 +254,25 @@ impl Unpack {
         }
         Ok(Done { files: 1, names: Vec::new() })
     }
+}
+
+/// Refuses a file whose path other file systems cannot hold, as the official action does.
+fn check_path(name: &str) -> Result<(), RunnerError> {
+    let Some(found) = name.chars().find(|found| "\":<>|*?\r\n".contains(*found)) else { return Ok(()) };
+    let what = match found {
+        '"' => "a double quote \"",
+        ':' => "a colon :",
+        '<' => "a less than <",
+        '>' => "a greater than >",
+        '|' => "a vertical bar |",
+        '*' => "an asterisk *",
+        '?' => "a question mark ?",
+        '\r' => "a carriage return",
+        _ => "a line feed",
+    };
+    let text = format!("{name:?} cannot be a file of an artifact: its path holds {what}");
+    Err(RunnerError::new(ErrorKind::Artifact, text)
+        .with_help("name the file without it, since not every file system can hold such a name, or leave it out of path with !"))
 }
 
 /// Opens a file, going through links or through none.

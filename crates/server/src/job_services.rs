@@ -213,7 +213,6 @@ fn grant(request: &JobRequest, job: &JobIdentity, run: &RunServices) -> Grant {
         github: github.clone(),
         job_workflow_ref: request.workflow_ref.clone(),
         job_workflow_sha: request.workflow_origin.as_ref().and_then(|origin| origin.commit.clone()),
-        ..Identity::default()
     });
     Grant {
         run: text("run_id"),

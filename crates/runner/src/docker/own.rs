@@ -30,7 +30,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Where a Docker action sees the folders of its job, as on GitHub.
-pub(super) fn paths(container: &OwnContainer) -> PathMap {
+pub(crate) fn paths(container: &OwnContainer) -> PathMap {
     let folders = &container.folders;
     PathMap::new([
         (folders.workspace.clone(), PathBuf::from("/github/workspace")),

@@ -59,6 +59,18 @@ impl Places {
         self.map.outside(path).unwrap_or_else(|| path.to_owned())
     }
 
+    /// The path of a file that a command names: relative to the workspace where it lies in there, and else as it was named.
+    pub(crate) fn named(&self, file: String) -> String {
+        let path = Path::new(&file);
+        if path.is_relative() {
+            return file;
+        }
+        match lexical(&self.host(path)).strip_prefix(&self.workspace) {
+            Ok(rest) if !rest.as_os_str().is_empty() => rest.to_string_lossy().into_owned(),
+            Ok(_) | Err(_) => file,
+        }
+    }
+
     /// The path relative to the repository whose workflow runs; the error says why it is dropped. `from` is the project
     /// file that relative paths are relative to.
     pub(crate) fn relative(&self, file: &str, from: Option<&str>) -> Result<String, String> {
@@ -126,6 +138,23 @@ fn names(url: &str, repository: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_named_file_is_relative_to_the_workspace() {
+        let map = PathMap::new([(PathBuf::from("/jobs/1/w"), PathBuf::from("/github/workspace"))]);
+        let there = Places::new(Path::new("/jobs/1/w"), "me/it", map);
+        let here = Places::new(Path::new("/jobs/1/w"), "me/it", PathMap::default());
+        let check = |places: &Places, file: &str, wanted: &str| {
+            assert_eq!(places.named(file.to_owned()), wanted, "{file}");
+        };
+        check(&there, "/github/workspace/src/a.c", "src/a.c");
+        check(&there, "/github/workspace/x/../a.c", "a.c");
+        check(&there, "/elsewhere/a.c", "/elsewhere/a.c");
+        check(&here, "/jobs/1/w/a.c", "a.c");
+        for kept in ["src/a.c", "../a.c", "", "/", "/jobs/1/w", "/jobs/1/www/a.c"] {
+            check(&here, kept, kept);
+        }
+    }
 
     #[test]
     fn knows_a_repository_by_its_address() {

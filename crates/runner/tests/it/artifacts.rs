@@ -281,3 +281,36 @@ async fn what_does_not_fit_onto_the_disk_is_not_begun() {
         assert!(error.contains("SW0508") && error.contains("bytes left"), "{error}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_other_systems_cannot_hold_are_refused() {
+    let world = World::new();
+    let names = ["a:b", "a\"b", "a<b", "a>b", "a|b", "a*b", "a?b", "a\rb", "a\nb"];
+    for name in names {
+        let steps = format!(
+            "      - run: mkdir d; printf x > $'d/{}'\n        shell: bash\n      - {{uses: actions/upload-artifact@v4, with: \
+             {{name: u, path: d}}}}\n",
+            name.escape_default()
+        );
+        let story = world.steps(&steps).await;
+        let errors = story.annotations(Level::Error);
+        assert!(errors.iter().any(|error| error.contains("its path holds a")), "{name:?}: {}", story.log());
+    }
+    let fine = "      - run: mkdir d; touch 'd/a b-ä;&%.txt'\n      - {uses: actions/upload-artifact@v4, with: {name: u, path: d}}\n";
+    world.steps(fine).await.expect_success();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_of_annotations_are_relative_to_the_workspace() {
+    let world = World::new();
+    let story = world.steps("      - run: echo \"::error file=$PWD/src/a.c,line=9::absolute\"; echo '::error file=/x/a.c::else'\n").await;
+    let files: Vec<_> = story
+        .reports
+        .iter()
+        .filter_map(|report| {
+            let ReportKind::Annotation(annotation) = &report.kind else { return None };
+            annotation.file.as_deref()
+        })
+        .collect();
+    assert_eq!(files, ["src/a.c", "/x/a.c"]);
+}

@@ -162,10 +162,19 @@ async fn nothing_is_pushed_to_the_repository_of_the_run() {
           git -c user.name=x -c user.email=x@y commit --quiet --allow-empty -m more
           git push --quiet origin HEAD:main || echo refused
           git push --quiet --force "$(git config remote.origin.url)" HEAD:other :other || echo refused twice
+          git push --quiet --force "$(git remote get-url origin)" HEAD:third || echo refused by name
+          git push --quiet --force "$(git remote get-url --push origin)" HEAD:third || echo refused by its name for pushes
+          git push --quiet --force "file://$REPO" HEAD:third || echo refused by path
+          echo "origin is $(git remote get-url origin) $(git ls-remote --get-url)"
+          git ls-remote --quiet --heads origin main | cut -f2
           git fetch --quiet && echo fetched
 "#;
-    for story in both(&mut world, &head, steps).await {
+    let steps = steps.replace("$REPO", &world.repository().display().to_string());
+    for story in both(&mut world, &head, &steps).await {
         story.expect_success().expect_line("refused").expect_line("refused twice").expect_line("fetched");
+        story.expect_line("refused by name").expect_line("refused by its name for pushes");
+        story.expect_line("refused by path").expect_line("refs/heads/main");
+        story.expect_line("origin is https://github.com/me/it https://github.com/me/it");
         assert!(
             story.log().contains("a run does not push to the repository it came from"),
             "{}",
@@ -262,4 +271,38 @@ async fn the_cause_is_told_that_git_names() {
     let errors = story.annotations(Level::Error);
     assert!(errors.len() == 1 && errors[0].contains("[SW0506] git fetch failed: "), "{errors:?}");
     assert!(errors[0].contains(&tree), "{errors:?}\n{}", story.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inputs_mean_what_they_mean_to_the_official_action() {
+    let mut world = World::new();
+    world.file("a", "one");
+    world.commit();
+    world.file("a", "two");
+    let head = world.commit();
+    git(&world.repository(), &["update-ref", "refs/pull/5/merge", "HEAD"]);
+    let steps = r#"
+      - {uses: actions/checkout@v4, id: sha, with: {ref: HEAD_OF_IT, path: s}}
+      - run: echo "ref [${{ steps.sha.outputs.ref }}] commit [${{ steps.sha.outputs.commit }}]"
+      - {uses: actions/checkout@v4, with: {fetch-depth: abc, path: all}}
+      - {uses: actions/checkout@v4, with: {fetch-depth: -1, path: less}}
+      - {uses: actions/checkout@v4, with: {fetch-depth: 1.5, path: one}}
+      - run: echo "$(git -C all log --oneline | wc -l) $(git -C less log --oneline | wc -l) $(git -C one log --oneline | wc -l)"
+      - {uses: actions/checkout@v4, with: {ref: refs/pull/5/merge, path: pr}}
+      - run: cd pr; git status | head -n 1; git rev-parse refs/remotes/pull/5/merge; git symbolic-ref -q HEAD || echo detached
+      - {uses: actions/checkout@v4, with: {path: '${{ github.workspace }}/in/side'}}
+      - run: cat in/side/a
+      - {uses: actions/checkout@v4, continue-on-error: true, with: {path: /tmp/out}}
+      - {uses: actions/checkout@v4, continue-on-error: true, with: {path: in/../../out}}
+      - run: find . -name out
+"#;
+    let head = head.trim();
+    let story = world.steps(&steps.replace("HEAD_OF_IT", head)).await;
+    story.expect_line(&format!("ref [] commit [{head}]")).expect_line("2 2 1");
+    story.expect_line("HEAD detached at pull/5/merge").expect_line(head).expect_line("detached");
+    story.expect_line("two");
+    let refused = story.annotations(Level::Error);
+    let refused = refused.iter().filter(|error| error.contains("leads out of the workspace")).count();
+    assert_eq!(refused, 2, "{}", story.log());
+    assert!(!story.log().lines().any(|line| line == "./out" || line == "./tmp/out"), "{}", story.log());
 }

@@ -311,11 +311,14 @@ impl Runs {
     }
 }
 
+/// Texts of documents, or their commits, by what the documents are called.
+type ByName = BTreeMap<String, String>;
+
 /// What the stream of an attempt of a run holds.
 struct Stored {
     created: Created,
     /// The documents that were fetched after it was made, and their commits.
-    called: Option<(BTreeMap<String, String>, BTreeMap<String, String>)>,
+    called: Option<(ByName, ByName)>,
     inputs: Vec<(Input, Timestamp)>,
 }
 
@@ -343,7 +346,7 @@ impl Stored {
     }
 
     /// The documents of called workflows, and the commits of those of other repositories.
-    fn texts(&self) -> (&BTreeMap<String, String>, &BTreeMap<String, String>) {
+    fn texts(&self) -> (&ByName, &ByName) {
         match &self.called {
             Some((texts, commits)) => (texts, commits),
             None => (&self.created.called, &self.created.commits),

@@ -134,7 +134,7 @@ pub(crate) fn run(environment: &Environment, options: Options) -> Result<Exit, F
     let prepared = one.block_on(async {
         let here = Here::find(&environment.folder).await?;
         let documents = Documents::read(environment, &here, &options)?;
-        let event = event::make(environment, &here, &options)?;
+        let event = event::make(environment, &here, &options).await?;
         let given = given.with_event(&event)?;
         if options.dry_run {
             let shown = plan::show(environment, &here, &options, &given, &documents, event).await?;

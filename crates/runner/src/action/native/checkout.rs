@@ -7,6 +7,7 @@ use crate::{
     executor::{Program, ProgramPlace, Streams},
     job::Job,
     listen::Hearing,
+    place::lexical,
     reach::Reach,
     remote::cause,
     steps::{Came, Current},
@@ -44,7 +45,7 @@ impl Job<'_> {
     /// the rights of the job takes it to its place.
     pub(super) async fn checkout(&mut self, inputs: &Inputs, current: &Current) -> Result<Came, RunnerError> {
         let to = match inputs.text("path") {
-            Some(path) => super::super::normal(&self.folders.workspace, path)?,
+            Some(path) => self.below_workspace(path)?,
             None => self.folders.workspace.clone(),
         };
         self.stays_inside(&to)?;
@@ -65,6 +66,22 @@ impl Job<'_> {
             tracing::warn!(%error, folder = %tree.display(), "a checkout stays until the job ends");
         }
         settled.and(came)
+    }
+
+    /// The folder that `path` means, as the job sees paths; one outside of the workspace is refused, as by the official action.
+    fn below_workspace(&self, path: &str) -> Result<PathBuf, RunnerError> {
+        let seen = self.map.inside(&self.folders.workspace);
+        let meant = lexical(&seen.join(path));
+        let Ok(rest) = meant.strip_prefix(&seen) else {
+            let text = format!("{path} leads out of the workspace");
+            return Err(RunnerError::new(ErrorKind::ActionInput, text)
+                .with_help("name a folder of the workspace, relative to it"));
+        };
+        Ok(if rest.as_os_str().is_empty() {
+            self.folders.workspace.clone()
+        } else {
+            self.folders.workspace.join(rest)
+        })
     }
 
     /// Takes a tree that the runner has made to its place in the workspace, with the rights of the job.
@@ -129,6 +146,12 @@ impl Job<'_> {
             self.git(current, to, &["update-ref", &remote, &target]).await?;
             follow(to, branch)?;
         }
+        if let Standing::Pull(request) = &standing
+            && !target.is_empty()
+        {
+            let remote = format!("refs/remotes/pull/{request}");
+            self.git(current, to, &["update-ref", &remote, &target]).await?;
+        }
         if wanted.is_none() && self.context.repository.revision == Revision::WorkingTree {
             if !target.is_empty() {
                 self.stand_on(current, to, &standing, &target).await?;
@@ -143,14 +166,27 @@ impl Job<'_> {
             self.log.line(Some(current.index), &line).await;
         } else {
             let mut arguments = vec!["checkout", "--quiet", "--force"];
+            let request;
             match &standing {
+                Standing::Pull(name) => {
+                    request = format!("refs/remotes/pull/{name}");
+                    arguments.extend(["--detach", request.as_str()]);
+                }
                 Standing::Branch(branch) => arguments.extend(["-B", branch.as_str(), target.as_str()]),
                 Standing::Tag(_) | Standing::Commit => arguments.extend(["--detach", target.as_str()]),
             }
             self.git(current, to, &arguments).await?;
         }
         let outputs: Texts = [
-            ("ref".to_owned(), wanted.unwrap_or_else(|| github_text(current, "ref"))),
+            // As by the official action, a commit is no ref.
+            (
+                "ref".to_owned(),
+                match wanted {
+                    Some(wanted) if is_object_id(&wanted) => String::new(),
+                    Some(wanted) => wanted,
+                    None => github_text(current, "ref"),
+                },
+            ),
             ("commit".to_owned(), target),
         ]
         .into();
@@ -169,6 +205,11 @@ impl Job<'_> {
             Standing::Branch(branch) => {
                 self.git(current, at, &["symbolic-ref", "HEAD", &format!("refs/heads/{branch}")]).await?;
                 self.git(current, at, &["update-ref", "HEAD", target]).await
+            }
+            Standing::Pull(request) => {
+                // With the words from which git tells where it stands.
+                let words = format!("checkout: moving from main to refs/remotes/pull/{request}");
+                self.git(current, at, &["update-ref", "--no-deref", "-m", &words, "HEAD", target]).await
             }
             Standing::Tag(_) | Standing::Commit => {
                 self.git(current, at, &["update-ref", "--no-deref", "HEAD", target]).await
@@ -280,7 +321,7 @@ impl Job<'_> {
         }
         let tag = match standing {
             Standing::Tag(tag) => Some(format!("+refs/tags/{tag}:refs/tags/{tag}")),
-            Standing::Branch(_) | Standing::Commit => None,
+            Standing::Branch(_) | Standing::Pull(_) | Standing::Commit => None,
         };
         arguments.extend(tag.as_deref());
         self.git(current, to, &arguments).await
@@ -365,14 +406,11 @@ struct History {
 
 impl History {
     fn of(inputs: &Inputs) -> Result<History, RunnerError> {
-        let text = inputs.text("fetch-depth").unwrap_or("1");
-        let depth: u32 = text.trim().parse().map_err(|_| {
-            let text = format!("the input fetch-depth must be a whole number from 0 on, and is {text:?}");
-            RunnerError::new(ErrorKind::ActionInput, text)
-                .with_help("write 0 for the whole history, or leave it out for one commit")
-        })?;
+        // What is no number, or below 0, is the whole history for the official action too.
+        let depth = inputs.text("fetch-depth").unwrap_or("1").trim().parse::<f64>().unwrap_or(0.0);
+        let depth = if depth.is_finite() { depth.floor().max(0.0) } else { 0.0 };
         let tags = inputs.flag("fetch-tags", false)?;
-        Ok(History { full: depth == 0, depth: format!("--depth={depth}"), tags })
+        Ok(History { full: depth < 1.0, depth: format!("--depth={depth}"), tags })
     }
 }
 
@@ -383,12 +421,17 @@ enum Standing {
     Branch(String),
     /// A tag, by its short name; its commit is checked out by itself.
     Tag(String),
+    /// The merge commit of a pull request, by what stands behind `refs/pull/`; it is checked out by itself.
+    Pull(String),
     /// A commit by itself.
     Commit,
 }
 
 impl Standing {
     fn on(reference: &str) -> Standing {
+        if let Some(request) = reference.strip_prefix("refs/pull/") {
+            return Standing::Pull(request.to_owned());
+        }
         match (reference.strip_prefix("refs/heads/"), reference.strip_prefix("refs/tags/")) {
             (Some(branch), _) => Standing::Branch(branch.to_owned()),
             (None, Some(tag)) => Standing::Tag(tag.to_owned()),
@@ -425,18 +468,36 @@ fn quoted(text: &str) -> String {
 /// The address that pushes to the repository of the run are sent to; git shows it when it finds nothing there.
 const NO_PUSH: &str = "a run does not push to the repository it came from; push to another remote";
 
-/// The settings of a remote, in the language of git's configuration. With `from` git finds it in that folder, to fetch from: that
+/// The settings of a remote, in the language of git's configuration. With `from` git fetches from that folder, by a transport of its
+/// own: `url.insteadOf` would show the folder wherever git is asked for the address, and a push there would go through. That
 /// repository is somebody's own, and no job may change it by the way.
 fn origin(address: &str, from: Option<&str>) -> String {
     let address = quoted(address);
     let mut text =
         format!("[remote \"origin\"]\n\turl = {address}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n");
     if let Some(from) = from {
-        text += &format!("\tuploadpack = {}\n", quoted(UPLOAD_PACK));
-        text += &format!("[url {}]\n\tinsteadOf = {address}\n", quoted(&format!("file://{from}")));
-        text += &format!("[url {}]\n\tpushInsteadOf = {address}\n", quoted(NO_PUSH));
+        text += &format!("\tvcs = {TRANSPORT}\n");
+        text += &format!("[alias]\n\tremote-{TRANSPORT} = {}\n", quoted(&transport(from)));
+        let there = quoted(&format!("file://{from}"));
+        text +=
+            &format!("[url {}]\n\tpushInsteadOf = {address}\n\tpushInsteadOf = {there}\n", quoted(NO_PUSH));
     }
     text
+}
+
+/// What the transport is called; git starts `git remote-NAME`, which is an alias here.
+const TRANSPORT: &str = "shipway";
+
+/// A remote helper of git as a line for the shell: it connects who fetches with the folder, and nobody who pushes.
+fn transport(from: &str) -> String {
+    let from = format!("'{}'", from.replace('\'', r"'\''"));
+    format!(
+        "!f() {{ unset $(git rev-parse --local-env-vars); while read -r asked; do case $asked in \
+         capabilities) printf 'connect\\n\\n';; \
+         'connect git-upload-pack') echo; exec {UPLOAD_PACK} {from};; \
+         connect*) echo '{NO_PUSH}' >&2; exit 1;; \
+         '') ;; *) exit 1;; esac; done; }}; f"
+    )
 }
 
 fn git_failed(arguments: &[&str], heard: &crate::listen::HeardAll) -> RunnerError {

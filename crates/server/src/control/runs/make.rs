@@ -4,7 +4,7 @@
 //! repositories is written down without them, and they are fetched after it is started.
 
 use super::{
-    RunError, Runs, first_finding,
+    ByName, RunError, Runs, first_finding,
     start::{Calling, Made, Start},
     token,
 };
@@ -62,7 +62,7 @@ pub(super) struct Repeats<'a> {
     /// What is kept of it.
     pub(super) kept: Kept,
     /// The documents of called workflows and their commits, when they are not to be fetched anew.
-    pub(super) called: Option<(&'a BTreeMap<String, String>, &'a BTreeMap<String, String>)>,
+    pub(super) called: Option<(&'a ByName, &'a ByName)>,
 }
 
 /// When documents of other repositories are fetched.

@@ -6,15 +6,20 @@ use crate::{
     exit::{Exit, Failure},
 };
 use serde_json::{Map, Value, json};
+use shipway_server::git::Git;
 use shipway_server::source::{RepositoryName, complete_inputs, push_payload, ref_name, repository_payload};
 use shipway_workflow::{document::Workflow, event::Event, plan::RunPlan};
 use std::{collections::BTreeMap, fs};
 
 /// Makes the event. Without a file its body holds what a repository without a forge knows; what it does not know is
 /// left out, and filters let it pass.
-pub(super) fn make(environment: &Environment, here: &Here, options: &Options) -> Result<Event, Failure> {
+pub(super) async fn make(
+    environment: &Environment,
+    here: &Here,
+    options: &Options,
+) -> Result<Event, Failure> {
     let payload = match &options.event_file {
-        None => body(here, options),
+        None => body(here, options, base_commit(here, options).await.as_deref()),
         Some(path) => {
             let text = fs::read_to_string(environment.folder.join(path)).map_err(|error| {
                 Failure::new(Exit::Usage, format!("cannot read the event {}: {error}", path.display()))
@@ -109,24 +114,49 @@ pub(super) fn inputs(event: &Event) -> Result<BTreeMap<String, String>, Failure>
     Ok(found)
 }
 
-fn body(here: &Here, options: &Options) -> Value {
+/// The events of pull requests that are made up.
+const OF_REQUESTS: [&str; 2] = ["pull_request", "pull_request_target"];
+
+/// The head of the default branch, here or as it was last fetched; what a pull request would be merged into.
+async fn base_commit(here: &Here, options: &Options) -> Option<String> {
+    if !OF_REQUESTS.contains(&options.event.as_str()) {
+        return None;
+    }
+    let git = Git::at(&here.root);
+    for place in ["refs/heads", "refs/remotes/origin"] {
+        if let Ok(sha) = git.resolve(&format!("{place}/{}", here.default_branch)).await {
+            return Some(sha);
+        }
+    }
+    None
+}
+
+fn body(here: &Here, options: &Options, base: Option<&str>) -> Value {
     let sender = json!({ "login": here.actor(), "type": "User" });
     let repository = repository_payload(&here.name, &here.default_branch);
     match options.event.as_str() {
         "push" => push_payload(&repository, &here.reference, &here.before, &here.commit),
         "pull_request" | "pull_request_target" => {
             let (branch, _) = ref_name(&here.reference);
-            json!({
+            let (title, rest) = here.commit.message.split_once('\n').unwrap_or((&here.commit.message, ""));
+            let text = Some(rest.trim()).filter(|text| !text.is_empty());
+            let mut event = json!({
+                // Which one it is depends on the workflow.
+                "action": null,
                 "number": 1,
                 "pull_request": {
-                    "number": 1, "state": "open", "draft": false, "merged": false,
-                    "title": here.commit.message.lines().next().unwrap_or_default(),
-                    "user": sender,
+                    "number": 1, "state": "open", "draft": false, "merged": false, "locked": false,
+                    "title": title, "body": text, "labels": [], "user": sender,
+                    "html_url": format!("https://github.com/{}/pull/1", here.name.full()),
                     "head": { "ref": branch, "sha": here.commit.sha, "repo": repository },
                     "base": { "ref": here.default_branch, "repo": repository },
                 },
                 "repository": repository, "sender": sender,
-            })
+            });
+            if let Some(base) = base {
+                event["pull_request"]["base"]["sha"] = base.into();
+            }
+            event
         }
         "workflow_dispatch" => {
             let pairs = options.inputs.iter().map(|pair| (pair.name().to_owned(), pair.value().into()));
@@ -164,13 +194,21 @@ fn reference(event: &str, payload: &Value, here: &Here) -> String {
     .unwrap_or_else(|| here.reference.clone())
 }
 
-/// The event as one workflow sees it: a `schedule` that names no cron line came by the workflow's first.
+/// The event as one workflow sees it: a `schedule` that names no cron line came by the workflow's first, and a pull request that is
+/// made up was just opened, or is what else the workflow's `types` name first.
 pub(super) fn of_workflow(mut event: Event, workflow: &Workflow) -> Event {
     if event.name == "schedule"
         && event.payload.get("schedule").is_none()
         && let Some(first) = workflow.on.iter().flat_map(|trigger| &trigger.schedules).next()
     {
         event.payload["schedule"] = first.cron.value.as_str().into();
+    }
+    if OF_REQUESTS.contains(&event.name.as_str()) && event.payload.get("action") == Some(&Value::Null) {
+        let trigger = workflow.on.iter().find(|trigger| trigger.event.value == event.name);
+        let types = trigger.and_then(|trigger| trigger.types.as_deref()).unwrap_or_default();
+        let opened = types.is_empty() || types.iter().any(|word| word.value == "opened");
+        let first = types.first().filter(|_| !opened);
+        event.payload["action"] = first.map_or("opened", |word| word.value.as_str()).into();
     }
     event
 }

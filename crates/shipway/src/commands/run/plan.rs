@@ -98,7 +98,7 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
         here.reference = reference;
     }
     let documents = Documents::read(environment, &here, &options)?;
-    let mut event = event::make(environment, &here, &options)?;
+    let mut event = event::make(environment, &here, &options).await?;
     let given = given.with_event(&event)?;
     if !changed.is_empty() {
         event.changed = Some(changed);

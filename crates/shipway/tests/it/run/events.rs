@@ -260,3 +260,22 @@ fn the_name_of_a_workflow_does_not_steer_the_terminal() {
     let answer = expect(&repository(workflow), &[], 0);
     assert!(!answer.all().contains(['\u{1b}', '\r']), "{:?}", answer.all());
 }
+
+#[test]
+fn a_pull_request_that_is_made_up_says_what_is_known() {
+    let workflow = "on: {pull_request: {types: [TYPES]}}\njobs:\n  a:\n    if: github.event.action == 'WANTED'\n    runs-on: x\n    \
+                    steps:\n      - run: echo \"base ${{ github.event.pull_request.base.sha }} ${{ github.event.pull_request.base.ref \
+                    }} ${{ github.event.pull_request.html_url != '' }}\"\n";
+    for (types, wanted) in
+        [("opened", "opened"), ("labeled, edited", "labeled"), ("synchronize, opened", "opened")]
+    {
+        let folder = repository(&workflow.replace("TYPES", types).replace("WANTED", wanted));
+        let base = folder.git(&["rev-parse", "main"]);
+        folder.git(&["checkout", "--quiet", "-b", "feat"]);
+        folder.write("new", "file");
+        folder.git(&["add", "--all"]);
+        folder.git(&["commit", "--quiet", "-m", "more"]);
+        let answer = expect(&folder, &["pull_request", "--verbose"], 0);
+        contains(&answer, &[&format!("base {} main true", base.trim())]);
+    }
+}
