@@ -125,6 +125,9 @@ pub(crate) struct Job<'a> {
     pub(crate) base: Option<BTreeMap<String, String>>,
     /// Whether its steps run in a container, which may not be there yet.
     pub(crate) contained: bool,
+    /// Whether a script that names no shell is one of bash where there is a bash. As on GitHub it is one of `sh` in a container
+    /// that the workflow asks for, whatever its image has.
+    pub(crate) knows_bash: bool,
     /// `container` and `services` of the `job` context.
     containers: Object,
     /// `env` of workflow and job, and what steps wrote to `GITHUB_ENV`.
@@ -228,6 +231,7 @@ impl<'a> Job<'a> {
             map,
             base,
             contained: false,
+            knows_bash: true,
             containers,
             env: Texts::new(),
             paths: Vec::new(),
@@ -265,6 +269,7 @@ impl<'a> Job<'a> {
             map: self.map.clone(),
             base: self.base.clone(),
             contained: self.contained,
+            knows_bash: self.knows_bash,
             containers: self.containers.clone(),
             env: self.env.clone(),
             paths: self.paths.clone(),

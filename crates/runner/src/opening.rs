@@ -77,6 +77,7 @@ impl Job<'_> {
         let stop = self.stop.clone();
         let steps = &self.request.body.steps;
         self.contained = wants.container.is_some();
+        self.knows_bash = !self.contained || wants.container_as_machine;
         if let Err(error) = self.write_event() {
             self.fail(frame, &error).await;
             return false;

@@ -50,7 +50,7 @@ impl Job<'_> {
         let has = |program: &str| there.contains(&program);
         let shell = match shell {
             Some(shell) => Shell::parse(&shell, has)?,
-            None => Shell::default_shell(has("bash")),
+            None => Shell::default_shell(self.knows_bash && has("bash")),
         };
         self.show_script(&text, &shell, current).await;
         let program = Program {

@@ -1,6 +1,6 @@
 //! Steps in the container of their job.
 
-use super::{boxed, world};
+use super::{boxed, image::NAME, world};
 use shipway_runner::Level;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -52,6 +52,22 @@ jobs:
     ] {
         story.expect_line(line);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a container engine"]
+async fn scripts_of_a_container_that_was_asked_for_are_for_sh() {
+    let job = |place: &str| {
+        format!(
+            "on: push\njobs:\n  job:\n    {place}\n    steps:\n      - run: |\n          mkdir bin; printf '#!/bin/sh\\necho it is bash\\n' > bin/bash; \
+             chmod +x bin/bash; echo \"$PWD/bin\" >> \"$GITHUB_PATH\"\n      - run: echo it is sh\n"
+        )
+    };
+    let world = world().await;
+    let asked = world.run(&job(&format!("runs-on: here\n    container: {NAME}"))).await;
+    asked.expect_success().expect_line("it is sh").expect_line("shell: sh -e {0}");
+    // One that stands for a machine is like the machine.
+    world.run(&job("runs-on: box")).await.expect_success().expect_line("it is bash");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
