@@ -32,6 +32,9 @@ use tokio_util::sync::CancellationToken;
 /// Lines of a service's log that are shown when the job ends.
 const LINES: usize = 100;
 
+/// Where engines look for programs when the image does not say.
+const ENGINE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// What a job has in an engine.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -122,7 +125,7 @@ impl Place {
             pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         // Of several the first counts, as for GitHub's runner.
         match path_of(&container.env) {
-            "" => env.remove("PATH"),
+            "" => env.insert("PATH".to_owned(), ENGINE_PATH.to_owned()),
             path => env.insert("PATH".to_owned(), path.to_owned()),
         };
         Some(env)

@@ -47,6 +47,8 @@ pub(super) struct How {
 struct Told {
     prefix: String,
     steps: BTreeMap<usize, StepLog>,
+    /// What was said while no step ran: of images, containers and services.
+    around: StepLog,
     failed: Option<Failed>,
     summaries: Vec<(usize, String)>,
     /// The steps whose failure was told when they stopped.
@@ -90,8 +92,13 @@ impl<W: Write + Send> Plain<W> {
         let style = self.how.style;
         // Only a job that has begun says anything.
         let Some(told) = self.jobs.get_mut(run, job) else { return };
-        // Before the first step and after the last there are annotations, which come by themselves.
-        let Some(log) = step.and_then(|step| told.steps.get_mut(&step)) else { return };
+        let log = match step {
+            None => &mut told.around,
+            Some(step) => match told.steps.get_mut(&step) {
+                Some(log) => log,
+                None => return,
+            },
+        };
         if !self.how.verbose {
             return log.hear_all(text);
         }
@@ -101,7 +108,15 @@ impl<W: Write + Send> Plain<W> {
     }
 
     fn annotation(&mut self, run: usize, job: &JobKey, found: &Annotation) {
-        let verbose = self.how.verbose;
+        let (style, verbose) = (self.how.style, self.how.verbose);
+        let told = self.job(run, job);
+        if found.level == Level::Error && found.step.is_none() && !verbose {
+            // What led to it, such as the last words of a service that is sick.
+            let (prefix, around) = (told.prefix.clone(), std::mem::take(&mut told.around));
+            for line in around.last_lines() {
+                self.line(&prefix, &format!("    {}", style.clean(&line)));
+            }
+        }
         let told = self.job(run, job);
         match found.step.and_then(|step| told.steps.get_mut(&step)) {
             Some(log) if !verbose => log.note(found),

@@ -289,3 +289,21 @@ fn a_server_that_stops_leaves_no_container_at_work() {
     let left = ["-H", &address(), "ps", "--all", "--quiet", "--filter", "volume=/ticks"];
     assert_eq!(said("docker", &left), "");
 }
+
+#[test]
+#[ignore = "needs a container engine"]
+fn a_sick_service_tells_its_last_words() {
+    let folder = repository(&format!(
+        "on: push\njobs:\n  job:\n    runs-on: x\n    services: {{s: {{image: {}, entrypoint: sh, command: \"-c 'echo the real reason; exit 1'\", \
+         options: --health-cmd false}}}}\n    steps: [{{run: echo never}}]\n",
+        image()
+    ));
+    let mut run = command(binary(), folder.path());
+    let answer = Answer::from(run.arg("run").env("DOCKER_HOST", address()).output().expect("shipway"));
+    assert_eq!(answer.code, 1, "{}", answer.all());
+    assert!(
+        answer.stdout.lines().any(|line| line.trim_end().ends_with("    the real reason")),
+        "{}",
+        answer.all()
+    );
+}
