@@ -30,7 +30,6 @@ mod terminal;
 mod volumes;
 mod words;
 
-pub(crate) use own::paths as own_paths;
 pub(crate) use sweep::reap;
 
 use crate::{

@@ -127,6 +127,23 @@ pub struct OwnContainer {
     pub env: BTreeMap<String, String>,
 }
 
+/// The folder of a job with the command files of steps in containers.
+pub(crate) const COMMAND_FILES: &str = "files";
+
+impl OwnContainer {
+    /// Where a Docker action sees the folders of its job, as on GitHub.
+    pub(crate) fn paths(&self) -> PathMap {
+        let folders = &self.folders;
+        PathMap::new([
+            (folders.workspace.clone(), PathBuf::from("/github/workspace")),
+            (folders.home.clone(), PathBuf::from("/github/home")),
+            (folders.temp.clone(), PathBuf::from("/github/runner_temp")),
+            (folders.root.join(COMMAND_FILES), PathBuf::from("/github/file_commands")),
+            (folders.workflow.join("event.json"), PathBuf::from("/github/workflow/event.json")),
+        ])
+    }
+}
+
 /// Where folders of this machine appear to the programs of a job. Empty when they appear where they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PathMap {

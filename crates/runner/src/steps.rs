@@ -5,7 +5,6 @@ use crate::{
     action::Unfetched,
     background::Changes,
     breakpoint::{Failed, Stay},
-    docker::own_paths,
     error::{ErrorKind, RunnerError},
     executor::{BoxFuture, Ending, Finished, Folders, Program},
     job::{Frame, Job},
@@ -504,7 +503,7 @@ impl Job<'_> {
         let Folders { root, workspace, actions, tools, .. } = &self.folders;
         let map = match what {
             What::Program(_) => self.map.clone(),
-            What::Container(container) => own_paths(container),
+            What::Container(container) => container.paths(),
         };
         let places = Places::new(workspace, repository, map);
         match self.links() {

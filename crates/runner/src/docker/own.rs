@@ -29,18 +29,6 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Where a Docker action sees the folders of its job, as on GitHub.
-pub(crate) fn paths(container: &OwnContainer) -> PathMap {
-    let folders = &container.folders;
-    PathMap::new([
-        (folders.workspace.clone(), PathBuf::from("/github/workspace")),
-        (folders.home.clone(), PathBuf::from("/github/home")),
-        (folders.temp.clone(), PathBuf::from("/github/runner_temp")),
-        (files_folder(folders), PathBuf::from("/github/file_commands")),
-        (event(container), PathBuf::from("/github/workflow/event.json")),
-    ])
-}
-
 fn event(container: &OwnContainer) -> PathBuf {
     container.folders.workflow.join("event.json")
 }
@@ -74,7 +62,7 @@ pub(super) async fn run(
 }
 
 fn draft(place: &Place, container: &OwnContainer, files: &StepFiles) -> Draft {
-    let there = paths(container);
+    let there = container.paths();
     let mut draft = Draft { labels: label::labels(&place.tracking), ..Draft::default() };
     draft.body.image = Some(container.image.clone());
     draft.body.working_dir = Some("/github/workspace".to_owned());

@@ -4,7 +4,7 @@ use super::{draft::Draft, label, options, ports, volumes, words::words};
 use crate::{
     error::{ErrorKind, Part, RunnerError},
     executor::Folders,
-    place::{PathMap, Wants},
+    place::{COMMAND_FILES, PathMap, Wants},
 };
 use shipway_workflow::document::ContainerSpec;
 use std::path::{Path, PathBuf};
@@ -84,7 +84,7 @@ pub(super) fn paths(folders: &Folders, wants: &Wants) -> PathMap {
 
 /// Where the command files of steps in containers lie.
 pub(super) fn files_folder(folders: &Folders) -> PathBuf {
-    folders.root.join("files")
+    folders.root.join(COMMAND_FILES)
 }
 
 /// What both kinds of containers have in common.
