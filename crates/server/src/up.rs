@@ -236,6 +236,7 @@ impl Up {
         }
         runs.resume_heard().await.map_err(|error| store_error(&error))?;
         world.tasks.spawn(follow::follow(world.clone(), runs.clone()));
+        watch::begin(&world, &runs, options.run_existing).await;
         world.tasks.spawn(watch::watch(world.clone(), runs, options.poll, options.run_existing));
         Ok(Up { world, plane, auth, target, services, address })
     }

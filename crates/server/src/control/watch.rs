@@ -12,6 +12,14 @@ use std::{sync::Arc, time::Duration};
 /// A name of no commit, for refs that are new.
 const NOTHING: &str = "0000000000000000000000000000000000000000";
 
+/// Remembers what is there at the very first start, before anybody is told that commits are watched: what comes after that
+/// word is new. When it cannot be done now the watch does it.
+pub(crate) async fn begin(world: &World, runs: &Runs, run_existing: bool) {
+    if let Err(error) = seen(world, runs, run_existing).await {
+        world.trouble("watching the repository", error);
+    }
+}
+
 /// Looks at the repository every `interval` until the process stops.
 ///
 /// What was seen is stored after the runs of a change were made, and runs are made at most once for a change, so a
