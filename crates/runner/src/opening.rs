@@ -77,7 +77,7 @@ impl Job<'_> {
         let stop = self.stop.clone();
         let steps = &self.request.body.steps;
         self.contained = wants.container.is_some();
-        self.knows_bash = !self.contained || wants.container_as_machine;
+        self.knows_bash = !wants.container_asked_for;
         if let Err(error) = self.write_event() {
             self.fail(frame, &error).await;
             return false;

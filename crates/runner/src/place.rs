@@ -17,8 +17,8 @@ use std::{
 pub struct Wants {
     /// The container that its steps run in; on the machine itself when there is none.
     pub container: Option<ContainerSpec>,
-    /// Whether that container stands for a machine with the job's label, and was not asked for by the workflow.
-    pub container_as_machine: bool,
+    /// Whether the workflow asks for that container itself; another one stands for a machine with the job's label.
+    pub container_asked_for: bool,
     /// Its service containers by name, in the order of the text.
     pub services: Vec<(String, ContainerSpec)>,
     /// Further folders of this machine that the programs of the job see, such as the actions that were fetched.

@@ -50,8 +50,8 @@ pub(crate) fn wants(
     let outside = context.repository.fetched_from();
     let seen = Mount { outside, inside: OWN_REPOSITORY.into(), read_only: true };
     let mounts = if context.native_actions { Vec::new() } else { vec![seen] };
-    let container_as_machine = own.is_none();
-    Ok(Wants { container: own.or_else(platform), container_as_machine, services, mounts, repository })
+    let container_asked_for = own.is_some();
+    Ok(Wants { container: own.or_else(platform), container_asked_for, services, mounts, repository })
 }
 
 /// Where a part of the job stands in the document.

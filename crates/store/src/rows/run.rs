@@ -86,10 +86,8 @@ pub fn encode(event: &RunEvent) -> Result<NewEvent> {
     let (kind, row) = match event {
         RunEvent::Created(created) => ("run.created".to_owned(), Row::Created(created.clone())),
         RunEvent::Called { texts, commits } => {
-            let row = match (texts.clone(), commits.clone()) {
-                (texts, commits) if commits.is_empty() => Row::Called(texts),
-                (texts, commits) => Row::CalledAt { texts, commits },
-            };
+            let (texts, commits) = (texts.clone(), commits.clone());
+            let row = if commits.is_empty() { Row::Called(texts) } else { Row::CalledAt { texts, commits } };
             ("run.called".to_owned(), row)
         }
         RunEvent::Input(input) => {

@@ -73,18 +73,13 @@ fn dispatch_input(reader: &mut Reader<'_>, name: &Spanned<String>, node: &Node) 
     input
 }
 
-/// The default, whose text is checked against the type. GitHub takes `'true'` for a boolean and `3` for a text; what is written as
+/// The default, whose text must be one that can be given. GitHub takes `'true'` for a boolean and `3` for a text; what is written as
 /// another type is a finding of lint.
 fn default_value(reader: &mut Reader<'_>, input: &DispatchInput, node: &Node) -> Option<Spanned<String>> {
-    let fits = match (&input.kind, scalar_value(node)) {
-        (_, None) => false,
-        (_, Some(Value::Null)) => return None,
-        (InputKind::Boolean, Some(value)) => matches!(&*value.to_text(), "true" | "false"),
-        (InputKind::Number, Some(value)) => value.to_number().is_finite(),
-        (InputKind::String | InputKind::Environment, Some(_)) => true,
-        (InputKind::Choice(options), Some(value)) => {
-            options.iter().any(|option| **option == *value.to_text())
-        }
+    let fits = match scalar_value(node) {
+        None => false,
+        Some(Value::Null) => return None,
+        Some(value) => typed(input, Some(&value.to_text())).is_ok(),
     };
     if !fits {
         let message = format!("this default does not fit the type of the input {:?}", input.name.value);
