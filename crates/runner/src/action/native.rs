@@ -24,6 +24,12 @@ pub(crate) use copies::copy_files;
 /// whose the repository is was decided by whoever started the run there.
 pub(super) const UPLOAD_PACK: &str = "git -c safe.directory='*' upload-pack";
 
+/// The same for programs that may fetch from elsewhere too: only the repository in this folder is trusted.
+pub(super) fn upload_pack(folder: &str) -> String {
+    let quoted = folder.replace('\'', r"'\''");
+    format!("git -c safe.directory='{quoted}' -c safe.directory='{quoted}/.git' upload-pack")
+}
+
 /// Such an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Native {

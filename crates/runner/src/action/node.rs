@@ -4,7 +4,7 @@ mod version;
 
 use super::{
     Loaded, input_env,
-    native::UPLOAD_PACK,
+    native::upload_pack,
     part::{Part, seen},
 };
 use crate::{
@@ -141,28 +141,45 @@ impl Job<'_> {
             value.filter(|text| !text.is_empty())
         };
         let (server, name) = (github("server_url"), github("repository"));
-        let is_checkout = part.repository.eq_ignore_ascii_case("actions/checkout");
-        let (true, Some(name)) = (is_checkout && !program.env.contains_key("GIT_CONFIG_COUNT"), name) else {
+        let Some(name) = name.filter(|_| part.repository.eq_ignore_ascii_case("actions/checkout")) else {
             return program;
         };
+        // The address of another repository may begin with the name of this one.
+        let asked = part.inputs.get("INPUT_REPOSITORY").map(|asked| asked.trim()).unwrap_or_default();
+        if !asked.is_empty() && !asked.eq_ignore_ascii_case(&name) {
+            return program;
+        }
         let address = format!("{}/{name}", server.as_deref().unwrap_or("https://github.com"));
         let here = self.map.inside_text(&self.context.repository.fetched_from());
         let line = format!("git finds {address} in {here}, the repository of this run");
         self.log.line(Some(current.index), &line).await;
-        for (key, value) in [
-            ("GIT_CONFIG_COUNT", "3".to_owned()),
-            ("GIT_CONFIG_KEY_0", format!("url.file://{here}.insteadOf")),
-            ("GIT_CONFIG_VALUE_0", address),
-            ("GIT_CONFIG_KEY_1", "safe.directory".to_owned()),
-            ("GIT_CONFIG_VALUE_1", "*".to_owned()),
-            // The program that reads it there does not see the others.
-            ("GIT_CONFIG_KEY_2", "remote.origin.uploadpack".to_owned()),
-            ("GIT_CONFIG_VALUE_2", UPLOAD_PACK.to_owned()),
-        ] {
-            program.env.insert(key.to_owned(), value);
-        }
+        configure(&mut program.env, &own_repository(&here, &address));
         program
     }
+}
+
+/// The settings by which git finds an address in a folder, whoever that belongs to.
+fn own_repository(here: &str, address: &str) -> [(String, String); 4] {
+    let safe = |folder: String| ("safe.directory".to_owned(), folder);
+    [
+        (format!("url.file://{here}.insteadOf"), address.to_owned()),
+        safe(here.to_owned()),
+        safe(format!("{here}/.git")),
+        // The program that reads it there sees none of these.
+        ("remote.origin.uploadpack".to_owned(), upload_pack(here)),
+    ]
+}
+
+/// Adds settings of git to an environment, after those that are in it.
+fn configure(env: &mut BTreeMap<String, String>, settings: &[(String, String)]) {
+    let count = env.get("GIT_CONFIG_COUNT").map(|count| count.trim()).filter(|count| !count.is_empty());
+    // What is no number git refuses in its own words.
+    let Ok(first) = count.unwrap_or("0").parse::<u16>() else { return };
+    for (number, (key, value)) in (usize::from(first)..).zip(settings) {
+        env.insert(format!("GIT_CONFIG_KEY_{number}"), key.clone());
+        env.insert(format!("GIT_CONFIG_VALUE_{number}"), value.clone());
+    }
+    env.insert("GIT_CONFIG_COUNT".to_owned(), (usize::from(first) + settings.len()).to_string());
 }
 
 fn path_of(dir: &Path, name: &str, key: &str) -> Result<PathBuf, RunnerError> {
@@ -175,4 +192,29 @@ fn path_of(dir: &Path, name: &str, key: &str) -> Result<PathBuf, RunnerError> {
         format!("the action names {name:?} as its {key}, and there is no such file"),
     )
     .with_help("build the action and commit its files, or correct the name in action.yml"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_git_are_added_to_those_of_a_step() {
+        let check = |count: Option<&str>, key: &str, total: &str| {
+            let mut env = BTreeMap::from([("GIT_CONFIG_KEY_0".to_owned(), "user.name".to_owned())]);
+            env.extend(count.map(|count| ("GIT_CONFIG_COUNT".to_owned(), count.to_owned())));
+            configure(&mut env, &own_repository("/here", "https://x/a/b"));
+            assert_eq!(env.get(key).map(String::as_str), Some("url.file:///here.insteadOf"), "{count:?}");
+            assert_eq!(env.get("GIT_CONFIG_COUNT").map(String::as_str), Some(total), "{count:?}");
+        };
+        check(None, "GIT_CONFIG_KEY_0", "4");
+        check(Some(""), "GIT_CONFIG_KEY_0", "4");
+        check(Some("2"), "GIT_CONFIG_KEY_2", "6");
+        for count in ["x", "-1", "99999999999999999999"] {
+            let before = BTreeMap::from([("GIT_CONFIG_COUNT".to_owned(), count.to_owned())]);
+            let mut env = before.clone();
+            configure(&mut env, &own_repository("/here", "https://x/a/b"));
+            assert_eq!(env, before);
+        }
+    }
 }
