@@ -11,6 +11,7 @@ mod check;
 mod draft;
 mod engine;
 mod exec;
+mod gone;
 mod health;
 mod ignore;
 mod image;
@@ -20,6 +21,7 @@ mod network;
 mod node;
 mod options;
 mod own;
+mod owners;
 mod place;
 mod ports;
 mod prepare;
@@ -45,6 +47,7 @@ use crate::{
 };
 use draft::Pull;
 use engine::Engine;
+use gone::gone_by_now;
 use node::Externals;
 use place::Place;
 use pull::Wanted;
@@ -289,7 +292,11 @@ impl Executor for DockerExecutor {
                 return Ok(Some(node.clone()));
             }
             let found =
-                node::choose(&self.externals, &self.host, job, (&place, container), nodes, wanted).await?;
+                node::choose(&self.externals, &self.host, job, (&place, container), nodes, wanted).await;
+            let found = match found {
+                Ok(found) => found,
+                Err(error) => return Err(gone_by_now(&place.engine, container).await.unwrap_or(error)),
+            };
             known.insert(wanted, found.clone());
             Ok(Some(found))
         })
@@ -389,8 +396,32 @@ impl Executor for DockerExecutor {
         self.host.may_write(job)
     }
 
-    fn after_own_work(&self, job: &JobIdentity, folders: &Folders) -> Result<(), RunnerError> {
-        self.host.after_own_work(job, folders)
+    fn before_own_work<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        folders: &'a Folders,
+        tree: &'a Path,
+    ) -> BoxFuture<'a, Result<(), RunnerError>> {
+        Box::pin(async move {
+            match self.place(job).filter(|place| place.container.is_some()) {
+                Some(place) => place.take_tree(folders, tree).await,
+                None => self.host.before_own_work(job, folders, tree).await,
+            }
+        })
+    }
+
+    fn after_own_work<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        folders: &'a Folders,
+        tree: &'a Path,
+    ) -> BoxFuture<'a, Result<(), RunnerError>> {
+        Box::pin(async move {
+            match self.place(job).filter(|place| place.container.is_some()) {
+                Some(place) => place.give_tree(folders, tree).await,
+                None => self.host.after_own_work(job, folders, tree).await,
+            }
+        })
     }
 
     fn close<'a>(

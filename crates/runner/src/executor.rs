@@ -167,9 +167,24 @@ pub trait Executor: Send + Sync {
         true
     }
 
-    /// Makes what the runner itself has put into the workspace the job's.
-    fn after_own_work(&self, _job: &JobIdentity, _folders: &Folders) -> Result<(), RunnerError> {
-        Ok(())
+    /// Makes ready for what the runner itself is to put into a tree in the folders of the job.
+    fn before_own_work<'a>(
+        &'a self,
+        _job: &'a JobIdentity,
+        _folders: &'a Folders,
+        _tree: &'a Path,
+    ) -> BoxFuture<'a, Result<(), RunnerError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Makes what the runner itself has put into that tree the job's.
+    fn after_own_work<'a>(
+        &'a self,
+        _job: &'a JobIdentity,
+        _folders: &'a Folders,
+        _tree: &'a Path,
+    ) -> BoxFuture<'a, Result<(), RunnerError>> {
+        Box::pin(async { Ok(()) })
     }
 
     /// A listener of this machine's that the programs of a job reach on their loopback device; `None` where that is the one

@@ -284,11 +284,18 @@ impl Executor for HostExecutor {
         self.inside(job).is_none_or(|inside| !inside.touched.load(Ordering::Relaxed))
     }
 
-    fn after_own_work(&self, job: &JobIdentity, folders: &Folders) -> Result<(), RunnerError> {
-        match self.inside(job) {
-            Some(inside) => inside.session.give(&folders.workspace),
-            None => Ok(()),
-        }
+    fn after_own_work<'a>(
+        &'a self,
+        job: &'a JobIdentity,
+        folders: &'a Folders,
+        _tree: &'a Path,
+    ) -> BoxFuture<'a, Result<(), RunnerError>> {
+        Box::pin(async move {
+            match self.inside(job) {
+                Some(inside) => inside.session.give(&folders.workspace),
+                None => Ok(()),
+            }
+        })
     }
 
     fn close<'a>(

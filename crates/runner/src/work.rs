@@ -108,6 +108,15 @@ impl Work {
         }
     }
 
+    /// The folder of the job that it changes.
+    pub(crate) fn writes_to(&self) -> Option<&Path> {
+        match self {
+            Work::Unpack(unpack) => Some(&unpack.into),
+            Work::Settle(settle) => Some(&settle.into),
+            Work::Pack(_) | Work::Find(_) => None,
+        }
+    }
+
     /// The arguments of a helper that stand for it.
     pub(crate) fn arguments(&self) -> Result<Vec<String>, RunnerError> {
         let text = |path: &Path| {

@@ -2,9 +2,9 @@
 
 use super::{
     engine::{Engine, failed, is_missing, words},
-    inside::{Answer, ask, end_step},
-    node::EXTERNALS,
-    started::{container_error, inspect, running},
+    gone::{gone, gone_by_now, is_stopped},
+    inside::end_step,
+    started::{Started, container_error},
 };
 use crate::{
     error::{ErrorKind, RunnerError},
@@ -34,8 +34,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How often it is looked whether the program has ended while something still holds its output open.
 const LOOK: Duration = Duration::from_millis(250);
-/// How the engine begins when it cannot start a program.
-const RUNTIME: &[u8] = b"OCI runtime exec failed";
+/// How the engine begins when it cannot start a program, or the runtime itself.
+const RUNTIME: [&[u8]; 2] = [b"OCI runtime exec failed", b"cannot exec in a "];
+/// The exit code of what was ended by SIGKILL, as everything in a container is when that ends.
+const KILLED: i64 = 137;
 
 /// A program and where it runs.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +45,7 @@ pub(super) struct Exec<'a> {
     /// The engine.
     pub(super) engine: &'a Engine,
     /// The container.
-    pub(super) container: &'a str,
+    pub(super) container: &'a Started,
     /// What to start.
     pub(super) argv: &'a [String],
     /// The working directory in the container.
@@ -77,14 +79,18 @@ impl Exec<'_> {
             working_dir: Some(self.directory.to_string_lossy().into_owned()),
             ..CreateExecOptions::default()
         };
-        let made = match self.engine.api.create_exec(self.container, options).await {
+        let made = match self.engine.api.create_exec(&self.container.id, options).await {
             Ok(made) => made,
             Err(error) => return Err(self.gone().await.unwrap_or_else(|| doing(error))),
         };
         let start = StartExecOptions { output_capacity: Some(64 * 1024), ..StartExecOptions::default() };
         let started = self.engine.api.start_exec(&made.id, Some(start)).await;
-        let StartExecResults::Attached { output: stream, input } = started.map_err(&doing)? else {
-            return Err(container_error("the engine started a program without its output"));
+        let (stream, input) = match started {
+            Ok(StartExecResults::Attached { output, input }) => (output, input),
+            Ok(StartExecResults::Detached) => {
+                return Err(container_error("the engine started a program without its output"));
+            }
+            Err(error) => return Err(self.gone().await.unwrap_or_else(|| doing(error))),
         };
         let mut refusal = Vec::new();
         let fed = give(self.streams.input.as_ref(), input);
@@ -102,7 +108,7 @@ impl Exec<'_> {
                 biased;
                 read = &mut pump => Some(read),
                 () = stop.cancelled() => {
-                    let end = end_step(self.engine, self.container, self.step, self.patience, "INT");
+                    let end = end_step(self.engine, &self.container.id, self.step, self.patience, "INT");
                     let (_read, ()) = tokio::join!(pump, end);
                     None
                 }
@@ -112,7 +118,7 @@ impl Exec<'_> {
         if let Err(error) = read {
             if self.streams.output.is_some() {
                 // It would wait for ever for somebody who takes its output.
-                end_step(self.engine, self.container, self.step, self.patience, "TERM").await;
+                end_step(self.engine, &self.container.id, self.step, self.patience, "TERM").await;
             }
             return Err(error);
         }
@@ -120,6 +126,9 @@ impl Exec<'_> {
         match seen.exit_code.filter(|_| seen.running != Some(true)) {
             Some(code @ (126 | 127)) if !refusal.is_empty() => Err(self.refused(&refusal, code).await),
             Some(code) => {
+                if let Some(error) = self.ended_with_it(code).await {
+                    return Err(error);
+                }
                 // Podman only says that the connection is gone.
                 let missing = self.engine.podman && matches!(code, 126 | 127);
                 match if missing { self.missing().await } else { None } {
@@ -168,7 +177,7 @@ impl Exec<'_> {
                     }
                     Some(Ok(chunk)) => {
                         let bytes = chunk.into_bytes();
-                        if std::mem::take(&mut first) && bytes.starts_with(RUNTIME) {
+                        if std::mem::take(&mut first) && RUNTIME.iter().any(|words| bytes.starts_with(words)) {
                             refusal.extend_from_slice(&bytes);
                             continue;
                         }
@@ -197,9 +206,23 @@ impl Exec<'_> {
         }
     }
 
+    /// When a program ended because its container did: that.
+    async fn ended_with_it(self, code: i64) -> Option<RunnerError> {
+        match code {
+            0 => None,
+            KILLED => gone_by_now(self.engine, self.container).await,
+            _ => self.gone().await,
+        }
+    }
+
     /// Why the engine could not start the program.
     async fn refused(self, text: &[u8], code: i64) -> RunnerError {
         let text = String::from_utf8_lossy(text).trim().to_owned();
+        if is_stopped(&text)
+            && let Some(error) = gone_by_now(self.engine, self.container).await
+        {
+            return error;
+        }
         if text.contains("chdir to cwd") {
             return self.no_directory();
         }
@@ -210,7 +233,7 @@ impl Exec<'_> {
     async fn missing(self) -> Option<RunnerError> {
         let is_there = |path: PathBuf| async move {
             let options = ContainerArchiveInfoOptions { path: path.to_string_lossy().into_owned() };
-            let found = self.engine.api.get_container_archive_info(self.container, Some(options)).await;
+            let found = self.engine.api.get_container_archive_info(&self.container.id, Some(options)).await;
             !found.is_err_and(|error| is_missing(&error))
         };
         if !is_there(self.directory.to_owned()).await {
@@ -245,11 +268,7 @@ impl Exec<'_> {
 
     /// When the container itself has ended: that, with its exit code.
     async fn gone(self) -> Option<RunnerError> {
-        let seen = inspect(self.engine, self.container).await.ok()?;
-        let code = running(&seen).err()?;
-        let killed = seen.state.as_ref().is_some_and(|state| state.oom_killed == Some(true));
-        let why = if killed { "; it ran out of memory" } else { "" };
-        Some(container_error(format!("the container of the job has ended with exit code {code}{why}")))
+        gone(self.engine, self.container).await
     }
 }
 
@@ -260,31 +279,4 @@ async fn give(file: Option<&Arc<File>>, mut input: Pin<Box<dyn AsyncWrite + Send
     // A program that has enough ends with its input open; how it ended is told otherwise.
     let _has_enough = tokio::io::copy(&mut file, &mut input).await;
     let _closed = input.shutdown().await;
-}
-
-/// Gives what root made in the folders of a job to the user that the runner runs as, who removes them.
-pub(super) async fn give_back(engine: &Engine, container: &str, folders: &[String]) {
-    let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
-    if user.is_root() {
-        return;
-    }
-    // The runner's own folder, as the container sees it: an engine without root has that user as root in there.
-    let seen = ask(engine, container, &["stat", "-c", "%u:%g", EXTERNALS]).await;
-    let owner = match seen {
-        Ok(Answer { code: 0, text }) if is_owner(text.trim()) => text.trim().to_owned(),
-        Ok(_) | Err(_) => format!("{}:{}", user.as_raw(), group.as_raw()),
-    };
-    let mut argv = vec!["chown", "-R", owner.as_str()];
-    argv.extend(folders.iter().map(String::as_str));
-    match ask(engine, container, &argv).await {
-        Ok(Answer { code: 0, .. }) => {}
-        Ok(answer) => tracing::warn!(said = answer.text, "the files of the container cannot be given back"),
-        Err(error) => tracing::warn!(%error, "the files of the container cannot be given back"),
-    }
-}
-
-/// Whether a text is the numbers of a user and a group, and not what an image has in the place of `stat`.
-fn is_owner(text: &str) -> bool {
-    text.split_once(':')
-        .is_some_and(|(user, group)| user.parse::<u32>().is_ok() && group.parse::<u32>().is_ok())
 }

@@ -66,12 +66,22 @@ pub(super) struct Answer {
 
 /// Runs a small program in a container as root.
 pub(super) async fn ask(engine: &Engine, container: &str, argv: &[&str]) -> Result<Answer, RunnerError> {
+    ask_as(engine, container, Some("0"), argv).await
+}
+
+/// Runs a small program in a container as this user, or as the container's own.
+pub(super) async fn ask_as(
+    engine: &Engine,
+    container: &str,
+    user: Option<&str>,
+    argv: &[&str],
+) -> Result<Answer, RunnerError> {
     let doing = failed(&format!("cannot run {} in the container", argv.first().copied().unwrap_or_default()));
     let options = CreateExecOptions {
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         cmd: Some(argv.to_vec()),
-        user: Some("0"),
+        user,
         ..CreateExecOptions::default()
     };
     let made = engine.api.create_exec(container, options).await.map_err(&doing)?;

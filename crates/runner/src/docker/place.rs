@@ -3,10 +3,11 @@
 use super::{
     Ends,
     engine::Engine,
-    exec::{Exec, give_back},
+    exec::Exec,
     health,
     image::path_of,
     network::Network,
+    owners::Owners,
     prepare,
     started::{Start, Started, last_lines, say},
     sweep::sweep,
@@ -23,7 +24,7 @@ use bollard::query_parameters::ContainerArchiveInfoOptions;
 use shipway_workflow::expr::{Object, Value};
 use std::{
     collections::BTreeMap,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 use tokio::sync::{OnceCell, mpsc};
@@ -52,6 +53,10 @@ pub(super) struct Place {
     pub(super) paths: PathMap,
     /// The Nodes that were chosen for it, by the version that was wanted.
     pub(super) nodes: tokio::sync::Mutex<BTreeMap<u32, PlacedNode>>,
+    /// The folders of the job as its container sees them.
+    pub(super) own: Vec<PathBuf>,
+    /// Whom its files belong to, where that is asked.
+    pub(super) owners: OnceCell<Option<Owners>>,
     /// Programs that were looked for in the container.
     known: Mutex<BTreeMap<String, bool>>,
 }
@@ -67,6 +72,8 @@ impl Place {
             services: Vec::new(),
             paths: PathMap::default(),
             nodes: tokio::sync::Mutex::default(),
+            own: Vec::new(),
+            owners: OnceCell::new(),
             known: Mutex::default(),
         }
     }
@@ -94,6 +101,7 @@ impl Place {
         let network = place.network().await?.name.clone();
         if container.is_some() {
             place.paths = prepare::paths(folders, wants);
+            place.own = prepare::own(folders).map(|folder| place.paths.inside(&folder)).collect();
         }
         let start = Start { engine: &place.engine, network: &network, config, output, stop };
         let mut started = Vec::new();
@@ -175,7 +183,7 @@ impl Place {
         }
         let exec = Exec {
             engine: &self.engine,
-            container: &container.id,
+            container,
             argv: &argv,
             directory: &program.directory,
             env: &env,
@@ -243,10 +251,7 @@ impl Place {
             }
             say(output, "##[endgroup]").await;
         }
-        if let Some(container) = &self.container {
-            let folders = [prepare::WORK, "/github"].map(str::to_owned);
-            give_back(&self.engine, &container.id, &folders).await;
-        }
+        self.give_back().await;
         sweep(&self.engine, &self.tracking).await
     }
 }

@@ -35,11 +35,10 @@ pub(super) fn job_container(
     let map = paths(folders, wants);
     draft.body.working_dir = Some(map.inside_text(&folders.workspace));
     draft.env.insert("HOME".to_owned(), map.inside_text(&folders.home));
-    let own = [&folders.workspace, &folders.temp, &folders.tools, &folders.home, &folders.workflow];
-    for folder in own.into_iter().chain([&folders.actions]) {
-        draft.mount(folder, &map.inside(folder), false);
+    draft.mount(&folders.tools, Path::new(TOOLS), false);
+    for folder in own(folders) {
+        draft.mount(&folder, &map.inside(&folder), false);
     }
-    draft.mount(&files_folder(folders), Path::new(FILES), false);
     for mount in &wants.mounts {
         draft.mount(&mount.outside, &mount.inside, mount.read_only);
     }
@@ -80,6 +79,13 @@ pub(super) fn paths(folders: &Folders, wants: &Wants) -> PathMap {
         .into_iter()
         .chain(mounts),
     )
+}
+
+/// The folders that nobody but the job has.
+pub(super) fn own(folders: &Folders) -> impl Iterator<Item = PathBuf> {
+    let Folders { workspace, temp, home, workflow, actions, .. } = folders;
+    let own = [workspace, temp, home, workflow, actions].map(Clone::clone);
+    own.into_iter().chain([files_folder(folders)])
 }
 
 /// Where the command files of steps in containers lie.
@@ -140,9 +146,9 @@ mod tests {
         };
         let mounts: Vec<_> = draft.mounts.iter().map(places).collect();
         let expect = [
+            ("/tools", "/__t"),
             ("/job/workspace", "/__w/it/it"),
             ("/job/temp", "/__w/_temp"),
-            ("/tools", "/__t"),
             ("/job/home", "/github/home"),
             ("/job/workflow", "/github/workflow"),
             ("/job/actions", "/__w/_actions"),

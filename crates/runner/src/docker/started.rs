@@ -15,7 +15,12 @@ use bollard::{
 };
 use futures_util::StreamExt as _;
 use shipway_base::Secret;
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep},
@@ -38,6 +43,12 @@ pub(super) struct Started {
     pub(super) image: String,
     /// The environment in its configuration.
     pub(super) env: Vec<String>,
+    /// The user in its configuration, as it is written there; empty for root.
+    pub(super) user: String,
+    /// Where something is mounted in it.
+    pub(super) mounts: Vec<PathBuf>,
+    /// Whether it was told at length that it has ended.
+    pub(super) told: Arc<AtomicBool>,
     /// Ports in the container and of the machine.
     pub(super) ports: Vec<(String, u16)>,
 }
@@ -106,8 +117,18 @@ impl Start<'_> {
             });
         }
         let seen = inspect(engine, &made.id).await?;
-        let env = seen.config.as_ref().and_then(|config| config.env.clone()).unwrap_or_default();
-        Ok(Started { id: made.id, part: part.clone(), image: image.to_owned(), env, ports: ports(&seen) })
+        let config = seen.config.as_ref();
+        let mounts = seen.mounts.iter().flatten().filter_map(|mount| mount.destination.as_ref());
+        Ok(Started {
+            id: made.id,
+            part: part.clone(),
+            image: image.to_owned(),
+            env: config.and_then(|config| config.env.clone()).unwrap_or_default(),
+            user: config.and_then(|config| config.user.clone()).unwrap_or_default(),
+            mounts: mounts.map(PathBuf::from).collect(),
+            told: Arc::default(),
+            ports: ports(&seen),
+        })
     }
 }
 

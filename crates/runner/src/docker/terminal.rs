@@ -32,7 +32,7 @@ impl Exec<'_> {
             working_dir: Some(self.directory.to_string_lossy().into_owned()),
             ..CreateExecOptions::default()
         };
-        let made = self.engine.api.create_exec(self.container, options).await.map_err(&doing)?;
+        let made = self.engine.api.create_exec(&self.container.id, options).await.map_err(&doing)?;
         let start = StartExecOptions { tty: true, ..StartExecOptions::default() };
         let started = self.engine.api.start_exec(&made.id, Some(start)).await;
         let StartExecResults::Attached { output: mut stream, input } = started.map_err(&doing)? else {
@@ -53,7 +53,7 @@ impl Exec<'_> {
             () = stop.cancelled() => false,
         };
         if !ended {
-            end_step(self.engine, self.container, self.step, self.patience, "HUP").await;
+            end_step(self.engine, &self.container.id, self.step, self.patience, "HUP").await;
             return Ok(Ending::Stopped);
         }
         let seen = self.engine.api.inspect_exec(&made.id).await.map_err(&doing)?;
@@ -61,7 +61,7 @@ impl Exec<'_> {
             Some(code) => Ok(Ending::Exited(i32::try_from(code).unwrap_or(-1))),
             None => {
                 // Nobody looks any more.
-                end_step(self.engine, self.container, self.step, self.patience, "HUP").await;
+                end_step(self.engine, &self.container.id, self.step, self.patience, "HUP").await;
                 Ok(Ending::Stopped)
             }
         }

@@ -2,14 +2,17 @@
 //! without it these tests are ignored, which is how they are counted as skipped.
 
 mod actions;
+mod ends;
 mod files;
 mod hooks;
 mod image;
 mod images;
 mod jobs;
 mod nodes;
+mod owners;
 mod reaping;
 mod services;
+mod shells;
 mod stopping;
 mod terminal;
 

@@ -50,8 +50,9 @@ impl Job<'_> {
         };
         self.stays_inside(&to)?;
         if self.executor.may_write(&self.identity) {
+            self.begin_own_work(&to).await?;
             let came = self.check_out(inputs, &to, current).await;
-            self.executor.after_own_work(&self.identity, &self.folders)?;
+            self.end_own_work(&to, current).await?;
             return came;
         }
         let (path, file) = self.scratch_file("checkout.tar")?;

@@ -8,6 +8,7 @@ use crate::{
     listen::Hearing,
     place::lexical,
     reach::Reach,
+    report::{Annotation, Level},
     sandbox::heard,
     steps::Current,
     work::{Done, Seek, Work},
@@ -33,7 +34,17 @@ impl Job<'_> {
             |why: &str| RunnerError::new(ErrorKind::Artifact, format!("the work on files stopped: {why}"));
         match self.executor.hands(&self.identity) {
             Hands::Runner => {
-                self.beside(current, move |over| work.carry_out(data, Path::new("the archive"), over)).await
+                let tree = work.writes_to().map(Path::to_owned);
+                if let Some(tree) = &tree {
+                    self.begin_own_work(tree).await?;
+                }
+                let done =
+                    self.beside(current, move |over| work.carry_out(data, Path::new("the archive"), over));
+                let done = done.await;
+                if let Some(tree) = &tree {
+                    self.end_own_work(tree, current).await?;
+                }
+                done
             }
             Hands::Helper => {
                 let program = Program {
@@ -51,6 +62,30 @@ impl Job<'_> {
                 })
             }
         }
+    }
+
+    /// Makes ready for work of the runner's own on a tree of the job. Of a container that cannot do that the end tells.
+    pub(super) async fn begin_own_work(&self, tree: &Path) -> Result<(), RunnerError> {
+        let ready = self.executor.before_own_work(&self.identity, &self.folders, tree).await;
+        if self.contained { Ok(()) } else { ready }
+    }
+
+    /// Makes the tree that the runner has worked on the job's. A container that cannot do that has the files all the same, and may
+    /// read them.
+    pub(super) async fn end_own_work(&mut self, tree: &Path, current: &Current) -> Result<(), RunnerError> {
+        let ended = self.executor.after_own_work(&self.identity, &self.folders, tree).await;
+        let Err(error) = ended else { return Ok(()) };
+        if !self.contained {
+            return Err(error);
+        }
+        let place = self.map.inside(tree);
+        let text = format!(
+            "what is in {} stays the runner's, and the job may not change it: {error}",
+            place.display()
+        );
+        let step = Some(current.index);
+        self.log.annotate(Annotation { step, ..Annotation::new(Level::Warning, text) }).await;
+        Ok(())
     }
 
     /// Does the runner's own work in a thread of its own, until the step or the job is to end.

@@ -2,7 +2,7 @@
 
 use bollard::{Docker, body_full, query_parameters::CreateImageOptions};
 use futures_util::StreamExt as _;
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 use tokio::sync::OnceCell;
 
 /// Its name.
@@ -52,6 +52,59 @@ pub(crate) fn busybox() -> Vec<u8> {
         tar.append_link(&mut header, format!("bin/{program}"), "/bin/busybox").expect("a link");
     }
     tar.into_inner().expect("a tar")
+}
+
+/// The same with programs of this machine and all that they need, and with files of these texts.
+pub(crate) fn with(programs: &[(&str, &Path)], texts: &[(&str, &str)]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    let (base, mut folders) = (busybox(), BTreeSet::new());
+    let mut from = tar::Archive::new(base.as_slice());
+    for entry in from.entries().expect("entries") {
+        let mut entry = entry.expect("an entry");
+        let path = entry.path().expect("a path").into_owned();
+        let mut header = entry.header().clone();
+        folders.insert(path.clone());
+        match entry.link_name().expect("a link") {
+            Some(target) => tar.append_link(&mut header, path, target).expect("a link"),
+            None => tar.append_data(&mut header, path, &mut entry).expect("a file"),
+        }
+    }
+    let mut file = |to: &str, bytes: &[u8]| {
+        let to = Path::new(to.trim_start_matches('/'));
+        let above = to.ancestors().skip(1).filter(|folder| *folder != Path::new(""));
+        for folder in above.map(Path::to_owned).collect::<Vec<_>>().into_iter().rev() {
+            // Those that only stand in the paths of files would be root's alone.
+            if folders.insert(folder.clone()) {
+                let mut header = tar::Header::new_gnu();
+                header.set_entry_type(tar::EntryType::Directory);
+                header.set_mode(0o755);
+                header.set_size(0);
+                tar.append_data(&mut header, &folder, std::io::empty()).expect("a folder");
+            }
+        }
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o755);
+        header.set_size(bytes.len() as u64);
+        tar.append_data(&mut header, to, bytes).expect("a file");
+    };
+    texts.iter().for_each(|(to, text)| file(to, text.as_bytes()));
+    let mut needed = BTreeSet::new();
+    for (to, program) in programs {
+        let program = fs::canonicalize(program).expect("a program");
+        file(to, &fs::read(&program).expect("a program"));
+        needed.extend(libraries(&program));
+    }
+    needed.iter().for_each(|path| file(path, &fs::read(path).expect("a library")));
+    tar.into_inner().expect("a tar")
+}
+
+/// The paths that `ldd` prints.
+#[expect(clippy::disallowed_methods, reason = "an image is made of what is on this machine")]
+fn libraries(program: &Path) -> Vec<String> {
+    let output = Command::new("ldd").arg(program).output().expect("ldd");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let paths = text.split_whitespace().filter(|word| word.starts_with('/'));
+    paths.map(str::to_owned).collect()
 }
 
 /// Makes an image of a root folder.

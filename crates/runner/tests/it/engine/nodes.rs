@@ -8,7 +8,7 @@ use crate::{
 };
 use shipway_runner::{Level, Platform};
 use shipway_workflow::run::Conclusion;
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command, sync::Arc};
+use std::{fs, os::unix::fs::PermissionsExt as _, sync::Arc};
 
 /// A part of an action that tells where it is and hands state on.
 fn part(name: &str) -> String {
@@ -136,41 +136,9 @@ fn spoil(world: &mut crate::world::World, text: &str) {
 
 /// Puts the Node of the machine into an image as a distribution would.
 async fn image_with_node(name: &str, etc: &str) {
-    let mut tar = tar::Builder::new(Vec::new());
-    let base = image::busybox();
-    let mut from = tar::Archive::new(base.as_slice());
-    for entry in from.entries().expect("entries") {
-        let mut entry = entry.expect("an entry");
-        let path = entry.path().expect("a path").into_owned();
-        let mut header = entry.header().clone();
-        match entry.link_name().expect("a link") {
-            Some(target) => tar.append_link(&mut header, path, target).expect("a link"),
-            None => tar.append_data(&mut header, path, &mut entry).expect("a file"),
-        }
-    }
-    let mut file = |to: &str, bytes: &[u8]| {
-        let mut header = tar::Header::new_gnu();
-        header.set_mode(0o755);
-        header.set_size(bytes.len() as u64);
-        tar.append_data(&mut header, to, bytes).expect("a file");
-    };
-    file("etc/os-release", etc.as_bytes());
-    let node = fs::canonicalize(which("node")).expect("node");
-    file("usr/bin/node", &fs::read(&node).expect("node"));
-    for path in libraries(&node) {
-        file(path.trim_start_matches('/'), &fs::read(&path).expect("a library"));
-    }
+    let tar = image::with(&[("usr/bin/node", &which("node"))], &[("etc/os-release", etc)]);
     let engine = client().negotiate_version().await.expect("an engine");
-    image::import(&engine, name, &tar.into_inner().expect("a tar"), &["ENV PATH=/bin:/usr/bin"]).await;
-}
-
-/// The paths that `ldd` prints.
-#[expect(clippy::disallowed_methods, reason = "an image is made of what is on this machine")]
-fn libraries(program: &Path) -> Vec<String> {
-    let output = Command::new("ldd").arg(program).output().expect("ldd");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let paths = text.split_whitespace().filter(|word| word.starts_with('/'));
-    paths.map(str::to_owned).collect()
+    image::import(&engine, name, &tar, &["ENV PATH=/bin:/usr/bin"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
