@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use shipway_base::Digest;
 use std::{
-    fs::{self, OpenOptions},
+    fs,
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
+use tempfile::NamedTempFile;
 
 /// The size of the modulus, in bits; as GitHub's.
 const BITS: usize = 2_048;
@@ -93,20 +93,17 @@ impl SigningKey {
     }
 }
 
-/// Writes the key beside its place and links it there, so that a file of that name is always whole and the first one stays.
+/// Writes the key beside its place, under a name of its own, and puts it there only when nothing is: a file of that name is always
+/// whole, and the first one stays.
 fn keep(path: &Path, key: &[u8]) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let beside = path.with_extension(format!("new-{}", std::process::id()));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut file = NamedTempFile::with_prefix_in(".oidc-", folder)?;
     file.write_all(key)?;
-    file.sync_all()?;
-    let linked = fs::hard_link(&beside, path);
-    fs::remove_file(&beside)?;
-    match linked {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        Ok(()) | Err(_) => Ok(()),
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Err(refused) if refused.error.kind() != io::ErrorKind::AlreadyExists => Err(refused.error),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 
@@ -120,6 +117,28 @@ mod tests {
     use super::*;
     use rsa::{pkcs1v15::VerifyingKey, signature::Verifier as _};
     use std::os::unix::fs::PermissionsExt as _;
+
+    /// Several start at once, in one process and with different keys in hand: all come to use the same.
+    #[test]
+    fn the_first_of_many_stays() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("keys/oidc.der");
+        let start = std::sync::Barrier::new(8);
+        let seen: Vec<Vec<u8>> = std::thread::scope(|scope| {
+            let one = |number: u8| {
+                let (path, start) = (&path, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    keep(path, &[number; 64]).expect("kept");
+                    fs::read(path).expect("there once it is kept")
+                })
+            };
+            let all: Vec<_> = (0..8).map(one).collect();
+            all.into_iter().map(|one| one.join().expect("ended")).collect()
+        });
+        assert!(seen.iter().all(|key| *key == seen[0] && key.len() == 64), "{seen:?}");
+        assert_eq!(fs::read_dir(dir.path().join("keys")).expect("folder").count(), 1);
+    }
 
     #[test]
     fn a_key_is_made_once_and_its_tokens_can_be_checked() {
