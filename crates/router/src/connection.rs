@@ -6,7 +6,7 @@ use hyper::{
     header::{COOKIE, HeaderValue},
 };
 use shipway_base::Bucket;
-use shipway_traffic::{Affinity, COOKIE as AFFINITY, Client, ClientKey, cookie_values};
+use shipway_traffic::{Affinity, COOKIE as AFFINITY, Client, ClientKey, cookie_values, fingerprint};
 use std::{
     net::SocketAddr,
     sync::{
@@ -165,7 +165,7 @@ impl Connection {
         };
         let bytes = key.bytes();
         Identity {
-            fingerprint: key.fingerprint(shared.fingerprint_seed),
+            fingerprint: fingerprint(&bytes, shared.fingerprint_seed),
             bucket: routed.route.bucket(&bytes),
             named,
         }

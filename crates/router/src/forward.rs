@@ -93,8 +93,9 @@ async fn route(connection: Arc<Connection>, mut request: Request<Incoming>) -> R
         uri: parts.uri.clone(),
         headers: parts.headers.clone(),
     });
-    let request = Request::from_parts(parts, body);
-    let journey = Journey { connection: &connection, identity, started, upload, spare, tunnel };
+    // In a box from here on: every step on its way would carry a copy of its space.
+    let request = Box::new(Request::from_parts(parts, body));
+    let mut journey = Journey { connection: &connection, identity, started, upload, spare, tunnel };
     let mut answer = journey.run(routed, picked, request).await;
     if let Some(name) = identity.named
         && let Ok(cookie) = HeaderValue::try_from(worker.shared.signer.set_cookie(name))
@@ -118,12 +119,11 @@ struct Journey<'a> {
 
 impl Journey<'_> {
     async fn run(
-        mut self,
+        &mut self,
         mut routed: Arc<Routed>,
         first: Result<Picked, NoPick>,
-        request: Request<RequestBody>,
+        mut request: Box<Request<RequestBody>>,
     ) -> Response<Content> {
-        let mut request = request;
         let mut tried: Vec<Arc<Instance>> = Vec::new();
         let mut refusal: Option<Cause> = None;
         let mut fresh = false;
@@ -171,13 +171,13 @@ impl Journey<'_> {
             request = match (error.unsent, self.spare.take()) {
                 (Some(unsent), spare) => {
                     self.spare = spare;
-                    *unsent
+                    unsent
                 }
                 (None, Some(spare)) => {
                     if !reused {
                         tried.push(instance);
                     }
-                    spare.into_request()
+                    Box::new(spare.into_request())
                 }
                 (None, None) => {
                     let invalid = error.error.is_parse();
@@ -261,7 +261,10 @@ impl Journey<'_> {
         let worker = &self.connection.worker;
         match (!fresh).then(|| instance.take(worker.index)).flatten() {
             Some(upstream) => Ok(upstream),
-            None => Upstream::connect(instance.address, worker.shared.options.limits.connect_timeout).await,
+            None => {
+                let limit = worker.shared.options.limits.connect_timeout;
+                Box::pin(Upstream::connect(instance.address, limit)).await
+            }
         }
     }
 
@@ -281,12 +284,14 @@ impl Journey<'_> {
     async fn send(
         &mut self,
         mut upstream: Upstream,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
         mut flight: Flight,
     ) -> Result<Response<Content>, (Flight, Failure)> {
         let limit = flight.routed().route.response_timeout;
         if let Some(client) = self.tunnel.take() {
-            return tunnel::open(client, upstream, request, flight, limit).await.map_err(|failed| {
+            // In a box, as every future that few requests need: the others would carry its space along.
+            let opening = Box::pin(tunnel::open(client, upstream, request, flight, limit));
+            return opening.await.map_err(|failed| {
                 let (client, flight, failure) = *failed;
                 self.tunnel = Some(client);
                 (flight, failure.map_or(Failure::Timeout, Failure::Lost))
@@ -311,7 +316,7 @@ impl Journey<'_> {
 /// Waits for the head of an answer for at most `limit`, not counting the time in which the request's body moves on.
 async fn send_within(
     upstream: &mut Upstream,
-    request: Request<RequestBody>,
+    request: Box<Request<RequestBody>>,
     limit: Duration,
     upload: Option<&Upload>,
 ) -> Result<Response<Incoming>, Failure> {

@@ -24,6 +24,7 @@ mod server;
 mod service;
 mod shared;
 mod snapshot;
+mod socket;
 mod stats;
 mod tunnel;
 mod upstream;

@@ -1,5 +1,6 @@
 //! The first bytes of a connection, read to tell HTTP/2 from HTTP/1.1 and then given back.
 
+use crate::socket::Socket;
 use std::{
     io,
     pin::Pin,
@@ -17,7 +18,7 @@ use tokio::{
 /// A connection whose first bytes are read again.
 #[derive(Debug)]
 pub(crate) struct Peeked {
-    stream: TcpStream,
+    stream: Socket,
     first: [u8; PREFACE.len()],
     /// The part of `first` that is still to be read again.
     unread: std::ops::Range<usize>,
@@ -50,7 +51,7 @@ impl Peeked {
             length += read;
         }
         Ok(Peeked {
-            stream,
+            stream: Socket(stream),
             first,
             unread: 0..length,
             http2: length == PREFACE.len() && first == *PREFACE,

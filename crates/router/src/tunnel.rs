@@ -18,14 +18,14 @@ pub(crate) type Failed = Box<(OnUpgrade, Flight, Option<SendError>)>;
 pub(crate) async fn open(
     client: OnUpgrade,
     upstream: Upstream,
-    request: Request<RequestBody>,
+    request: Box<Request<RequestBody>>,
     mut flight: Flight,
     limit: Duration,
 ) -> Result<Response<Content>, Failed> {
     let tasks = flight.tasks().clone();
     let (mut sender, driver) = upstream.into_task();
     drop(tasks.spawn(driver));
-    let mut answer = match tokio::time::timeout(limit, sender.try_send_request(request)).await {
+    let mut answer = match tokio::time::timeout(limit, sender.try_send_request(*request)).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(failed)) => return Err(Box::new((client, flight, Some(SendError::from(failed))))),
         Err(_) => return Err(Box::new((client, flight, None))),

@@ -4,7 +4,7 @@
 //! So a client that goes away takes its upstream connection with it, nothing wakes another task for each request, and
 //! a connection at rest costs nothing.
 
-use crate::body::RequestBody;
+use crate::{body::RequestBody, socket::Socket};
 use hyper::{
     Request, Response,
     body::Incoming,
@@ -29,7 +29,7 @@ use tokio::net::TcpStream;
 /// One connection to an instance.
 pub(crate) struct Upstream {
     sender: SendRequest<RequestBody>,
-    connection: Box<Connection<TokioIo<TcpStream>, RequestBody>>,
+    connection: Box<Connection<TokioIo<Socket>, RequestBody>>,
     /// Whether it has served a request before.
     pub(crate) reused: bool,
     /// When it came to rest.
@@ -49,7 +49,7 @@ impl Upstream {
         let connecting = tokio::time::timeout(timeout, TcpStream::connect(address));
         let stream = connecting.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         stream.set_nodelay(true)?;
-        let handshake = http1::Builder::new().handshake(TokioIo::new(stream)).await;
+        let handshake = http1::Builder::new().handshake(TokioIo::new(Socket(stream))).await;
         let (sender, connection) = handshake.map_err(io::Error::other)?;
         let connection = Box::new(connection);
         Ok(Upstream { sender, connection, reused: false, rested_at: Timestamp::EPOCH })
@@ -66,9 +66,9 @@ impl Upstream {
     /// Sends a request and waits for the head of its answer. The body's owner goes on with [`Upstream::drive`].
     pub(crate) async fn send(
         &mut self,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
     ) -> Result<Response<Incoming>, SendError> {
-        let mut answer = pin!(self.sender.try_send_request(request));
+        let mut answer = pin!(self.sender.try_send_request(*request));
         let connection = &mut *self.connection;
         let result = poll_fn(|context| {
             // Only the connection moves the answer on, so it alone needs to be woken for.

@@ -30,14 +30,14 @@ impl ClientKey<'_> {
             },
         }
     }
+}
 
-    /// A number that stands for the client in a memory of clients; `seed` keeps clients from choosing it.
-    pub fn fingerprint(&self, seed: u64) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        seed.hash(&mut hasher);
-        self.bytes().hash(&mut hasher);
-        hasher.finish()
-    }
+/// A number that stands in a memory of clients for the client with these bytes; `seed` keeps clients from choosing it.
+pub fn fingerprint(client_key: &[u8], seed: u64) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    seed.hash(&mut hasher);
+    client_key.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

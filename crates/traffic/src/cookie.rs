@@ -30,8 +30,8 @@ const DOMAIN: &[u8] = b"shipway affinity cookie 1\0";
 const NAMES: &[u8] = b"shipway affinity name 1\0";
 /// Hexadecimal digits of a name, and of a tag.
 const DIGITS: usize = 32;
-/// A year: a client should not be dealt anew between two visits.
-const MAX_AGE_SECONDS: u32 = 31_536_000;
+/// What the cookie holds for. A year: a client should not be dealt anew between two visits.
+const ATTRIBUTES: &str = "; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax";
 
 impl Signer {
     /// A signer with this key.
@@ -44,7 +44,9 @@ impl Signer {
 
     /// The cookie's value for a client.
     pub fn sign(&self, client: Affinity) -> String {
-        format!("{:032x}.{:032x}", client.0, self.tag(client))
+        let mut value = String::with_capacity(2 * DIGITS + 1);
+        self.write(client, &mut value);
+        value
     }
 
     /// The client that a cookie's value names; `None` unless this key signed it.
@@ -63,8 +65,18 @@ impl Signer {
 
     /// The value of a `Set-Cookie` header that gives a client its name.
     pub fn set_cookie(&self, client: Affinity) -> String {
-        let value = self.sign(client);
-        format!("{COOKIE}={value}; Path=/; Max-Age={MAX_AGE_SECONDS}; HttpOnly; SameSite=Lax")
+        let mut header = String::with_capacity(192);
+        header.push_str(COOKIE);
+        header.push('=');
+        self.write(client, &mut header);
+        header.push_str(ATTRIBUTES);
+        header
+    }
+
+    fn write(&self, client: Affinity, text: &mut String) {
+        push_hex(text, client.0);
+        text.push('.');
+        push_hex(text, self.tag(client));
     }
 
     fn tag(&self, client: Affinity) -> u128 {
@@ -89,6 +101,16 @@ pub fn cookie_values<'a>(header: &'a [u8], name: &'a str) -> impl Iterator<Item 
         let value = pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
         Some(value.strip_prefix(b"\"").and_then(|inner| inner.strip_suffix(b"\"")).unwrap_or(value))
     })
+}
+
+/// Writes 32 hexadecimal digits. Every new client is given two such numbers, and the general way of writing them costs as
+/// much as signing does.
+fn push_hex(text: &mut String, number: u128) {
+    for byte in number.to_be_bytes() {
+        for digit in [byte >> 4, byte & 0xf] {
+            text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+        }
+    }
 }
 
 /// Exactly 32 hexadecimal digits in lower case: a name has one spelling only.

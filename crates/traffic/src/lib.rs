@@ -7,6 +7,6 @@ mod client;
 mod cookie;
 mod route;
 
-pub use client::ClientKey;
+pub use client::{ClientKey, fingerprint};
 pub use cookie::{Affinity, AffinityKey, COOKIE, Signer, cookie_values};
 pub use route::{Arm, ArmName, Client, Instance, InstanceState, Route, RouteError, Split, Table};
