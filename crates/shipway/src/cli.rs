@@ -4,6 +4,7 @@ use crate::{
     commands,
     environment::Environment,
     exit::{Exit, Failure},
+    output::Output,
 };
 use clap::{Args, Parser, Subcommand};
 use shipway_api::ValueKind;
@@ -98,7 +99,7 @@ pub(crate) fn main(environment: &Environment) -> Exit {
         Ok(arguments) => arguments,
         Err(error) => {
             let shown = error.print();
-            return if error.use_stderr() || shown.is_err() { Exit::Usage } else { Exit::Ok };
+            return if error.use_stderr() { Exit::Usage } else { Output::shown(shown) };
         }
     };
     let outcome = match arguments.verb {
@@ -119,10 +120,10 @@ pub(crate) fn main(environment: &Environment) -> Exit {
         Verb::Rollout(verb) => wait(commands::rollout::run(environment, verb)),
         Verb::DemoService { config, port } => wait(commands::demo_service::serve(&config, port)),
     };
-    outcome.unwrap_or_else(|failure| {
+    Output::verdict(outcome.unwrap_or_else(|failure| {
         talk(&failure.to_string());
         failure.exit
-    })
+    }))
 }
 
 /// Runs a verb on a runtime of its own.
@@ -134,9 +135,9 @@ fn wait(verb: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failu
     outcome
 }
 
-/// Prints a line of data to standard output. A reader that went away (`| head`) is not our failure.
+/// Prints a line of data to standard output. When that cannot be written, the command does not end with 0.
 pub(crate) fn say(line: &str) {
-    let _closed_pipe = writeln!(std::io::stdout().lock(), "{line}");
+    Output.put(format!("{line}\n").as_bytes());
 }
 
 /// Reads a number of which there must be at least one.

@@ -8,6 +8,7 @@ mod environment;
 mod exit;
 mod history;
 mod narrator;
+mod output;
 mod render;
 mod stop;
 

@@ -3,6 +3,7 @@
 mod calls;
 mod documentation;
 mod faults;
+mod full;
 mod kill;
 mod lint;
 mod packages;

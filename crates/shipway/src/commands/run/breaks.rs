@@ -20,13 +20,13 @@ use super::{
 use crate::{
     environment::Environment,
     exit::{Exit, Failure},
+    output::Output,
 };
 use keys::{Key, typed};
 use queue::Queue;
 pub(super) use queue::Waiting;
 use script::{Command, Commands, Wish};
 use shipway_runner::{BreakNews, Breaks, Chunk, Decision, Report, Request, Terminal};
-use std::io::Write as _;
 use tokio::sync::{mpsc, watch};
 
 /// Pieces of a shell's input and output that may wait.
@@ -163,9 +163,8 @@ impl<'a> Desk<'a> {
                 }
             }
             Came::Shown(chunk) => {
-                let mut out = std::io::stdout().lock();
                 // A terminal that is gone ends the run by a signal.
-                let _gone = out.write_all(&chunk).and_then(|()| out.flush());
+                Output.put(&chunk);
             }
             Came::Closed => self.shell_over(show),
             Came::Line(Some(Ok(command))) => return Ok(self.command(command, show)),

@@ -23,6 +23,7 @@ use crate::{
     cli::talk,
     environment::Environment,
     exit::{Exit, Failure},
+    output::Output,
 };
 use shipway_base::Secret;
 use shipway_runner::{
@@ -115,8 +116,8 @@ pub(super) async fn drive_all(
             }
         }
     }
-    // A reader that went away is not a failure of the run.
-    let _closed_pipe = show.flush();
+    // What cannot be written is no failure of the run: `Output` remembers it.
+    let _remembered = show.flush();
     let cancels: Vec<Cancel> = planned.iter().map(|_| Cancel::new()).collect();
     let (sender, receiver) = mpsc::channel(NEWS);
     let mut runs = JoinSet::new();
@@ -258,8 +259,8 @@ async fn watch(
                         }
                     }
                 }
-                // A reader that went away is not a failure of the run.
-                let _closed_pipe = show.flush();
+                // What cannot be written is no failure of the run: `Output` remembers it.
+                let _remembered = show.flush();
             }
             came = desk.next() => {
                 match desk.take(came, show).await? {
@@ -272,7 +273,7 @@ async fn watch(
                         lines.iter().for_each(|line| show.tell(line));
                     }
                 }
-                let _closed_pipe = show.flush();
+                let _remembered = show.flush();
             }
         }
     }
@@ -348,7 +349,7 @@ impl OneRun {
 }
 
 fn shower(environment: &Environment, options: &Options) -> Box<dyn Show> {
-    let out = BufWriter::new(io::stdout());
+    let out = BufWriter::new(Output);
     if options.json {
         return Box::new(Json::new(out));
     }

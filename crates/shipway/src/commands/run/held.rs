@@ -21,7 +21,7 @@ impl<W: Write> Held<W> {
         Held { out, question: None, drawn: false, held: None, left_out: 0 }
     }
 
-    /// Writes a line. A reader that went away is not a failure of the run.
+    /// Writes a line. That it cannot be written is no failure of the run; what it is written to remembers it.
     pub(super) fn line(&mut self, text: &str) {
         if let Some(held) = &mut self.held {
             if held.len() + text.len() < KEPT {
@@ -33,7 +33,7 @@ impl<W: Write> Held<W> {
             return;
         }
         self.wipe();
-        let _closed_pipe = writeln!(self.out, "{text}");
+        let _remembered = writeln!(self.out, "{text}");
     }
 
     /// Sets the question that stands below the last line.
@@ -50,12 +50,12 @@ impl<W: Write> Held<W> {
             (true, held) => {
                 self.wipe();
                 // The other program begins on a clean line.
-                let _closed_pipe = self.out.flush();
+                let _remembered = self.out.flush();
                 self.held = Some(held.unwrap_or_default());
             }
             (false, None) => {}
             (false, Some(held)) => {
-                let _closed_pipe = self.out.write_all(&held);
+                let _remembered = self.out.write_all(&held);
                 let left_out = std::mem::take(&mut self.left_out);
                 if left_out > 0 {
                     self.line(&format!("... {left_out} lines were not kept meanwhile"));
@@ -75,7 +75,7 @@ impl<W: Write> Held<W> {
 
     fn wipe(&mut self) {
         if std::mem::take(&mut self.drawn) {
-            let _closed_pipe = self.out.write_all(b"\r\x1b[K");
+            let _remembered = self.out.write_all(b"\r\x1b[K");
         }
     }
 }

@@ -38,8 +38,8 @@ impl<W: Write + Send> Json<W> {
     }
 
     fn write(&mut self, event: &Value) {
-        // A reader that went away is not a failure of the run.
-        let _closed_pipe = writeln!(self.out, "{event}");
+        // What cannot be written is no failure of the run: `Output` remembers it.
+        let _remembered = writeln!(self.out, "{event}");
     }
 }
 
