@@ -1,7 +1,7 @@
 //! What is handed to actions with `with`, and whether local ones exist.
 
 use super::{
-    File, Level, Rule,
+    File, Kind, Level, Rule,
     context::local,
     finding::Findings,
     popular,
@@ -47,7 +47,8 @@ pub(super) const UNKNOWN_LOCAL_ACTION: Rule = Rule {
     id: "unknown-local-action",
     level: Level::Warning,
     pedantic: false,
-    what: "`uses: ./path` names a folder of the repository that holds no `action.yml`.",
+    what: "`uses: ./path` names a folder of the repository that holds no `action.yml`. In an action of its own only where a \
+           workflow of the repository uses it, since `./` is the workspace of whoever does.",
     example: "uses: ./.github/actions/depoly",
     fix: "spell the folder as it is; it is looked for from the root of the repository",
     zizmor: &[],
@@ -73,12 +74,7 @@ fn local_action(
     out: &mut Findings<'_>,
 ) {
     let Some(interface) = file.interfaces.find(path) else {
-        // Another repository may have been checked out beside this one, or a step may have made the folder.
-        let elsewhere = job.steps.iter().any(|step| {
-            step.is_action("actions/checkout")
-                && (step.with("path").is_some() || step.with("repository").is_some())
-        });
-        if file.interfaces.is_absent(path) && !elsewhere && !path.contains("${{") {
+        if file.interfaces.is_absent(path) && is_here(file, job, step) && !path.contains("${{") {
             let message = format!("there is no action in {}", if path.is_empty() { "./" } else { path });
             let close = closest(path, file.interfaces.paths().filter(|path| !path.contains(".y")));
             let found = out.report(&UNKNOWN_LOCAL_ACTION, span, message);
@@ -114,6 +110,27 @@ fn local_action(
                 .help(format!("add it under `with`: {}: ...", input.name));
         }
     }
+}
+
+/// Whether the folder that a step names can only be one of this repository. Another one may have been checked out beside it, or in
+/// its place; an action is used in the workspaces of others, too.
+fn is_here(file: &File<'_>, job: &JobView<'_>, step: &StepView<'_>) -> bool {
+    // The repository of the file, whatever is checked out.
+    if step.map.get("uses").and_then(Node::as_text).is_some_and(|uses| uses.starts_with("$/")) {
+        return true;
+    }
+    let elsewhere = job.steps.iter().any(|step| {
+        step.is_action("actions/checkout")
+            && (step.with("path").is_some() || step.with("repository").is_some())
+    });
+    let used = match file.view.kind {
+        Kind::Workflow => true,
+        Kind::Action => {
+            let path: &str = &file.view.source.name;
+            file.interfaces.is_used_here(path.rsplit_once('/').map_or("", |(folder, _)| folder))
+        }
+    };
+    used && !elsewhere
 }
 
 fn unknown(step: &StepView<'_>, inputs: &[&str], level: Level, out: &mut Findings<'_>) {

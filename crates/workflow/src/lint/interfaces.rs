@@ -5,7 +5,7 @@ use shipway_base::{
     Source,
     yaml::{self, Mapping, Node},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What can be named with `./`: actions by their folder, workflows by their path.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +29,8 @@ pub struct Interface {
     pub callable: bool,
     /// The workflows of this repository that a workflow calls, without the leading `./`.
     pub calls: Vec<String>,
+    /// The folders of the actions that its steps name with `./` where the workspace can only hold this repository.
+    pub uses: Vec<String>,
 }
 
 /// An input of an action or reusable workflow.
@@ -103,6 +105,30 @@ impl Interfaces {
         self.whole && self.find(path).is_none()
     }
 
+    /// Whether the action in a folder is used where the workspace can only hold this repository, so that what it names itself
+    /// with `./` is looked for here: by a workflow, or by another such action.
+    pub(super) fn is_used_here(&self, folder: &str) -> bool {
+        let mut reached: BTreeSet<&str> = BTreeSet::new();
+        let workflows = self.known.iter().filter(|(path, _)| self.is_workflow(path));
+        let mut open: Vec<&str> = workflows.flat_map(|(_, one)| &one.uses).map(String::as_str).collect();
+        while let Some(next) = open.pop() {
+            if next == folder {
+                return true;
+            }
+            if reached.insert(next)
+                && let Some(action) = self.known.get(next)
+            {
+                open.extend(action.uses.iter().map(String::as_str));
+            }
+        }
+        false
+    }
+
+    /// Workflows are known by their files, actions by their folders.
+    fn is_workflow(&self, path: &str) -> bool {
+        path.ends_with(".yml") || path.ends_with(".yaml")
+    }
+
     /// All paths.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.known.keys().map(String::as_str)
@@ -136,11 +162,31 @@ fn action(root: &Mapping) -> Interface {
         closed: using.is_some_and(|using| using.eq_ignore_ascii_case("composite")),
         callable: true,
         calls: Vec::new(),
+        uses: runs.map(uses).unwrap_or_default(),
     }
 }
 
+/// The folders that the steps of a job or of a composite action name with `./`; none where another repository is checked out,
+/// too, since its files may be meant.
+fn uses(job: &Mapping) -> Vec<String> {
+    let steps = job.get("steps").and_then(Node::as_sequence).unwrap_or_default();
+    let steps = || steps.iter().filter_map(Node::as_mapping);
+    let named = |step: &Mapping| step.get("uses").and_then(Node::as_text).map(str::to_owned);
+    let elsewhere = steps().any(|step| {
+        let with = step.get("with").and_then(Node::as_mapping);
+        named(step).is_some_and(|uses| uses.to_ascii_lowercase().starts_with("actions/checkout@"))
+            && with.is_some_and(|with| with.get("path").is_some() || with.get("repository").is_some())
+    });
+    if elsewhere {
+        return Vec::new();
+    }
+    let local = steps().filter_map(named);
+    local.filter_map(|uses| Some(uses.strip_prefix("./")?.trim_end_matches('/').to_owned())).collect()
+}
+
 fn workflow(root: &Mapping) -> Interface {
-    let Some(on) = root.get("on") else { return Interface { closed: true, ..Interface::default() } };
+    let uses: Vec<String> = entries(root, "jobs").filter_map(|(_, job)| job).flat_map(uses).collect();
+    let Some(on) = root.get("on") else { return Interface { closed: true, uses, ..Interface::default() } };
     let named = |name: &Node| name.as_text() == Some("workflow_call");
     let callable = named(on)
         || on.as_sequence().is_some_and(|items| items.iter().any(named))
@@ -149,7 +195,9 @@ fn workflow(root: &Mapping) -> Interface {
     let calls: Vec<String> = entries(root, "jobs")
         .filter_map(|(_, job)| job?.get("uses")?.as_text()?.strip_prefix("./").map(str::to_owned))
         .collect();
-    let Some(call) = call else { return Interface { closed: true, callable, calls, ..Interface::default() } };
+    let Some(call) = call else {
+        return Interface { closed: true, callable, calls, uses, ..Interface::default() };
+    };
     let needed = |map: Option<&Mapping>| {
         map.and_then(|map| map.get("required")).and_then(Node::as_bool).unwrap_or(false)
     };
@@ -162,5 +210,6 @@ fn workflow(root: &Mapping) -> Interface {
         closed: true,
         callable,
         calls,
+        uses,
     }
 }

@@ -70,6 +70,43 @@ fn steps(text: &str) -> String {
     job(&format!("    steps:\n{text}"))
 }
 
+/// In an action `./` is the workspace of whoever uses it, which is this repository only where a workflow here does.
+#[test]
+fn what_a_composite_action_names_is_looked_for_only_where_the_workspace_is_known() {
+    let inner = |uses: &str| format!("name: a\nruns:\n  using: composite\n  steps:\n    - uses: {uses}\n");
+    let workflow = |steps: &str| {
+        format!("on: push\npermissions: {{}}\njobs:\n  a:\n    runs-on: x\n    steps:\n{steps}")
+    };
+    let here = workflow("      - uses: actions/checkout@v4\n      - uses: ./actions/outer/\n");
+    let beside = workflow(
+        "      - {uses: actions/checkout@v4, with: {path: x}}\n      - uses: ./actions/outer\n      - uses: ./x/actions/inner\n",
+    );
+    let check = |workflow: &str, of: &str, uses: &str, expect: usize| {
+        let path = format!("actions/{of}/action.yml");
+        let mut all = Interfaces::new();
+        all.add(".github/workflows/ci.yml", &Source::new("ci.yml", workflow));
+        for (name, names) in [("outer", "./actions/inner"), ("inner", uses)] {
+            let text = if name == of { inner(uses) } else { inner(names) };
+            all.add(&format!("actions/{name}/action.yml"), &Source::new(name, text));
+        }
+        let source = Source::new(path.as_str(), inner(uses));
+        let found = lint(&source, Kind::Action, &all.whole(), Options::default());
+        let found = found.iter().filter(|found| found.name() == "unknown-local-action").count();
+        assert_eq!(found, expect, "{uses} in {of}, used by {workflow}");
+    };
+    check(&here, "outer", "./actions/none", 1);
+    check(&here, "inner", "./actions/none", 1);
+    check(&here, "inner", "./actions/outer", 0);
+    check(&here, "inner", "'./${{ inputs.x }}/none'", 0);
+    // Nobody here uses it, or only where another repository is checked out, too.
+    check(&beside, "outer", "./actions/none", 0);
+    check(&beside, "inner", "./__CHECKOUT__/actions/none", 0);
+    check("on: push\njobs: {}\n", "outer", "./actions/none", 0);
+    // The repository of the action itself.
+    check(&beside, "outer", "$/actions/none", 1);
+    check(&beside, "outer", "$/actions/inner", 0);
+}
+
 struct Case {
     text: String,
     kind: Kind,
