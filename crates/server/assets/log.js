@@ -277,7 +277,7 @@ function draw_row(n, line) {
     fold.dataset.key = `f${n}`;
     fold.textContent = folds.has(n) ? '▸' : '▾';
     fold.setAttribute('aria-expanded', String(!folds.has(n)));
-    fold.setAttribute('aria-label', `Group ${line.text}`);
+    fold.setAttribute('aria-label', `Group ${line.text.replace(CONTROL, '')}`);
     row.append(fold);
   }
   paint(text, line.text);
@@ -287,7 +287,8 @@ function draw_row(n, line) {
   return row;
 }
 
-const CONTROL = /\x1b\[([0-9;:]*)([\x40-\x7e])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?|[\x00-\x08\x0b-\x1f\x7f]/g;
+/** Colours, other sequences of terminals, and what turns the direction of writing, behind which another text can hide. */
+const CONTROL = /\x1b\[([0-9;:]*)([\x40-\x7e])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?|([\u202a-\u202e\u2066-\u2069])|[\x00-\x08\x0b-\x1f\x7f]/g;
 const LINK = /https?:\/\/[^\s<>"'`\x1b]+[^\s<>"'`\x1b.,:;)\]}]/g;
 
 /** Text with terminal colours, links and matches. @param {HTMLElement} into @param {string} text */
@@ -307,6 +308,12 @@ function paint(into, text) {
     put(text.slice(at, match.index));
     at = match.index + match[0].length;
     if (match[2] === 'm') look = restyle(look, match[1]);
+    if (match[3]) {
+      const mark = document.createElement('span');
+      mark.className = 'av';
+      mark.textContent = `U+${match[3].charCodeAt(0).toString(16).toUpperCase()}`;
+      into.append(mark);
+    }
   }
   put(text.slice(at));
 }

@@ -5,7 +5,7 @@ use super::{
     world::World,
 };
 use crate::backend::Change;
-use shipway_base::Timestamp;
+use shipway_base::{Timestamp, one_line};
 use shipway_runner::{BoxFuture, ErrorKind, Journal, RunMasks, RunnerError};
 use shipway_store::{
     Expected, LogName, Statement, StoreError,
@@ -141,7 +141,7 @@ impl StoreJournal {
             run: self.id,
             key: view.key.0.clone(),
             place: u32::try_from(place).unwrap_or(u32::MAX),
-            name: self.masks.text(&view.name),
+            name: one_line(&self.masks.text(&view.name)),
             needs: view.needs.clone(),
             status,
             conclusion: view.conclusion.map(conclusion_row),
@@ -165,7 +165,7 @@ impl StoreJournal {
                     .failed
                     .clone()
                     .or_else(earlier)
-                    .map(|job| format!("{} failed", self.masks.text(&job)));
+                    .map(|job| format!("{} failed", one_line(&self.masks.text(&job))));
                 Some(models::runs::finish(self.id, conclusion_row(conclusion), failed, now))
             }
             Effect::StartJob(_) | Effect::CancelJob { .. } => None,

@@ -30,13 +30,20 @@ pub(super) fn line(text: &str) -> Markup {
 
 /// The text alone.
 pub(crate) fn plain(text: &str) -> String {
-    if !text.contains('\x1b') && !text.contains(|c: char| c.is_control() && c != '\t') {
+    if !text.contains(|c: char| c.is_control() && c != '\t' || turns(c)) {
         return text.to_owned();
     }
     parts(text).into_iter().map(|(_, part)| part).collect()
 }
 
-/// Pieces of text with the same look, without escapes and other control characters.
+/// Whether a character turns the direction of what follows, behind which another text can hide. The plain marks do not: text
+/// that is written from right to left needs them.
+fn turns(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Pieces of text with the same look, without escapes and other control characters. What turns the direction of writing does
+/// not do so, and is shown by its number.
 fn parts(text: &str) -> Vec<(Look, String)> {
     let mut look = Look::default();
     let mut parts: Vec<(Look, String)> = Vec::new();
@@ -59,6 +66,11 @@ fn parts(text: &str) -> Vec<(Look, String)> {
         if shown > LONGEST {
             parts.push((Look::default(), " ... the line goes on in the raw log".to_owned()));
             break;
+        }
+        if turns(c) {
+            let number = format!("U+{:04X}", u32::from(c));
+            parts.push((Look { inverse: true, ..Look::default() }, number));
+            continue;
         }
         match parts.last_mut() {
             Some((last, part)) if *last == look => part.push(c),
@@ -213,8 +225,17 @@ mod tests {
         check("\x1b[7mx\x1b[27my", "<span class=\"av\">x</span>y");
         check("\x1b[7;31;42mx", "<span class=\"a2 g1\">x</span>");
         check("a\x1b[2Kb\x1b]0;title\x07c\rd", "abcd");
+        check("a\u{202e}b", "a<span class=\"av\">U+202E</span>b");
+        check("\x1b[31m\u{2066}x", "<span class=\"av\">U+2066</span><span class=\"a1\">x</span>");
+        check("\u{200f}\u{5d0}", "\u{200f}\u{5d0}");
         check("cut \x1b[3", "cut ");
         check("cut \x1b", "cut ");
+    }
+
+    #[test]
+    fn plain_text_hides_nothing_either() {
+        assert_eq!(plain("a\u{202e}b\u{2069}"), "aU+202EbU+2069");
+        assert_eq!(plain("a\tb"), "a\tb");
     }
 
     #[test]
@@ -226,7 +247,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_line_breaks_out(text in "(\\x1b\\[|\\x1b|[<>&\"';:m0-9]|\\PC|\\n){0,80}") {
+        fn no_line_breaks_out(text in "(\\x1b\\[|\\x1b|[<>&\"';:m0-9\u{202a}-\u{202e}]|\\PC|\\n){0,80}") {
             let shown = line(&text).into_string();
             let without_spans = shown
                 .replace("</span>", "")
@@ -235,6 +256,7 @@ mod tests {
                 .collect::<String>();
             prop_assert!(!without_spans.contains('<'), "{}", shown);
             prop_assert!(!shown.contains('\x1b'));
+            prop_assert!(!shown.contains(turns) && !plain(&text).contains(turns));
             prop_assert_eq!(shown.matches("<span").count(), shown.matches("</span>").count());
             prop_assert!(!plain(&text).contains('\x1b'));
         }

@@ -125,7 +125,7 @@ fn failure(run: &Run) -> Markup {
     html! {
         @if let Some(failure) = &run.failure {
             section class="box bad" aria-labelledby="failure-title" {
-                h2 id="failure-title" { (failure.message) }
+                h2 id="failure-title" { (ansi::plain(&failure.message)) }
                 p {
                     "Job " strong { (failure.job_name) }
                     @if let Some(step) = &failure.step_name { ", step " strong { (step) } }
@@ -176,9 +176,9 @@ fn annotations(run: &Run) -> Markup {
                 @for note in run.annotations.iter().take(50) {
                     li class=(level_class(note.level)) {
                         strong { (level_word(note.level)) }
-                        " " (note.title.as_deref().unwrap_or_default()) " "
+                        " " (ansi::plain(note.title.as_deref().unwrap_or_default())) " "
                         @if let Some(file) = &note.file {
-                            code { (file) @if let Some(line) = note.line { ":" (line) } }
+                            code { (ansi::plain(file)) @if let Some(line) = note.line { ":" (line) } }
                         }
                         span { (ansi::plain(without_place(note))) }
                         " " a class="dim" href=(job::path(run, &note.job)) { (known_as(run, &note.job)) }

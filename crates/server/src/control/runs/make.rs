@@ -193,7 +193,7 @@ impl Runs {
             number,
             repository: self.settings.repository.full(),
             path: order.path.to_owned(),
-            workflow: name,
+            workflow: one_line(&name),
             title: title.map_or_else(|| subject.clone(), |title| one_line(&title)),
             event: order.event.name.clone(),
             actor: order.actor.to_owned(),
