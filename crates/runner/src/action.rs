@@ -73,6 +73,7 @@ impl Job<'_> {
             let inputs = Inputs::of(&given);
             let own = self.request.github.get("repository").map(|name| name.to_text()).unwrap_or_default();
             let lacks = match native.cannot(&inputs, &own) {
+                None if native == Native::DownloadArtifact => self.has_not(&inputs).await?,
                 None => self.cannot_here(native, &inputs, current).await?,
                 lacks => lacks,
             };

@@ -14,7 +14,7 @@ use std::{
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -32,6 +32,10 @@ pub trait Artifacts: Send + Sync + fmt::Debug {
 
     /// Forgets an artifact.
     fn delete<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Artifact, ArtifactError>>;
+
+    /// Those of another run that a job of this run may read, by its id as the `github` context has it;
+    /// [`OtherRun`](ArtifactError::OtherRun) when it may not, or when there is no such run.
+    fn of_run<'a>(&'a self, run: &'a str) -> BoxFuture<'a, Result<Arc<dyn Artifacts>, ArtifactError>>;
 }
 
 /// An artifact to keep.
@@ -82,6 +86,14 @@ pub enum ArtifactError {
         name: String,
         /// The names there are.
         known: Vec<String>,
+    },
+    /// Those of another run are not to be had.
+    #[error("the artifacts of run {run} are not to be had here: {why}")]
+    OtherRun {
+        /// Its id.
+        run: String,
+        /// Why.
+        why: &'static str,
     },
     /// The place it is kept in failed.
     #[error("cannot {what} {}", path.display())]
@@ -185,6 +197,11 @@ impl Artifacts for ArtifactFolder {
             fs::remove_file(&path).map_err(|source| ArtifactError::Io { what: "remove", path, source })?;
             Ok(artifact)
         })
+    }
+
+    fn of_run<'a>(&'a self, run: &'a str) -> BoxFuture<'a, Result<Arc<dyn Artifacts>, ArtifactError>> {
+        let why = "`shipway run` has those of its own run only; `shipway up` has those of every run of its repository";
+        Box::pin(async move { Err(ArtifactError::OtherRun { run: run.to_owned(), why }) })
     }
 }
 

@@ -96,7 +96,16 @@ impl Native {
                 "include-hidden-files",
                 "archive",
             ],
-            Native::DownloadArtifact => &["name", "artifact-ids", "path", "pattern", "merge-multiple"],
+            Native::DownloadArtifact => &[
+                "name",
+                "artifact-ids",
+                "path",
+                "pattern",
+                "merge-multiple",
+                "github-token",
+                "repository",
+                "run-id",
+            ],
             Native::Cache => &[
                 "path",
                 "key",
@@ -131,11 +140,13 @@ impl Native {
                     .find(|name| asked(name))
                     .map(|name| format!("does not do {name}"))
             }
-            Native::UploadArtifact
-            | Native::DownloadArtifact
-            | Native::Cache
-            | Native::RestoreCache
-            | Native::SaveCache => None,
+            Native::DownloadArtifact => {
+                // Without a token the real action looks at neither of the two.
+                let other = inputs.text("repository").filter(|_| inputs.has("github-token"));
+                let other = other.filter(|name| !name.eq_ignore_ascii_case(own));
+                other.map(|other| format!("does not download from {other}"))
+            }
+            Native::UploadArtifact | Native::Cache | Native::RestoreCache | Native::SaveCache => None,
         }
     }
 
@@ -182,8 +193,7 @@ impl Native {
                 "sparse-checkout-cone-mode",
                 "github-server-url",
             ],
-            Native::UploadArtifact => &[],
-            Native::DownloadArtifact => &["github-token", "repository", "run-id"],
+            Native::UploadArtifact | Native::DownloadArtifact => &[],
             Native::Cache => &["save-always"],
             Native::RestoreCache | Native::SaveCache => &[],
         }

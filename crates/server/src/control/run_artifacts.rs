@@ -24,16 +24,38 @@ use std::{
 };
 
 /// The artifacts of one run, as one attempt of it sees them.
+#[derive(Clone)]
 pub(super) struct RunArtifacts {
     world: Arc<World>,
     run: RunId,
     attempt: AttemptId,
+    /// Whether its jobs may read what other runs have made.
+    trusted: bool,
 }
 
 impl RunArtifacts {
-    /// Those of this run, for this attempt.
-    pub(super) fn new(world: Arc<World>, run: RunId, attempt: AttemptId) -> RunArtifacts {
-        RunArtifacts { world, run, attempt }
+    /// Those of this run, for this attempt. Whether the run is `trusted` decides if its jobs may read those of other runs of its
+    /// repository.
+    pub(super) fn new(world: Arc<World>, run: RunId, attempt: AttemptId, trusted: bool) -> RunArtifacts {
+        RunArtifacts { world, run, attempt, trusted }
+    }
+
+    /// Those of another run of the same repository.
+    async fn other(&self, run: &str) -> Result<Result<RunArtifacts, &'static str>, StoreError> {
+        if !self.trusted {
+            return Ok(Err("the run is of a fork, which reads nothing of other runs"));
+        }
+        let unknown = "this server has no such run of this repository";
+        let Some(id) = run.parse::<RunId>().ok() else { return Ok(Err(unknown)) };
+        let (Some(own), Some(other)) =
+            (self.world.store.run(self.run).await?, self.world.store.run(id).await?)
+        else {
+            return Ok(Err(unknown));
+        };
+        if own.repository != other.repository {
+            return Ok(Err(unknown));
+        }
+        Ok(Ok(RunArtifacts { run: id, ..self.clone() }))
     }
 
     /// All of them, older ones of the same name too.
@@ -115,6 +137,52 @@ impl Artifacts for RunArtifacts {
             self.world.changed(Change::Run(self.run.into()));
             Ok(described(row))
         })
+    }
+
+    fn of_run<'a>(&'a self, run: &'a str) -> BoxFuture<'a, Result<Arc<dyn Artifacts>, ArtifactError>> {
+        Box::pin(async move {
+            match self.other(run).await.map_err(other)? {
+                Ok(artifacts) => Ok(Arc::new(ReadOnly(artifacts)) as Arc<dyn Artifacts>),
+                Err(why) => Err(ArtifactError::OtherRun { run: run.to_owned(), why }),
+            }
+        })
+    }
+}
+
+/// The artifacts of another run, which are for reading only.
+#[derive(Debug)]
+struct ReadOnly(RunArtifacts);
+
+impl ReadOnly {
+    fn refused(&self) -> ArtifactError {
+        let (run, why) = (self.0.run.to_string(), "they are for reading only");
+        ArtifactError::OtherRun { run, why }
+    }
+}
+
+impl Artifacts for ReadOnly {
+    fn put(
+        &self,
+        _artifact: NewArtifact,
+        _overwrite: bool,
+    ) -> BoxFuture<'_, Result<Artifact, ArtifactError>> {
+        Box::pin(async move { Err(self.refused()) })
+    }
+
+    fn get<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(Artifact, PathBuf), ArtifactError>> {
+        self.0.get(name)
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<Artifact>, ArtifactError>> {
+        self.0.list()
+    }
+
+    fn delete<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<Artifact, ArtifactError>> {
+        Box::pin(async move { Err(self.refused()) })
+    }
+
+    fn of_run<'a>(&'a self, run: &'a str) -> BoxFuture<'a, Result<Arc<dyn Artifacts>, ArtifactError>> {
+        self.0.of_run(run)
     }
 }
 

@@ -88,12 +88,42 @@ impl Job<'_> {
         Ok(Came { outcome: Conclusion::Success, exit_code: None, outputs: outputs.into() })
     }
 
+    /// The run whose artifacts are asked for, when it is another one. As with the real action, `run-id` counts only beside
+    /// `github-token`, which is empty on a server that has no token of the forge.
+    fn other_run<'i>(&self, inputs: &'i Inputs) -> Option<&'i str> {
+        let other = inputs.text("run-id").filter(|_| inputs.has("github-token"))?;
+        let own = self.request.github.get("run_id").map(|id| id.to_text());
+        own.is_none_or(|own| *own != *other).then_some(other)
+    }
+
+    /// What it has not of what a download asks for: the artifacts of another run.
+    pub(in crate::action) async fn has_not(&self, inputs: &Inputs) -> Result<Option<String>, RunnerError> {
+        let Some(other) = self.other_run(inputs) else { return Ok(None) };
+        match self.context.artifacts.of_run(other).await {
+            Ok(_) => Ok(None),
+            Err(ArtifactError::OtherRun { run, why }) => {
+                Ok(Some(format!("has not the artifacts of run {run} ({why})")))
+            }
+            Err(error) => Err(artifact_error(error)),
+        }
+    }
+
     pub(super) async fn download_artifact(
         &mut self,
         uses: &Uses,
         inputs: &Inputs,
         current: &Current,
     ) -> Result<Came, RunnerError> {
+        let artifacts = match self.other_run(inputs) {
+            Some(other) => self.context.artifacts.of_run(other).await.map_err(artifact_error)?,
+            None => self.context.artifacts.clone(),
+        };
+        if inputs.text("run-id").is_some() && !inputs.has("github-token") {
+            let text =
+                "the input run-id counts only beside github-token; this is about the artifacts of this run";
+            let step = Some(current.index);
+            self.log.annotate(Annotation { step, ..Annotation::new(Level::Warning, text) }).await;
+        }
         let path = inputs.text("path").unwrap_or_default();
         let from = match path.strip_prefix('~') {
             Some(rest) => format!("{}{rest}", self.map.inside_text(&self.folders.home)),
@@ -109,7 +139,7 @@ impl Job<'_> {
             (Some(name), None) => vec![(name.to_owned(), to.clone())],
             (None, ids) => {
                 let pattern = inputs.text("pattern").unwrap_or("*");
-                let known = self.context.artifacts.list().await.map_err(artifact_error)?;
+                let known = artifacts.list().await.map_err(artifact_error)?;
                 let names: Vec<String> = match ids {
                     Some(ids) => by_ids(ids, &known)?,
                     None => known
@@ -129,7 +159,7 @@ impl Job<'_> {
             self.log.annotate(Annotation { step, ..Annotation::new(Level::Warning, text) }).await;
         }
         for (name, place) in wanted {
-            let (artifact, file) = self.context.artifacts.get(&name).await.map_err(artifact_error)?;
+            let (artifact, file) = artifacts.get(&name).await.map_err(artifact_error)?;
             let single = (artifact.mime_type != pack::ZIP).then_some(artifact.name);
             let data = File::open(&file).map_err(|error| RunnerError::io("open", &file, error))?;
             let through_links = self.sees_this_machine();
@@ -230,6 +260,7 @@ fn artifact_error(error: ArtifactError) -> RunnerError {
     let failed = RunnerError::new(ErrorKind::Artifact, text);
     match error {
         ArtifactError::Io { what, path, source } => RunnerError::io(what, &path, source),
+        ArtifactError::OtherRun { .. } => failed,
         ArtifactError::Exists { .. } => failed
             .with_help("give each its own name, with the matrix in it for example, or set overwrite: true"),
         ArtifactError::Missing { .. } => {

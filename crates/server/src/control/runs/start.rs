@@ -250,9 +250,10 @@ impl Runs {
         let token = (self.settings.token)(run);
         let local = BTreeMap::from([("SHIPWAY_URL".to_owned(), self.settings.url.clone())]);
         // With it a step could deploy, and a fork's changes are nobody's release.
-        let own = (!values.fork).then(|| ("SHIPWAY_TOKEN".to_owned(), token));
+        let trusted = !values.fork;
+        let own = trusted.then(|| ("SHIPWAY_TOKEN".to_owned(), token));
         let secret: BTreeMap<String, Secret> = own.into_iter().collect();
-        let artifacts: Arc<dyn Artifacts> = Arc::new(RunArtifacts::new(self.world.clone(), run, id));
+        let artifacts: Arc<dyn Artifacts> = Arc::new(RunArtifacts::new(self.world.clone(), run, id, trusted));
         let namespace = self.settings.repository.full();
         let services = RunServices::new(self.settings.services.clone(), artifacts.clone(), namespace);
         JobContext {

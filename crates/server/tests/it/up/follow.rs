@@ -159,3 +159,69 @@ async fn a_workflow_that_waits_for_a_run_is_not_named_as_one_that_nothing_tells(
     assert_eq!(json!(listed[0].events), json!(["workflow_run"]));
     yard.stop().await;
 }
+
+const MAKES: &str = "\
+name: CI
+on: workflow_dispatch
+jobs:
+  a:
+    runs-on: x
+    steps:
+      - run: mkdir out && echo 17 > out/number && echo none > out/other
+      - {uses: actions/upload-artifact@v4, with: {name: pr, path: out}}
+      - {uses: actions/upload-artifact@v4, with: {name: more, path: out/other}}
+";
+
+/// The pattern of GitHub's own page, and what must not be had.
+const TAKES: &str = "\
+name: After
+on:
+  workflow_run: {workflows: [CI], types: [completed]}
+jobs:
+  take:
+    runs-on: x
+    steps:
+      - uses: actions/download-artifact@v4
+        with:
+          name: pr
+          path: got
+          run-id: ${{ github.event.workflow_run.id }}
+          github-token: ${{ github.token }}
+      - run: echo \"number $(cat got/number)\"
+      - uses: actions/download-artifact@v4
+        with: {path: all, run-id: '${{ github.event.workflow_run.id }}', github-token: '', repository: '${{ github.repository }}'}
+      - run: echo \"all $(cd all && find . -type f | sort | tr '\\n' ' ')\"
+      - run: echo own > own
+      - {uses: actions/upload-artifact@v4, with: {name: pr, path: own}}
+      - uses: actions/download-artifact@v4
+        with: {name: pr, path: mine, run-id: '${{ github.run_id }}', github-token: ''}
+      - run: echo \"mine $(cat mine/own)\"
+      - {id: none, continue-on-error: true, uses: actions/download-artifact@v4, with: {name: pr, run-id: '12', github-token: ''}}
+      - {id: bad, continue-on-error: true, uses: actions/download-artifact@v4, with: {name: pr, run-id: '../1', github-token: ''}}
+      - {id: lost, continue-on-error: true, uses: actions/download-artifact@v4, with: {name: nix, run-id: '${{ github.event.workflow_run.id }}', github-token: ''}}
+      - {id: alone, continue-on-error: true, uses: actions/download-artifact@v4, with: {name: more, run-id: '${{ github.event.workflow_run.id }}'}}
+      - run: echo \"${{ steps.none.outcome }} ${{ steps.bad.outcome }} ${{ steps.lost.outcome }} ${{ steps.alone.outcome }}\"
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_artifacts_of_the_run_that_is_followed_are_taken() {
+    let files = [(".github/workflows/ci.yml", MAKES), (".github/workflows/after.yml", TAKES)];
+    let mut yard = Yard::new(&files).await;
+    start(&yard, "ci.yml", None).await;
+    let both = yard.all_over(2).await;
+    let log = yard.log(both[1].id, "take").await;
+    assert_eq!(both[1].conclusion, Some(Conclusion::Success), "{log}");
+    for part in [
+        "number 17",
+        "all ./more/other ./pr/number ./pr/other",
+        "mine own",
+        "has not the artifacts of run 12 (this server has no such run of this repository)",
+        "has not the artifacts of run ../1",
+        "there are: more, pr",
+        "the input run-id counts only beside github-token",
+        "failure failure failure failure",
+    ] {
+        assert!(log.contains(part), "no {part} in {log}");
+    }
+    yard.stop().await;
+}

@@ -245,6 +245,18 @@ async fn a_pull_request_of_a_fork_runs_its_merge_without_secrets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_a_fork_reads_no_artifacts_of_other_runs() {
+    let asks = "on: pull_request\njobs:\n  a:\n    runs-on: x\n    steps:\n      - {continue-on-error: true, uses: actions/download-artifact@v4, with: {name: x, run-id: '12', github-token: ''}}\n";
+    let mut forge = Forge::new(&[(".github/workflows/ci.yml", asks), ("word", "one")]).await;
+    let base = forge.first();
+    forge.push("word", "forked", "refs/pull/7/head");
+    forge.merge(&base, "refs/pull/7/merge");
+    let of_fork = forge.said(request("opened", "eve/web", &base)).await;
+    assert!(of_fork[0].1.contains("the run is of a fork"), "{of_fork:?}");
+    forge.yard.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_merge_of_the_last_commit_is_waited_for() {
     let mut forge = Forge::new(&[(".github/workflows/ci.yml", CI), ("word", "one")]).await;
     let base = forge.first();
