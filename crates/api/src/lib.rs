@@ -38,8 +38,8 @@ pub use rollout::{
     RolloutQuery, RolloutStep, RolloutSummary, StepKind, StepState, TrafficSplit, WaitReason,
 };
 pub use run::{
-    Annotation, AnnotationLevel, Artifact, Commit, Conclusion, Failure, Job, RerunRequest, Run, RunAction,
-    RunQuery, RunSummary, Status, Step, Usual,
+    Annotation, AnnotationLevel, Artifact, Commit, Conclusion, Culprit, Failure, Job, RerunRequest, Run,
+    RunAction, RunQuery, RunSummary, Status, Step, Usual,
 };
 pub use sarif::{
     SarifArtifactChange, SarifArtifactLocation, SarifConfiguration, SarifDriver, SarifFix, SarifLocation,

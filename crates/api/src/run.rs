@@ -213,6 +213,29 @@ pub struct Step {
     /// The number of its first line in the job's log, from 1; absent while it wrote nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_line: Option<u64>,
+    /// The command within its action that made it fail, when it is a composite action, or the post part of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub culprit: Option<Culprit>,
+}
+
+/// A command within an action whose failure made the step of the action fail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Culprit {
+    /// The name of its step for people.
+    pub name: String,
+    /// The script, or the action: the beginning of a long one.
+    pub command: String,
+    /// The exit code of its process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The document that its step stands in.
+    pub file: String,
+    /// The line of its step, from 1.
+    pub line: u32,
+    /// The number of the first line that it wrote to the job's log.
+    pub first_line: u64,
+    /// The number of the last one; less than the first when it wrote nothing.
+    pub last_line: u64,
 }
 
 /// The first thing to know about a failed run.

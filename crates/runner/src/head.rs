@@ -10,6 +10,7 @@ impl Job<'_> {
         let script = text.trim_end_matches(['\n', '\r']);
         let head = format!("##[group]Run {first}\n{script}\nshell: {}\n", shell.argv.join(" "));
         self.show(head, current).await;
+        self.shown_within(current, script).await;
     }
 
     /// The head of an action: its inputs that have a value, those that the step gives first, and its variables.
@@ -22,6 +23,7 @@ impl Job<'_> {
         let inputs = inputs.into_iter().filter(|(_, value)| !value.is_empty());
         let head = format!("##[group]Run {uses}\n{}", list("with:", inputs));
         self.show(head, current).await;
+        self.shown_within(current, uses).await;
     }
 
     async fn show(&mut self, head: String, current: &Current) {

@@ -21,6 +21,7 @@ use crate::{
     script::expression,
     services::ServiceAccess,
     stop::{Cancel, StepLimit, Stop},
+    within::Blame,
 };
 use shipway_base::{Diagnostic, Digest, Secret, Source};
 use shipway_workflow::{
@@ -167,6 +168,8 @@ pub(crate) struct Job<'a> {
     pub(crate) last_program: Option<Program>,
     /// Whether somebody has let a step of a composite action fail, so that nobody is asked about the action again.
     pub(crate) let_go: bool,
+    /// Which command is to blame for the failure of the step that runs.
+    pub(crate) blame: Blame,
     pub(crate) github: Object,
     pub(crate) runner: Object,
 }
@@ -252,6 +255,7 @@ impl<'a> Job<'a> {
             reason: None,
             last_program: None,
             let_go: false,
+            blame: Blame::default(),
             github,
             runner,
         }
@@ -290,6 +294,7 @@ impl<'a> Job<'a> {
             reason: None,
             last_program: None,
             let_go: false,
+            blame: Blame::default(),
             github: self.github.clone(),
             runner: self.runner.clone(),
         }

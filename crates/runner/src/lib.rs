@@ -62,6 +62,7 @@ mod slots;
 mod steps;
 mod stop;
 mod wants;
+mod within;
 mod work;
 
 pub use artifacts::{Artifact, ArtifactError, ArtifactFolder, Artifacts, NewArtifact};
@@ -88,6 +89,6 @@ pub use place::{ImageSource, Mount, Opened, OwnContainer, PathMap, Wants};
 pub use platform::{Platform, Platforms};
 pub use process::reap_orphans;
 pub use remote::ActionStore;
-pub use report::{Annotation, BreakNews, Level, Report, ReportKind};
+pub use report::{Annotation, BreakNews, Culprit, Level, Report, ReportKind, WithinNews};
 pub use services::{CachePlace, CacheRefusal, Door, FoundCache, JobServices, ServiceAccess};
 pub use stop::Cancel;

@@ -5,6 +5,7 @@ use crate::{
     job::{Frame, Job},
     report::ReportKind,
     steps::{Came, Current},
+    within::BlamedPost,
 };
 use shipway_workflow::{expr::Condition, run::Conclusion};
 
@@ -34,9 +35,11 @@ impl Job<'_> {
             let name = self.log.masker.mask(&post.name);
             self.log.send(ReportKind::StepStarted { index, name }).await;
             let (id, tolerant) = (post.current.id.clone(), post.current.tolerant.clone());
+            let blamed = BlamedPost::of(&post.name, &post.part, &post.current);
             let came = self.run_post(frame, post, index).await;
             let mut conclusion = came.outcome;
             if came.failed() {
+                self.blame_post(index, &blamed, came.exit_code).await;
                 // The post part is as tolerant as its step, as on GitHub.
                 match self.tolerates(frame, tolerant.as_ref(), &id) {
                     Ok(true) => conclusion = Conclusion::Success,

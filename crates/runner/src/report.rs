@@ -72,6 +72,13 @@ pub enum ReportKind {
         /// Markdown, at most 1 MiB.
         markdown: String,
     },
+    /// What happens within a step of the job that is a composite action.
+    Within {
+        /// The step of the job.
+        step: usize,
+        /// What happened.
+        news: WithinNews,
+    },
     /// What happens at a step that failed, while somebody decides about it; see [`Breaks`](crate::Breaks).
     Break {
         /// The step.
@@ -98,11 +105,40 @@ impl ReportKind {
             | ReportKind::StepFinished { .. }
             | ReportKind::Annotation(_)
             | ReportKind::Summary { .. }
+            | ReportKind::Within { .. }
             | ReportKind::Break { .. }
             | ReportKind::JobFinished { .. } => None,
         };
         text.into_iter().flat_map(|text| text.split('\n'))
     }
+}
+
+/// What happens within a composite action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WithinNews {
+    /// A step of the action begins, or has shown what it runs: lines and annotations from here on are its own, until the next
+    /// one begins.
+    Begins,
+    /// A command is to blame for the failure of the step of the job, unless `LetGo` follows. All that it said came before.
+    /// The post part of any action is told in this way, too.
+    Failed(Box<Culprit>),
+    /// The failure that was told counts no longer: a step around it has `continue-on-error`.
+    LetGo,
+}
+
+/// A command whose failure makes a step of the job fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Culprit {
+    /// The name of its step, as people see it.
+    pub name: String,
+    /// The script, or the action: the beginning of a long one.
+    pub command: String,
+    /// The exit code of its process, when it had one.
+    pub exit_code: Option<i32>,
+    /// The document that its step stands in.
+    pub file: String,
+    /// The line of its step, from 1.
+    pub line: u32,
 }
 
 /// What happens at a step that failed, before its failure counts.

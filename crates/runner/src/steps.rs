@@ -16,6 +16,7 @@ use crate::{
     scope::{Halt, StepScope, object},
     session::Session,
     stop::{Cause, StepLimit},
+    within::Within,
 };
 use shipway_base::{Diagnostic, Source, Span, Timestamp};
 use shipway_workflow::{
@@ -122,23 +123,29 @@ impl Job<'_> {
         let id = id_of(frame, step, number);
         let mut newer: Option<Box<Step>> = None;
         let mut tries = 1;
-        let (step, came) = loop {
+        let blamed = self.blamed(frame);
+        let (step, name, came) = loop {
             let tried = newer.as_deref().unwrap_or(step);
+            self.blame_nobody(frame);
             let mark = self.mark();
             let (name, current, came) = self.attempt(frame, tried, number, index, tries).await;
-            let Some(mark) = mark.filter(|_| came.failed()) else { break (tried, came) };
+            let Some(mark) = mark.filter(|_| came.failed()) else { break (tried, name, came) };
             if self.tolerates(frame, tried.continue_on_error.as_ref(), &id).unwrap_or(false) {
                 self.let_go = false;
-                break (tried, came);
+                break (tried, name, came);
             }
             let failed = Failed { step: tried, number, index, name: &name, tries, current };
             match self.stay(frame, failed, &mark, came).await {
-                Stay::Over(came) => break (tried, came),
+                Stay::Over(came) => break (tried, name, came),
                 Stay::Again(edited) => newer = edited.or(newer),
             }
             tries += 1;
         };
-        self.finish_step(frame, step, number, index, &came, began).await
+        let conclusion = self.finish_step(frame, step, number, index, &came, began).await;
+        let (name, exit_code) = (name.as_str(), came.exit_code);
+        let within = Within { step, name, blamed, conclusion, exit_code };
+        self.end_within(frame, within).await;
+        conclusion
     }
 
     /// Puts what a step came to into the contexts and reports it; gives what it counts as.
@@ -192,7 +199,9 @@ impl Job<'_> {
             Err(_) => fallback_name(step),
         };
         // Those within a composite action show themselves by their heads.
-        if frame.inside.is_none() && tries == 1 {
+        if frame.inside.is_some() {
+            self.begin_within(index, "").await;
+        } else if tries == 1 {
             self.log.send(ReportKind::StepStarted { index, name: self.log.masker.mask(&name) }).await;
         }
         match prepared {

@@ -33,6 +33,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     },
     Migration { version: 6, name: "following", sql: include_str!("../migrations/0006_following.sql") },
     Migration { version: 7, name: "summaries", sql: include_str!("../migrations/0007_summaries.sql") },
+    Migration { version: 8, name: "culprits", sql: include_str!("../migrations/0008_culprits.sql") },
 ];
 
 /// The file name of the database.

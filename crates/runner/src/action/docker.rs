@@ -46,6 +46,14 @@ pub(crate) struct DockerPart {
 }
 
 impl DockerPart {
+    /// What is started, and in which image.
+    pub(super) fn words(&self) -> String {
+        match &self.entrypoint {
+            Some(entrypoint) => format!("{entrypoint}, in the image {}", self.image),
+            None => format!("what the image {} starts", self.image),
+        }
+    }
+
     fn new(
         loaded: &Loaded,
         docker: &Docker,

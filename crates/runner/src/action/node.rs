@@ -61,6 +61,12 @@ impl NodePart {
         })
     }
 
+    /// The action and the file.
+    pub(super) fn words(&self) -> String {
+        let file = self.file.strip_prefix(&self.dir).map_or(&*self.file, |file| file.trim_start_matches('/'));
+        format!("{}, {file}", self.uses)
+    }
+
     /// What its expressions and its environment see beside what the step sees.
     pub(super) fn scope(&self, scope: &StepScope) -> StepScope {
         seen(scope, Some(&self.dir), &self.repository, &self.reference)

@@ -24,6 +24,15 @@ pub(crate) enum Part {
 }
 
 impl Part {
+    /// What it runs, in words.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Part::Node(part) => part.words(),
+            Part::Docker(part) => part.words(),
+            Part::SaveCache(_) => "actions/cache, which saves".to_owned(),
+        }
+    }
+
     /// What its expressions and its environment see beside what the step sees.
     pub(crate) fn scope(&self, scope: &StepScope) -> StepScope {
         match self {

@@ -51,6 +51,7 @@ async fn no_more_than_ten_run_at_once_and_lines_belong_to_their_steps() {
             | ReportKind::Annotation(_)
             | ReportKind::Summary { .. }
             | ReportKind::JobFinished { .. }
+            | ReportKind::Within { .. }
             | ReportKind::Break { .. } => {}
         }
         most = most.max(running);

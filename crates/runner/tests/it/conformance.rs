@@ -188,6 +188,7 @@ async fn background_steps() {
                 | ReportKind::Noted { .. }
                 | ReportKind::Annotation(_)
                 | ReportKind::Summary { .. }
+                | ReportKind::Within { .. }
                 | ReportKind::Break { .. }
                 | ReportKind::JobFinished { .. } => false,
             })
@@ -204,6 +205,7 @@ async fn background_steps() {
                 | ReportKind::Noted { .. }
                 | ReportKind::Annotation(_)
                 | ReportKind::Summary { .. }
+                | ReportKind::Within { .. }
                 | ReportKind::Break { .. }
                 | ReportKind::JobFinished { .. } => None,
             })

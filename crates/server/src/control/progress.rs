@@ -3,13 +3,13 @@
 use super::{runs::AGAIN, world::World};
 use crate::{backend::Change, web::beginning};
 use shipway_api as api;
-use shipway_base::Timestamp;
-use shipway_runner::{Level, Report, ReportKind};
+use shipway_base::{Timestamp, one_line};
+use shipway_runner::{Culprit, Level, Report, ReportKind, WithinNews};
 use shipway_store::{
     LogName, LogWriter, Statement, StoreError,
     models::{
         self, Conclusion, Level as RowLevel, Status,
-        jobs::{AnnotationRow, JobTrace, StepRow},
+        jobs::{AnnotationRow, Culprit as CulpritRow, JobTrace, StepRow},
         runs::{AttemptId, RunId},
     },
 };
@@ -44,6 +44,8 @@ struct Attempt {
     /// All of its summary; the row has the beginning.
     summary: String,
     steps: BTreeMap<usize, StepRow>,
+    /// Where in the log the command begins that runs within an action, by its step.
+    within: BTreeMap<usize, u64>,
 }
 
 /// Writes down what a run's jobs report, until the last sender is gone, and tells of each attempt when all of it is written.
@@ -116,8 +118,8 @@ impl Recorder<'_> {
             let log =
                 self.patiently(|_| world.store.logs().writer(&LogName::job(run.number(), &key.0, key.1)?))?;
             statements.push(models::jobs::clear_steps(run, &key.0));
-            let (trace, summary, steps) = Default::default();
-            self.attempts.insert(key.clone(), Attempt { log, trace, summary, steps });
+            let (trace, summary, steps, within) = Default::default();
+            self.attempts.insert(key.clone(), Attempt { log, trace, summary, steps, within });
         }
         if let ReportKind::Lines { step, text } | ReportKind::Noted { step, text } = &report.kind {
             self.lines(&key, *step, text, report.at, statements)?;
@@ -211,13 +213,14 @@ impl Attempt {
                     run,
                     job: job.to_owned(),
                     index: small(*index),
-                    name: name.clone(),
+                    name: one_line(name),
                     status: Status::InProgress,
                     conclusion: None,
                     exit_code: None,
                     started_at: Some(report.at),
                     finished_at: None,
                     first_line: None,
+                    culprit: None,
                 };
                 statements.push(models::jobs::put_step(&row));
                 self.steps.insert(*index, row);
@@ -231,6 +234,7 @@ impl Attempt {
                     statements.push(models::jobs::put_step(row));
                 }
             }
+            ReportKind::Within { step, news } => self.take_within(*step, news, statements),
             ReportKind::Annotation(annotation) => {
                 statements.push(models::jobs::annotate(&AnnotationRow {
                     run,
@@ -262,6 +266,35 @@ impl Attempt {
                 self.trace.summary_bytes = summary.len() as u64;
             }
         }
+    }
+}
+
+impl Attempt {
+    /// What happens within a composite action, or in the post part of one.
+    fn take_within(&mut self, step: usize, news: &WithinNews, statements: &mut Vec<Statement>) {
+        let lines = self.log.lines();
+        let Some(row) = self.steps.get_mut(&step) else { return };
+        match news {
+            WithinNews::Begins => {
+                self.within.insert(step, lines + 1);
+                return;
+            }
+            WithinNews::Failed(culprit) => {
+                let Culprit { name, command, exit_code, file, line } = &**culprit;
+                let begun = self.within.get(&step).copied();
+                row.culprit = Some(CulpritRow {
+                    name: one_line(name),
+                    command: command.clone(),
+                    exit_code: *exit_code,
+                    file: file.clone(),
+                    line: *line,
+                    first_line: begun.or(row.first_line).unwrap_or(lines + 1),
+                    last_line: lines,
+                });
+            }
+            WithinNews::LetGo => row.culprit = None,
+        }
+        statements.push(models::jobs::put_step(row));
     }
 }
 

@@ -206,6 +206,15 @@ fn step(row: &StepRow) -> api::Step {
         started_at: row.started_at,
         finished_at: row.finished_at,
         first_line: row.first_line,
+        culprit: row.culprit.as_ref().map(|culprit| api::Culprit {
+            name: culprit.name.clone(),
+            command: culprit.command.clone(),
+            exit_code: culprit.exit_code,
+            file: culprit.file.clone(),
+            line: culprit.line,
+            first_line: culprit.first_line,
+            last_line: culprit.last_line,
+        }),
     }
 }
 
@@ -239,22 +248,35 @@ async fn failure(
     };
     let step =
         steps.iter().find(|step| step.job == first.key && step.conclusion == Some(Conclusion::Failure));
-    let exit_code = step.and_then(|step| i32::try_from(step.exit_code?).ok());
+    let culprit = step.and_then(|step| step.culprit.as_ref());
+    let exit_code = match culprit {
+        Some(culprit) => culprit.exit_code,
+        None => step.and_then(|step| i32::try_from(step.exit_code?).ok()),
+    };
     let lines = match &first.log {
         None => Vec::new(),
         Some(name) => {
             let (world, name) = (world.clone(), name.clone());
             let wanted = step.map(|step| step.index);
+            let range = culprit.map(|culprit| (culprit.first_line, culprit.last_line));
             let read = move || {
                 let mut reader = world.store.logs().reader(&name)?;
-                // A few more than shown, because other steps may have written after the failed one.
-                let lines = reader.last(LAST_LINES * 10)?;
-                Ok::<_, StoreError>(lines)
+                // A few more than shown, because other steps may have written after the failed one, or beside it.
+                let most = LAST_LINES * 10;
+                match range {
+                    None => reader.last(most),
+                    Some((first, last)) => {
+                        let from = last.saturating_sub(most as u64).max(first.saturating_sub(1)) + 1;
+                        reader.range(from, usize::try_from((last + 1).saturating_sub(from)).unwrap_or(most))
+                    }
+                }
             };
             let lines = tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| Ok(Vec::new()))?;
             let of_step = lines.into_iter().filter(|line| wanted.is_none_or(|wanted| wanted == line.step));
             let mut last: Vec<_> = of_step.collect();
-            last.drain(..head(&last, step.and_then(|step| step.first_line)));
+            if culprit.is_none() {
+                last.drain(..head(&last, step.and_then(|step| step.first_line)));
+            }
             last.drain(..last.len().saturating_sub(LAST_LINES));
             last.into_iter()
                 .map(|line| {
@@ -264,10 +286,16 @@ async fn failure(
                 .collect()
         }
     };
-    let message = match (&first.reason, step, exit_code) {
+    let named = step.map(|step| match culprit.filter(|culprit| culprit.name != step.name) {
+        Some(culprit) => {
+            format!("{}: {}, at {}:{},", step.name, culprit.name, culprit.file, culprit.line)
+        }
+        None => step.name.clone(),
+    });
+    let message = match (&first.reason, &named, exit_code) {
         (Some(reason), _, _) => reason.clone(),
-        (None, Some(step), Some(code)) => format!("{} ended with exit code {code}", step.name),
-        (None, Some(step), None) => format!("{} failed", step.name),
+        (None, Some(named), Some(code)) => format!("{named} ended with exit code {code}"),
+        (None, Some(named), None) => format!("{named} failed"),
         (None, None, _) => {
             // It failed before or after its steps: what it complained of first is why.
             let mut complaints = annotations

@@ -60,8 +60,11 @@ pub(crate) struct JobRecord {
 pub(crate) struct FailureRecord {
     /// Its name.
     pub(crate) step: String,
-    /// The script, or the action.
+    /// The script, or the action; within a composite action the one that is to blame.
     pub(crate) command: String,
+    /// Where that stands, when it is within an action; records of earlier versions do not say so.
+    #[serde(default)]
+    pub(crate) inner: Option<InnerRecord>,
     /// The exit code of its process.
     pub(crate) exit_code: Option<i32>,
     /// How long it took.
@@ -75,6 +78,19 @@ pub(crate) struct FailureRecord {
     /// Whether its `continue-on-error` let the job go on; records of earlier versions do not say so.
     #[serde(default)]
     pub(crate) tolerated: bool,
+}
+
+/// A step within an action.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct InnerRecord {
+    /// Its name.
+    pub(crate) step: String,
+    /// The action that the step of the job is.
+    pub(crate) action: String,
+    /// The document that it stands in.
+    pub(crate) file: String,
+    /// Its line there.
+    pub(crate) line: u32,
 }
 
 /// What is known of a run beside its jobs.
@@ -151,8 +167,15 @@ impl FailureRecord {
         json!({
             "step": self.step, "command": self.command, "exit_code": self.exit_code, "took_ms": self.took_ms,
             "lines": self.lines, "notes": self.notes, "fingerprint": self.fingerprint,
-            "tolerated": self.tolerated,
+            "tolerated": self.tolerated, "inner": self.inner.as_ref().map(InnerRecord::to_json),
         })
+    }
+}
+
+impl InnerRecord {
+    /// How it is kept, and shown to programs.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({ "step": self.step, "action": self.action, "file": self.file, "line": self.line })
     }
 }
 
@@ -166,6 +189,12 @@ pub(crate) mod tests {
         let failure = FailureRecord {
             step: "Check".to_owned(),
             command: "make check".to_owned(),
+            inner: Some(InnerRecord {
+                step: "Make".to_owned(),
+                action: "./own".to_owned(),
+                file: "own/action.yml".to_owned(),
+                line: 9,
+            }),
             exit_code: Some(2),
             took_ms: 70,
             lines: vec!["error: no".to_owned()],

@@ -213,3 +213,154 @@ fn the_step_that_made_the_job_fail_comes_before_those_that_were_tolerated() {
     let answer = folder.shipway(&["why"]);
     assert!(answer.stdout.contains("a went on after Run exit 7 failed, exit code 7"), "{}", answer.all());
 }
+
+/// A composite action whose first step may fail, whose second calls another one that fails, and which cleans up after that.
+const OUTER: &str = "\
+name: outer
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      continue-on-error: true
+      run: echo tolerated; exit 9
+    - uses: ./lenient
+      continue-on-error: true
+    - name: Nested
+      uses: ./inner
+    - if: always()
+      shell: bash
+      run: for i in $(seq 50); do echo cleaning $i; done; exit 8
+";
+
+const INNER: &str = "\
+name: inner
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      run: echo before
+    - name: Check it
+      shell: bash
+      run: |
+        for i in $(seq 40); do echo line $i; done
+        echo it is $((1 + 1))
+        exit 7
+";
+
+const LENIENT: &str =
+    "name: lenient\nruns:\n  using: composite\n  steps:\n    - {shell: bash, run: 'echo lenient; exit 6'}\n";
+
+const COMPOSITE: &str = "\
+on: push
+jobs:
+  a:
+    runs-on: x
+    steps:
+      - uses: actions/checkout@v4
+      - uses: ./outer
+";
+
+fn check_inner(found: &Value) {
+    let failures = &found["jobs"][0]["failures"];
+    assert_eq!(failures.as_array().map(Vec::len), Some(1), "{found}");
+    let failure = &failures[0];
+    assert_eq!(failure["step"], "Run ./outer", "{found}");
+    assert_eq!(failure["exit_code"], 7, "{found}");
+    assert!(failure["command"].as_str().is_some_and(|script| script.contains("seq 40")), "{found}");
+    assert_eq!(failure["inner"]["step"], "Check it", "{found}");
+    assert_eq!(failure["inner"]["action"], "./outer", "{found}");
+    assert_eq!(failure["inner"]["file"], "inner/action.yml", "{found}");
+    assert_eq!(failure["inner"]["line"], 7, "{found}");
+    let lines: Vec<&str> =
+        failure["lines"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let own = |line: &&str| line.starts_with("line ") || *line == "it is 2";
+    assert!(lines.len() >= 25 && lines.iter().all(own) && lines.ends_with(&["it is 2"]), "{found}");
+    let notes = failure["annotations"].to_string();
+    assert!(notes.contains("inner/action.yml:7"), "{found}");
+    for other in ["outer/action.yml", "lenient/action.yml"] {
+        assert!(!notes.contains(other), "{found}");
+    }
+}
+
+#[test]
+fn within_composite_actions_the_command_is_named_that_is_to_blame() {
+    let folder = Folder::repository(&[
+        (".github/workflows/ci.yml", COMPOSITE),
+        ("outer/action.yml", OUTER),
+        ("inner/action.yml", INNER),
+        ("lenient/action.yml", LENIENT),
+    ]);
+    let answer = run(&folder, 1);
+    let end = answer.stdout.lines().find(|line| line.starts_with("failed  a")).unwrap_or_default();
+    assert!(
+        end.ends_with("Run ./outer: Check it (inner/action.yml:7): exit code 7"),
+        "{end}\n{}",
+        answer.all()
+    );
+    assert!(answer.stdout.contains("a |     it is 2"), "{}", answer.all());
+    assert!(!answer.stdout.contains("a |     cleaning"), "{}", answer.all());
+    check_inner(&why(&folder, &[]));
+    let told = folder.shipway(&["why"]);
+    assert!(
+        told.stdout.contains("a failed at Run ./outer, in Check it (inner/action.yml:7), exit code 7"),
+        "{}",
+        told.all()
+    );
+    let events = folder.shipway(&["run", "--json"]);
+    let ended: Vec<Value> =
+        events.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let culprit =
+        ended.iter().find(|event| event["event"] == "step_finished" && event["outcome"] == "failure");
+    let culprit = &culprit.expect("a failed step")["culprit"];
+    assert_eq!((&culprit["exit_code"], &culprit["line"]), (&7.into(), &7.into()), "{culprit}");
+}
+
+#[test]
+fn a_server_names_the_command_within_an_action_too() {
+    let plant = Plant::new("");
+    for (path, text) in [
+        (".github/workflows/deliver.yml", COMPOSITE),
+        ("outer/action.yml", OUTER),
+        ("inner/action.yml", INNER),
+        ("lenient/action.yml", LENIENT),
+    ] {
+        plant.write(path, text);
+    }
+    let sha = plant.commit_all("one");
+    let _up = plant.start_and_wait();
+    let finished = plant.finished_run(&sha);
+    let data = plant.data().display().to_string();
+    let mut asked = command(binary(), plant.folder.path());
+    let output = asked.args(["why", "--server", "--json", "--data", &data]).output().expect("shipway");
+    let answer = Answer::from(output);
+    assert_eq!(answer.code, 0, "{}", answer.all());
+    check_inner(&serde_json::from_str(&answer.stdout).expect("JSON"));
+    let failure = &finished["failure"];
+    assert_eq!(
+        failure["message"], "Run ./outer: Check it, at inner/action.yml:7, ended with exit code 7",
+        "{failure}"
+    );
+    let lines = failure["lines"].as_array().expect("lines");
+    assert!(lines.iter().any(|line| line["text"] == "it is 2"), "{failure}");
+    assert!(!lines.iter().any(|line| line["text"] == "cleaning 50"), "{failure}");
+}
+
+#[test]
+fn a_post_part_that_failed_names_itself() {
+    let folder = Folder::repository(&[
+        (
+            ".github/workflows/ci.yml",
+            "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v4\n      - uses: ./own\n",
+        ),
+        ("own/action.yml", "name: own\nruns: {using: node20, main: main.js, post: after/post.js}\n"),
+        ("own/main.js", "console.log('main')\n"),
+        ("own/after/post.js", "console.log('it ends badly'); process.exit(5)\n"),
+    ]);
+    let answer = run(&folder, 1);
+    let end = answer.stdout.lines().find(|line| line.starts_with("failed  a")).unwrap_or_default();
+    assert!(end.ends_with("Post Run ./own: exit code 5"), "{end}\n{}", answer.all());
+    let failure = why(&folder, &[])["jobs"][0]["failures"][0].clone();
+    assert_eq!(failure["command"], "./own, after/post.js", "{failure}");
+    assert_eq!((&failure["exit_code"], &failure["inner"]), (&5.into(), &Value::Null), "{failure}");
+    assert!(failure["lines"].to_string().contains("it ends badly"), "{failure}");
+}

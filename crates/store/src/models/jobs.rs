@@ -5,6 +5,7 @@ use super::{
     runs::{AttemptId, RunId, RunRow},
 };
 use crate::{FromRow, LogName, Result, Row, Statement, Store, StoreError, statement::statements};
+use serde::{Deserialize, Serialize};
 use shipway_base::{Digest, Timestamp};
 use std::time::Duration;
 
@@ -77,6 +78,27 @@ pub struct StepRow {
     pub finished_at: Option<Timestamp>,
     /// Its first line in the job's log.
     pub first_line: Option<u64>,
+    /// The command within its action that made it fail.
+    pub culprit: Option<Culprit>,
+}
+
+/// A command within an action whose failure made the action's step fail. It is kept as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Culprit {
+    /// The name of its step.
+    pub name: String,
+    /// The script, or the action.
+    pub command: String,
+    /// The code its process ended with.
+    pub exit_code: Option<i32>,
+    /// The document that its step stands in.
+    pub file: String,
+    /// The line of its step.
+    pub line: u32,
+    /// The first line that it wrote, in the job's log.
+    pub first_line: u64,
+    /// The last line.
+    pub last_line: u64,
 }
 
 /// Something a step pointed out.
@@ -127,8 +149,9 @@ statements! {
             reason, log, log_lines, error_line, summary, kept_from, summary_bytes, summary_blob)
         SELECT ?1, job, place, name, needs, status, conclusion, attempt, started_at, finished_at, reason, log, log_lines,
             error_line, summary, ?4, summary_bytes, summary_blob FROM jobs WHERE run = ?2 AND job = ?3";
-    KEEP_STEPS = "INSERT INTO steps (run, job, place, name, status, conclusion, exit_code, started_at, finished_at, first_line)
-        SELECT ?1, job, place, name, status, conclusion, exit_code, started_at, finished_at, first_line
+    KEEP_STEPS = "INSERT INTO steps (run, job, place, name, status, conclusion, exit_code, started_at, finished_at, first_line,
+            culprit)
+        SELECT ?1, job, place, name, status, conclusion, exit_code, started_at, finished_at, first_line, culprit
         FROM steps WHERE run = ?2 AND job = ?3";
     KEEP_NOTES = "INSERT INTO annotations (run, place, job, level, title, message, file, line)
         SELECT ?1, place, job, level, title, message, file, line FROM annotations WHERE run = ?2 AND job = ?3";
@@ -142,11 +165,11 @@ statements! {
     TRACE = "UPDATE jobs SET log_lines = ?3, error_line = ?4, summary = ?5, summary_bytes = ?6, summary_blob = ?7
         WHERE run = ?1 AND job = ?2";
     PUT_STEP = "INSERT INTO steps (run, job, place, name, status, conclusion, exit_code, started_at, finished_at,
-            first_line)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+            first_line, culprit)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
         ON CONFLICT (run, job, place) DO UPDATE SET name = excluded.name, status = excluded.status,
             conclusion = excluded.conclusion, exit_code = excluded.exit_code, started_at = excluded.started_at,
-            finished_at = excluded.finished_at, first_line = excluded.first_line";
+            finished_at = excluded.finished_at, first_line = excluded.first_line, culprit = excluded.culprit";
     CLEAR_STEPS = "DELETE FROM steps WHERE run = ?1 AND job = ?2";
     ANNOTATE = "INSERT INTO annotations (run, place, job, level, title, message, file, line)
         VALUES (?1, (SELECT coalesce(max(place), 0) + 1 FROM annotations WHERE run = ?1), ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -158,7 +181,7 @@ statements! {
         log_lines, error_line, summary, kept_from, summary_bytes, summary_blob FROM jobs WHERE run = ?1 ORDER BY place, job";
     JOB = "SELECT run, job, place, name, needs, status, conclusion, attempt, started_at, finished_at, reason, log,
         log_lines, error_line, summary, kept_from, summary_bytes, summary_blob FROM jobs WHERE run = ?1 AND job = ?2";
-    STEPS = "SELECT run, job, place, name, status, conclusion, exit_code, started_at, finished_at, first_line
+    STEPS = "SELECT run, job, place, name, status, conclusion, exit_code, started_at, finished_at, first_line, culprit
         FROM steps WHERE run = ?1 ORDER BY job, place";
     ANNOTATIONS = "SELECT run, job, level, title, message, file, line FROM annotations WHERE run = ?1 ORDER BY place";
     ARTIFACTS = "SELECT artifacts.run, name, digest, bytes, at, mime FROM runs JOIN artifacts ON artifacts.run = runs.id
@@ -225,6 +248,7 @@ pub fn put_step(step: &StepRow) -> Statement {
         step.started_at.into(),
         step.finished_at.into(),
         step.first_line.into(),
+        step.culprit.as_ref().and_then(|culprit| serde_json::to_string(culprit).ok()).into(),
     ])
 }
 
@@ -376,6 +400,8 @@ impl FromRow for StepRow {
             started_at: row.get(7)?,
             finished_at: row.get(8)?,
             first_line: row.get(9)?,
+            // What a later version wrote in another form is left out.
+            culprit: row.get::<Option<String>>(10)?.and_then(|text| serde_json::from_str(&text).ok()),
         })
     }
 }

@@ -208,6 +208,15 @@ fn a_kept_job_has_what_it_left() {
             started_at: Some(hand.now()),
             finished_at: Some(hand.now()),
             first_line: Some(1),
+            culprit: Some(shipway_store::models::jobs::Culprit {
+                name: "Check".to_owned(),
+                command: "make \"all\"\nexit 7".to_owned(),
+                exit_code: Some(7),
+                file: "own/action.yml".to_owned(),
+                line: 10,
+                first_line: 4,
+                last_line: 9,
+            }),
         };
         let note = |job: &str| AnnotationRow {
             run: earlier,
@@ -322,6 +331,7 @@ fn steps_annotations_and_artifacts_are_read_back_in_order() {
             started_at: Some(hand.now()),
             finished_at: None,
             first_line: Some(12),
+            culprit: None,
         };
         let (first, second) = (step(0, Status::Completed), step(1, Status::InProgress));
         write(&store, vec![jobs::put_step(&step(1, Status::Queued)), jobs::put_step(&first)]).await;

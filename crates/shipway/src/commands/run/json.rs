@@ -7,9 +7,10 @@ use super::{
 };
 use serde_json::{Map, Value, json};
 use shipway_base::{Diagnostic, Severity};
-use shipway_runner::{BreakNews, Level, Report, ReportKind};
+use shipway_runner::{BreakNews, Culprit, Level, Report, ReportKind, WithinNews};
 use shipway_workflow::run::Conclusion;
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     path::Path,
 };
@@ -18,12 +19,14 @@ use std::{
 pub(super) struct Json<W> {
     out: W,
     paths: Vec<String>,
+    /// Which command within an action is to blame, by run, job and step.
+    culprits: BTreeMap<(usize, String, usize), Culprit>,
 }
 
 impl<W: Write + Send> Json<W> {
     /// Writes to `out`.
     pub(super) fn new(out: W) -> Json<W> {
-        Json { out, paths: Vec::new() }
+        Json { out, paths: Vec::new(), culprits: BTreeMap::new() }
     }
 
     fn about_job(&mut self, run: usize, report: &Report, name: &str, more: &Value) {
@@ -67,13 +70,28 @@ impl<W: Write + Send> Show for Json<W> {
                 }
                 return;
             }
-            ReportKind::StepFinished { index, outcome, conclusion, exit_code, duration } => (
-                "step_finished",
-                json!({
+            ReportKind::Within { step, news } => {
+                let place = (run, report.job.0.clone(), *step);
+                match news {
+                    WithinNews::Begins => {}
+                    WithinNews::Failed(culprit) => drop(self.culprits.insert(place, (**culprit).clone())),
+                    WithinNews::LetGo => drop(self.culprits.remove(&place)),
+                }
+                return;
+            }
+            ReportKind::StepFinished { index, outcome, conclusion, exit_code, duration } => {
+                let culprit = self.culprits.remove(&(run, report.job.0.clone(), *index)).map(|culprit| {
+                    json!({
+                        "name": culprit.name, "command": culprit.command, "exit_code": culprit.exit_code,
+                        "file": culprit.file, "line": culprit.line,
+                    })
+                });
+                let more = json!({
                     "step": index, "outcome": outcome.as_str(), "conclusion": conclusion.as_str(),
-                    "exit_code": exit_code, "duration_ms": millis(*duration),
-                }),
-            ),
+                    "exit_code": exit_code, "duration_ms": millis(*duration), "culprit": culprit,
+                });
+                ("step_finished", more)
+            }
             ReportKind::Annotation(found) => (
                 "annotation",
                 json!({

@@ -97,6 +97,11 @@ impl Ledger {
                     }
                 }
             }
+            ReportKind::Within { step, news } => {
+                if let Some(step) = job.steps.get_mut(step) {
+                    step.log.within(news);
+                }
+            }
             ReportKind::Break { index, news } => {
                 if let Some(step) = job.steps.get_mut(index) {
                     step.decided(news, report.at);

@@ -10,7 +10,7 @@ use super::{
     jobs::Jobs,
     lines::{Style, Tone},
     show::{Ended, Show},
-    steplog::{StepLog, words},
+    steplog::{Blamed, StepLog, words},
     summary::{self, Failed},
 };
 use shipway_base::human_duration;
@@ -150,14 +150,18 @@ impl<W: Write + Send> Plain<W> {
         let prefix = told.prefix.clone();
         let told_before = told.told.remove(&index);
         let failed = end.outcome == Conclusion::Failure;
-        let first_error = log.notes().into_iter().find(|(level, _)| *level == Level::Error);
+        let blamed = log.blamed();
+        let notes = blamed.map_or_else(|| log.notes(), |blamed| blamed.notes.clone());
+        let first_error = notes.into_iter().find(|(level, _)| *level == Level::Error);
+        let within = log.blamed_within().map(Blamed::words);
         if end.conclusion == Conclusion::Failure && told.failed.is_none() {
-            let why = match (end.exit_code, first_error) {
+            let why = match (end.exit_code.or(blamed.and_then(|it| it.culprit.exit_code)), first_error) {
                 (Some(code), _) if code != 0 => format!("exit code {code}"),
                 (Some(_) | None, Some((_, text))) => text.trim_start_matches("error: ").to_owned(),
                 (Some(_) | None, None) => "it failed".to_owned(),
             };
-            told.failed = Some(Failed { step: Some(log.name.clone()), why });
+            let within = within.as_ref().map(|within| format!(": {within}")).unwrap_or_default();
+            told.failed = Some(Failed { step: Some(format!("{}{within}", log.name)), why });
         }
         let style = self.how.style;
         let word = match (end.outcome, end.conclusion) {
@@ -184,6 +188,9 @@ impl<W: Write + Send> Plain<W> {
             return;
         }
         if failed || end.outcome == Conclusion::Cancelled {
+            if let Some(within) = within {
+                self.line(&prefix, &format!("    failed at {}", style.clean(&within)));
+            }
             for line in log.last_lines() {
                 self.line(&prefix, &format!("    {}", style.clean(&line)));
             }
@@ -268,6 +275,11 @@ impl<W: Write + Send> Show for Plain<W> {
             ReportKind::Annotation(found) => self.annotation(run, job, found),
             ReportKind::Summary { step, markdown } => {
                 self.job(run, job).summaries.push((*step, markdown.clone()));
+            }
+            ReportKind::Within { step, news } => {
+                if let Some(log) = self.job(run, job).steps.get_mut(step) {
+                    log.within(news);
+                }
             }
             // Told by the desk.
             ReportKind::Break { .. } => {}

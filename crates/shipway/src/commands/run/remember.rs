@@ -6,13 +6,14 @@ use super::{
     ledger::{Ledger, StepEnd, StepEntry},
     repository::Here,
     show::Ended,
+    steplog::Blamed,
 };
 use crate::{
     cli::talk,
     history::{
         History,
         fingerprint::fingerprint,
-        record::{FailureRecord, Head, JobRecord, Record},
+        record::{FailureRecord, Head, InnerRecord, JobRecord, Record},
     },
 };
 use shipway_base::Timestamp;
@@ -159,13 +160,22 @@ fn record(
 }
 
 fn failure(planned: &Planned, job: &str, step: &StepEntry, end: StepEnd) -> FailureRecord {
-    let lines = step.log.last(LINES);
-    let notes: Vec<String> = step.log.notes().into_iter().map(|(_, text)| text).collect();
+    let (log, blamed) = (&step.log, step.log.blamed());
+    let lines = blamed.map_or_else(|| log.last(LINES), |blamed| blamed.lines.clone());
+    let notes = blamed.map_or_else(|| log.notes(), |blamed| blamed.notes.clone());
+    let notes: Vec<String> = notes.into_iter().map(|(_, text)| text).collect();
+    let inner = log.blamed_within().map(|Blamed { culprit, .. }| InnerRecord {
+        step: culprit.name.clone(),
+        action: log.command(),
+        file: culprit.file.clone(),
+        line: culprit.line,
+    });
     FailureRecord {
-        fingerprint: fingerprint(&planned.path, job, &step.log.name, &lines, &notes),
-        step: step.log.name.clone(),
-        command: step.log.command(),
-        exit_code: end.exit_code,
+        fingerprint: fingerprint(&planned.path, job, &log.name, &lines, &notes),
+        step: log.name.clone(),
+        command: blamed.map_or_else(|| log.command(), |blamed| blamed.culprit.command.clone()),
+        exit_code: end.exit_code.or(blamed.and_then(|blamed| blamed.culprit.exit_code)),
+        inner,
         took_ms: millis(end.took),
         lines,
         notes,

@@ -1,6 +1,6 @@
 //! The log of one step as people read it: its groups kept, its last lines remembered.
 
-use shipway_runner::{Annotation, Level};
+use shipway_runner::{Annotation, Culprit, Level, WithinNews};
 use std::{collections::VecDeque, fmt};
 
 /// How many of its last lines a failed step shows.
@@ -27,6 +27,30 @@ pub(super) struct StepLog {
     lines: usize,
     notes: Vec<(Level, String)>,
     more_notes: usize,
+    /// How many lines there were when the step within the action began, and what was noted since.
+    began: usize,
+    own_notes: Vec<(Level, String)>,
+    blamed: Option<Blamed>,
+}
+
+/// The command within an action that made its step fail, with what it said.
+#[derive(Clone, Debug)]
+pub(super) struct Blamed {
+    /// The command.
+    pub(super) culprit: Culprit,
+    /// Its last lines.
+    pub(super) lines: Vec<String>,
+    /// How many there were before these.
+    pub(super) left_out: usize,
+    /// Its annotations.
+    pub(super) notes: Vec<(Level, String)>,
+}
+
+impl Blamed {
+    /// Its name and its place, for a sentence.
+    pub(super) fn words(&self) -> String {
+        format!("{} ({}:{})", self.culprit.name, self.culprit.file, self.culprit.line)
+    }
 }
 
 /// So many lines of a script are remembered.
@@ -139,6 +163,37 @@ impl StepLog {
         self.tail.push_back(line);
     }
 
+    /// Takes what happens within the action that the step is.
+    pub(super) fn within(&mut self, news: &WithinNews) {
+        match news {
+            WithinNews::Begins => {
+                self.began = self.lines;
+                self.own_notes.clear();
+            }
+            WithinNews::Failed(culprit) => {
+                let all = self.lines - self.began;
+                let lines = self.last(all);
+                self.blamed = Some(Blamed {
+                    culprit: (**culprit).clone(),
+                    left_out: all - lines.len(),
+                    lines,
+                    notes: self.own_notes.clone(),
+                });
+            }
+            WithinNews::LetGo => self.blamed = None,
+        }
+    }
+
+    /// Who is to blame, when the step is an action whose failure is that of a command within.
+    pub(super) fn blamed(&self) -> Option<&Blamed> {
+        self.blamed.as_ref()
+    }
+
+    /// The same, unless it is the step itself, as with the post part of an action.
+    pub(super) fn blamed_within(&self) -> Option<&Blamed> {
+        self.blamed().filter(|blamed| blamed.culprit.name != self.name)
+    }
+
     /// The script or the action that the log began with.
     pub(super) fn command(&self) -> String {
         let mut lines = self.command.as_slice();
@@ -158,6 +213,9 @@ impl StepLog {
 
     /// Takes an annotation, to be shown when the step has ended.
     pub(super) fn note(&mut self, annotation: &Annotation) {
+        if self.own_notes.len() < NOTES {
+            self.own_notes.push((annotation.level, words(annotation)));
+        }
         if self.notes.len() < NOTES {
             self.notes.push((annotation.level, words(annotation)));
         } else {
@@ -165,10 +223,15 @@ impl StepLog {
         }
     }
 
-    /// The last lines, after a word about those left out.
+    /// The last lines, after a word about those left out: of the command that is to blame, where there is one.
     pub(super) fn last_lines(&self) -> Vec<String> {
-        let lines = self.last(TAIL);
-        let left_out = self.lines - lines.len();
+        let (lines, left_out) = match &self.blamed {
+            None => (self.last(TAIL), self.lines.saturating_sub(TAIL)),
+            Some(Blamed { lines, left_out, .. }) => {
+                let more = lines.len().saturating_sub(TAIL);
+                (lines[more..].to_vec(), left_out + more)
+            }
+        };
         let word = (left_out > 0).then(|| format!("... {left_out} lines before these; --verbose shows all"));
         word.into_iter().chain(lines).collect()
     }
@@ -278,6 +341,41 @@ mod tests {
         }
         assert_eq!(shown, ["warning: 11", "error: 11"]);
         assert_eq!(log.last_lines(), shown);
+    }
+
+    #[test]
+    fn what_the_command_said_that_is_to_blame_is_kept_apart() {
+        let mut log = StepLog::new("Run ./own");
+        let culprit = |name: &str| {
+            let (command, file) = ("exit 7".to_owned(), "own/action.yml".to_owned());
+            let name = name.to_owned();
+            WithinNews::Failed(Box::new(Culprit { name, command, exit_code: Some(7), file, line: 9 }))
+        };
+        let say = |log: &mut StepLog, lines: &[&str]| lines.iter().for_each(|line| log.hear_all(line));
+        say(&mut log, &["##[group]Run ./own", "##[endgroup]"]);
+        log.within(&WithinNews::Begins);
+        say(&mut log, &["##[group]Run true", "true", "##[endgroup]"]);
+        log.within(&WithinNews::Begins);
+        say(&mut log, &["fine"]);
+        log.note(&Annotation::new(Level::Error, "let go"));
+        log.within(&culprit("Run true"));
+        log.within(&WithinNews::LetGo);
+        assert!(log.blamed().is_none());
+        log.within(&WithinNews::Begins);
+        let many: Vec<String> = (0..TAIL + 15).map(|number| number.to_string()).collect();
+        say(&mut log, &[&many.join("\n")]);
+        log.note(&Annotation::new(Level::Error, "this one"));
+        log.within(&culprit("Run exit 7"));
+        log.within(&WithinNews::Begins);
+        say(&mut log, &["cleaning up"]);
+        let blamed = log.blamed_within().expect("somebody");
+        assert_eq!(blamed.words(), "Run exit 7 (own/action.yml:9)");
+        assert_eq!(blamed.notes, [(Level::Error, "error: this one".to_owned())]);
+        assert_eq!((blamed.lines.len(), blamed.left_out), (KEPT, TAIL + 15 - KEPT));
+        let lines = log.last_lines();
+        assert_eq!(lines[0], "... 15 lines before these; --verbose shows all");
+        assert_eq!((lines[1].as_str(), lines.len()), ("15", TAIL + 1));
+        assert_eq!(log.command(), "./own");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What follows from the facts about runs: the first bad commit, and whether a failure was seen before.
 
+use crate::history::record::InnerRecord;
 use shipway_base::Timestamp;
 
 /// A run as far as it matters here. Lists of them begin with the newest.
@@ -43,8 +44,10 @@ pub(super) struct JobFacts {
 pub(super) struct Failed {
     /// Its name.
     pub(super) step: String,
-    /// What it ran.
+    /// What it ran; within a composite action the command that is to blame.
     pub(super) command: String,
+    /// Where that stands, when it is within an action.
+    pub(super) inner: Option<InnerRecord>,
     /// The exit code.
     pub(super) exit_code: Option<i32>,
     /// The last lines.

@@ -81,6 +81,7 @@ fn job_facts(job: &JobRecord) -> JobFacts {
     let failures = job.failures.iter().map(|failure| Failed {
         step: failure.step.clone(),
         command: failure.command.clone(),
+        inner: failure.inner.clone(),
         exit_code: failure.exit_code,
         lines: failure.lines.clone(),
         notes: failure.notes.clone(),

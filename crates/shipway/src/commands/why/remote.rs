@@ -6,10 +6,11 @@ use crate::{
     commands::{connect::Connection, run::script},
     environment::Environment,
     exit::{Exit, Failure},
-    history::fingerprint::fingerprint,
+    history::{fingerprint::fingerprint, record::InnerRecord},
 };
 use shipway_api::{
-    AnnotationLevel, Conclusion, Job, LineKind, LogLine, PageQuery, Run, RunId, RunQuery, RunSummary, request,
+    Annotation, AnnotationLevel, Conclusion, Culprit, Job, LineKind, LogLine, PageQuery, Run, RunId,
+    RunQuery, RunSummary, request,
 };
 
 /// So many earlier runs of the workflow are looked through.
@@ -121,41 +122,42 @@ fn facts(run: &Run) -> Facts {
 
 /// Adds the failed steps of a job, with what they said.
 async fn fill(connection: &Connection, run: &Run, job: &Job, facts: &mut Facts) -> Result<(), Failure> {
-    let notes: Vec<String> = run
-        .annotations
-        .iter()
-        .filter(|note| note.job == job.key && note.level == AnnotationLevel::Error)
-        .map(|note| match (&note.file, note.line) {
-            // What the runner says of a document names the place itself.
-            (Some(file), _) if note.message.starts_with(file.as_str()) => format!("error: {}", note.message),
-            (Some(file), Some(line)) => format!("error: {file}:{line}: {}", note.message),
-            (Some(file), None) => format!("error: {file}: {}", note.message),
-            (None, _) => format!("error: {}", note.message),
-        })
-        .collect();
     let mut failures = Vec::new();
     for (place, step) in job.steps.iter().enumerate() {
         if step.conclusion != Some(Conclusion::Failure) {
             continue;
         }
+        let culprit = step.culprit.as_ref();
         let first = step.first_line.unwrap_or(1);
         let next = job.steps[place + 1..].iter().find_map(|step| step.first_line);
         let end = next.unwrap_or(job.log_lines + 1);
         let head = connection.ask(&request::log(run.summary.id, &job.key, first, LINES)).await?.lines;
+        let (command, body) = command(&head);
+        let (first, end) = match culprit {
+            Some(culprit) => (culprit.first_line, culprit.last_line + 1),
+            None => (first + body, end),
+        };
         let from = end.saturating_sub(u64::from(LINES)).max(first);
         let tail = connection.ask(&request::log(run.summary.id, &job.key, from, LINES)).await?.lines;
-        let (command, body) = command(&head);
-        let shown = |line: &&LogLine| line.n >= first + body && line.n < end && is_said(line.kind);
+        let shown = |line: &&LogLine| line.n >= first && line.n < end && is_said(line.kind);
         let lines: Vec<String> = tail.iter().filter(shown).map(|line| line.text.clone()).collect();
+        let notes = notes_of(run, job, culprit);
+        let inner = culprit.filter(|culprit| culprit.name != step.name).map(|culprit| InnerRecord {
+            step: culprit.name.clone(),
+            action: command.clone(),
+            file: culprit.file.clone(),
+            line: culprit.line,
+        });
         let id = job.key.to_string();
         let id = id.split('/').next().unwrap_or_default();
         failures.push(Failed {
             fingerprint: fingerprint(&run.summary.path, id, &step.name, &lines, &notes),
             step: step.name.clone(),
-            command,
-            exit_code: step.exit_code,
+            command: culprit.map_or(command, |culprit| culprit.command.clone()),
+            inner,
+            exit_code: step.exit_code.or(culprit.and_then(|culprit| culprit.exit_code)),
             lines,
-            notes: notes.clone(),
+            notes,
             // Those that were tolerated have ended well for the server.
             tolerated: false,
         });
@@ -163,12 +165,36 @@ async fn fill(connection: &Connection, run: &Run, job: &Job, facts: &mut Facts) 
     if let Some(found) = facts.jobs.iter_mut().find(|found| found.name == job.name) {
         if failures.is_empty() && found.reason.is_none() {
             // It failed before or after its steps: what it complained of first is why.
-            let first = notes.first().map(|note| note.trim_start_matches("error: ").to_owned());
+            let first =
+                notes_of(run, job, None).first().map(|note| note.trim_start_matches("error: ").to_owned());
             found.reason = first;
         }
         found.failures = failures;
     }
     Ok(())
+}
+
+/// The errors of a job as compilers write them. Where it is known which command is to blame, what the runner says of other
+/// steps is none of its errors: their failure may not even count.
+fn notes_of(run: &Run, job: &Job, culprit: Option<&Culprit>) -> Vec<String> {
+    let errors = run.annotations.iter().filter(|note| note.job == job.key);
+    let errors = errors.filter(|note| note.level == AnnotationLevel::Error);
+    let by_runner =
+        |note: &Annotation| note.file.as_ref().is_some_and(|file| note.message.starts_with(&**file));
+    let own = |note: &&Annotation| {
+        culprit.is_none_or(|culprit| {
+            let at = note.file.as_ref() == Some(&culprit.file) && note.line == Some(culprit.line);
+            at || !by_runner(note)
+        })
+    };
+    let words = errors.filter(own).map(|note| match (&note.file, note.line) {
+        // What the runner says of a document names the place itself.
+        (Some(_), _) if by_runner(note) => format!("error: {}", note.message),
+        (Some(file), Some(line)) => format!("error: {file}:{line}: {}", note.message),
+        (Some(file), None) => format!("error: {file}: {}", note.message),
+        (None, _) => format!("error: {}", note.message),
+    });
+    words.collect()
 }
 
 /// Whether the line is something that the step said, and not a mark or what comes as an annotation too.

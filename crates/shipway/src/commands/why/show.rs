@@ -1,7 +1,7 @@
 //! An explanation as lines for people, and as JSON.
 
 use super::explain::{Explained, Since, Why};
-use crate::render::counted;
+use crate::{history::record::InnerRecord, render::counted};
 use serde_json::{Value, json};
 
 /// The lines.
@@ -59,7 +59,9 @@ fn job(why: &Why, lines: &mut Vec<String>) {
         lines.push(format!("{name} failed: {reason}"));
     }
     for failed in &why.job.failures {
-        let code = failed.exit_code.map(|code| format!(", exit code {code}")).unwrap_or_default();
+        let within = |inner: &InnerRecord| format!(", in {} ({}:{})", inner.step, inner.file, inner.line);
+        let code = failed.exit_code.map(|code| format!(", exit code {code}"));
+        let code = failed.inner.as_ref().map(within).unwrap_or_default() + &code.unwrap_or_default();
         lines.push(match failed.tolerated {
             false => format!("{name} failed at {}{code}", failed.step),
             true => format!("{name} went on after {} failed{code} (continue-on-error)", failed.step),
@@ -119,7 +121,7 @@ pub(super) fn json(explained: &Explained) -> Value {
             json!({
                 "step": failed.step, "command": failed.command, "exit_code": failed.exit_code, "lines": failed.lines,
                 "annotations": failed.notes, "fingerprint": failed.fingerprint,
-                "continue_on_error": failed.tolerated,
+                "continue_on_error": failed.tolerated, "inner": failed.inner.as_ref().map(InnerRecord::to_json),
             })
         });
         let since = match &why.since {

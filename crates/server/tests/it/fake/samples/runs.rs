@@ -99,6 +99,7 @@ fn job(id: &str, name: &str, needs: &[&str], state: Option<Conclusion>, began: u
         started_at: Some(ago(began) + Duration::from_secs(offset)),
         finished_at: if last { finished } else { Some(ago(began) + Duration::from_secs(offset + 1)) },
         first_line: Some(first_line),
+        culprit: None,
     };
     Job {
         key: key(id),
