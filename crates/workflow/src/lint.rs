@@ -27,6 +27,7 @@ mod jobs;
 mod matrix;
 mod permissions;
 mod popular;
+mod quotes;
 mod reusable;
 mod roundabout;
 mod rule;

@@ -14,6 +14,7 @@ use crate::{
 };
 use clap::{Args, ValueEnum};
 use files::File;
+use shipway_base::yaml::Limits;
 use shipway_workflow::lint::{self, Finding, Interfaces, Level, difference};
 use std::{fs, num::NonZeroUsize, path::PathBuf};
 
@@ -141,7 +142,7 @@ fn look(files: &[File], interfaces: &Interfaces, rules: lint::Options) -> Vec<Ve
     })
 }
 
-/// Carries out fixes until there are none; the text, how many they were, and what is left.
+/// Carries out fixes until there are none, or the file would be larger than what is read; the text, how many they were, and what is left.
 fn mend(
     file: &File,
     mut found: Vec<Finding>,
@@ -152,7 +153,8 @@ fn mend(
     let mut all = 0;
     for _ in 0..PASSES {
         let (next, count) = lint::apply(&text, &found);
-        if count == 0 {
+        // A file that has become too large is no workflow any more.
+        if count == 0 || next.len() > Limits::default().bytes {
             break;
         }
         all += count;

@@ -120,6 +120,22 @@ fn fixes_are_shown_and_written() {
 }
 
 #[test]
+fn a_fix_makes_no_file_too_large_to_be_read() {
+    let filled = |size: usize| format!("{DANGER}#{}\n", "x".repeat(size - DANGER.len() - 2));
+    let most = 1 << 20;
+    for (text, mended) in [(filled(most - 100), true), (filled(most), false)] {
+        let folder = repository();
+        let path = folder.path().join(".github/workflows/ci.yml");
+        std::fs::write(&path, &text).expect("the workflow");
+        let answer = lint(&folder, &["--fix"], 1);
+        let now = std::fs::read_to_string(&path).expect("the workflow");
+        assert_eq!(now != text, mended, "{}", answer.stderr);
+        assert!(now.len() <= most);
+        assert_eq!(answer.stdout.contains("script-injection"), !mended);
+    }
+}
+
+#[test]
 fn a_file_that_is_no_text_is_told_in_every_form() {
     let folder = repository();
     std::fs::write(folder.path().join(".github/workflows/b.yml"), b"on: push\n# \xff\njobs: {}\n")

@@ -5,14 +5,14 @@
 //! database, asked for by name, never the one of the machine). So a schedule means the same on every machine, and in
 //! a test.
 //!
-//! Where clocks are put forward, a time that does not exist is moved behind the gap, and happens once. Where they are
+//! Where clocks are put forward, a time that does not exist comes at the end of the gap, and all those of one gap once. Where they are
 //! put back, a time that exists twice happens the first time, unless the hour is a `*`: then minutes go on being
 //! counted through both hours.
 
 use super::Schedule;
 use jiff::{
     civil::Date,
-    tz::{TimeZone, TimeZoneDatabase},
+    tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase},
 };
 use shipway_base::Timestamp;
 
@@ -124,8 +124,9 @@ fn field(what: &str, text: &str, least: u32, most: u32, names: &[&str]) -> Resul
             }
             None => {
                 let from = number(range).ok_or_else(wrong)?;
-                // `4/2` goes on to the end, a lone number does not.
-                (from, if part.contains('/') { most } else { from })
+                // `4/2` goes on to the end, a lone number does not. Weeks end on Saturday: the 7 is Sunday, their first day.
+                let end = if most == 7 { 6 } else { most };
+                (from, if part.contains('/') { end.max(from) } else { from })
             }
         };
         (from..=to).step_by(step).for_each(|value| bits |= 1 << value);
@@ -169,7 +170,17 @@ impl Cron {
             let ambiguous = zone.to_ambiguous_timestamp(date.at(hour, minute, 0, 0));
             let twice = ambiguous.is_ambiguous() && self.hour.star;
             let second = twice.then(|| ambiguous.later().ok()).flatten();
-            [ambiguous.compatible().ok(), second]
+            let first = match ambiguous.offset() {
+                // Read by the clock behind the gap it lies before it, so that the gap's end is the next change.
+                AmbiguousOffset::Gap { .. } => ambiguous
+                    .earlier()
+                    .ok()
+                    .and_then(|before| zone.following(before).next().map(|change| change.timestamp())),
+                AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Fold { .. } => {
+                    ambiguous.compatible().ok()
+                }
+            };
+            [first, second]
         });
         instants.flatten().filter(|instant| *instant > now).min()
     }
@@ -249,6 +260,13 @@ mod tests {
         // A day or a weekday is enough when both are given.
         check("0 0 13 * 5", "UTC", "2026-02-07T00:00:00Z", &["2026-02-13T00:00:00Z", "2026-02-20T00:00:00Z"]);
         check("0 0 29 2 *", "UTC", "2096-03-01T00:00:00Z", &["2104-02-29T00:00:00Z"]);
+        // Monday, Wednesday and Friday, and no Sunday.
+        check(
+            "0 0 * * MON/2",
+            "UTC",
+            "2026-01-07T00:00:00Z",
+            &["2026-01-09T00:00:00Z", "2026-01-12T00:00:00Z"],
+        );
         check("0 9 * * 7", "Asia/Kolkata", "2026-01-01T00:00:00Z", &["2026-01-04T03:30:00Z"]);
         assert_eq!(
             parse("0 0 31 2 *").expect("a cron").next_after(at("2026-01-01T00:00:00Z"), &TimeZone::UTC),
@@ -263,8 +281,17 @@ mod tests {
             "30 2 * * *",
             "Europe/Berlin",
             "2026-03-28T12:00:00Z",
-            &["2026-03-29T01:30:00Z", "2026-03-30T00:30:00Z"],
+            &["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"],
         );
+        // All times within the gap come at its end, once; so does the very first one, and what comes then anyway.
+        check(
+            "*/20 2,3 * * *",
+            "Europe/Berlin",
+            "2026-03-28T12:00:00Z",
+            &["2026-03-29T01:00:00Z", "2026-03-29T01:20:00Z", "2026-03-29T01:40:00Z", "2026-03-30T00:00:00Z"],
+        );
+        // Half an hour is left out on Lord Howe Island.
+        check("15 2 * * *", "Australia/Lord_Howe", "2026-10-03T00:00:00Z", &["2026-10-03T15:30:00Z"]);
         check(
             "30 2 * * *",
             "Europe/Berlin",

@@ -3,9 +3,10 @@
 use super::{
     finding::{Edit, Fix},
     injection::Place,
+    quotes::is_plain_word,
     view::{JobView, Site, Slot, StepView, View, Written},
 };
-use crate::expr::Reference;
+use crate::expr::{Key, Reference};
 use shipway_base::yaml::Node;
 
 /// The name of the variable for a value: its last two properties.
@@ -37,6 +38,10 @@ pub(super) fn through_env(
     written: &Written<'_>,
 ) -> Option<Fix> {
     let reference = written.expr.root.as_reference()?;
+    // A list is no text: as a value of `env` it fails, where in a script it was the word `Array`.
+    if reference.keys.contains(&Key::Wildcard) {
+        return None;
+    }
     let name = variable(&reference);
     let text = site.template.text();
     let before: String = text.chars().take(written.from as usize).collect();
@@ -46,7 +51,7 @@ pub(super) fn through_env(
     let close = from_end + text[from_end..].find("}}")? + 2;
     let (node, start, end, new) = match site.slot {
         Slot::Run => {
-            if !is_posix(view, view.job(site)?, step) || !in_double_quotes(&text[..open]) {
+            if !is_posix(view, view.job(site)?, step) || !is_plain_word(text, open) {
                 return None;
             }
             (step.run?, open, close, format!("${{{name}}}"))
@@ -62,6 +67,9 @@ pub(super) fn through_env(
             return None;
         }
     };
+    if is_shared(view, step, node) {
+        return None;
+    }
     let range = Place::new(view, node)?.exact(view, start, &text[start..end])?;
     let mut edits = vec![Edit { range, text: new }];
     if let Some(edit) = declare(view, step, &name, written.text, text)? {
@@ -69,6 +77,14 @@ pub(super) fn through_env(
     }
     edits.sort_by_key(|edit| edit.range.start);
     Some(Fix { title: format!("hand it over as ${name}"), edits })
+}
+
+/// Whether another step has the same script by an anchor and an alias: the variable would be set for one of them only.
+fn is_shared(view: &View<'_>, step: &StepView<'_>, script: &Node) -> bool {
+    let is_anchor = |node: &Node| view.source.text[view.source.byte_range(node.span)].starts_with('&');
+    let (own, text) = (step.span, script.span);
+    let elsewhere = text.start < own.start || own.end < text.end;
+    elsewhere || is_anchor(script) || step.map.get("with").is_some_and(is_anchor)
 }
 
 /// The edit that sets the variable for the step; `Some(None)` when it is set already, none when it cannot be set.
@@ -124,112 +140,4 @@ pub(super) fn is_posix(view: &View<'_>, job: &JobView<'_>, step: &StepView<'_>) 
             label.starts_with("ubuntu") || label.starts_with("macos")
         })
     })
-}
-
-/// Whether a script of a POSIX shell is inside double quotes at its end, and nothing makes that doubtful.
-fn in_double_quotes(script: &str) -> bool {
-    // The text of a here document is expanded by rules of its own.
-    if script.contains("<<") {
-        return false;
-    }
-    let (mut double, mut single) = (false, false);
-    let mut rest = script;
-    let mut word = true;
-    // Where the command began, and where its quoted text.
-    let (mut command, mut quote) = (0, 0);
-    while let Some(c) = rest.chars().next() {
-        let mut taken = c.len_utf8();
-        let at = script.len() - rest.len();
-        match c {
-            '$' if rest.starts_with("${{") => match rest.find("}}") {
-                Some(end) => taken = end + 2,
-                None => return false,
-            },
-            // A quote within a command substitution within quotes begins anew.
-            '$' if !single && rest.starts_with("$(") => return false,
-            '`' if !single => return false,
-            '\'' if !double => single = !single,
-            '"' if !single => {
-                double = !double;
-                quote = at;
-            }
-            '\\' if !single => match rest[1..].chars().next() {
-                Some(next) => taken += next.len_utf8(),
-                // It would take the dollar sign of the variable away.
-                None => return false,
-            },
-            '\n' | ';' | '&' | '|' | '(' if !single && !double => command = at + 1,
-            '#' if !single && !double && word => taken = rest.find('\n').unwrap_or(rest.len()),
-            _ => {}
-        }
-        word = c.is_whitespace() || matches!(c, ';' | '&' | '|' | '(');
-        rest = &rest[taken..];
-    }
-    double && !single && !is_program(script.get(command..quote).unwrap_or_default())
-}
-
-/// Whether a command, as far as it is written before a quoted text, takes that text for a program of its own: then a
-/// value that the shell puts there is as dangerous as before, wherever it comes from.
-fn is_program(command: &str) -> bool {
-    /// Programs whose first text is a program.
-    const TAKE: &[&str] = &[
-        "eval", "ssh", "awk", "gawk", "mawk", "sed", "jq", "yq", "trap", "watch", "parallel", "xargs",
-        "sqlite3",
-    ];
-    /// Options before a program.
-    const OPTIONS: &[&str] =
-        &["--eval", "--command", "--execute", "--exec", "--print", "-command", "--expression"];
-    let mut words = command.split_whitespace();
-    let first = words.clone().find(|word| !word.contains('=')).unwrap_or_default();
-    if matches!(first, "echo" | "printf") {
-        return false;
-    }
-    words.any(|word| {
-        let name = word.rsplit('/').next().unwrap_or_default();
-        let option = word.split('=').next().unwrap_or_default().to_ascii_lowercase();
-        let short = word.strip_prefix('-').filter(|letters| letters.bytes().all(|b| b.is_ascii_alphabetic()));
-        TAKE.contains(&name)
-            || OPTIONS.contains(&option.as_str())
-            || short.is_some_and(|letters| letters.ends_with(['c', 'e', 'E', 'r', 'p']))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn knows_double_quotes() {
-        for yes in [
-            "echo \"",
-            "echo 'a' \"b ",
-            "# it's\necho \"",
-            "echo \"${{ a }}\" \"",
-            "echo \\\" \"",
-            "echo -e \"",
-            "bash -c 'true'; echo \"",
-            "git commit -m \"",
-            "echo \"\\\\",
-        ] {
-            assert!(in_double_quotes(yes), "{yes}");
-        }
-        for no in [
-            "echo ",
-            "echo '",
-            "echo \"a\" ",
-            "x=$(echo \"",
-            "cat <<EOF\n\"",
-            "echo '\"",
-            "echo \"$(a \"",
-            "echo \"\\",
-            "python -c \"print('",
-            "echo a\nPYTHONPATH=x python3 -Bc \"",
-            "node --eval=\"",
-            "true && eval \"",
-            "/usr/bin/awk \"",
-            "sh \\\n -ec \"",
-        ] {
-            assert!(!in_double_quotes(no), "{no}");
-        }
-    }
 }

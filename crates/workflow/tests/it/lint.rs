@@ -709,6 +709,30 @@ fn fixes_mend_and_touch_nothing_else() {
 }
 
 #[test]
+fn what_a_fix_would_change_is_left_alone() {
+    for left in [
+        // The second step would not have the variable.
+        "      - run: &script echo \"${{ github.head_ref }}\"\n      - run: *script\n",
+        "      - uses: actions/github-script@v7\n        with: &with\n          script: f('${{ github.head_ref }}')\n      - uses: actions/github-script@v7\n        with: *with\n",
+        // A list is the word `Array` in a script, and fails in `env`.
+        "      - run: echo \"${{ github.event.commits.*.message }}\"\n",
+        "      - run: echo \"$${{ github.head_ref }}\"\n",
+        "      - run: '[[ \"${{ github.head_ref }}\" -eq 1 ]]'\n",
+    ] {
+        let text = steps(left);
+        fixed(&text, &text);
+        let told = find(&text, Kind::Workflow, false);
+        assert!(told.iter().any(|finding| finding.name() == "script-injection"), "{text}");
+    }
+    fixed(
+        &steps("      - &step\n        run: echo \"${{ github.head_ref }}\"\n      - *step\n"),
+        &steps(
+            "      - &step\n        env:\n          HEAD_REF: ${{ github.head_ref }}\n        run: echo \"${HEAD_REF}\"\n      - *step\n",
+        ),
+    );
+}
+
+#[test]
 fn what_a_fix_adds_ends_its_lines_as_the_file_does() {
     let text = steps(
         "      - uses: actions/checkout@v4\n      - run: |\n          echo \"${{ github.head_ref }}\"\n",

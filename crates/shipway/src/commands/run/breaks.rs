@@ -24,7 +24,7 @@ use crate::{
 };
 use keys::{Key, typed};
 use queue::Queue;
-pub(super) use queue::Waiting;
+pub(super) use queue::{Place, Waiting};
 use script::{Command, Commands, Wish};
 use shipway_runner::{BreakNews, Breaks, Chunk, Decision, Report, Request, Terminal};
 use tokio::sync::{mpsc, watch};
@@ -221,8 +221,8 @@ impl<'a> Desk<'a> {
         if person.shell.is_some() {
             return;
         }
-        let text = self.queue.front().map(|waiting| keys::question(waiting, self.queue.len()));
-        show.prompt(text);
+        let first = self.queue.front();
+        show.prompt(first.map(|waiting| (&waiting.place, keys::question(waiting, self.queue.len()))));
     }
 
     async fn key(&mut self, key: Key, show: &mut dyn Show) -> Result<After, Failure> {

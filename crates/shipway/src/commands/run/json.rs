@@ -1,7 +1,7 @@
 //! Events as JSON, one object a line. Every object has `event`; those about a run have `workflow`, its file.
 
 use super::{
-    breaks::Waiting,
+    breaks::{Place, Waiting},
     documents::Planned,
     show::{Ended, Show},
 };
@@ -147,7 +147,7 @@ impl<W: Write + Send> Show for Json<W> {
 
     fn tell(&mut self, _text: &str) {}
 
-    fn prompt(&mut self, _question: Option<String>) {}
+    fn prompt(&mut self, _question: Option<(&Place, String)>) {}
 
     fn hold(&mut self, _hold: bool) {}
 

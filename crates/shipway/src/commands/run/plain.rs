@@ -4,7 +4,7 @@
 //! other. On a terminal a step is also told when it begins.
 
 use super::{
-    breaks::Waiting,
+    breaks::{Place, Waiting},
     documents::Planned,
     held::Held,
     jobs::Jobs,
@@ -361,8 +361,12 @@ impl<W: Write + Send> Show for Plain<W> {
         }
     }
 
-    fn prompt(&mut self, question: Option<String>) {
-        self.out.prompt(question.map(|question| self.how.style.clean(&question)));
+    fn prompt(&mut self, question: Option<(&Place, String)>) {
+        // Steps of several jobs may have one name.
+        let question = question.map(|((run, job, _), question)| {
+            format!("{}{}", self.prefix(*run, job), self.how.style.clean(&question))
+        });
+        self.out.prompt(question);
     }
 
     fn hold(&mut self, hold: bool) {

@@ -1,6 +1,9 @@
 //! How a run is shown: the seam between what happens and what is printed.
 
-use super::{breaks::Waiting, documents::Planned};
+use super::{
+    breaks::{Place, Waiting},
+    documents::Planned,
+};
 use shipway_base::Timestamp;
 use shipway_runner::{BreakNews, Report, RunMasks};
 use shipway_workflow::run::{Conclusion, JobView, Run};
@@ -53,8 +56,8 @@ pub(super) trait Show: Send {
     /// A word to whoever sits at the terminal.
     fn tell(&mut self, text: &str);
 
-    /// The question that stands below everything else, or none.
-    fn prompt(&mut self, question: Option<String>);
+    /// The question about a step of a job that stands below everything else, or none.
+    fn prompt(&mut self, question: Option<(&Place, String)>);
 
     /// Whether another program has the terminal: nothing is written until it has not.
     fn hold(&mut self, hold: bool);

@@ -363,6 +363,17 @@ fn a_person_opens_a_shell_edits_and_retries() {
 }
 
 #[test]
+fn the_question_names_the_job() {
+    let workflow = "on: push\njobs:\n  a:\n    runs-on: x\n    strategy: {matrix: {leg: [one, two]}}\n    steps:\n      - name: Check\n        run: exit 5\n";
+    let mut run = OnTerminal::start(repository(workflow), &["--jobs", "1"]);
+    run.wait_for("a (one) | Check (1 more wait): [s]hell");
+    run.press("k");
+    run.wait_for("a (two) | Check: [s]hell");
+    run.press("k");
+    run.end(0);
+}
+
+#[test]
 fn a_t_shows_what_runs_now() {
     let workflow = job("      - name: Wait\n        run: echo line-$((40 + 2)); sleep 600\n");
     let mut run = OnTerminal::start(repository(&workflow), &["--verbose"]);
