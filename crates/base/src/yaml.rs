@@ -304,6 +304,26 @@ mod tests {
     }
 
     #[test]
+    fn a_long_text_by_many_aliases_is_refused() {
+        let text = |long: usize, count: usize| {
+            format!("a: &a {{k: \"{}\"}}\nb:\n{}", "x".repeat(long), "  - *a\n".repeat(count))
+        };
+        // The texts in all: the letters of each, `k` each time, and the two keys outside.
+        let most = Limits::default().texts;
+        let source = |count: usize| Source::new("t.yml", text(1 << 20 >> 1, count));
+        assert!(parse(&source(18), Limits::default()).is_ok());
+        let found = parse(&source(20), Limits::default()).expect_err("too much");
+        assert_eq!((found.code, found.span.start.column), ("SW0004", 5), "{found:?}");
+        assert_eq!(found.message, format!("the texts of the document grow beyond {most} bytes"));
+        let exact = Limits { texts: 2 + 3 * 4, ..Limits::default() };
+        assert!(parse(&Source::new("t.yml", text(3, 2)), exact).is_ok());
+        assert!(parse(&Source::new("t.yml", text(3, 3)), exact).is_err());
+        // Keys count as well.
+        let keys = format!("a: &a {{{}: 1}}\nb: [*a, *a, *a]\n", "k".repeat(100));
+        assert!(parse(&Source::new("t.yml", keys), Limits { texts: 350, ..Limits::default() }).is_err());
+    }
+
+    #[test]
     fn reads_several_documents() {
         let source = Source::new("t.yml", "a: 1\n---\nb: 2\n---\n");
         assert_eq!(parse_all(&source, Limits::default()).map(|all| all.len()), Ok(3));

@@ -8,8 +8,8 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-/// What a document may cost. The defaults are GitHub's for workflow files: 1 MiB and depth 50; aliases may multiply
-/// the tree up to `nodes`.
+/// What a document may cost. The defaults are GitHub's for workflow files: 1 MiB, depth 50 and 10 MiB of what comes of them;
+/// aliases may multiply the tree up to `nodes` and `texts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The size of the text in bytes.
@@ -18,11 +18,13 @@ pub struct Limits {
     pub depth: usize,
     /// How many nodes the tree may have, aliases counted each time.
     pub nodes: usize,
+    /// How many bytes its keys and values may have, aliases counted each time.
+    pub texts: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { bytes: 1 << 20, depth: 50, nodes: 500_000 }
+        Limits { bytes: 1 << 20, depth: 50, nodes: 500_000, texts: 10 << 20 }
     }
 }
 
@@ -95,7 +97,8 @@ fn load(
     text: &str,
     tab: &mut Option<usize>,
 ) -> Result<Vec<Node>, Diagnostic> {
-    let mut loader = Loader { source, limits, nodes: 0, anchors: BTreeMap::new(), end: end_of(text) };
+    let mut loader =
+        Loader { source, limits, nodes: 0, texts: 0, anchors: BTreeMap::new(), end: end_of(text) };
     let mut parser = Parser::new_from_str(text);
     let mut documents = Vec::new();
     let mut stack: Vec<Frame> = Vec::new();
@@ -163,6 +166,7 @@ struct Loader<'a> {
     source: &'a Source,
     limits: Limits,
     nodes: usize,
+    texts: usize,
     anchors: BTreeMap<usize, Node>,
     /// Where the text ends. The parser puts what is missing at the end one line further on.
     end: Pos,
@@ -218,13 +222,13 @@ impl Loader<'_> {
     }
 
     fn count(&mut self, node: Node, depth: usize) -> Result<Node, Diagnostic> {
-        self.spend(1, node.span, depth)?;
+        self.spend(measure(&node), node.span, depth)?;
         Ok(node)
     }
 
     fn open(&mut self, frame: Frame, depth: usize) -> Result<Frame, Diagnostic> {
         let (Frame::Sequence { start, .. } | Frame::Mapping { start, .. }) = &frame;
-        self.spend(1, Span::new(*start, *start), depth + 1)?;
+        self.spend(Size { nodes: 1, height: 1, texts: 0 }, Span::new(*start, *start), depth)?;
         Ok(frame)
     }
 
@@ -238,15 +242,17 @@ impl Loader<'_> {
                 "this alias refers to an anchor that is not complete",
             ));
         };
-        let (size, height) = measure(node);
+        let size = measure(node);
         let node = node.clone();
-        self.spend(size, span, depth + height)?;
+        self.spend(size, span, depth)?;
         Ok(Node { span, ..node })
     }
 
-    fn spend(&mut self, nodes: usize, span: Span, depth: usize) -> Result<(), Diagnostic> {
-        self.nodes += nodes;
-        if depth > self.limits.depth {
+    /// Counts what is put at a depth.
+    fn spend(&mut self, size: Size, span: Span, depth: usize) -> Result<(), Diagnostic> {
+        self.nodes += size.nodes;
+        self.texts += size.texts;
+        if depth + size.height > self.limits.depth {
             let message = format!("this nests deeper than {} levels", self.limits.depth);
             return Err(Diagnostic::error("SW0004", self.source, span, message));
         }
@@ -254,6 +260,11 @@ impl Loader<'_> {
             let message = format!("the document grows beyond {} nodes", self.limits.nodes);
             return Err(Diagnostic::error("SW0004", self.source, span, message)
                 .with_help("anchors that refer to each other multiply; write less of it by alias"));
+        }
+        if self.texts > self.limits.texts {
+            let message = format!("the texts of the document grow beyond {} bytes", self.limits.texts);
+            return Err(Diagnostic::error("SW0004", self.source, span, message)
+                .with_help("each alias counts as what it stands for; write less of it by alias"));
         }
         Ok(())
     }
@@ -285,14 +296,29 @@ impl Loader<'_> {
     }
 }
 
-/// The number of nodes and the depth of a tree; trees are at most `Limits::depth` deep, so recursion is bounded.
-fn measure(node: &Node) -> (usize, usize) {
-    let children: Vec<&Node> = match &node.value {
-        Value::Scalar(_) => return (1, 0),
-        Value::Sequence(items) => items.iter().collect(),
-        Value::Mapping(mapping) => mapping.iter().map(|(_, value)| value).collect(),
+/// What a tree takes.
+struct Size {
+    nodes: usize,
+    height: usize,
+    texts: usize,
+}
+
+/// What a tree takes; trees are at most `Limits::depth` deep, so recursion is bounded.
+fn measure(node: &Node) -> Size {
+    let (children, keys): (Vec<&Node>, usize) = match &node.value {
+        Value::Scalar(scalar) => return Size { nodes: 1, height: 0, texts: scalar.text.len() },
+        Value::Sequence(items) => (items.iter().collect(), 0),
+        Value::Mapping(mapping) => {
+            let keys = mapping.iter().map(|(key, _)| key.value.len()).sum();
+            (mapping.iter().map(|(_, value)| value).collect(), keys)
+        }
     };
-    children.into_iter().map(measure).fold((1, 1), |(size, height), (s, h)| (size + s, height.max(h + 1)))
+    let whole = Size { nodes: 1, height: 1, texts: keys };
+    children.into_iter().map(measure).fold(whole, |whole, part| Size {
+        nodes: whole.nodes + part.nodes,
+        height: whole.height.max(part.height + 1),
+        texts: whole.texts + part.texts,
+    })
 }
 
 fn end_of(text: &str) -> Pos {
