@@ -1,7 +1,7 @@
 //! Known answers of the rules: documents and what is found in them, all findings and nothing else.
 
 use shipway_base::Source;
-use shipway_workflow::lint::{Finding, Interfaces, Kind, Options, RULES, apply, lint};
+use shipway_workflow::lint::{Finding, Interfaces, Kind, Options, RULES, lint};
 use std::collections::BTreeSet;
 
 /// Files of the same repository.
@@ -49,7 +49,7 @@ fn interfaces() -> Interfaces {
     all.whole()
 }
 
-fn find(text: &str, kind: Kind, pedantic: bool) -> Vec<Finding> {
+pub(crate) fn find(text: &str, kind: Kind, pedantic: bool) -> Vec<Finding> {
     lint(&Source::new("ci.yml", text), kind, &interfaces(), Options { pedantic })
 }
 
@@ -66,7 +66,7 @@ fn job(text: &str) -> String {
 }
 
 /// Steps of the job `a`, the first on line 7.
-fn steps(text: &str) -> String {
+pub(crate) fn steps(text: &str) -> String {
     job(&format!("    steps:\n{text}"))
 }
 
@@ -653,95 +653,6 @@ fn the_rules_are_told_apart_by_their_names() {
             rule.id
         );
     }
-}
-
-fn fixed(before: &str, after: &str) {
-    let mut text = before.to_owned();
-    for _ in 0..9 {
-        let found = find(&text, Kind::Workflow, true);
-        let (next, count) = apply(&text, &found);
-        if count == 0 {
-            break;
-        }
-        text = next;
-    }
-    assert_eq!(text, after);
-}
-
-#[test]
-fn fixes_mend_and_touch_nothing_else() {
-    fixed(
-        &steps(
-            "      # a comment\n      - run: |\n          echo   \"a ${{ github.event.issue.title }}\"\n          echo \"${{ github.event.issue.title }} ${{ github.head_ref }}\" # why\n",
-        ),
-        &steps(
-            "      # a comment\n      - env:\n          HEAD_REF: ${{ github.head_ref }}\n          ISSUE_TITLE: ${{ github.event.issue.title }}\n        run: |\n          echo   \"a ${ISSUE_TITLE}\"\n          echo \"${ISSUE_TITLE} ${HEAD_REF}\" # why\n",
-        ),
-    );
-    let unquoted = steps(
-        "      - run: echo ${{ github.head_ref }} '${{ github.head_ref }}' \"$(echo \"${{ github.head_ref }}\")\"\n",
-    );
-    fixed(&unquoted, &unquoted);
-    fixed(
-        &steps(
-            "      - name: x\n        env:\n          A: 1\n        uses: actions/github-script@v7\n        with:\n          script: |\n            console.log('${{ github.head_ref }}')\n",
-        ),
-        &steps(
-            "      - name: x\n        env:\n          HEAD_REF: ${{ github.head_ref }}\n          A: 1\n        uses: actions/github-script@v7\n        with:\n          script: |\n            console.log(process.env.HEAD_REF)\n",
-        ),
-    );
-    fixed(
-        &steps(
-            "      - run: |\n          echo \"::set-output name=tag::$TAG\"\n          echo ::add-path::$HOME/bin\n          echo '::set-env name=A::b'\n          if true; then echo \"::set-output name=a::b\"; fi\n",
-        ),
-        &steps(
-            "      - run: |\n          echo \"tag=$TAG\" >> \"$GITHUB_OUTPUT\"\n          echo $HOME/bin >> \"$GITHUB_PATH\"\n          echo 'A=b' >> \"$GITHUB_ENV\"\n          if true; then echo \"::set-output name=a::b\"; fi\n",
-        ),
-    );
-    fixed(
-        &steps("      - uses: actions/checkout@v4\n      - run: make\n"),
-        &steps(
-            "      - with:\n          persist-credentials: false\n        uses: actions/checkout@v4\n      - run: make\n",
-        ),
-    );
-    let pushes = steps("      - uses: actions/checkout@v4\n      - run: git push\n");
-    fixed(&pushes, &pushes);
-}
-
-#[test]
-fn what_a_fix_would_change_is_left_alone() {
-    for left in [
-        // The second step would not have the variable.
-        "      - run: &script echo \"${{ github.head_ref }}\"\n      - run: *script\n",
-        "      - uses: actions/github-script@v7\n        with: &with\n          script: f('${{ github.head_ref }}')\n      - uses: actions/github-script@v7\n        with: *with\n",
-        // A list is the word `Array` in a script, and fails in `env`.
-        "      - run: echo \"${{ github.event.commits.*.message }}\"\n",
-        "      - run: echo \"$${{ github.head_ref }}\"\n",
-        "      - run: '[[ \"${{ github.head_ref }}\" -eq 1 ]]'\n",
-    ] {
-        let text = steps(left);
-        fixed(&text, &text);
-        let told = find(&text, Kind::Workflow, false);
-        assert!(told.iter().any(|finding| finding.name() == "script-injection"), "{text}");
-    }
-    fixed(
-        &steps("      - &step\n        run: echo \"${{ github.head_ref }}\"\n      - *step\n"),
-        &steps(
-            "      - &step\n        env:\n          HEAD_REF: ${{ github.head_ref }}\n        run: echo \"${HEAD_REF}\"\n      - *step\n",
-        ),
-    );
-}
-
-#[test]
-fn what_a_fix_adds_ends_its_lines_as_the_file_does() {
-    let text = steps(
-        "      - uses: actions/checkout@v4\n      - run: |\n          echo \"${{ github.head_ref }}\"\n",
-    );
-    let text = text.replace('\n', "\r\n");
-    let (mended, count) = apply(&text, &find(&text, Kind::Workflow, true));
-    assert!(count >= 2, "{mended}");
-    assert_eq!(mended.matches('\n').count(), mended.matches("\r\n").count(), "{mended:?}");
-    assert!(!mended.contains("\r\r"), "{mended:?}");
 }
 
 /// The table of `docs/lint.md`, from the rules themselves.

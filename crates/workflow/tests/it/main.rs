@@ -10,6 +10,7 @@ mod expressions;
 mod groups;
 mod lint;
 mod lint_conformance;
+mod lint_fixes;
 mod lint_properties;
 mod lint_seeds;
 mod manifests;
