@@ -10,6 +10,7 @@ mod history;
 mod narrator;
 mod output;
 mod render;
+mod replace;
 mod stop;
 
 use std::process::ExitCode;

@@ -16,7 +16,10 @@ use clap::{Args, ValueEnum};
 use files::File;
 use shipway_base::yaml::Limits;
 use shipway_workflow::lint::{self, Finding, Interfaces, Level, difference};
-use std::{fs, num::NonZeroUsize, path::PathBuf};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
 
 /// What to look at, and how to tell.
 #[derive(Args, Debug)]
@@ -112,7 +115,7 @@ pub(crate) fn run(environment: &Environment, options: &Options) -> Result<Exit, 
             fixed += count;
             now = left;
             if count > 0 {
-                write(file, &text, options)?;
+                write(file, &text, base, options)?;
             }
         }
         found.extend(now);
@@ -157,15 +160,19 @@ fn mend(
         if count == 0 || next.len() > Limits::default().bytes {
             break;
         }
-        all += count;
         let source = shipway_base::Source::new(file.source.name.clone(), next.as_str());
-        found = lint::lint(&source, file.kind, interfaces, rules);
-        text = next;
+        let left = lint::lint(&source, file.kind, interfaces, rules);
+        // A file that is valid stays valid; it could become too large, for example.
+        if invalid(&left) && !invalid(&found) {
+            break;
+        }
+        (text, found) = (next, left);
+        all += count;
     }
     (text, all, found)
 }
 
-fn write(file: &File, text: &str, options: &Options) -> Result<(), Failure> {
+fn write(file: &File, text: &str, base: &Path, options: &Options) -> Result<(), Failure> {
     if options.dry_run {
         let shown = difference(&file.path, &file.source.text, text, 3);
         match options.format {
@@ -174,8 +181,7 @@ fn write(file: &File, text: &str, options: &Options) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    fs::write(&file.at, text)
-        .map_err(|error| Failure::new(Exit::Failed, format!("cannot write {}: {error}", file.path)))
+    files::write(file, text, base)
 }
 
 fn show(environment: &Environment, options: &Options, found: &[Finding], files: usize, fixed: usize) {
@@ -209,8 +215,13 @@ fn show(environment: &Environment, options: &Options, found: &[Finding], files: 
     }
 }
 
+/// Whether the document is no valid one.
+fn invalid(found: &[Finding]) -> bool {
+    found.iter().any(|finding| finding.code.is_some() && finding.level == Level::Error)
+}
+
 fn verdict(found: &[Finding], fail_on: FailOn) -> Exit {
-    if found.iter().any(|finding| finding.code.is_some() && finding.level == Level::Error) {
+    if invalid(found) {
         return Exit::Usage;
     }
     let least = match fail_on {

@@ -165,3 +165,51 @@ fn a_folder_means_what_is_in_it() {
     folder.write("empty/x.yml", "a: b\n");
     assert!(lint(&folder, &["empty"], 3).stderr.contains("no workflow and no action"));
 }
+
+/// Files are replaced whole; what is not of the repository, or may not be written, is left alone.
+#[test]
+fn a_fix_leaves_alone_what_is_not_its_own() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+    let text = "on: pull_request\r\npermissions: {}\r\njobs:\r\n  a:\r\n    runs-on: ubuntu-latest\r\n    steps:\r\n      - run: echo \"${{ github.head_ref }}\"\r\n";
+    let elsewhere = Folder::new();
+    elsewhere.write("ci.yml", text);
+    let folder = Folder::repository(&[("own/ci.yml", text)]);
+    folder.write(".github/workflows/empty/x", "");
+    let link = folder.path().join(".github/workflows/ci.yml");
+    symlink(elsewhere.path().join("ci.yml"), &link).expect("a link");
+    let refused = lint(&folder, &["--fix"], 1);
+    assert!(refused.stderr.contains("which is outside of the repository"), "{}", refused.all());
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).expect("a file");
+    assert_eq!(read(&elsewhere.path().join("ci.yml")), text);
+    // A link within the repository stays one, and what it leads to keeps its mode.
+    std::fs::remove_file(&link).expect("a link");
+    let own = folder.path().join("own/ci.yml");
+    std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o640)).expect("a mode");
+    symlink("../../own/ci.yml", &link).expect("a link");
+    lint(&folder, &["--fix"], 0);
+    assert!(link.is_symlink());
+    let fixed = read(&own);
+    assert!(
+        fixed.contains("echo \"${HEAD_REF}\"\r\n") && !fixed.replace("\r\n", "").contains('\n'),
+        "{fixed:?}"
+    );
+    assert_eq!(std::fs::metadata(&own).expect("a file").mode() & 0o777, 0o640);
+    assert_eq!(std::fs::read_dir(folder.path().join("own")).expect("a folder").count(), 1);
+}
+
+#[test]
+fn a_fix_does_not_make_a_file_too_large() {
+    let job = |number: usize| {
+        format!(
+            "  j{number}:\n    runs-on: x\n    steps:\n      - run: echo \"${{{{ github.head_ref }}}}\"\n"
+        )
+    };
+    let mut text = "on: pull_request\npermissions: {}\njobs:\n".to_owned();
+    text.extend((0..200).map(job));
+    // GitHub takes no more than 1 MiB.
+    text.push_str(&"# a comment\n".repeat(((1 << 20) - text.len()) / 12));
+    let folder = Folder::repository(&[(".github/workflows/ci.yml", &text)]);
+    lint(&folder, &["--fix"], 1);
+    let left = std::fs::read_to_string(folder.path().join(".github/workflows/ci.yml")).expect("a file");
+    assert!(left == text, "it was changed");
+}

@@ -12,6 +12,7 @@ mod plant;
 mod rerun;
 mod run;
 mod schedule;
+mod split;
 mod story;
 mod support;
 mod trust;

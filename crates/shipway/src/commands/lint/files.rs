@@ -3,6 +3,7 @@
 use crate::{
     environment::Environment,
     exit::{Exit, Failure},
+    replace::replace,
 };
 use shipway_base::{Diagnostic, Source};
 use shipway_workflow::lint::Kind;
@@ -128,6 +129,25 @@ pub(super) fn named(environment: &Environment, root: &Path, path: &Path) -> Resu
         ));
     }
     paths.iter().map(|path| read(&root, path)).collect()
+}
+
+/// Writes the new text of a file, unless somebody else has changed it since it was read. A link that leads out of the
+/// repository is not followed: what it leads to belongs to others.
+pub(super) fn write(file: &File, text: &str, root: &Path) -> Result<(), Failure> {
+    let failed = |why: &dyn std::fmt::Display| {
+        Failure::new(Exit::Failed, format!("cannot write {}: {why}", file.path))
+    };
+    let path = file.at.canonicalize().map_err(|error| failed(&error))?;
+    let is_link = fs::symlink_metadata(&file.at).is_ok_and(|meta| meta.is_symlink());
+    if is_link && !root.canonicalize().is_ok_and(|root| path.starts_with(root)) {
+        let why = format!("it is a link to {}, which is outside of the repository", path.display());
+        return Err(failed(&why).with_help("name that file itself to have it mended"));
+    }
+    let now = fs::read(&path).map_err(|error| failed(&error))?;
+    if now != file.source.text.as_bytes() {
+        return Err(failed(&"it was changed meanwhile").with_help("run the command again"));
+    }
+    replace(&path, text.as_bytes()).map_err(|error| failed(&error))
 }
 
 fn read(root: &Path, at: &Path) -> Result<File, Failure> {

@@ -3,6 +3,7 @@
 use crate::{
     environment::Environment,
     exit::{Exit, Failure},
+    replace::replace,
 };
 use shipway_suite::{Case, Quarantine, parse};
 use std::{
@@ -34,13 +35,18 @@ pub(super) fn list(environment: &Environment, file: Option<&Path>) -> Result<Vec
         return Err(broken(&format!("the list in {name} is larger than 64 MiB")));
     }
     let mut seen = std::collections::BTreeSet::new();
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines = without_mark(&text).lines().map(str::trim).filter(|line| !line.is_empty());
     let lines: Vec<String> = lines.filter(|line| seen.insert(*line)).map(str::to_owned).collect();
     if lines.is_empty() {
         return Err(broken(&format!("the list in {name} is empty"))
             .with_help("give the tests or files one a line, on standard input or with --list"));
     }
     Ok(lines)
+}
+
+/// A text without the byte order mark that editors and shells of Windows begin it with; it would be part of the first name.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// The results in files, in the XML files of folders, and in files that match a pattern.
@@ -158,7 +164,8 @@ fn name_fits(pattern: &[u8], name: &[u8]) -> bool {
 /// The tests in quarantine; none when there is no such file.
 pub(super) fn quarantine(path: &Path) -> Result<Quarantine, Failure> {
     match fs::read_to_string(path) {
-        Ok(text) => Quarantine::parse(&text).map_err(|error| broken(&format!("{}, {error}", path.display()))),
+        Ok(text) => Quarantine::parse(without_mark(&text))
+            .map_err(|error| broken(&format!("{}, {error}", path.display()))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Quarantine::default()),
         Err(error) => Err(broken(&format!("{} cannot be read: {error}", path.display()))),
     }
@@ -170,10 +177,7 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let hidden = path.with_file_name(format!(".{name}.{}", std::process::id()));
-        fs::write(&hidden, text)?;
-        fs::rename(&hidden, path)
+        replace(path, text.as_bytes())
     };
     written().map_err(|error: io::Error| {
         Failure::new(Exit::Failed, format!("{} cannot be written: {error}", path.display()))
