@@ -26,7 +26,7 @@ pub struct Diagnostic {
     /// The place in that text.
     pub span: Span,
     /// What to do about it, when there is something definite to say.
-    pub help: Option<String>,
+    pub help: Option<Box<str>>,
 }
 
 impl Diagnostic {
@@ -55,7 +55,7 @@ impl Diagnostic {
     /// Adds what to do.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Diagnostic {
-        self.help = Some(help.into());
+        self.help = Some(help.into().into_boxed_str());
         self
     }
 }

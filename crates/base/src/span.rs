@@ -1,7 +1,10 @@
 //! Where something stands in a source text.
 
 use crate::Diagnostic;
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 /// A position: line and column, both from 1, the column in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,18 +78,41 @@ impl<T> Spanned<T> {
 }
 
 /// A named source text, cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Source {
     /// The name shown to people, usually a path relative to the repository.
     pub name: Arc<str>,
     /// The text.
     pub text: Arc<str>,
+    /// Where its lines begin, once that was asked for.
+    lines: Arc<OnceLock<Lines>>,
+}
+
+struct Lines {
+    /// The byte at which each line begins.
+    starts: Vec<usize>,
+    /// Whether a character is a byte.
+    ascii: bool,
+}
+
+impl PartialEq for Source {
+    fn eq(&self, other: &Source) -> bool {
+        self.name == other.name && self.text == other.text
+    }
+}
+
+impl Eq for Source {}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("name", &self.name).field("text", &self.text).finish()
+    }
 }
 
 impl Source {
     /// Names a text.
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Source {
-        Source { name: name.into(), text: text.into() }
+        Source { name: name.into(), text: text.into(), lines: Arc::default() }
     }
 
     /// Names the text that a file holds.
@@ -115,16 +141,19 @@ impl Source {
     }
 
     fn byte_offset(&self, pos: Pos) -> usize {
-        let line_start = match pos.line {
-            0 | 1 => 0,
-            line => match self.text.match_indices('\n').nth(line as usize - 2) {
-                Some((at, _)) => at + 1,
-                None => return self.text.len(),
-            },
-        };
-        let line = self.text[line_start..].split('\n').next().unwrap_or_default();
+        let lines = self.lines.get_or_init(|| Lines {
+            starts: std::iter::once(0).chain(self.text.match_indices('\n').map(|(at, _)| at + 1)).collect(),
+            ascii: self.text.is_ascii(),
+        });
+        let number = pos.line.max(1) as usize;
+        let Some(start) = lines.starts.get(number - 1).copied() else { return self.text.len() };
+        let end = lines.starts.get(number).map_or(self.text.len(), |next| next - 1);
         let skip = pos.column.saturating_sub(1) as usize;
-        line_start + line.char_indices().nth(skip).map_or(line.len(), |(at, _)| at)
+        if lines.ascii {
+            return start.saturating_add(skip).min(end);
+        }
+        let line = &self.text[start..end];
+        start + line.char_indices().nth(skip).map_or(line.len(), |(at, _)| at)
     }
 }
 
@@ -140,6 +169,24 @@ mod tests {
         assert_eq!(&source.text[source.byte_range(span)], "drei");
         let accent = Span::new(Pos::new(1, 2), Pos::new(1, 3));
         assert_eq!(&source.text[source.byte_range(accent)], "é");
+    }
+
+    proptest! {
+        /// By the index of lines and without it.
+        #[test]
+        fn byte_ranges_are_those_of_counting(text in "(a|é|\n|b c){0,30}", line in 0_u32..9, column in 0_u32..9) {
+            let source = Source::new("x", text.as_str());
+            let at = Pos::new(line, column);
+            let skip = column.saturating_sub(1) as usize;
+            let mut lines = text.split_inclusive('\n').chain(text.ends_with('\n').then_some(""));
+            let before: usize = lines.by_ref().take(line.max(1) as usize - 1).map(str::len).sum();
+            let expect = lines.next().map_or(text.len(), |line| {
+                let line = line.trim_end_matches('\n');
+                before + line.char_indices().nth(skip).map_or(line.len(), |(at, _)| at)
+            });
+            prop_assert_eq!(source.byte_range(Span::new(at, at)), expect..expect);
+            prop_assert_eq!(source, Source::new("x", text.as_str()));
+        }
     }
 
     #[test]

@@ -8,30 +8,77 @@ use shipway_base::{Pos, Source, Span};
 /// YAML may change space and line breaks of a scalar, and writes a few characters as escapes, but it never reorders:
 /// the n-th visible character of the value is the n-th one of the source, whichever style was used.
 pub(super) fn locate(text: &str, span: Span, source: &Source, from: u32, length: u32) -> Span {
-    let written = &source.text[source.byte_range(span)];
-    let (skipped, inner) = after_properties(written);
-    let found = walk(text, Written::raw(written, span.start), from, length)
-        .or_else(|| walk(text, Written::raw(inner, forward(span.start, skipped)), from, length))
-        .or_else(|| walk(text, Written::quoted(inner, forward(span.start, skipped))?, from, length));
-    found.unwrap_or(span)
+    Places::until(text, span, source, from.saturating_add(length.max(1))).locate(from, length)
 }
 
-/// Walks value and source side by side; none where they cannot be matched.
-fn walk(text: &str, mut written: Written<'_>, from: u32, length: u32) -> Option<Span> {
-    let mut found: Option<Span> = None;
-    for (i, wanted) in (0_u32..).zip(text.chars()) {
+/// Where the visible characters of a scalar stand, as far as value and source can be matched.
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    /// As it may be written: as it is, behind an anchor or a tag, in quotes.
+    readings: Vec<Reading>,
+    span: Span,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Reading {
+    /// The number of each visible character in the value, and where it stands; in order.
+    found: Vec<(u32, Pos)>,
+    /// Whether all were matched.
+    whole: bool,
+}
+
+impl Places {
+    /// The places of all characters.
+    pub(super) fn new(text: &str, span: Span, source: &Source) -> Places {
+        Places::until(text, span, source, u32::MAX)
+    }
+
+    /// The places of the characters up to the first visible one at `end` or behind it, which must match as well.
+    fn until(text: &str, span: Span, source: &Source, end: u32) -> Places {
+        let written = &source.text[source.byte_range(span)];
+        let (skipped, inner) = after_properties(written);
+        let start = forward(span.start, skipped);
+        let mut readings = vec![walk(text, Written::raw(written, span.start), end)];
+        if !skipped.is_empty() {
+            readings.push(walk(text, Written::raw(inner, start), end));
+        }
+        readings.extend(Written::quoted(inner, start).map(|written| walk(text, written, end)));
+        Places { readings, span }
+    }
+
+    /// Where `length` characters from the character `from` on stand; the whole where they cannot be found.
+    pub(super) fn locate(&self, from: u32, length: u32) -> Span {
+        self.readings.iter().find_map(|reading| reading.locate(from, length)).unwrap_or(self.span)
+    }
+}
+
+impl Reading {
+    fn locate(&self, from: u32, length: u32) -> Option<Span> {
+        let first = self.found.partition_point(|(number, _)| *number < from);
+        let end = self.found.partition_point(|(number, _)| *number < from.saturating_add(length.max(1)));
+        // The next one must match as well, so that the last one is what it seems to be.
+        let sure = self.whole || end < self.found.len();
+        let found = self.found.get(first..end).filter(|_| sure)?;
+        let (start, last) = (found.first()?.1, found.last()?.1);
+        Some(Span::new(start, Pos::new(last.line, last.column + 1)))
+    }
+}
+
+/// Walks value and source side by side, up to where they cannot be matched or the first visible character at `end` or behind it.
+fn walk(text: &str, mut written: Written<'_>, end: u32) -> Reading {
+    let mut reading = Reading::default();
+    for (number, wanted) in (0_u32..).zip(text.chars()) {
         if wanted.is_whitespace() {
             continue;
         }
-        let at = written.next_visible(wanted)?;
-        if i >= from && (i < from + length.max(1)) {
-            let start = found.map_or(at, |found| found.start);
-            found = Some(Span::new(start, Pos::new(at.line, at.column + 1)));
-        } else if i >= from {
-            break;
+        let Some(at) = written.next_visible(wanted) else { return reading };
+        reading.found.push((number, at));
+        if number >= end {
+            return reading;
         }
     }
-    found
+    reading.whole = true;
+    reading
 }
 
 /// The characters of a scalar as they stand in the source.
@@ -129,6 +176,32 @@ mod tests {
         check("a: >-  # why\n  one\n\n  two X\n", "4:7-4:8");
         check("a: !!str &b plain X", "1:19-1:20");
         check("a: &b 'plain X'", "1:14-1:15");
+    }
+
+    /// What is looked up once gives what is looked for each time.
+    #[test]
+    fn a_long_text_is_found_as_a_short_one_is() {
+        let long = "é ${{ a }} it's \\t \\\" ".repeat(400);
+        for document in [
+            format!("a: |\n  {}\n", long.replace(" it's", "\n  x")),
+            format!("a: &x >-\n  {long}\n"),
+            format!("a: '{}'\n", long.replace('\'', "''")),
+            format!("a: \"{long}\"\n"),
+            format!("a: \"{long}\\u0041 {long}\"\n"),
+        ] {
+            let source = Source::new("t.yml", document.as_str());
+            let tree = yaml::parse(&source, yaml::Limits::default()).expect("a document").expect("a value");
+            let node = tree.as_mapping().and_then(|map| map.get("a")).expect("a");
+            let text = node.as_text().expect("a text");
+            let places = Places::new(text, node.span, &source);
+            let count = u32::try_from(text.chars().count()).expect("few");
+            for from in (0..count).step_by(37).chain(count.saturating_sub(30)..count + 2) {
+                for length in [0, 1, 7, 400] {
+                    let once = locate(text, node.span, &source, from, length);
+                    assert_eq!(places.locate(from, length), once, "{from} {length}");
+                }
+            }
+        }
     }
 
     #[test]

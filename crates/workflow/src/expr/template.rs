@@ -1,10 +1,11 @@
 //! Text with `${{ }}` parts.
 
 use super::{
-    AllowedNames, Expr, ExprError, Scope, TEMPLATE_BYTES, Value, eval_within, fold, lex, parse, place::locate,
+    AllowedNames, Expr, ExprError, Scope, TEMPLATE_BYTES, Value, eval_within, fold, lex, parse,
+    place::{Places, locate},
 };
 use shipway_base::{Diagnostic, Source, Span};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A scalar of a document that may hold expressions, and where it stands.
 #[derive(Clone, Debug)]
@@ -13,7 +14,12 @@ pub struct Template {
     parts: Vec<Part>,
     source: Source,
     span: Span,
+    /// Where its characters stand, once that was asked for; kept for long texts, of which it may be asked often.
+    places: OnceLock<Box<Places>>,
 }
+
+/// Where the characters of longer texts stand is looked up once.
+const LONG: usize = 4 << 10;
 
 #[derive(Clone, Debug)]
 enum Part {
@@ -43,16 +49,20 @@ impl Template {
         source: &Source,
         allowed: &AllowedNames<'_>,
     ) -> Result<Template, Diagnostic> {
-        let mut template =
-            Template { text: Arc::from(text), parts: Vec::new(), source: source.clone(), span };
+        let mut template = Template::empty(text, span, source);
         let mut rest = text;
+        // The characters before the byte `counted`.
+        let (mut count, mut counted) = (0, 0);
         while let Some(at) = rest.find("${{") {
             let before = &rest[..at];
             if !before.is_empty() {
                 template.parts.push(Part::Text(Arc::from(before)));
             }
             let body = &rest[at + 3..];
-            let open = lex::count(&text[..text.len() - body.len()]);
+            let begins = text.len() - body.len();
+            count += lex::count(&text[counted..begins]);
+            counted = begins;
+            let open = count;
             let length = closing(body).ok_or_else(|| template.not_closed(open - 3))?;
             let part = template.part(&body[..length], open, allowed)?;
             template.parts.push(part);
@@ -74,11 +84,15 @@ impl Template {
         source: &Source,
         allowed: &AllowedNames<'_>,
     ) -> Result<Template, Diagnostic> {
-        let mut template =
-            Template { text: Arc::from(text), parts: Vec::new(), source: source.clone(), span };
+        let mut template = Template::empty(text, span, source);
         let part = template.part(text, 0, allowed)?;
         template.parts.push(part);
         Ok(template)
+    }
+
+    fn empty(text: &str, span: Span, source: &Source) -> Template {
+        let (text, source) = (Arc::from(text), source.clone());
+        Template { text, parts: Vec::new(), source, span, places: OnceLock::new() }
     }
 
     /// The scalar as written.
@@ -127,7 +141,11 @@ impl Template {
 
     /// Where `length` characters from the character `from` on stand in the source.
     pub(crate) fn locate(&self, from: u32, length: u32) -> Span {
-        locate(&self.text, self.span, &self.source, from, length)
+        if self.text.len() < LONG {
+            return locate(&self.text, self.span, &self.source, from, length);
+        }
+        let places = self.places.get_or_init(|| Box::new(Places::new(&self.text, self.span, &self.source)));
+        places.locate(from, length)
     }
 
     /// The text with every expression replaced by its value.

@@ -174,10 +174,8 @@ fn affix(job: &JobView<'_>, site: &Site<'_>, out: &mut Findings<'_>) {
         if step.is_none() {
             continue;
         }
-        let characters: Vec<char> = text.chars().collect();
-        let (from, to) = (written.from as usize, (written.from + written.length) as usize);
-        let before: String = characters[..from].iter().collect();
-        let after: String = characters[to..].iter().collect();
+        let (before, after) = text.split_at(written.start);
+        let after = after.get(written.text.len()..).unwrap_or_default();
         let before = before.rsplit_once("${{").map_or("", |(before, _)| before);
         let after = after.split_once("}}").map_or("", |(_, after)| after);
         let glued_before = before.chars().last().is_some_and(|c| !c.is_whitespace());

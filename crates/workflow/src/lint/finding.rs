@@ -75,7 +75,7 @@ impl Finding {
             source: found.source,
             span: found.span,
             message: found.message,
-            help: found.help,
+            help: found.help.map(String::from),
             fix: None,
         }
     }

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::expr;
 use shipway_base::{Span, yaml::Node};
+use std::borrow::Cow;
 
 pub(super) const SCRIPT_INJECTION: Rule = Rule {
     id: "script-injection",
@@ -192,15 +193,20 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// Finds where parts of a scalar stand in the source.
 pub(super) struct Place<'a> {
     text: &'a str,
-    template: expr::Template,
+    template: Cow<'a, expr::Template>,
 }
 
 impl<'a> Place<'a> {
     /// None when the scalar holds expressions that cannot be read.
     pub(super) fn new(view: &View<'_>, node: &'a Node) -> Option<Place<'a>> {
         let text = node.as_text()?;
-        let template = super::view::read(text, node.span, view.source)?;
+        let template = Cow::Owned(super::view::read(text, node.span, view.source)?);
         Some(Place { text, template })
+    }
+
+    /// Of a scalar that was read before.
+    pub(super) fn of(site: &'a Site<'_>) -> Place<'a> {
+        Place { text: site.template.text(), template: Cow::Borrowed(&site.template) }
     }
 
     /// The span of a part that begins at a byte.

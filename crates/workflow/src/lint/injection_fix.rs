@@ -9,6 +9,9 @@ use super::{
 use crate::expr::{Key, Reference};
 use shipway_base::yaml::Node;
 
+/// Longer scripts are left as they are: it would take long to see where each of many expressions stands in them.
+const LONGEST: usize = 128 << 10;
+
 /// The name of the variable for a value: its last two properties.
 pub(super) fn variable(reference: &Reference) -> String {
     let all: Vec<&str> = (0..reference.keys.len()).filter_map(|depth| reference.name(depth)).collect();
@@ -44,10 +47,11 @@ pub(super) fn through_env(
     }
     let name = variable(&reference);
     let text = site.template.text();
-    let before: String = text.chars().take(written.from as usize).collect();
-    let open = before.rfind("${{")?;
-    let from_end: usize =
-        text.char_indices().nth((written.from + written.length) as usize).map_or(text.len(), |(at, _)| at);
+    if text.len() > LONGEST {
+        return None;
+    }
+    let open = text.get(..written.start)?.rfind("${{")?;
+    let from_end = written.start + written.text.len();
     let close = from_end + text[from_end..].find("}}")? + 2;
     let (node, start, end, new) = match site.slot {
         Slot::Run => {
@@ -70,7 +74,7 @@ pub(super) fn through_env(
     if is_shared(view, step, node) {
         return None;
     }
-    let range = Place::new(view, node)?.exact(view, start, &text[start..end])?;
+    let range = Place::of(site).exact(view, start, &text[start..end])?;
     let mut edits = vec![Edit { range, text: new }];
     if let Some(edit) = declare(view, step, &name, written.text, text)? {
         edits.push(edit);

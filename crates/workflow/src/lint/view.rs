@@ -66,6 +66,7 @@ pub(super) struct Site<'a> {
 
 struct Read {
     text: String,
+    start: usize,
     from: u32,
     length: u32,
     references: Vec<Reference>,
@@ -282,16 +283,20 @@ impl<'a> View<'a> {
 
 impl<'a> Site<'a> {
     fn new(template: Template, job: Option<usize>, step: Option<usize>, slot: Slot<'a>) -> Site<'a> {
-        let characters: Vec<char> = template.text().chars().collect();
+        let all = template.text();
+        let after = |at: usize, count: u32| {
+            let rest = all.get(at..).unwrap_or_default();
+            at + rest.char_indices().nth(count as usize).map_or(rest.len(), |(end, _)| end)
+        };
+        // The byte and the character where the expression before ended.
+        let (mut at, mut number) = (0, 0);
         let read = template
             .placed()
             .map(|(expr, from, length)| {
-                let text: String = characters
-                    .get(from as usize..(from + length) as usize)
-                    .unwrap_or_default()
-                    .iter()
-                    .collect();
-                Read { references: expr.references(&text), text, from, length }
+                let start = after(at, from.saturating_sub(number));
+                (at, number) = (after(start, length), from + length);
+                let text = all.get(start..at).unwrap_or_default().to_owned();
+                Read { references: expr.references(&text), text, start, from, length }
             })
             .collect();
         Site { template, job, step, slot, read }
@@ -303,6 +308,7 @@ impl<'a> Site<'a> {
             template: &self.template,
             expr,
             text: &read.text,
+            start: read.start,
             from: read.from,
             length: read.length,
         })
@@ -340,6 +346,8 @@ pub(super) struct Written<'a> {
     pub(super) expr: &'a Expr,
     /// Its text, trimmed.
     pub(super) text: &'a str,
+    /// The byte of the scalar that it begins at.
+    pub(super) start: usize,
     pub(super) from: u32,
     pub(super) length: u32,
 }

@@ -1,4 +1,4 @@
-//! Fixes of lint: what they change, and what they leave alone.
+//! Fixes of lint: what they change, what they leave alone, and that they take no time.
 
 use crate::lint::{find, steps};
 use shipway_workflow::lint::{Kind, apply};
@@ -54,6 +54,27 @@ fn fixes_mend_and_touch_nothing_else() {
     );
     let pushes = steps("      - uses: actions/checkout@v4\n      - run: git push\n");
     fixed(&pushes, &pushes);
+}
+
+/// With a look at the whole script for each of them this would not end.
+#[test]
+fn a_script_of_very_many_expressions_is_judged() {
+    let count = 15_000;
+    let told = |text: &str, rule: &str| {
+        let found = find(text, Kind::Workflow, false);
+        let of_rule = found.iter().filter(|finding| finding.name() == rule).count();
+        (of_rule, apply(text, &found).1)
+    };
+    let lines = "          echo \"é ${{ github.head_ref }}\"\n".repeat(count);
+    let text = steps(&format!("      - run: |\n{lines}"));
+    assert_eq!(told(&text, "script-injection"), (count, 0), "such a script is left as it is");
+    let text = steps(&format!("      - run: echo {}\n", "\"${{ github.head_ref }}\" ".repeat(count)));
+    assert_eq!(told(&text, "script-injection"), (count, 0));
+    let lines = "          echo \"::set-output name=tag::$TAG\"\n".repeat(count);
+    let text = steps(&format!("      - run: |\n{lines}"));
+    assert_eq!(told(&text, "deprecated-command"), (count, count));
+    let text = steps(&"      - run: echo \"${{ github.head_ref }}\"\n".repeat(9_000));
+    assert_eq!(told(&text, "script-injection"), (9_000, 9_000));
 }
 
 #[test]

@@ -200,7 +200,7 @@ async fn called(here: &Here, store: &ActionStore, workflow: &Workflow) -> Result
         } else if path.is_file() {
             match Source::from_bytes(here.shown(&path), read(here, &path)?) {
                 Ok(source) => called.give(wanted.file, &source.text, None),
-                Err(found) => called.refuse(wanted.file, found.message, found.help),
+                Err(found) => called.refuse(wanted.file, found.message, found.help.map(String::from)),
             }
         } else {
             called.refuse(wanted.file, "there is no such file", None);
