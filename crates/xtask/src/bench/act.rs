@@ -159,5 +159,7 @@ fn repository(root: &Path, case: &Case) -> Result<PathBuf> {
     git(&["remote", "add", "origin", "https://github.com/bench/bench"])?;
     git(&["add", "--all"])?;
     git(&["commit", "--quiet", "--message", "bench"]).context("the bench's repository")?;
+    // Packed, as every repository that was cloned, or that git has looked after, is.
+    git(&["gc", "--quiet"])?;
     Ok(folder)
 }
