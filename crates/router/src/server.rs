@@ -55,6 +55,9 @@ struct Hand {
 
 /// How long the acceptor waits when the system has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The limit that hyper has of itself: it then keeps headers on the stack as they come, and prepares a list of any other length
+/// for each request.
+const HEADERS_OF_HYPER: usize = 100;
 /// How often resting connections are looked at, as a fraction of their time limit.
 const SWEEPS: u32 = 4;
 
@@ -261,7 +264,9 @@ async fn converse(
         patience.apply(serving, |serving| serving.graceful_shutdown()).await
     } else {
         let mut builder = http1::Builder::new();
-        builder.max_headers(limits.headers);
+        if limits.headers != HEADERS_OF_HYPER {
+            builder.max_headers(limits.headers);
+        }
         builder.max_buf_size(limits.head_bytes.max(8 * 1_024));
         let serving = builder.serve_connection(io, service).with_upgrades();
         patience.apply(serving, |serving| serving.graceful_shutdown()).await
