@@ -21,9 +21,10 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         access(path, Access::WRITE_OK)?;
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // A name of its own, so that nobody else writes to it.
-    let beside = Beside(path.with_file_name(format!(".{name}.{}", std::process::id())));
-    let mut file = File::create(&beside.0)?;
+    // A name of its own, and nothing that lies there already is written through: a repository may be somebody else's.
+    let place = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let mut file = File::create_new(&place)?;
+    let beside = Beside(place);
     file.write_all(bytes)?;
     if let Some(before) = before {
         let made = file.metadata()?;
@@ -61,6 +62,18 @@ mod tests {
         assert_eq!(fs::read(&path).expect("it is there"), b"two");
         assert_eq!(fs::metadata(&path).expect("it is there").mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn a_link_that_lies_in_wait_is_not_followed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, aim) = (folder.path().join("a.yml"), folder.path().join("aim"));
+        fs::write(&aim, "mine").expect("a file");
+        let wait = folder.path().join(format!(".a.yml.{}", std::process::id()));
+        std::os::unix::fs::symlink(&aim, &wait).expect("a link");
+        assert_eq!(replace(&path, b"one").expect_err("refused").kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&aim).expect("it is there"), b"mine");
+        assert!(wait.is_symlink() && !path.exists());
     }
 
     #[test]
