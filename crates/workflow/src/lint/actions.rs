@@ -74,7 +74,7 @@ fn local_action(
     out: &mut Findings<'_>,
 ) {
     let Some(interface) = file.interfaces.find(path) else {
-        if file.interfaces.is_absent(path) && is_here(file, job, step) && !path.contains("${{") {
+        if file.interfaces.is_absent(path) && is_here(file, job, step, path) && !path.contains("${{") {
             let message = format!("there is no action in {}", if path.is_empty() { "./" } else { path });
             let close = closest(path, file.interfaces.paths().filter(|path| !path.contains(".y")));
             let found = out.report(&UNKNOWN_LOCAL_ACTION, span, message);
@@ -114,7 +114,7 @@ fn local_action(
 
 /// Whether the folder that a step names can only be one of this repository. Another one may have been checked out beside it, or in
 /// its place; an action is used in the workspaces of others, too.
-fn is_here(file: &File<'_>, job: &JobView<'_>, step: &StepView<'_>) -> bool {
+fn is_here(file: &File<'_>, job: &JobView<'_>, step: &StepView<'_>, path: &str) -> bool {
     // The repository of the file, whatever is checked out.
     if step.map.get("uses").and_then(Node::as_text).is_some_and(|uses| uses.starts_with("$/")) {
         return true;
@@ -123,14 +123,29 @@ fn is_here(file: &File<'_>, job: &JobView<'_>, step: &StepView<'_>) -> bool {
         step.is_action("actions/checkout")
             && (step.with("path").is_some() || step.with("repository").is_some())
     });
-    let used = match file.view.kind {
-        Kind::Workflow => true,
+    let mut segments = path.split('/').filter(|segment| !matches!(*segment, "" | "."));
+    if elsewhere || segments.clone().any(|segment| segment == "..") {
+        return false;
+    }
+    // A folder at the top that holds nothing of the repository, and that other steps name, is made by them.
+    let top = segments.next().unwrap_or_default();
+    let is_there =
+        top.is_empty() || file.interfaces.paths().any(|known| known.split('/').next() == Some(top));
+    match file.view.kind {
+        Kind::Workflow => is_there || !job.steps.iter().any(|step| names(step, top)),
         Kind::Action => {
-            let path: &str = &file.view.source.name;
-            file.interfaces.is_used_here(path.rsplit_once('/').map_or("", |(folder, _)| folder))
+            let own: &str = &file.view.source.name;
+            let folder = own.rsplit_once('/').map_or("", |(folder, _)| folder);
+            is_there && file.interfaces.is_used_here(folder)
         }
-    };
-    used && !elsewhere
+    }
+}
+
+/// Whether the script or an input of a step holds a text.
+fn names(step: &StepView<'_>, text: &str) -> bool {
+    let holds = |node: &Node| node.as_text().is_some_and(|value| value.contains(text));
+    let with = step.map.get("with").and_then(Node::as_mapping);
+    step.run.is_some_and(holds) || with.is_some_and(|with| with.iter().any(|(_, value)| holds(value)))
 }
 
 fn unknown(step: &StepView<'_>, inputs: &[&str], level: Level, out: &mut Findings<'_>) {

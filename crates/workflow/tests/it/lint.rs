@@ -97,6 +97,8 @@ fn what_a_composite_action_names_is_looked_for_only_where_the_workspace_is_known
     check(&here, "outer", "./actions/none", 1);
     check(&here, "inner", "./actions/none", 1);
     check(&here, "inner", "./actions/outer", 0);
+    check(&here, "outer", "./__MADE__/actions/inner", 0);
+    check(&here, "outer", "./../elsewhere", 0);
     check(&here, "inner", "'./${{ inputs.x }}/none'", 0);
     // Nobody here uses it, or only where another repository is checked out, too.
     check(&beside, "outer", "./actions/none", 0);
@@ -428,6 +430,18 @@ fn uses() -> Vec<Case> {
             &["8:23 warning lockfile-elsewhere"],
         ),
         case(steps("      - uses: ./.github/actions/mien\n"), &["7:15 warning unknown-local-action"]),
+        case(steps("      - run: git clone $URL made\n      - uses: ./made/action\n"), &[]),
+        case(
+            steps(
+                "      - {uses: a/b-checkout@0123456789012345678901234567890123456789, with: {path: made}}\n      - uses: ./made\n",
+            ),
+            &[],
+        ),
+        case(
+            steps("      - run: make\n      - uses: ./mdae/action\n"),
+            &["8:15 warning unknown-local-action"],
+        ),
+        case(steps("      - run: make\n      - uses: ./../tool\n"), &[]),
         case(
             steps(
                 "      - {uses: actions/checkout@v4, with: {repository: a/b, path: x}}\n      - uses: ./x/action\n",
