@@ -1,7 +1,7 @@
 //! Text for people: diagnostics as rustc shows them, and long sentences in lines that fit.
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use shipway_base::{Diagnostic, Severity, Source, Span};
+use shipway_base::{Diagnostic, Pos, Severity, Source, Span};
 use shipway_workflow::lint::{self, Finding};
 
 /// One finding with its source excerpt, several lines, no trailing newline.
@@ -21,10 +21,19 @@ fn excerpt(
     (id, message, help): (&str, &str, Option<&str>),
     colour: bool,
 ) -> String {
-    let snippet = Snippet::source(&*source.text)
+    // Its lines alone: the renderer reads all it is given, and there may be thousands of findings in a long file.
+    let beyond = Pos::new(span.end.line.saturating_add(1), 1);
+    let lines = source.byte_range(Span::new(Pos::new(span.start.line, 1), beyond));
+    // A place at the very end, or behind it, belongs to whichever line is the last.
+    let (first, lines) = match lines.start < source.text.len() {
+        true => (span.start.line.max(1) as usize, lines),
+        false => (1, 0..source.text.len()),
+    };
+    let place = source.byte_range(span);
+    let snippet = Snippet::source(source.text.get(lines.clone()).unwrap_or_default())
         .path(&*source.name)
-        .line_start(1)
-        .annotation(AnnotationKind::Primary.span(source.byte_range(span)));
+        .line_start(first)
+        .annotation(AnnotationKind::Primary.span(place.start - lines.start..place.end - lines.start));
     let mut group = level.primary_title(message).id(id).element(snippet);
     if let Some(help) = help {
         group = group.element(Level::HELP.message(help));
@@ -84,7 +93,6 @@ pub(crate) fn counted(number: usize, thing: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shipway_base::Pos;
 
     #[test]
     fn long_sentences_are_wrapped_and_lose_no_word() {
@@ -102,6 +110,30 @@ mod tests {
     fn what_is_cut_off_is_marked() {
         assert_eq!(shortened("as it is", 8), "as it is");
         assert_eq!(shortened("as it is not", 7), "as it…");
+    }
+
+    /// The lines of a place show what the whole text shows, whatever the place is.
+    #[test]
+    fn a_place_is_shown_by_its_lines_alone() {
+        let whole = |source: &Source, span: Span| {
+            let annotation = AnnotationKind::Primary.span(source.byte_range(span));
+            let snippet = Snippet::source(&*source.text).path("x").line_start(1).annotation(annotation);
+            let group = Level::ERROR.primary_title("m").id("SW0001").element(snippet);
+            Renderer::plain().render(&[group])
+        };
+        for text in
+            ["", "one", "é: one\n  two\n\nfour\n five\nsix\nseven\neight\n", "a\r\nb\r\n\r\nc", "\n\n"]
+        {
+            let source = Source::new("x", text);
+            let places = || (1..11).flat_map(|line| [1, 2, 4, 90].map(|column| Pos::new(line, column)));
+            for (start, end) in places().flat_map(|start| places().map(move |end| (start, end))) {
+                if start <= end {
+                    let span = Span::new(start, end);
+                    let shown = diagnostic(&Diagnostic::error("SW0001", &source, span, "m"), false);
+                    assert_eq!(shown, whole(&source, span), "{text:?} {span:?}");
+                }
+            }
+        }
     }
 
     #[test]
