@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep};
 
 /// How long an engine may take to notice that a container has ended.
 const NOTICE: Duration = Duration::from_secs(5);
+/// What the probe says in a container.
+const HERE: &str = "here";
 /// From one look to the next.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -28,13 +30,14 @@ pub(super) async fn gone_by_now(engine: &Engine, container: &Started) -> Option<
         if let Some(error) = gone(engine, container).await {
             return Some(error);
         }
-        // Whatever starts in a container, or is missed in it, tells that it is there.
-        let answer = ask(engine, &container.id, &["tail", "-n", "0", "/dev/null"]).await;
-        if answer.is_ok_and(|Answer { text, .. }| !is_stopped(&text)) {
+        // A probe that was ended with the container says nothing, nor does an engine that could not start it half-way.
+        let answer = ask(engine, &container.id, &["echo", HERE]).await;
+        if answer.as_ref().is_ok_and(|Answer { text, .. }| tells_of_life(text)) {
             return None;
         }
         if began.elapsed() > NOTICE {
-            return Some(told(container, None));
+            let stopped = answer.map_or(true, |Answer { text, .. }| is_stopped(&text));
+            return stopped.then(|| told(container, None));
         }
         sleep(LOOK).await;
     }
@@ -43,6 +46,11 @@ pub(super) async fn gone_by_now(engine: &Engine, container: &Started) -> Option<
 /// Whether an engine says that nothing can be started in a container because that does not run.
 pub(super) fn is_stopped(text: &str) -> bool {
     ["in a stopped state", "container not running", "is not running"].iter().any(|words| text.contains(words))
+}
+
+/// Whether this is what a probe answers in a container that is there: it ran, or the image has no such program.
+fn tells_of_life(text: &str) -> bool {
+    text.trim() == HERE || text.contains("executable file") && text.contains("not found")
 }
 
 fn told(container: &Started, seen: Option<&ContainerInspectResponse>) -> RunnerError {
@@ -101,6 +109,20 @@ mod tests {
         assert!(words(Some(137), false).starts_with("has ended with exit code 137; somebody killed it"));
         assert_eq!(words(Some(0), false), "has ended with exit code 0");
         assert_eq!(words(None, false), "has ended");
+    }
+
+    #[test]
+    fn only_a_probe_that_ran_or_is_missing_tells_of_life() {
+        let missing = [
+            "OCI runtime exec failed: exec failed: exec: \"echo\": executable file not found in $PATH: unknown",
+            "crun: executable file `echo` not found in $PATH: No such file or directory",
+        ];
+        assert!(tells_of_life("here\n") && missing.iter().all(|text| tells_of_life(text)));
+        for nothing in
+            ["", "cannot exec in a stopped state: unknown", "read init-p: connection reset by peer"]
+        {
+            assert!(!tells_of_life(nothing), "{nothing}");
+        }
     }
 
     #[test]

@@ -39,11 +39,7 @@ async fn the_end_of_the_container_is_told_and_nobody_else_is_blamed() {
             }
         })
         .await;
-    let mut errors = story.annotations(Level::Error);
-    // The engine may tell the end of the step's process before it knows of the container's; then the next step says it.
-    if errors[0].contains("the process ended with exit code 137") {
-        errors.remove(0);
-    }
+    let errors = story.annotations(Level::Error);
     let first = format!(
         "[SW0534] the container of the job, {name} from the image {NAME}, has ended with exit code 137"
     );
