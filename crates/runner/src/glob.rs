@@ -21,6 +21,18 @@ pub(crate) use segment::matches_name;
 /// More entries than this are not looked at. Links to folders can make endless many of few.
 const MOST_ENTRIES: usize = 5_000_000;
 
+/// A path as a pattern that means nothing but itself, here and for `find`.
+pub(crate) fn escaped(path: &str) -> String {
+    let mut pattern = String::with_capacity(path.len());
+    for character in path.chars() {
+        if matches!(character, '*' | '?' | '[' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern
+}
+
 /// What a search finds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Find<'a> {

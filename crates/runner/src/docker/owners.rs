@@ -10,7 +10,7 @@ use super::{
     place::Place,
     started::{Started, container_error, inspect, running},
 };
-use crate::{error::RunnerError, executor::Folders};
+use crate::{error::RunnerError, executor::Folders, glob::escaped};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -172,22 +172,10 @@ fn around(mounted: &[&Path], owner: &str, folder: &Path) -> Vec<String> {
             argv.push("-o".to_owned());
         }
         argv.push("-path".to_owned());
-        argv.push(plain(&mount.to_string_lossy()));
+        argv.push(escaped(&mount.to_string_lossy()));
     }
     argv.extend([")", "-prune", "-o", "-exec", "chown", "-h", owner, "{}", "+"].map(str::to_owned));
     argv
-}
-
-/// A path as a pattern of `find` that means nothing but itself.
-fn plain(path: &str) -> String {
-    let mut pattern = String::with_capacity(path.len());
-    for character in path.chars() {
-        if matches!(character, '*' | '?' | '[' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(character);
-    }
-    pattern
 }
 
 /// The numbers of a user that is written as numbers; without a group it is that of root, as for a user whom an image does not know.

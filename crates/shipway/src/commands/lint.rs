@@ -162,7 +162,7 @@ fn mend(
         }
         let source = shipway_base::Source::new(file.source.name.clone(), next.as_str());
         let left = lint::lint(&source, file.kind, interfaces, rules);
-        // A file that is valid stays valid; it could become too large, for example.
+        // A file that is valid stays valid.
         if invalid(&left) && !invalid(&found) {
             break;
         }

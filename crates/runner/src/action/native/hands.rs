@@ -4,6 +4,7 @@ use crate::{
     aside::{Aside, Over},
     error::{ErrorKind, RunnerError},
     executor::{Hands, Program, ProgramPlace, Streams},
+    glob::escaped,
     job::Job,
     listen::Hearing,
     place::lexical,
@@ -204,16 +205,4 @@ impl Drop for Scratch {
             tracing::warn!(%error, file = %self.0.display(), "a file stays until the job ends");
         }
     }
-}
-
-/// A path as a pattern that means nothing but itself.
-fn escaped(path: &str) -> String {
-    let mut pattern = String::with_capacity(path.len());
-    for character in path.chars() {
-        if matches!(character, '*' | '?' | '[' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(character);
-    }
-    pattern
 }
