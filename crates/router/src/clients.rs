@@ -1,6 +1,7 @@
 //! Which clients were seen in an epoch and what was already counted of each: a bounded memory.
 
 use std::{
+    collections::hash_map::Entry,
     hash::{BuildHasherDefault, Hasher},
     sync::{
         Mutex, PoisonError,
@@ -39,16 +40,19 @@ impl Clients {
         // The low bits choose the place within a shard, the high ones the shard.
         let shard = self.shards.get((fingerprint >> 58) as usize)?;
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(old) = shard.get_mut(&fingerprint) {
-            let new = marks & !*old;
-            *old |= marks;
-            return Some(new);
-        }
+        let vacant = match shard.entry(fingerprint) {
+            Entry::Occupied(mut old) => {
+                let new = marks & !*old.get();
+                *old.get_mut() |= marks;
+                return Some(new);
+            }
+            Entry::Vacant(vacant) => vacant,
+        };
         if self.room.fetch_update(Relaxed, Relaxed, |room| room.checked_sub(1)).is_err() {
             self.refused.fetch_add(1, Relaxed);
             return None;
         }
-        shard.insert(fingerprint, marks);
+        vacant.insert(marks);
         Some(marks)
     }
 

@@ -1,6 +1,8 @@
 //! What is known of one client connection: its worker, its peer, and the client that used it last.
 
-use crate::{clients::Mark, epoch::Epoch, shared::Shared, snapshot::Routed, snapshot::Snapshot};
+use crate::{
+    clients::Mark, epoch::Epoch, shared::Shared, snapshot::Routed, snapshot::Snapshot, socket::Outbox,
+};
 use hyper::{
     HeaderMap,
     header::{COOKIE, HeaderValue},
@@ -24,6 +26,8 @@ pub(crate) struct Worker {
     /// The snapshot this worker used last; only this thread takes the lock.
     snapshot: Mutex<Arc<Snapshot>>,
     turn: AtomicUsize,
+    /// What this worker's connections send in this turn.
+    pub(crate) outbox: Arc<Outbox>,
     /// The tunnels and HTTP/2 streams that have tasks of their own.
     pub(crate) tasks: TaskTracker,
 }
@@ -70,7 +74,14 @@ struct Latest {
 impl Worker {
     pub(crate) fn new(index: usize, shared: Arc<Shared>) -> Worker {
         let snapshot = Mutex::new(shared.snapshot());
-        Worker { index, shared, snapshot, turn: AtomicUsize::new(index), tasks: TaskTracker::new() }
+        Worker {
+            index,
+            shared,
+            snapshot,
+            turn: AtomicUsize::new(index),
+            outbox: Arc::default(),
+            tasks: TaskTracker::new(),
+        }
     }
 
     /// The snapshot in force, or one that was a moment ago.
@@ -157,7 +168,7 @@ impl Connection {
         } else if let Some(value) = header {
             ClientKey::Header(value.as_bytes())
         } else if client.cookie {
-            let name = shared.signer.name(&shared.options.seed, shared.next_name());
+            let name = shared.new_name();
             named = Some(name);
             ClientKey::Cookie(name)
         } else {

@@ -21,11 +21,14 @@ use hyper::{
 use shipway_base::Timestamp;
 use std::{
     convert::Infallible,
+    future::poll_fn,
     io,
     pin::pin,
     sync::{Arc, atomic::Ordering::Relaxed},
+    task::Poll,
     time::Duration,
 };
+use tokio::time::Instant;
 
 /// A request may be sent again once when nobody knows what became of it, and wherever it surely was not sent; this
 /// bounds the latter.
@@ -263,7 +266,7 @@ impl Journey<'_> {
             Some(upstream) => Ok(upstream),
             None => {
                 let limit = worker.shared.options.limits.connect_timeout;
-                Box::pin(Upstream::connect(instance.address, limit)).await
+                Box::pin(Upstream::connect(instance.address, limit, &worker.outbox)).await
             }
         }
     }
@@ -320,20 +323,29 @@ async fn send_within(
     limit: Duration,
     upload: Option<&Upload>,
 ) -> Result<Response<Incoming>, Failure> {
-    let mut sending = pin!(upstream.send(request));
-    let mut frames = 0;
-    loop {
-        match tokio::time::timeout(limit, sending.as_mut()).await {
-            Ok(answer) => return answer.map_err(Failure::Lost),
-            Err(_) => {
+    let mut alarm = std::mem::take(&mut upstream.alarm);
+    let outcome = {
+        let mut sending = pin!(upstream.send(request));
+        let mut frames = 0;
+        let mut deadline = Instant::now() + limit;
+        poll_fn(|context| {
+            if let Poll::Ready(answer) = sending.as_mut().poll(context) {
+                return Poll::Ready(answer.map_err(Failure::Lost));
+            }
+            while alarm.poll(context, deadline).is_ready() {
                 let now = upload.map_or(0, Upload::frames);
                 if now == frames {
-                    return Err(Failure::Timeout);
+                    return Poll::Ready(Err(Failure::Timeout));
                 }
                 frames = now;
+                deadline = Instant::now() + limit;
             }
-        }
-    }
+            Poll::Pending
+        })
+        .await
+    };
+    upstream.alarm = alarm;
+    outcome
 }
 
 impl Spare {

@@ -3,7 +3,7 @@
 use hyper::{
     HeaderMap, Method, Uri, Version,
     header::{
-        CONNECTION, COOKIE, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHORIZATION, TE,
+        CONNECTION, COOKIE, EXPECT, Entry, HOST, HeaderName, HeaderValue, PROXY_AUTHORIZATION, TE,
         TRANSFER_ENCODING, UPGRADE,
     },
     http::{request, response, uri::PathAndQuery},
@@ -73,15 +73,11 @@ pub(crate) fn to_instance(head: &mut request::Parts, forwarded_for: &HeaderValue
     if trailers {
         head.headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-    join_cookies(&mut head.headers);
+    join(&mut head.headers, COOKIE, b"; ");
     append(&mut head.headers, FORWARDED_FOR, forwarded_for);
-    if !head.headers.contains_key(FORWARDED_PROTO) {
-        head.headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
-    }
-    if !head.headers.contains_key(FORWARDED_HOST)
-        && let Some(host) = head.headers.get(HOST).cloned()
-    {
-        head.headers.insert(FORWARDED_HOST, host);
+    head.headers.entry(FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
+    if let Some(host) = head.headers.get(HOST).cloned() {
+        head.headers.entry(FORWARDED_HOST).or_insert(host);
     }
 }
 
@@ -94,28 +90,29 @@ pub(crate) fn to_client(head: &mut response::Parts, upgrade: bool) {
 /// Removes what concerns one connection only (RFC 9110, 7.6.1), including what `Connection` names. Of an upgrade the
 /// two headers that make it stay.
 fn strip(headers: &mut HeaderMap, upgrade: bool) {
-    let mut found = Vec::new();
-    let mut doubtful = false;
+    let mut found = [false; OF_CONNECTION.len()];
     for name in headers.keys() {
-        if is_of_connection(name) {
-            doubtful |= *name == CONNECTION;
-            found.push(name.clone());
+        if let Some(place) = OF_CONNECTION.iter().position(|known| known == name) {
+            found[place] = true;
         }
-    }
-    if found.is_empty() {
-        return;
     }
     let kept = upgrade.then(|| headers.get(UPGRADE).cloned()).flatten();
-    if doubtful {
-        let lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
-        let named: Vec<_> =
-            lines.flat_map(|line| line.split(',')).map(|name| name.trim().to_owned()).collect();
-        for name in named.iter().filter(|name| !is_end_to_end(name)) {
-            headers.remove(name.as_str());
+    if found[0] {
+        join(headers, CONNECTION, b",");
+        let named = headers.remove(CONNECTION);
+        let named = named.as_ref().map(HeaderValue::as_bytes).unwrap_or_default();
+        let names = named.split(|byte| *byte == b',').filter_map(|name| str::from_utf8(name).ok());
+        for name in names.map(str::trim).filter(|name| !is_end_to_end(name)) {
+            // Almost every `Connection` says this, and almost never is there such a header, which goes below anyway.
+            if !name.eq_ignore_ascii_case("keep-alive") {
+                headers.remove(name);
+            }
         }
     }
-    for name in found {
-        headers.remove(name);
+    for (name, found) in OF_CONNECTION.iter().zip(found) {
+        if found {
+            headers.remove(name);
+        }
     }
     if let Some(protocol) = kept {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -123,17 +120,10 @@ fn strip(headers: &mut HeaderMap, upgrade: bool) {
     }
 }
 
-fn is_of_connection(name: &HeaderName) -> bool {
-    // `Expect` is answered by the router itself: it sends `100 Continue` when the instance begins to read the body.
-    *name == CONNECTION
-        || *name == TRANSFER_ENCODING
-        || *name == UPGRADE
-        || *name == TE
-        || *name == EXPECT
-        || *name == PROXY_AUTHORIZATION
-        || *name == KEEP_ALIVE
-        || *name == PROXY_CONNECTION
-}
+/// Headers of one connection; `Connection`, which may name more, is the first. `Expect` is answered by the router itself:
+/// it sends `100 Continue` when the instance begins to read the body.
+static OF_CONNECTION: [HeaderName; 8] =
+    [CONNECTION, TRANSFER_ENCODING, UPGRADE, TE, EXPECT, PROXY_AUTHORIZATION, KEEP_ALIVE, PROXY_CONNECTION];
 
 /// Headers that a `Connection` header may not take away: a client could hide from the instance what frames or names
 /// its request.
@@ -150,26 +140,30 @@ fn is_end_to_end(name: &str) -> bool {
     KEPT.iter().any(|kept| kept.eq_ignore_ascii_case(name))
 }
 
-/// HTTP/2 clients may send cookies one by one; HTTP/1.1 knows one header only (RFC 9113, 8.2.3).
-fn join_cookies(headers: &mut HeaderMap) {
-    if headers.get_all(COOKIE).iter().nth(1).is_none() {
+/// Makes several lines of a header one. HTTP/2 clients may send cookies one by one; HTTP/1.1 knows one header only
+/// (RFC 9113, 8.2.3).
+fn join(headers: &mut HeaderMap, name: HeaderName, between: &[u8]) {
+    if headers.get_all(&name).iter().nth(1).is_none() {
         return;
     }
-    let lines: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if let Ok(joined) = HeaderValue::from_bytes(&lines.join(b"; ".as_slice())) {
-        headers.insert(COOKIE, joined);
+    let lines: Vec<_> = headers.get_all(&name).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&lines.join(between)) {
+        headers.insert(name, joined);
     }
 }
 
 fn append(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue) {
-    if !headers.contains_key(&name) {
-        headers.insert(name, value.clone());
-        return;
-    }
-    let mut lines: Vec<_> = headers.get_all(&name).iter().map(HeaderValue::as_bytes).collect();
+    let mut known = match headers.entry(name) {
+        Entry::Vacant(vacant) => {
+            vacant.insert(value.clone());
+            return;
+        }
+        Entry::Occupied(known) => known,
+    };
+    let mut lines: Vec<_> = known.iter().map(HeaderValue::as_bytes).collect();
     lines.push(value.as_bytes());
     if let Ok(joined) = HeaderValue::from_bytes(&lines.join(b", ".as_slice())) {
-        headers.insert(name, joined);
+        known.insert(joined);
     }
 }
 

@@ -90,7 +90,7 @@ impl Instance {
         let pool = self.resting.get(worker)?;
         loop {
             let mut latest = lock(pool).pop()?;
-            if latest.is_usable() {
+            if latest.is_still_usable() {
                 return Some(latest);
             }
         }
@@ -113,7 +113,7 @@ impl Instance {
     /// Closes this worker's connections that the instance closed, and those at rest since before `since`.
     pub(crate) fn sweep(&self, worker: usize, since: Timestamp) {
         if let Some(pool) = self.resting.get(worker) {
-            lock(pool).retain_mut(|upstream| upstream.rested_at >= since && upstream.is_usable());
+            lock(pool).retain_mut(|upstream| upstream.rested_at >= since && upstream.is_still_usable());
         }
     }
 

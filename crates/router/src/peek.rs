@@ -1,6 +1,6 @@
 //! The first bytes of a connection, read to tell HTTP/2 from HTTP/1.1 and then given back.
 
-use crate::socket::Socket;
+use crate::socket::{Outbox, Socket};
 use std::{
     io,
     pin::Pin,
@@ -40,7 +40,11 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 impl Peeked {
     /// Reads until it is clear what the client speaks; that is one byte for almost every HTTP/1.1 client.
-    pub(crate) async fn new(mut stream: TcpStream, intake: Arc<Intake>) -> io::Result<Peeked> {
+    pub(crate) async fn new(
+        mut stream: TcpStream,
+        outbox: &Arc<Outbox>,
+        intake: Arc<Intake>,
+    ) -> io::Result<Peeked> {
         let mut first = [0; PREFACE.len()];
         let mut length = 0;
         while length < PREFACE.len() && first[..length] == PREFACE[..length] {
@@ -51,7 +55,7 @@ impl Peeked {
             length += read;
         }
         Ok(Peeked {
-            stream: Socket(stream),
+            stream: Socket::new(stream, outbox),
             first,
             unread: 0..length,
             http2: length == PREFACE.len() && first == *PREFACE,

@@ -100,6 +100,7 @@ pub(crate) fn start(
                     tokio::spawn(accept(listener, hands, limit, life.soft.clone()));
                     tokio::spawn(keep_time(Arc::clone(&life.worker.shared)));
                 }
+                tokio::spawn(Arc::clone(&life.worker.outbox).empty());
                 life.run().await;
             });
             // Whatever is left is cut here, before anybody hears that the worker has ended.
@@ -246,7 +247,7 @@ async fn converse(
     let intake = Arc::<Intake>::default();
     let first = stop.run_until_cancelled(tokio::time::timeout(
         limits.head_timeout,
-        Peeked::new(stream, Arc::clone(&intake)),
+        Peeked::new(stream, &connection.worker.outbox, Arc::clone(&intake)),
     ));
     let Some(first) = first.await else { return Ok(()) };
     let stream = first.map_err(|_| "the client sent nothing")??;

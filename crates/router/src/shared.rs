@@ -8,7 +8,7 @@ use crate::{
     snapshot::{Routed, RoutedArm, Snapshot},
 };
 use shipway_base::Timestamp;
-use shipway_traffic::{Arm, ArmName, InstanceState, Route, Signer, Split, Table};
+use shipway_traffic::{Affinity, Arm, ArmName, InstanceState, Names, Route, Signer, Split, Table};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -35,7 +35,9 @@ pub(crate) struct Shared {
     version: AtomicU64,
     snapshot: RwLock<Arc<Snapshot>>,
     registry: Mutex<Registry>,
-    names: AtomicU64,
+    names: Names,
+    /// How many names were given.
+    named: AtomicU64,
     pub(crate) unrouted: AtomicU64,
     /// A shutdown has begun; set before its token, so that whoever the token wakes sees it.
     pub(crate) ending: AtomicBool,
@@ -64,14 +66,16 @@ impl Shared {
         let mut registry = Registry::default();
         let snapshot = registry.compile(table, 1, &options, workers, &changes);
         registry.settle(&snapshot);
+        let signer = Signer::new(&options.affinity_key);
         Ok(Shared {
             workers,
-            signer: Signer::new(&options.affinity_key),
+            names: signer.names(&options.seed),
+            signer,
             fingerprint_seed: u64::from_le_bytes(word),
             version: AtomicU64::new(1),
             snapshot: RwLock::new(Arc::new(snapshot)),
             registry: Mutex::new(registry),
-            names: AtomicU64::new(0),
+            named: AtomicU64::new(0),
             unrouted: AtomicU64::new(0),
             ending: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -145,9 +149,9 @@ impl Shared {
         self.lock().instances.values().cloned().collect()
     }
 
-    /// The number of the next new client.
-    pub(crate) fn next_name(&self) -> u64 {
-        self.names.fetch_add(1, Relaxed)
+    /// A name that no client has yet.
+    pub(crate) fn new_name(&self) -> Affinity {
+        self.names.name(self.named.fetch_add(1, Relaxed))
     }
 
     /// Tells those who watch that there is something new.

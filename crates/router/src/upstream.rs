@@ -4,7 +4,10 @@
 //! So a client that goes away takes its upstream connection with it, nothing wakes another task for each request, and
 //! a connection at rest costs nothing.
 
-use crate::{body::RequestBody, socket::Socket};
+use crate::{
+    body::RequestBody,
+    socket::{Ear, Outbox, Socket},
+};
 use hyper::{
     Request, Response,
     body::Incoming,
@@ -21,20 +24,31 @@ use std::{
     io,
     net::SocketAddr,
     pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
-use tokio::net::TcpStream;
+use tokio::{
+    net::TcpStream,
+    time::{Instant, Sleep},
+};
 
 /// One connection to an instance.
 pub(crate) struct Upstream {
     sender: SendRequest<RequestBody>,
     connection: Box<Connection<TokioIo<Socket>, RequestBody>>,
+    ear: Ear,
     /// Whether it has served a request before.
     pub(crate) reused: bool,
+    pub(crate) alarm: Alarm,
     /// When it came to rest.
     pub(crate) rested_at: Timestamp,
 }
+
+/// Ends the waiting for answers: one timer for the life of a connection. It is left running when an answer has come and
+/// put off when it goes off, so that most requests leave the event loop's timers alone.
+#[derive(Default)]
+pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
 
 /// Why a request got no answer.
 pub(crate) struct SendError {
@@ -45,14 +59,33 @@ pub(crate) struct SendError {
 
 impl Upstream {
     /// Connects within `timeout`.
-    pub(crate) async fn connect(address: SocketAddr, timeout: Duration) -> io::Result<Upstream> {
+    pub(crate) async fn connect(
+        address: SocketAddr,
+        timeout: Duration,
+        outbox: &Arc<Outbox>,
+    ) -> io::Result<Upstream> {
         let connecting = tokio::time::timeout(timeout, TcpStream::connect(address));
         let stream = connecting.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         stream.set_nodelay(true)?;
-        let handshake = http1::Builder::new().handshake(TokioIo::new(Socket(stream))).await;
+        let socket = Socket::new(stream, outbox);
+        let ear = socket.ear();
+        let handshake = http1::Builder::new().handshake(TokioIo::new(socket)).await;
         let (sender, connection) = handshake.map_err(io::Error::other)?;
         let connection = Box::new(connection);
-        Ok(Upstream { sender, connection, reused: false, rested_at: Timestamp::EPOCH })
+        Ok(Upstream {
+            sender,
+            connection,
+            ear,
+            reused: false,
+            alarm: Alarm::default(),
+            rested_at: Timestamp::EPOCH,
+        })
+    }
+
+    /// Whether a connection that came to rest may still be used. Almost always nothing has happened to it, and there is
+    /// nothing for it to take in.
+    pub(crate) fn is_still_usable(&mut self) -> bool {
+        self.ear.is_silent() && self.sender.is_ready() || self.is_usable()
     }
 
     /// Whether a request may be sent now: the instance has not closed the connection and no request is under way.
@@ -95,6 +128,23 @@ impl Upstream {
         self,
     ) -> (SendRequest<RequestBody>, impl Future<Output = hyper::Result<()>> + Send + 'static) {
         (self.sender, self.connection.with_upgrades())
+    }
+}
+
+impl Alarm {
+    /// Ready from `deadline` on.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        let timer = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if timer.deadline() > deadline {
+            timer.as_mut().reset(deadline);
+        }
+        while timer.as_mut().poll(context).is_ready() {
+            if timer.deadline() >= deadline {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(deadline);
+        }
+        Poll::Pending
     }
 }
 

@@ -1,7 +1,7 @@
 //! The affinity cookie: which client this is, signed so that a client cannot choose its arm.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 
 /// The name of the affinity cookie.
@@ -24,12 +24,22 @@ pub struct Signer {
     mac: Hmac<Sha256>,
 }
 
+/// Names for new clients: the first halves of SHA-256 over a secret of the start and a number. Half a hash of two texts of
+/// fixed length cannot be carried on to that of a longer one, so that no second round of hashing is needed, as a MAC has.
+#[derive(Clone)]
+pub struct Names {
+    /// The hash with the secret already taken in.
+    secret: Sha256,
+}
+
 /// Keeps these tags apart from any other use of the key.
 const DOMAIN: &[u8] = b"shipway affinity cookie 1\0";
 /// Keeps derived names apart from tags.
 const NAMES: &[u8] = b"shipway affinity name 1\0";
 /// Hexadecimal digits of a name, and of a tag.
 const DIGITS: usize = 32;
+/// The length of a cookie's value.
+const VALUE: usize = 2 * DIGITS + 1;
 /// What the cookie holds for. A year: a client should not be dealt anew between two visits.
 const ATTRIBUTES: &str = "; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax";
 
@@ -44,7 +54,7 @@ impl Signer {
 
     /// The cookie's value for a client.
     pub fn sign(&self, client: Affinity) -> String {
-        let mut value = String::with_capacity(2 * DIGITS + 1);
+        let mut value = String::with_capacity(VALUE);
         self.write(client, &mut value);
         value
     }
@@ -58,14 +68,15 @@ impl Signer {
         (parse_hex(tag)? ^ self.tag(client) == 0).then_some(client)
     }
 
-    /// The name of the `number`-th new client since a start with this `seed`: nobody without the key can guess it.
-    pub fn name(&self, seed: &[u8; 32], number: u64) -> Affinity {
-        Affinity(self.half_mac(&[NAMES, seed, &number.to_le_bytes()]))
+    /// The names of new clients since a start with this `seed`: nobody without the key can guess one.
+    pub fn names(&self, seed: &[u8; 32]) -> Names {
+        Names { secret: Sha256::new().chain_update(self.mac(&[NAMES, seed])) }
     }
 
     /// The value of a `Set-Cookie` header that gives a client its name.
     pub fn set_cookie(&self, client: Affinity) -> String {
-        let mut header = String::with_capacity(192);
+        // No byte too many: what has room left is copied, or owned in a more costly way, when it becomes a header.
+        let mut header = String::with_capacity(COOKIE.len() + 1 + VALUE + ATTRIBUTES.len());
         header.push_str(COOKIE);
         header.push('=');
         self.write(client, &mut header);
@@ -80,19 +91,29 @@ impl Signer {
     }
 
     fn tag(&self, client: Affinity) -> u128 {
-        self.half_mac(&[DOMAIN, &client.0.to_be_bytes()])
+        first_half(self.mac(&[DOMAIN, &client.0.to_be_bytes()]))
     }
 
-    fn half_mac(&self, parts: &[&[u8]]) -> u128 {
+    fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = self.mac.clone();
         for part in parts {
             mac.update(part);
         }
-        let full: [u8; 32] = mac.finalize().into_bytes().into();
-        let mut half = [0_u8; 16];
-        half.copy_from_slice(&full[..16]);
-        u128::from_be_bytes(half)
+        mac.finalize().into_bytes().into()
     }
+}
+
+impl Names {
+    /// The name of the `number`-th new client.
+    pub fn name(&self, number: u64) -> Affinity {
+        Affinity(first_half(self.secret.clone().chain_update(number.to_le_bytes()).finalize().into()))
+    }
+}
+
+fn first_half(hash: [u8; 32]) -> u128 {
+    let mut half = [0_u8; 16];
+    half.copy_from_slice(&hash[..16]);
+    u128::from_be_bytes(half)
 }
 
 /// The values of all cookies called `name` in one `Cookie` header, as browsers write it: `a=1; b=2`.
@@ -134,6 +155,12 @@ impl fmt::Debug for AffinityKey {
     }
 }
 
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Names(***)")
+    }
+}
+
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Signer(***)")
@@ -165,7 +192,8 @@ mod tests {
     #[test]
     fn names_differ_by_number_and_by_start() {
         let signer = signer(1);
-        let names = [signer.name(&[0; 32], 0), signer.name(&[0; 32], 1), signer.name(&[1; 32], 0)];
+        let name = |seed, number| signer.names(&[seed; 32]).name(number);
+        let names = [name(0, 0), name(0, 1), name(1, 0)];
         assert!(names[0] != names[1] && names[0] != names[2] && names[1] != names[2]);
     }
 

@@ -8,5 +8,5 @@ mod cookie;
 mod route;
 
 pub use client::{ClientKey, fingerprint};
-pub use cookie::{Affinity, AffinityKey, COOKIE, Signer, cookie_values};
+pub use cookie::{Affinity, AffinityKey, COOKIE, Names, Signer, cookie_values};
 pub use route::{Arm, ArmName, Client, Instance, InstanceState, Route, RouteError, Split, Table};
