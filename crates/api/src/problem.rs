@@ -31,6 +31,8 @@ pub mod codes {
     pub const UNAVAILABLE: &str = "SW0912";
     /// A document that came with the request has errors.
     pub const INVALID_DOCUMENT: &str = "SW0913";
+    /// A webhook names commits that the watched repository can bring from nowhere.
+    pub const NO_ORIGIN: &str = "SW0919";
 }
 
 /// An error as clients see it.

@@ -229,6 +229,8 @@ pub enum BackendErrorKind {
     Document(Vec<String>),
     /// The key of an earlier request came with another request.
     KeyReused,
+    /// What was asked for is not in the watched repository, which has no `origin` to bring it from; the text says so.
+    NoOrigin(String),
     /// It cannot be done for the moment; the text says why, and what frees it.
     Unavailable(String),
     /// The server is at fault.
@@ -280,6 +282,7 @@ impl fmt::Display for BackendError {
             BackendErrorKind::NotFound(what) => write!(f, "there is no {what}"),
             BackendErrorKind::Conflict(why)
             | BackendErrorKind::Invalid(why)
+            | BackendErrorKind::NoOrigin(why)
             | BackendErrorKind::Unavailable(why) => f.write_str(why),
             BackendErrorKind::Document(findings) => {
                 write!(
@@ -305,6 +308,7 @@ impl std::error::Error for BackendError {
             | BackendErrorKind::Invalid(_)
             | BackendErrorKind::Document(_)
             | BackendErrorKind::KeyReused
+            | BackendErrorKind::NoOrigin(_)
             | BackendErrorKind::Unavailable(_) => None,
         }
     }

@@ -242,16 +242,24 @@ impl Git {
     }
 
     /// The address of the remote `origin`, when there is one.
-    pub async fn origin(&self) -> Option<String> {
+    ///
+    /// # Errors
+    /// When git does not answer.
+    pub async fn origin(&self) -> Result<Option<String>, GitError> {
         match plain::origin(&self.folder) {
-            Some(address) => address,
+            Some(address) => Ok(address),
             None => self.asked_origin().await,
         }
     }
 
     /// The same from git itself.
-    async fn asked_origin(&self) -> Option<String> {
-        self.ask(&["remote", "get-url", "origin"]).await.ok().map(|address| address.trim().to_owned())
+    async fn asked_origin(&self) -> Result<Option<String>, GitError> {
+        match self.ask(&["remote", "get-url", "origin"]).await {
+            Ok(address) => Ok(Some(address.trim().to_owned())),
+            Err(error) if error.is_silence() => Err(error),
+            // It refuses where there is no such remote.
+            Err(_) => Ok(None),
+        }
     }
 
     /// The commit that a name stands for: a branch, a tag, `HEAD`, an abbreviation.

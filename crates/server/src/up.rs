@@ -188,8 +188,9 @@ impl Up {
         let services = Arc::new(services(&options, address));
         let auth = Arc::new(Auth::new(keys.session));
         let tokens = (auth.clone(), options.clock.clone());
+        let origin = git.origin().await.map_err(|error| UpError::other(error.to_string()))?;
         let settings = RunSettings {
-            repository: RepositoryName::of(git.origin().await.as_deref(), git.folder()),
+            repository: RepositoryName::of(origin.as_deref(), git.folder()),
             is_told: options.webhook_secret.is_some(),
             executor: with_containers(executor, options.engine.clone(), Patience::default()),
             isolated: with_containers(isolated, options.engine.clone(), Patience::default()),

@@ -212,7 +212,7 @@ mod tests {
             assert!(git(path, &["remote", "add", "origin", address], ""));
             assert!(git(path, &["remote", "add", "other", "https://example.com/other/one"], ""));
             assert_eq!(origin(path), Some(Some(address.to_owned())));
-            assert_eq!(Git::at(path).asked_origin().await.as_deref(), Some(address));
+            assert_eq!(Git::at(path).asked_origin().await.expect("git answers").as_deref(), Some(address));
             assert!(
                 git(path, &["remote", "remove", "origin"], "")
                     && git(path, &["remote", "remove", "other"], "")

@@ -51,6 +51,13 @@ pub(super) fn problem(code: &'static str, detail: impl Into<String>) -> Box<Prob
         codes::INVALID_DOCUMENT => {
             (422, "The document has errors", Some("Mend every finding and send it again."))
         }
+        codes::NO_ORIGIN => (
+            409,
+            "The repository has no origin",
+            Some(
+                "Give it the forge's as its remote \"origin\" (git remote add origin ADDRESS), and let the forge deliver it again.",
+            ),
+        ),
         _ => (500, "The server failed", Some("The server's log has the cause; look for the same time.")),
     };
     Box::new(Problem {
@@ -171,6 +178,7 @@ fn describe(error: BackendError) -> Box<Problem> {
             codes::KEY_REUSED,
             "an earlier request with this Idempotency-Key asked for something else",
         ),
+        BackendErrorKind::NoOrigin(why) => problem(codes::NO_ORIGIN, why),
         BackendErrorKind::Unavailable(why) => problem(codes::UNAVAILABLE, why),
         BackendErrorKind::Internal(cause) => {
             // The cause may name files and statements: it goes to the log, not to the client.
@@ -188,4 +196,19 @@ fn describe(error: BackendError) -> Box<Problem> {
 
 fn status(problem: &Problem) -> StatusCode {
     StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A forge shows the answer to whoever looks for the cause, and 5xx would say that the server is at fault.
+    #[test]
+    fn a_missing_origin_is_told_with_what_to_do() {
+        let kind = BackendErrorKind::NoOrigin("the repository has no remote".to_owned());
+        let told = describe(BackendError { context: "answering".to_owned(), kind });
+        assert_eq!((told.status, told.code.as_str()), (409, codes::NO_ORIGIN));
+        assert_eq!(told.detail, "the repository has no remote");
+        assert!(told.help.is_some_and(|help| help.contains("git remote add origin")));
+    }
 }

@@ -89,10 +89,12 @@ impl Runs {
             self.make_pushed(&begun, &hook.payload).await?
         };
         // The runs are made. That the repository does not follow is somebody's trouble, and no reason to be told again.
-        let _turn = self.fetching.lock().await;
-        match self.git.fetch().await {
-            Ok(()) => self.world.well(FETCHING),
-            Err(error) => self.world.trouble(FETCHING, error),
+        if self.git.origin().await?.is_some() {
+            let _turn = self.fetching.lock().await;
+            match self.git.fetch().await {
+                Ok(()) => self.world.well(FETCHING),
+                Err(error) => self.world.trouble(FETCHING, error),
+            }
         }
         Ok(api::HookOutcome { runs: ids(runs), ignored: skips.map(skipped), waiting: None })
     }
@@ -131,11 +133,22 @@ impl Runs {
         Ok(runs)
     }
 
+    /// Refuses what can be brought from nowhere.
+    async fn wants_origin(&self, wanted: &str) -> Result<(), HookError> {
+        match self.git.origin().await? {
+            Some(_) => Ok(()),
+            None => Err(HookError::NoOrigin(format!(
+                "{wanted} is not in the watched repository, which has no remote \"origin\" to fetch it from"
+            ))),
+        }
+    }
+
     /// Brings a pushed object here; false when nobody has it any more.
-    async fn brought(&self, reference: &str, object: &str) -> Result<bool, GitError> {
+    async fn brought(&self, reference: &str, object: &str) -> Result<bool, HookError> {
         if self.git.has(object).await {
             return Ok(true);
         }
+        self.wants_origin(object).await?;
         let there = self.git.remote_refs(&[reference]).await?;
         if there.contains_key(reference) {
             self.git.fetch_objects(&[reference]).await?;
@@ -226,7 +239,7 @@ impl Runs {
 
     /// What these refs point to at the forge; of all refs here, when the repository follows none.
     async fn there(&self, names: &[&str]) -> Result<BTreeMap<String, String>, GitError> {
-        match self.git.origin().await {
+        match self.git.origin().await? {
             Some(_) => self.git.remote_refs(names).await,
             None => self.git.refs().await,
         }
@@ -250,11 +263,14 @@ impl Runs {
         &self,
         named: &str,
         sha: &str,
-    ) -> Result<Result<(String, String), String>, GitError> {
+    ) -> Result<Result<(String, String), String>, HookError> {
         let names = [named.to_owned(), format!("refs/heads/{named}"), format!("refs/tags/{named}")];
         let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| is_ref(name)).collect();
         let there = self.there(&names).await?;
         let reference = names.into_iter().find(|name| there.contains_key(*name)).unwrap_or_default();
+        if !self.git.has(sha).await {
+            self.wants_origin(sha).await?;
+        }
         if !reference.is_empty() && !self.git.has(sha).await {
             self.git.fetch_objects(&[reference]).await?;
         }
@@ -276,6 +292,9 @@ enum HookError {
     /// The payload is not what the event has.
     #[error("{0}")]
     Payload(String),
+    /// What it names is not here, and the repository has no `origin`.
+    #[error("{0}")]
+    NoOrigin(String),
     /// A run could not be made.
     #[error(transparent)]
     Run(#[from] RunError),

@@ -365,6 +365,45 @@ async fn what_takes_long_is_answered_at_once_and_done_after_a_crash() {
     assert_eq!(told(&forge), 0);
 }
 
+/// A repository that follows nobody cannot bring what a forge names: the forge is told what is missing, and what it tells once more when
+/// there is an `origin` is done. What the repository has already needs no origin.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_origin_the_forge_is_told_what_is_missing() {
+    let mut forge = Forge::new(&[(".github/workflows/ci.yml", CI), ("word", "one")]).await;
+    let (origin, first) = (forge.path("origin"), forge.first());
+    forge.yard.git(&["remote", "remove", "origin"]);
+    let second = forge.push("word", "two", "refs/heads/work");
+    forge.push("word", "asked", "refs/pull/7/head");
+    forge.merge(&first, "refs/pull/7/merge");
+    let told = push("refs/heads/work", NOTHING, &second);
+    let status = json!({ "deployment": { "ref": "work", "sha": second }, "action": "created" });
+    for (event, payload) in [
+        ("push", told.clone()),
+        ("pull_request", request("opened", "eve/web", &first)),
+        ("deployment", status),
+    ] {
+        let refused = forge.hear(event, payload).await.expect_err("a refusal");
+        assert!(matches!(&refused.kind, BackendErrorKind::NoOrigin(_)), "{event}: {refused}");
+        assert!(refused.to_string().contains("has no remote \"origin\""), "{refused}");
+    }
+    assert!(forge.yard.runs().await.is_empty());
+    // The commit is here already.
+    let here = forge.yard.commit("here", &[("word", "here")]);
+    forge.yard.all_over(1).await;
+    let mut again = push("refs/heads/other", NOTHING, &here);
+    again["sender"]["login"] = json!("grace");
+    let made = forge.hear("push", again).await.expect("runs");
+    assert_eq!(made.runs.len(), 1);
+    forge.yard.over(made.runs[0]).await;
+    assert!(forge.yard.backend().health().await.expect("it says how it is").healthy);
+    // Told once more, as the page of the forge lets one do.
+    forge.yard.git(&["remote", "add", "origin", &origin]);
+    let made = forge.hear("push", told).await.expect("runs");
+    assert_eq!(forge.yard.over(made.runs[0]).await.summary.commit.sha, second);
+    forge.yard.stop().await;
+    assert_eq!(forge.yard.sql_number("SELECT count(*) FROM settings WHERE name LIKE 'heard %'"), 0);
+}
+
 /// A workflow with this name that does nothing.
 fn filtered(on: &str) -> String {
     format!("on:\n{on}\njobs: {{a: {{runs-on: x, steps: [{{run: 'true'}}]}}}}\n")

@@ -51,7 +51,7 @@ impl Here {
                 .with_code("SW1011")
                 .with_help("check that git is installed and that `git status` works here")
         };
-        let head = head.map_err(unasked)?;
+        let (head, origin) = (head.map_err(unasked)?, origin.map_err(unasked)?);
         // Whoever waits for a run does not wait for a question whose answer is plain.
         let default_branch = match (&origin, head.reference.as_deref()) {
             (None, Some("refs/heads/main")) => "main".to_owned(),

@@ -98,6 +98,7 @@ impl Runs {
             let made = self.make_told(&heard.hook).await;
             let trouble = match &made {
                 Ok(_) | Err(HookError::Payload(_)) => None,
+                Err(HookError::NoOrigin(why)) => Some(why.clone()),
                 Err(HookError::Run(error)) => Some(error.to_string()),
             };
             if trouble.is_none() {
@@ -139,6 +140,7 @@ fn answer(hook: &Hook, error: HookError) -> BackendError {
     let context = context(hook);
     match error {
         HookError::Payload(why) => BackendError { context, kind: BackendErrorKind::Invalid(why) },
+        HookError::NoOrigin(why) => BackendError { context, kind: BackendErrorKind::NoOrigin(why) },
         HookError::Run(RunError::Store(error)) => unavailable(&context, error),
         HookError::Run(error) => BackendError::internal(context, error),
     }

@@ -1,7 +1,6 @@
 //! Pull requests: the commits that they run, which the forge makes in its own time.
 
 use super::{HookError, Runs, is_object_id, is_ref, text, wanted};
-use crate::git::GitError;
 use serde_json::Value as Json;
 
 /// How often the forge is asked for the merge of a request that is new, or has new commits.
@@ -93,9 +92,11 @@ pub(super) struct Found {
 
 impl Runs {
     /// Brings the commits of a pull request here.
-    pub(super) async fn pull_request(&self, request: &Request<'_>, wait: Merge) -> Result<Found, GitError> {
+    pub(super) async fn pull_request(&self, request: &Request<'_>, wait: Merge) -> Result<Found, HookError> {
         let (merge, head) =
             (format!("refs/pull/{}/merge", request.number), format!("refs/pull/{}/head", request.number));
+        // Merges are made by the forge alone.
+        self.wants_origin(&merge).await?;
         let mut waited = 0;
         loop {
             let names = [merge.as_str(), &head, &request.base, &request.default];

@@ -203,7 +203,7 @@ mod tests {
                 }
                 Ok(Target::Default | Target::Merge | Target::Nothing(_)) => {}
                 Err(HookError::Payload(why)) => prop_assert!(!why.is_empty()),
-                Err(HookError::Run(error)) => prop_assert!(false, "{error}"),
+                Err(error @ (HookError::NoOrigin(_) | HookError::Run(_))) => prop_assert!(false, "{error}"),
             }
         }
     }
