@@ -116,6 +116,27 @@ fn the_failure_counts_when_nobody_answers_or_somebody_goes_on() {
     }
 }
 
+/// An empty script would succeed, and the failed step with it, without having been tried: the question stays open.
+#[test]
+fn an_empty_script_is_no_retry() {
+    let workflow = job("      - name: Check\n        run: test -e ready\n");
+    let lines = [
+        r#"{"command":"retry","run":""}"#,
+        r#"{"command":"retry","run":" \n"}"#,
+        r#"{"command":"retry","run":"test -e never"}"#,
+        r#"{"command":"continue"}"#,
+    ];
+    let answer = scripted(&repository(&workflow), &[], &lines);
+    assert_eq!(answer.code, 1, "{}", answer.all());
+    let events = events(&answer);
+    let refused: Vec<_> =
+        of_kind(&events, "command_refused").iter().filter_map(|event| event["message"].as_str()).collect();
+    assert_eq!(refused.len(), 2, "{}", answer.all());
+    assert!(refused[0].contains("the script of the command is empty"), "{refused:?}");
+    assert_eq!(of_kind(&events, "break").len(), 2, "{}", answer.all());
+    assert_eq!(conclusions(&events), [("a", "failure")]);
+}
+
 #[test]
 fn an_edited_script_is_used() {
     let workflow = job("      - run: echo one\n      - name: Edit me\n        run: exit 9\n");

@@ -58,7 +58,23 @@ pub(super) fn again(
         Some(script) => with_script(step, script)?,
         None => step,
     };
+    is_a_try(&step, script.is_some())?;
     Ok(Decision::Retry(Some(Box::new(step))))
+}
+
+/// Refuses a step whose script does nothing: it would succeed without what failed having been tried.
+fn is_a_try(step: &Step, of_command: bool) -> Result<(), String> {
+    let StepKind::Run(run) = &step.kind else { return Ok(()) };
+    if !run.run.text().trim().is_empty() {
+        return Ok(());
+    }
+    Err(if of_command {
+        "the script of the command is empty, and would succeed without trying the step again; leave out run to try it as it is \
+         written, or answer skip to let the step count as successful"
+            .to_owned()
+    } else {
+        "the step's run is empty now, and would succeed without trying anything; write what it is to do, or skip it".to_owned()
+    })
 }
 
 fn job<'a>(workflow: &'a Workflow, id: &str) -> Option<&'a Job> {
@@ -148,9 +164,21 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_script_tries_nothing() {
+        let step = steps("[{run: a}]").remove(0);
+        for blank in ["", " ", "\n\t \n"] {
+            let blank = with_script(step.clone(), blank).expect("a step");
+            assert!(is_a_try(&blank, true).is_err_and(|why| why.contains("answer skip")));
+            assert!(is_a_try(&blank, false).is_err_and(|why| why.contains("skip it")));
+        }
+        assert_eq!(is_a_try(&step, true), Ok(()));
+        assert_eq!(is_a_try(&steps("[{uses: ./a}]").remove(0), false), Ok(()));
+    }
+
+    #[test]
     fn a_script_of_a_command_may_hold_anything() {
         let step = steps("[{run: a, env: {A: b}}]").remove(0);
-        for text in ["echo \"x\"\n'y' \\ \t: - {{ }}", "", "# \u{85}\u{2028}\u{1f600}", "${{ github.sha }}"] {
+        for text in ["echo \"x\"\n'y' \\ \t: - {{ }}", "# \u{85}\u{2028}\u{1f600}", "${{ github.sha }}"] {
             let new = with_script(step.clone(), text).expect(text);
             assert_eq!(script(&new), text);
             assert!(
