@@ -16,6 +16,7 @@ mod compare;
 mod context;
 mod context_needs;
 mod context_steps;
+mod evaluated;
 mod finding;
 mod fix;
 mod ignore;

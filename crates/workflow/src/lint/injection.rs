@@ -2,6 +2,7 @@
 
 use super::{
     File, Level, Rule,
+    evaluated::Evaluated,
     finding::Findings,
     injection_fix, roundabout,
     untrusted::{Author, author},
@@ -18,7 +19,8 @@ pub(super) const SCRIPT_INJECTION: Rule = Rule {
     what: "A text that an outsider chooses is pasted into a script before it runs, so it can be a program. An error for \
            texts of anybody; a note for those of people with write access, such as inputs.",
     example: "run: echo \"${{ github.event.issue.title }}\"",
-    fix: "hand it over in `env`, and write `\"$TITLE\"` in the script; `--fix` does so inside double quotes",
+    fix: "hand it over in `env`, and write `\"$TITLE\"` in the script; `--fix` does so inside double quotes. Where bash evaluates \
+          the text (`[[ .. -eq .. ]]`, `$(( ))`, `let`, `declare -i`, `a[..]`, `eval`), check the variable first",
     zizmor: &["template-injection"],
 };
 
@@ -99,9 +101,12 @@ fn pasted(view: &View<'_>, site: &Site<'_>, step: &StepView<'_>, out: &mut Findi
         }
         let name = injection_fix::variable(&reference);
         found.help(match site.slot {
-            Slot::Run => {
-                format!("set `{name}: ${{{{ {} }}}}` under env, and write \"${name}\" here", written.text)
-            }
+            Slot::Run => match injection_fix::evaluated_by_shell(view, site, step, &written) {
+                Some(as_what) => checked(as_what, &name, written.text),
+                None => {
+                    format!("set `{name}: ${{{{ {} }}}}` under env, and write \"${name}\" here", written.text)
+                }
+            },
             Slot::With(_) | Slot::If | Slot::Env(_) | Slot::JobOutput(_) | Slot::Output | Slot::Other(_) => {
                 format!(
                     "set `{name}: ${{{{ {} }}}}` under env, and read it from the environment",
@@ -109,6 +114,32 @@ fn pasted(view: &View<'_>, site: &Site<'_>, step: &StepView<'_>, out: &mut Findi
                 )
             }
         });
+    }
+}
+
+/// What helps where bash evaluates the text: a variable alone does not.
+fn checked(as_what: Evaluated, name: &str, text: &str) -> String {
+    let set = format!("set `{name}: ${{{{ {text} }}}}` under env");
+    match as_what {
+        Evaluated::Number { compared } => {
+            let or = if compared {
+                format!(", or compare with [ \"${name}\" = .. ], which computes nothing")
+            } else {
+                String::new()
+            };
+            format!(
+                "bash computes this text, and carries out the command in a number such as a[$(..)], also when a variable holds it: \
+                 {set}, go on only when [[ \"${name}\" =~ ^[0-9]+$ ]], and write ${name} here{or}"
+            )
+        }
+        Evaluated::Name => format!(
+            "bash takes this text for a name, and carries out the command in a name such as a[$(..)], also when a variable holds it: \
+             {set}, go on only when [[ \"${name}\" =~ ^[A-Za-z_]+$ ]], and write \"${name}\" here"
+        ),
+        Evaluated::Program(by) => format!(
+            "{by} carries this text out as a program, also when a variable holds it: {set}, and write \"${name}\" where no {by} reads it, \
+             or go on only when [[ \"${name}\" =~ ^[A-Za-z0-9_-]+$ ]]"
+        ),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Handing a value to a script through its environment, where that is exactly the same but for the danger.
 
 use super::{
+    evaluated::{Evaluated, evaluated},
     finding::{Edit, Fix},
     injection::Place,
     quotes::is_plain_word,
@@ -30,6 +31,20 @@ pub(super) fn variable(reference: &Reference) -> String {
         name.push_str("_VALUE");
     }
     name
+}
+
+/// What bash takes the text of an expression in a script for, where that is more than a word.
+pub(super) fn evaluated_by_shell(
+    view: &View<'_>,
+    site: &Site<'_>,
+    step: &StepView<'_>,
+    written: &Written<'_>,
+) -> Option<Evaluated> {
+    let text = site.template.text();
+    if text.len() > LONGEST || !is_posix(view, view.job(site)?, step) {
+        return None;
+    }
+    evaluated(text, text.get(..written.start)?.rfind("${{")?)
 }
 
 /// Puts an expression of a script under `env`. Offered where the script is bash or sh and the expression stands

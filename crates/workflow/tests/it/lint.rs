@@ -655,6 +655,30 @@ fn the_rules_give_the_known_answers() {
     assert!(untested.is_empty(), "no case shows the rules {untested:?}");
 }
 
+/// Where bash evaluates a text a variable alone does not help, and nobody is told that it does.
+#[test]
+fn what_bash_evaluates_is_to_be_checked_first() {
+    let help = |line: &str, more: &str| {
+        let text = steps(&format!("      - run: |\n          {line}\n{more}"));
+        let text = text.replace('@', "${{ github.head_ref }}");
+        let found = find(&text, Kind::Workflow, false);
+        assert_eq!(shown(&found).len(), 1, "{line}: {found:?}");
+        found.into_iter().next().and_then(|finding| finding.help).expect("help")
+    };
+    let number = "only when [[ \"$HEAD_REF\" =~ ^[0-9]+$ ]]";
+    for line in ["[[ @ -eq 1 ]]", "(( x = @ ))", "let x=@", "declare -i x=@", "a[@]=1", "echo $(( @ ))"] {
+        let help = help(line, "");
+        assert!(help.contains(number) && help.contains("also when a variable holds it"), "{line}: {help}");
+        assert_eq!(help.contains("or compare with [ "), line.starts_with("[["), "{line}: {help}");
+    }
+    assert!(help("read @", "").contains("for a name"));
+    assert!(help("eval \"@\"", "").starts_with("eval carries this text out"));
+    for (line, more) in [("echo \"@\"", ""), ("[ @ = x ]", ""), ("(( x = @ ))", "        shell: pwsh\n")] {
+        let help = help(line, more);
+        assert!(help.ends_with("and write \"$HEAD_REF\" here") && !help.contains("bash"), "{line}: {help}");
+    }
+}
+
 #[test]
 fn the_rules_are_told_apart_by_their_names() {
     let names: BTreeSet<&str> = RULES.iter().map(|rule| rule.id).collect();
