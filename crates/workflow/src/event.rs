@@ -15,6 +15,7 @@ use shipway_base::{Span, Spanned};
 
 pub use call::{CallInput, CallInputKind, CallOutput, CallSecret, WorkflowCall};
 pub(crate) use inputs::resolve as resolve_inputs;
+pub use inputs::too_large as inputs_too_large;
 pub use pattern::Pattern;
 pub(crate) use read::read_triggers;
 pub use skip::skip_mark;

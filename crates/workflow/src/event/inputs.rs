@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// GitHub's limit on the inputs of one workflow.
 const MOST: usize = 25;
 
+/// GitHub's limit on what is given for them, in characters of its JSON.
+const MOST_GIVEN: usize = 65_535;
+
 const KEYS: &[&str] = &["description", "required", "default", "type", "options", "deprecationMessage"];
 
 pub(super) fn read_dispatch(reader: &mut Reader<'_>, node: &Node) -> Vec<DispatchInput> {
@@ -95,6 +98,22 @@ fn default_value(reader: &mut Reader<'_>, input: &DispatchInput, node: &Node) ->
     reader.literal(node, "default")
 }
 
+/// Why nothing is started with what is given for the inputs of `workflow_dispatch`, whatever the workflow declares: more than GitHub
+/// takes. It is for whoever asks for a run; one that was made keeps its inputs.
+pub fn too_large(given: &BTreeMap<String, String>) -> Option<String> {
+    if given.len() > MOST {
+        return Some(format!("{} inputs are given, and GitHub takes at most {MOST}", given.len()));
+    }
+    // A lower bound, so that what is far too large is not written out.
+    let bytes: usize = given.iter().map(|(name, text)| name.len() + text.len()).sum();
+    let json = || serde_json::Value::from_iter(given.clone()).to_string().chars().count();
+    let count = if bytes > MOST_GIVEN * 4 { bytes / 4 } else { json() };
+    let about = if bytes > MOST_GIVEN * 4 { "more than " } else { "" };
+    (count > MOST_GIVEN).then(|| {
+        format!("the inputs are too large: as JSON they have {about}{count} characters, and GitHub takes at most {MOST_GIVEN}")
+    })
+}
+
 /// The `inputs` context: what was given, checked and typed, with defaults for the rest. Empty for other events than
 /// `workflow_dispatch`.
 ///
@@ -165,5 +184,37 @@ fn typed(input: &DispatchInput, given: Option<&str>) -> Result<Value, String> {
         InputKind::Choice(options) => {
             Err(format!("the input {name:?} cannot be {text:?}; the options are: {}", options.join(", ")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(text: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([("a".to_owned(), text.to_owned())])
+    }
+
+    #[test]
+    fn what_is_given_has_githubs_limits() {
+        // {"a":""} has 8 characters.
+        let most = MOST_GIVEN - 8;
+        for (text, expect) in [
+            ("x".repeat(most), None),
+            ("ä".repeat(most), None),
+            ("x".repeat(most + 1), Some("65536 characters")),
+            // A line end takes two.
+            ("\n".repeat(most / 2), None),
+            ("\n".repeat(most / 2 + 1), Some("characters")),
+            ("\u{1f600}".repeat(MOST_GIVEN * 2), Some("more than 131070 characters")),
+        ] {
+            let found = too_large(&given(&text));
+            assert_eq!(found.is_some(), expect.is_some(), "{found:?}");
+            let found = found.unwrap_or_default();
+            assert!(found.contains(expect.unwrap_or_default()), "{found}");
+        }
+        let many = |count: usize| (0..count).map(|number| (number.to_string(), String::new())).collect();
+        assert_eq!(too_large(&many(25)), None);
+        assert_eq!(too_large(&many(26)).as_deref(), Some("26 inputs are given, and GitHub takes at most 25"));
     }
 }

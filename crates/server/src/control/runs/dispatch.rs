@@ -18,7 +18,7 @@ use shipway_api as api;
 use shipway_base::{Diagnostics, Source, Timestamp, yaml::closest};
 use shipway_workflow::{
     document::{DispatchInput, InputKind, Workflow},
-    event::{Event, Schedule, Trigger},
+    event::{Event, Schedule, Trigger, inputs_too_large},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -75,6 +75,10 @@ impl Runs {
         }
         let git = |error: GitError| BackendError::internal(&context, error);
         let inputs = texts(&context, &request.inputs)?;
+        if let Some(why) = inputs_too_large(&inputs) {
+            let why = format!("{file}: error[SW0115]: {why}");
+            return Err(BackendError { context, kind: BackendErrorKind::Document(vec![why]) });
+        }
         let refs = self.git.refs().await.map_err(git)?;
         let default_branch = self.git.default_branch().await.map_err(git)?;
         let named = request.git_ref.as_deref().unwrap_or(&default_branch);

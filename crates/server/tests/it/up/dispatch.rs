@@ -87,6 +87,10 @@ async fn a_workflow_is_started_by_hand_with_typed_inputs() {
         assert!(log.contains(part), "no {part} in {log}");
     }
 
+    let long = [("colour", json!("red")), ("note", json!("x".repeat(65_535)))];
+    let told = findings(refused(&yard, "deploy.yml", ask(None, &long)).await);
+    assert!(told.contains("error[SW0115]: the inputs are too large"), "{told}");
+
     // Run again, it has the inputs it had, also after a restart.
     yard.stop().await;
     yard.start().await;

@@ -7,7 +7,10 @@ use crate::{
 };
 use shipway_base::Secret;
 use shipway_runner::Platform;
-use shipway_workflow::{Secrets, Texts, event::Event};
+use shipway_workflow::{
+    Secrets, Texts,
+    event::{Event, inputs_too_large},
+};
 use std::{collections::BTreeMap, convert::Infallible};
 
 /// `NAME=VALUE`.
@@ -107,7 +110,12 @@ impl Given {
         for (name, value) in super::event::inputs(event)? {
             self.inputs.entry(name).or_insert(value);
         }
-        Ok(self)
+        match inputs_too_large(&self.inputs).filter(|_| event.name == "workflow_dispatch") {
+            Some(why) => Err(Failure::new(Exit::Usage, why)
+                .with_code("SW0115")
+                .with_help("give less, such as the path of a file in the repository, or an address")),
+            None => Ok(self),
+        }
     }
 }
 

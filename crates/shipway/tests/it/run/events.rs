@@ -60,6 +60,9 @@ fn inputs_come_with_the_body_of_the_event_too() {
     check(body, &["--input", "colour=green"], 0, &["green false 3"]);
     check(r#"{"inputs": {"loud": null}}"#, &[], 0, &["red true"]);
     check(r#"{"inputs": {"colour": "blue", "luod": true}}"#, &[], 2, &["SW0115", "luod"]);
+    let long = |length: usize| format!(r#"{{"inputs": {{"colour": "{}"}}}}"#, "x".repeat(length));
+    check(&long(70_000), &[], 2, &["SW0115", "the inputs are too large", "at most 65535"]);
+    check(&long(60_000), &["--dry-run"], 0, &["steps on x"]);
     check(r#"{"inputs": 5}"#, &[], 2, &["its inputs are no object"]);
     check(r#"{"inputs": {"colour": ["blue"]}}"#, &[], 2, &["the input colour is neither a text"]);
 }
