@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{FromRow, LogName, Result, Row, Statement, Store, StoreError, statement::statements};
 use serde::{Deserialize, Serialize};
-use shipway_base::{Digest, Timestamp};
+use shipway_base::{Digest, Timestamp, one_line};
 use std::time::Duration;
 
 /// One job of a run.
@@ -356,6 +356,7 @@ impl Store {
 }
 
 impl FromRow for (JobRow, JobTrace) {
+    /// Its name is one line that steers nothing, also in rows of versions that wrote it as it came.
     fn from_row(row: &Row) -> Result<(JobRow, JobTrace)> {
         let log = row.get::<Option<String>>(11)?;
         let log = log.map(|name| LogName::parse(&name)).transpose();
@@ -363,7 +364,7 @@ impl FromRow for (JobRow, JobTrace) {
             run: row.get(0)?,
             key: row.get(1)?,
             place: row.get(2)?,
-            name: row.get(3)?,
+            name: one_line(&row.get::<String>(3)?),
             needs: row.get::<String>(4)?.lines().map(str::to_owned).collect(),
             status: row.get(5)?,
             conclusion: row.get(6)?,
@@ -388,12 +389,13 @@ impl FromRow for (JobRow, JobTrace) {
 }
 
 impl FromRow for StepRow {
+    /// Its name as that of a job.
     fn from_row(row: &Row) -> Result<StepRow> {
         Ok(StepRow {
             run: row.get(0)?,
             job: row.get(1)?,
             index: row.get(2)?,
-            name: row.get(3)?,
+            name: one_line(&row.get::<String>(3)?),
             status: row.get(4)?,
             conclusion: row.get(5)?,
             exit_code: row.get(6)?,

@@ -2,7 +2,7 @@
 
 use super::{Conclusion, Page, Paging, Status, page};
 use crate::{FromRow, Result, Row, Statement, Store, Value, statement::statements};
-use shipway_base::{Id, Timestamp};
+use shipway_base::{Id, Timestamp, one_line};
 use std::time::Duration;
 
 /// A run with all its attempts; only its id has this type.
@@ -322,20 +322,21 @@ impl RunRow {
 }
 
 impl FromRow for RunRow {
+    /// Texts of others are one line that steers nothing, also in rows of versions that wrote them as they came.
     fn from_row(row: &Row) -> Result<RunRow> {
         Ok(RunRow {
             id: row.get(0)?,
             number: row.get(1)?,
             repository: row.get(2)?,
             path: row.get(3)?,
-            workflow: row.get(4)?,
-            title: row.get(5)?,
+            workflow: one_line(&row.get::<String>(4)?),
+            title: one_line(&row.get::<String>(5)?),
             event: row.get(6)?,
             actor: row.get(7)?,
             git_ref: row.get(8)?,
             branch: row.get(9)?,
             sha: row.get(10)?,
-            commit_subject: row.get(11)?,
+            commit_subject: one_line(&row.get::<String>(11)?),
             commit_author: row.get(12)?,
             status: row.get(13)?,
             conclusion: row.get(14)?,
@@ -345,7 +346,7 @@ impl FromRow for RunRow {
             created_at: row.get(18)?,
             started_at: row.get(19)?,
             finished_at: row.get(20)?,
-            failed: row.get(21)?,
+            failed: row.get::<Option<String>>(21)?.map(|failed| one_line(&failed)),
             run: row.get(22)?,
             told: Told::of(row.get(23)?),
             chain: row.get(24)?,

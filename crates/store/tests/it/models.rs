@@ -54,6 +54,39 @@ async fn write(store: &Store, statements: Vec<Statement>) {
     store.append("s", Expected::Any, vec![event("x", b"")], statements).await.unwrap();
 }
 
+/// Older versions wrote names as they came. What turns the direction of writing, and what steers a terminal, is not read from their rows.
+#[test]
+fn names_of_older_rows_steer_nothing() {
+    let (_dir, store, hand) = store();
+    run(async move {
+        let odd = |text: &str| format!("{text}\u{202e}\u{1b}[2J\n!");
+        let mut row = run_row(1, &hand);
+        (row.workflow, row.title, row.commit_subject) = (odd("Deliver"), odd("Change"), odd("subject"));
+        let job = JobRow { name: odd("Test"), log: None, ..job_row(row.id, "test", 0) };
+        let step = StepRow {
+            run: row.id,
+            job: "test".to_owned(),
+            index: 0,
+            name: odd("Step"),
+            status: Status::Queued,
+            conclusion: None,
+            exit_code: None,
+            started_at: None,
+            finished_at: None,
+            first_line: None,
+            culprit: None,
+        };
+        write(&store, vec![runs::insert(&row), jobs::put(&job), jobs::put_step(&step)]).await;
+        let failed = Some(odd("Test failed"));
+        write(&store, vec![runs::finish(row.id, Conclusion::Failure, failed, hand.now())]).await;
+        let read = store.run(row.run).await.unwrap().unwrap();
+        let texts = [&read.workflow, &read.title, &read.commit_subject, read.failed.as_ref().unwrap()];
+        assert_eq!(texts, ["Deliver !", "Change !", "subject !", "Test failed !"]);
+        assert_eq!(store.jobs(row.id).await.unwrap()[0].0.name, "Test !");
+        assert_eq!(store.steps(row.id).await.unwrap()[0].name, "Step !");
+    });
+}
+
 #[test]
 fn a_run_goes_from_queued_to_completed() {
     let (_dir, store, hand) = store();
