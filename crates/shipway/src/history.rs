@@ -10,14 +10,19 @@ pub(crate) mod estimate;
 pub(crate) mod fingerprint;
 pub(crate) mod record;
 
+use crate::replace::replace;
 use record::Record;
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// How many runs are kept.
 pub(crate) const KEPT: usize = 200;
+
+/// A file that is not in its place after this time was left by a run that was killed.
+const LEFT: Duration = Duration::from_secs(3_600);
 
 /// A larger file is not a record of ours.
 const LARGEST: u64 = 4 * 1024 * 1024;
@@ -37,32 +42,31 @@ impl History {
     /// Adds a record, and forgets the oldest ones beyond the newest [`KEPT`].
     pub(crate) fn add(&self, record: &Record) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
-        let name = file_name(record.id);
-        // A name of its own, so that nobody else writes to it.
-        let hidden = self.folder.join(format!(".{name}.{}", std::process::id()));
-        let written = fs::write(&hidden, format!("{}\n", record.to_json()))
-            .and_then(|()| fs::rename(&hidden, self.folder.join(&name)));
-        if let Err(error) = written {
-            // What is left of it is forgotten with the old ones.
-            let _left = fs::remove_file(&hidden);
-            return Err(error);
-        }
-        self.forget()
+        let path = self.folder.join(file_name(record.id));
+        replace(&path, format!("{}\n", record.to_json()).as_bytes())?;
+        self.forget(&path)
     }
 
-    fn forget(&self) -> io::Result<()> {
+    /// Forgets what is old; `written` was written just now.
+    fn forget(&self, written: &Path) -> io::Result<()> {
+        // It may be an old one itself that another run has forgotten.
+        let now = fs::metadata(written).and_then(|meta| meta.modified()).ok();
         let (mut records, mut hidden) = (Vec::new(), Vec::new());
         for entry in fs::read_dir(&self.folder)? {
-            let name = entry?.file_name().to_string_lossy().into_owned();
-            if name.starts_with('.') { hidden.push(name) } else { records.push(name) }
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with('.') { hidden.push((name, entry)) } else { records.push(name) }
         }
         records.sort_unstable();
         let old = records.len().saturating_sub(KEPT);
         let mut gone: Vec<&String> = records.iter().take(old).collect();
-        // What a killed run was writing is as old as its name says.
-        if let Some(oldest) = records.get(old) {
-            gone.extend(hidden.iter().filter(|name| name.trim_start_matches('.') < oldest.as_str()));
-        }
+        // What a run that is older than all others is writing now is not what a killed one left.
+        let is_left = |entry: &fs::DirEntry| {
+            let modified = entry.metadata().and_then(|meta| meta.modified()).ok();
+            let age = now.zip(modified).and_then(|(now, modified)| now.duration_since(modified).ok());
+            age.is_some_and(|age| age > LEFT)
+        };
+        gone.extend(hidden.iter().filter(|(_, entry)| is_left(entry)).map(|(name, _)| name));
         for name in gone {
             match fs::remove_file(self.folder.join(name)) {
                 // Another run was quicker.
@@ -154,11 +158,16 @@ mod tests {
         // Killed before its record was moved, in the middle of its text, and one of a later version.
         let left = history.folder().join(format!(".{}.77", file_name(4)));
         fs::write(&left, "{").expect("a file");
+        let written = fs::metadata(&left).and_then(|meta| meta.modified()).expect("a time");
+        // One that is being written still stays, however old its run is.
+        let young = history.folder().join(format!(".{}.78", file_name(3)));
+        fs::write(&young, "{").expect("a file");
+        fs::File::open(&left).and_then(|file| file.set_modified(written - LEFT * 2)).expect("it is old");
         fs::write(history.folder().join(file_name(6)), "{\"version\":1,").expect("a file");
         fs::write(history.folder().join(file_name(7)), "{\"version\":99}").expect("a file");
         assert_eq!(history.read().len(), 1);
         history.add(&record(8)).expect("written");
-        assert!(!left.exists());
+        assert!(!left.exists() && young.exists());
         assert_eq!(history.read().len(), 2);
     }
 

@@ -14,7 +14,6 @@ use crate::{
 };
 use clap::{Args, ValueEnum};
 use files::File;
-use shipway_base::yaml::Limits;
 use shipway_workflow::lint::{self, Finding, Interfaces, Level, difference};
 use std::{
     num::NonZeroUsize,
@@ -145,7 +144,8 @@ fn look(files: &[File], interfaces: &Interfaces, rules: lint::Options) -> Vec<Ve
     })
 }
 
-/// Carries out fixes until there are none, or the file would be larger than what is read; the text, how many they were, and what is left.
+/// Carries out fixes until there are none, or the document would get an error that it had not, such as that it is larger than what is
+/// read; the text, how many they were, and what is left.
 fn mend(
     file: &File,
     mut found: Vec<Finding>,
@@ -156,14 +156,12 @@ fn mend(
     let mut all = 0;
     for _ in 0..PASSES {
         let (next, count) = lint::apply(&text, &found);
-        // A file that has become too large is no workflow any more.
-        if count == 0 || next.len() > Limits::default().bytes {
+        if count == 0 {
             break;
         }
         let source = shipway_base::Source::new(file.source.name.clone(), next.as_str());
         let left = lint::lint(&source, file.kind, interfaces, rules);
-        // A file that is valid stays valid.
-        if invalid(&left) && !invalid(&found) {
+        if errors(&left).any(|code| errors(&found).all(|known| known != code)) {
             break;
         }
         (text, found) = (next, left);
@@ -215,9 +213,14 @@ fn show(environment: &Environment, options: &Options, found: &[Finding], files: 
     }
 }
 
+/// The codes of what makes the document no valid one.
+fn errors(found: &[Finding]) -> impl Iterator<Item = &str> {
+    found.iter().filter(|finding| finding.level == Level::Error).filter_map(|finding| finding.code)
+}
+
 /// Whether the document is no valid one.
 fn invalid(found: &[Finding]) -> bool {
-    found.iter().any(|finding| finding.code.is_some() && finding.level == Level::Error)
+    errors(found).next().is_some()
 }
 
 fn verdict(found: &[Finding], fail_on: FailOn) -> Exit {

@@ -123,11 +123,18 @@ fn fixes_are_shown_and_written() {
 fn a_fix_makes_no_file_too_large_to_be_read() {
     let filled = |size: usize| format!("{DANGER}#{}\n", "x".repeat(size - DANGER.len() - 2));
     let most = 1 << 20;
-    for (text, mended) in [(filled(most - 100), true), (filled(most), false)] {
+    // One that is no valid workflow before either.
+    let wrong = |size: usize| filled(size).replacen("#xxxxxxxxxxxx", "colour: red\n#", 1);
+    for (text, mended, code) in [
+        (filled(most - 100), true, 1),
+        (filled(most), false, 1),
+        (wrong(most - 100), true, 2),
+        (wrong(most), false, 2),
+    ] {
         let folder = repository();
         let path = folder.path().join(".github/workflows/ci.yml");
         std::fs::write(&path, &text).expect("the workflow");
-        let answer = lint(&folder, &["--fix"], 1);
+        let answer = lint(&folder, &["--fix"], code);
         let now = std::fs::read_to_string(&path).expect("the workflow");
         assert_eq!(now != text, mended, "{}", answer.stderr);
         assert!(now.len() <= most);
