@@ -80,7 +80,7 @@ pub enum ArtifactError {
         name: String,
     },
     /// There is none of that name.
-    #[error("there is no artifact named {name:?} in this run; there are: {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") })]
+    #[error("there is no artifact named {name:?} in the run, which has {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") })]
     Missing {
         /// The name asked for.
         name: String,
@@ -88,12 +88,20 @@ pub enum ArtifactError {
         known: Vec<String>,
     },
     /// Those of another run are not to be had.
-    #[error("the artifacts of run {run} are not to be had here: {why}")]
+    #[error("the artifacts of run {run} cannot be had: {why}")]
     OtherRun {
         /// Its id.
         run: String,
         /// Why.
         why: &'static str,
+    },
+    /// The token of the job may not read those of another run.
+    #[error(
+        "the artifacts of run {run} cannot be had: the permissions of this job leave out actions: read, which its token needs for another run"
+    )]
+    NotPermitted {
+        /// Its id.
+        run: String,
     },
     /// The place it is kept in failed.
     #[error("cannot {what} {}", path.display())]

@@ -200,10 +200,7 @@ fn root(error: io::Error) -> io::Error {
 
 /// What the archive itself says is wrong with it.
 fn broken(path: &Path, error: &impl std::fmt::Display) -> RunnerError {
-    RunnerError::new(
-        ErrorKind::Artifact,
-        format!("the artifact {} cannot be unpacked: {error}", path.display()),
-    )
+    RunnerError::new(ErrorKind::Artifact, format!("{} cannot be unpacked: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ pub(crate) use settle::{GIT, Settle, archive, empty, empty_but_git};
 /// More bytes of names than this are not told of.
 const MOST_NAMES: usize = 64 << 20;
 
+/// What the open file of an artifact goes by in what is said.
+pub(crate) const ARCHIVE: &str = "the archive of the artifact";
+
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
@@ -281,7 +284,7 @@ fn check_path(name: &str) -> Result<(), RunnerError> {
     };
     let text = format!("{name:?} cannot be a file of an artifact: its path holds {what}");
     Err(RunnerError::new(ErrorKind::Artifact, text)
-        .with_help("name the file without it, since not every file system can hold such a name, or leave it out of path with !"))
+        .with_help("give the file another name, since not every file system can hold this one, or leave it out by a line of path that begins with !"))
 }
 
 /// Opens a file, going through links or through none.

@@ -285,8 +285,9 @@ fn kept(error: ArtifactError) -> KeepError {
     match error {
         ArtifactError::Exists { .. } => KeepError::Exists,
         ArtifactError::Missing { .. } => KeepError::Missing,
-        error @ (ArtifactError::OtherRun { .. } | ArtifactError::Io { .. } | ArtifactError::Other(_)) => {
-            KeepError::Other(Box::new(error))
-        }
+        error @ (ArtifactError::OtherRun { .. }
+        | ArtifactError::NotPermitted { .. }
+        | ArtifactError::Io { .. }
+        | ArtifactError::Other(_)) => KeepError::Other(Box::new(error)),
     }
 }

@@ -83,6 +83,12 @@ fn entries_that_leave_the_folder_are_refused() {
         evil(&archive, entries);
         let error = unpack(&archive, &dir.path().join("out"), &UnpackLimits::default()).expect_err("refused");
         assert_eq!(error.kind, ErrorKind::Artifact, "{number}");
+        let expect = match entries.last() {
+            Some((name, LINK, to)) => format!("the link {name:?} to {:?}", String::from_utf8_lossy(to)),
+            Some((name, ..)) => format!("{name:?}"),
+            None => String::new(),
+        };
+        assert_eq!(error.message, format!("the artifact holds {expect}, which leads out of its folder"));
         assert!(!dir.path().join("up").exists() && !Path::new("/tmp/abs").exists(), "{number}");
     }
 }
@@ -121,14 +127,19 @@ fn bombs_are_refused() {
     assert!(packed.size < 20_000);
     let out = dir.path().join("out");
     let tight = UnpackLimits { free: 1 << 20, ..UnpackLimits::default() };
-    for limits in [
-        tight,
-        UnpackLimits { bytes: 4 << 20, ..UnpackLimits::default() },
-        UnpackLimits { entries: 0, ..UnpackLimits::default() },
-        UnpackLimits { directory: 10, ..UnpackLimits::default() },
+    for (limits, expect) in [
+        (tight, "it unpacks to more than"),
+        (UnpackLimits { bytes: 4 << 20, ..UnpackLimits::default() }, "it unpacks to more than 4194304 bytes"),
+        (
+            UnpackLimits { entries: 0, ..UnpackLimits::default() },
+            "it has 1 entries, and at most 0 are unpacked",
+        ),
+        (UnpackLimits { directory: 10, ..UnpackLimits::default() }, "its list of entries is too long"),
     ] {
         let error = unpack(&archive, &out, &limits).expect_err("refused");
         assert_eq!(error.kind, ErrorKind::Artifact, "{error}");
+        let begin = format!("{} cannot be unpacked: ", archive.display());
+        assert!(error.message.starts_with(&begin) && error.message.contains(expect), "{error}");
     }
     assert_eq!(unpack(&archive, &out, &UnpackLimits::default()).expect("unpacked"), 1);
 }

@@ -96,7 +96,7 @@ pub(crate) fn unpack_onto(
         over.go_on()?;
         let mut entry = zip.by_index(index).map_err(|error| broken(archive, &error))?;
         let name = entry.name().map_err(|error| broken(archive, &error))?.into_owned();
-        let path = place(&name).ok_or_else(|| outside(&name))?;
+        let path = place(&name).ok_or_else(|| outside(&format!("{name:?}")))?;
         let folder = |path: &Path| into.make(path, links).map_err(|error| unmade(&name, error));
         if entry.is_dir() {
             folder(&path)?;
@@ -111,7 +111,7 @@ pub(crate) fn unpack_onto(
                 .read_to_string(&mut target)
                 .map_err(|error| broken(archive, &error))?;
             if target.len() as u64 > MOST_LINK || !stays_inside(&path, &target) {
-                return Err(outside(&format!("{name} -> {target}")));
+                return Err(outside(&format!("the link {name:?} to {target:?}")));
             }
             folder(path.parent().unwrap_or(Path::new("")))?;
             last.push((path, target));
@@ -201,19 +201,20 @@ fn stays_inside(path: &Path, target: &str) -> bool {
 /// Why the place of an entry could not be made: a way that leads out of the folder, or what the system says.
 fn unmade(name: &str, error: io::Error) -> RunnerError {
     match Errno::from_io_error(&error) {
-        Some(Errno::XDEV | Errno::LOOP) => outside(name),
+        Some(Errno::XDEV | Errno::LOOP) => outside(&format!("{name:?}")),
         Some(Errno::NOTDIR | Errno::ISDIR) => {
-            let message = format!("the artifact holds {name}, and something of another kind is in its way");
+            let message = format!("the artifact holds {name:?}, and something of another kind is in its way");
             RunnerError::new(ErrorKind::Artifact, message)
         }
         Some(_) | None => RunnerError::io("make", Path::new(name), error),
     }
 }
 
-fn outside(name: &str) -> RunnerError {
+/// `entry`: what it is called, and where it leads when it is a link.
+fn outside(entry: &str) -> RunnerError {
     RunnerError::new(
         ErrorKind::Artifact,
-        format!("the artifact holds {name}, which lies outside of its folder"),
+        format!("the artifact holds {entry}, which leads out of its folder"),
     )
 }
 

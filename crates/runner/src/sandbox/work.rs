@@ -4,7 +4,11 @@
 //! no process that the job could see.
 
 use super::{Refusal, Trying, enter::confine};
-use crate::{aside::Over, error::RunnerError, work::Work};
+use crate::{
+    aside::Over,
+    error::RunnerError,
+    work::{ARCHIVE, Work},
+};
 use std::{fs::File, io::Write as _, os::fd::AsFd as _, path::Path};
 
 /// `arguments`: those that [`confine`] reads, then those of the work. Tells what came of it, or why nothing did.
@@ -13,7 +17,7 @@ pub(super) fn play(arguments: &[String]) -> Result<u8, Refusal> {
     let work = Work::parse(rest).ok_or_else(|| Refusal::new("begin", "the work is unknown"))?;
     let data = std::io::stdin().as_fd().try_clone_to_owned().trying("open its standard input")?;
     // Who wants it to end ends this process.
-    let outcome = work.carry_out(Some(File::from(data)), Path::new("the archive"), &Over::default());
+    let outcome = work.carry_out(Some(File::from(data)), Path::new(ARCHIVE), &Over::default());
     let (told, code) = match outcome {
         Ok(done) => (done.told(), 0),
         Err(error) => (told(&error), 1),

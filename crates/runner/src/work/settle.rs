@@ -84,7 +84,7 @@ fn remove(path: &Path) -> Result<(), RunnerError> {
 
 /// The work that there is no archive for.
 pub(super) fn missing() -> RunnerError {
-    RunnerError::new(ErrorKind::Artifact, "there is no archive")
+    RunnerError::new(ErrorKind::Artifact, "the work has no archive to read or write")
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ jobs:
     assert!(!story.log().lines().any(|line| line == ".hidden"));
     let archive = fs::read(world.dir.path().join("artifacts/web.zip")).expect("the archive");
     assert_eq!(story.outputs("build")["digest"], shipway_base::Digest::of(&archive).hex());
-    assert!(story.annotations(Level::Warning)[0].contains("no files were found at \"absent\""));
+    assert!(story.annotations(Level::Warning)[0].contains("no files were found at absent; nothing"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -59,7 +59,7 @@ async fn names_are_taken_once_and_mistakes_are_said() {
       - {uses: actions/upload-artifact@v4, with: {name: a, path: x, overwrite: true}}
       - {continue-on-error: true, uses: actions/upload-artifact@v4, with: {name: a, path: x}}
       - {continue-on-error: true, uses: actions/download-artifact@v4, with: {name: b}}
-      - {continue-on-error: true, uses: actions/upload-artifact@v4, with: {path: y, if-no-files-found: error}}
+      - {continue-on-error: true, uses: actions/upload-artifact@v4, with: {path: "y\n\nz*\n", if-no-files-found: error}}
       - {continue-on-error: true, uses: actions/upload-artifact@v4, with: {name: 'a/b', path: x}}
       - {continue-on-error: true, uses: actions/upload-artifact@v4, with: {path: x, overwrite: perhaps}}
       - {continue-on-error: true, uses: actions/upload-artifact@v4, with: {name: c, path: x, if-no-files-found: bogus}}
@@ -70,8 +70,8 @@ async fn names_are_taken_once_and_mistakes_are_said() {
     let errors = story.annotations(Level::Error);
     let expect = [
         "uploaded before in this run",
-        "there are: a",
-        "no files were found",
+        "there is no artifact named \"b\" in the run, which has a (check the name, and that this job needs the one that uploads it)",
+        "no files were found at y, z*; nothing is uploaded",
         "cannot be the name",
         "true or false",
         "must be warn, error or ignore",
@@ -160,7 +160,7 @@ jobs:
         story.expect_line(line);
     }
     assert_eq!(log.lines().filter(|line| *line == "content").count(), 2, "{log}");
-    assert!(story.annotations(Level::Warning)[0].contains("no files were found at \"out/broken\""));
+    assert!(story.annotations(Level::Warning)[0].contains("no files were found at out/broken; nothing"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,7 +7,11 @@ use std::collections::BTreeMap;
 
 /// Effective permissions: every scope that is not `none`, with `read` or `write`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Granted(BTreeMap<String, String>);
+pub(crate) struct Granted {
+    scopes: BTreeMap<String, String>,
+    /// Whether any of it was written, in a job, a workflow or by a caller.
+    written: bool,
+}
 
 impl Granted {
     /// Those of a workflow that an event started. Where nothing is written they are as in GitHub's repositories and
@@ -16,7 +20,8 @@ impl Granted {
         match &workflow.permissions {
             Some(written) => Granted::of(written),
             None => {
-                Granted(["contents", "packages"].map(|scope| (scope.to_owned(), "read".to_owned())).into())
+                let scopes = ["contents", "packages"].map(|scope| (scope.to_owned(), "read".to_owned()));
+                Granted { scopes: scopes.into(), written: false }
             }
         }
     }
@@ -24,7 +29,7 @@ impl Granted {
     fn of(written: &Permissions) -> Granted {
         let mut scopes = written.scopes();
         scopes.retain(|_, level| level != "none");
-        Granted(scopes)
+        Granted { scopes, written: true }
     }
 
     /// Those of one of its jobs.
@@ -39,12 +44,12 @@ impl Granted {
 
     /// What is written, as far as these allow it.
     fn narrowed(&self, written: &Permissions) -> Granted {
-        let mut scopes = Granted::of(written).0;
+        let mut scopes = Granted::of(written).scopes;
         scopes.retain(|scope, level| {
             *level = self.level(scope).min(Level::of(level)).as_str().to_owned();
             level != "none"
         });
-        Granted(scopes)
+        Granted { scopes, written: true }
     }
 
     /// Refuses a called workflow that asks for more than its caller has. What its jobs do not ask for themselves they
@@ -63,7 +68,7 @@ impl Granted {
             .filter_map(|job| Some((format!("its job {:?}", job.id.value), job.permissions.as_ref()?)));
         let whole = called.permissions.as_ref().map(|written| ("it".to_owned(), written));
         for (who, written) in whole.into_iter().chain(of_jobs) {
-            let asked = Granted::of(written).0;
+            let asked = Granted::of(written).scopes;
             let too_much = asked.iter().filter(|(scope, level)| Level::of(level) > self.level(scope));
             let too_much: Vec<String> = too_much
                 .map(|(scope, level)| format!("{scope}: {level} (allowed: {})", self.level(scope).as_str()))
@@ -77,12 +82,17 @@ impl Granted {
     }
 
     fn level(&self, scope: &str) -> Level {
-        self.0.get(scope).map_or(Level::None, |level| Level::of(level))
+        self.scopes.get(scope).map_or(Level::None, |level| Level::of(level))
     }
 
     /// By scope.
     pub(crate) fn scopes(&self) -> &BTreeMap<String, String> {
-        &self.0
+        &self.scopes
+    }
+
+    /// Whether they are what somebody wrote. Else GitHub goes by a setting of the repository, by which they may be wider.
+    pub(crate) fn are_written(&self) -> bool {
+        self.written
     }
 }
 

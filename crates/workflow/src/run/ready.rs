@@ -217,6 +217,7 @@ impl Jobs {
         if let (Some(group), Some(written)) = (&concurrency, &job.concurrency) {
             place.may_enter(group, written)?;
         }
+        let granted = place.granted.to_job(job);
         Ok(JobRequest {
             key,
             attempt: 0,
@@ -231,7 +232,8 @@ impl Jobs {
             vars: place.context.vars.clone(),
             inputs: place.context.inputs.clone(),
             secrets: place.secrets.clone(),
-            permissions: place.granted.to_job(job).scopes().clone(),
+            permissions: granted.scopes().clone(),
+            permissions_written: granted.are_written(),
             matrix: scope.matrix.clone(),
             strategy: scope.strategy.clone(),
             needs: scope.needs.clone(),

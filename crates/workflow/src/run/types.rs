@@ -173,6 +173,8 @@ pub struct JobRequest {
     pub secrets: SecretScope,
     /// What its token may do: scopes with `read` or `write`. What is left out it may not.
     pub permissions: BTreeMap<String, String>,
+    /// Whether somebody wrote them. Else they are the narrower of GitHub's two defaults.
+    pub permissions_written: bool,
     /// The `matrix` context; null without a matrix.
     pub matrix: Value,
     /// The `strategy` context.

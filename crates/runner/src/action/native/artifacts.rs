@@ -2,7 +2,7 @@
 
 use super::{Inputs, place::single_has_folder};
 use crate::{
-    artifacts::{Artifact, ArtifactError, NewArtifact},
+    artifacts::{Artifact, ArtifactError, Artifacts, NewArtifact},
     error::{ErrorKind, RunnerError},
     glob::matches_name,
     job::Job,
@@ -12,7 +12,7 @@ use crate::{
     work::{Done, Pack, Unpack, Work},
 };
 use shipway_workflow::{document::Uses, run::Conclusion};
-use std::{fs::File, path::PathBuf};
+use std::{fs::File, path::PathBuf, sync::Arc};
 
 /// The longest name of an artifact in bytes; a file name may have 255, and an ending is added.
 const MOST_NAME: usize = 240;
@@ -45,7 +45,9 @@ impl Job<'_> {
         let (upload, file) = self.scratch_file("upload")?;
         let Done { files, names } = self.work(Work::Pack(pack), Some(file), current).await?;
         if files == 0 {
-            let text = format!("no files were found at {:?}; nothing is uploaded", path.trim());
+            let patterns: Vec<&str> =
+                path.lines().map(str::trim).filter(|pattern| !pattern.is_empty()).collect();
+            let text = format!("no files were found at {}; nothing is uploaded", patterns.join(", "));
             return match without {
                 Without::Ignore => {
                     self.log.line(step, &text).await;
@@ -96,13 +98,25 @@ impl Job<'_> {
         own.is_none_or(|own| *own != *other).then_some(other)
     }
 
+    /// The artifacts of another run, when the token that is given may read them. As on GitHub that of the job needs `actions: read`
+    /// once `permissions` are written; where none are, a setting of the repository decides there, and here they may be read.
+    async fn artifacts_of(&self, run: &str, inputs: &Inputs) -> Result<Arc<dyn Artifacts>, ArtifactError> {
+        let artifacts = self.context.artifacts.of_run(run).await?;
+        let own = self.request.github.get("token").map(|token| token.to_text()).unwrap_or_default();
+        let is_own = inputs.text("github-token").is_none_or(|token| *token == *own);
+        if is_own && self.request.permissions_written && !self.request.permissions.contains_key("actions") {
+            return Err(ArtifactError::NotPermitted { run: run.to_owned() });
+        }
+        Ok(artifacts)
+    }
+
     /// What it has not of what a download asks for: the artifacts of another run.
     pub(in crate::action) async fn has_not(&self, inputs: &Inputs) -> Result<Option<String>, RunnerError> {
         let Some(other) = self.other_run(inputs) else { return Ok(None) };
-        match self.context.artifacts.of_run(other).await {
+        match self.artifacts_of(other, inputs).await {
             Ok(_) => Ok(None),
             Err(ArtifactError::OtherRun { run, why }) => {
-                Ok(Some(format!("has not the artifacts of run {run} ({why})")))
+                Ok(Some(format!("does not have the artifacts of run {run} ({why})")))
             }
             Err(error) => Err(artifact_error(error)),
         }
@@ -114,8 +128,14 @@ impl Job<'_> {
         inputs: &Inputs,
         current: &Current,
     ) -> Result<Came, RunnerError> {
-        let artifacts = match self.other_run(inputs) {
-            Some(other) => self.context.artifacts.of_run(other).await.map_err(artifact_error)?,
+        let other = self.other_run(inputs);
+        let failed = |error| match (error, other) {
+            (error @ ArtifactError::Missing { .. }, Some(run)) => artifact_error(error)
+                .with_help(format!("check the name, and that run {run} is the one that is meant")),
+            (error, _) => artifact_error(error),
+        };
+        let artifacts = match other {
+            Some(other) => self.artifacts_of(other, inputs).await.map_err(failed)?,
             None => self.context.artifacts.clone(),
         };
         if inputs.text("run-id").is_some() && !inputs.has("github-token") {
@@ -139,7 +159,7 @@ impl Job<'_> {
             (Some(name), None) => vec![(name.to_owned(), to.clone())],
             (None, ids) => {
                 let pattern = inputs.text("pattern").unwrap_or("*");
-                let known = artifacts.list().await.map_err(artifact_error)?;
+                let known = artifacts.list().await.map_err(failed)?;
                 let names: Vec<String> = match ids {
                     Some(ids) => by_ids(ids, &known)?,
                     None => known
@@ -159,7 +179,7 @@ impl Job<'_> {
             self.log.annotate(Annotation { step, ..Annotation::new(Level::Warning, text) }).await;
         }
         for (name, place) in wanted {
-            let (artifact, file) = artifacts.get(&name).await.map_err(artifact_error)?;
+            let (artifact, file) = artifacts.get(&name).await.map_err(failed)?;
             let single = (artifact.mime_type != pack::ZIP).then_some(artifact.name);
             let data = File::open(&file).map_err(|error| RunnerError::io("open", &file, error))?;
             let through_links = self.sees_this_machine();
@@ -202,7 +222,7 @@ fn by_ids(ids: &str, known: &[Artifact]) -> Result<Vec<String>, RunnerError> {
         found.map(|artifact| artifact.name.clone()).ok_or_else(|| {
             RunnerError::new(
                 ErrorKind::Artifact,
-                format!("there is no artifact with the id {} in this run", id.trim()),
+                format!("there is no artifact with the id {} in the run", id.trim()),
             )
         })
     };
@@ -261,6 +281,9 @@ fn artifact_error(error: ArtifactError) -> RunnerError {
     match error {
         ArtifactError::Io { what, path, source } => RunnerError::io(what, &path, source),
         ArtifactError::OtherRun { .. } => failed,
+        ArtifactError::NotPermitted { .. } => {
+            failed.with_help("add actions: read to the permissions of the job")
+        }
         ArtifactError::Exists { .. } => failed
             .with_help("give each its own name, with the matrix in it for example, or set overwrite: true"),
         ArtifactError::Missing { .. } => {

@@ -12,7 +12,7 @@ use crate::{
     report::{Annotation, Level},
     sandbox::heard,
     steps::Current,
-    work::{Done, Seek, Work},
+    work::{ARCHIVE, Done, Seek, Work},
 };
 use std::{
     collections::BTreeMap,
@@ -31,16 +31,13 @@ impl Job<'_> {
         data: Option<File>,
         current: &Current,
     ) -> Result<Done, RunnerError> {
-        let failed =
-            |why: &str| RunnerError::new(ErrorKind::Artifact, format!("the work on files stopped: {why}"));
         match self.executor.hands(&self.identity) {
             Hands::Runner => {
                 let tree = work.writes_to().map(Path::to_owned);
                 if let Some(tree) = &tree {
                     self.begin_own_work(tree).await?;
                 }
-                let done =
-                    self.beside(current, move |over| work.carry_out(data, Path::new("the archive"), over));
+                let done = self.beside(current, move |over| work.carry_out(data, Path::new(ARCHIVE), over));
                 let done = done.await;
                 if let Some(tree) = &tree {
                     self.end_own_work(tree, current).await?;
@@ -57,10 +54,7 @@ impl Job<'_> {
                 let (code, all) = self.run_quietly(&program, current, Hearing::Capture).await?;
                 let told = all.text.unwrap_or_default();
                 let done = Some(0).filter(|ok| code == Some(*ok)).and_then(|_| Done::heard(&told));
-                done.ok_or_else(|| {
-                    let text = String::from_utf8_lossy(&told);
-                    heard(&text).unwrap_or_else(|| failed(text.trim()))
-                })
+                done.ok_or_else(|| failed(&String::from_utf8_lossy(&told)))
             }
         }
     }
@@ -204,5 +198,28 @@ impl Drop for Scratch {
         {
             tracing::warn!(%error, file = %self.0.display(), "a file stays until the job ends");
         }
+    }
+}
+
+/// Why a helper did not do its work, by what it said.
+fn failed(told: &str) -> RunnerError {
+    heard(told).unwrap_or_else(|| {
+        let lines: Vec<&str> = told.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let words = if lines.is_empty() { "it said nothing".to_owned() } else { lines.join("; ") };
+        let text = format!("the helper that works on the files of the job failed: {words}");
+        RunnerError::new(ErrorKind::Artifact, text)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_helper_that_fails_in_its_own_way_is_told_in_one_sentence() {
+        let check = |told: &str, expect: &str| assert_eq!(failed(told).to_string(), expect, "{told:?}");
+        check("SW0509\ncannot make a: no\n", "[SW0509] cannot make a: no");
+        check("", "[SW0507] the helper that works on the files of the job failed: it said nothing");
+        check("one\n\n two\n", "[SW0507] the helper that works on the files of the job failed: one; two");
     }
 }

@@ -215,13 +215,55 @@ async fn the_artifacts_of_the_run_that_is_followed_are_taken() {
         "number 17",
         "all ./more/other ./pr/number ./pr/other",
         "mine own",
-        "has not the artifacts of run 12 (this server has no such run of this repository)",
-        "has not the artifacts of run ../1",
-        "there are: more, pr",
+        "does not have the artifacts of run 12 (this server has no such run of this repository)",
+        "does not have the artifacts of run ../1",
+        "there is no artifact named \"nix\" in the run, which has more, pr (check the name, and that run",
         "the input run-id counts only beside github-token",
         "failure failure failure failure",
     ] {
         assert!(log.contains(part), "no {part} in {log}");
     }
+    yard.stop().await;
+}
+
+const NARROWED: &str = "\
+name: After
+on:
+  workflow_run: {workflows: [CI], types: [completed]}
+permissions: {contents: read}
+jobs:
+  narrow:
+    runs-on: x
+    steps:
+      - {id: own, continue-on-error: true, uses: actions/download-artifact@v4, with: {name: pr, run-id: '${{ github.event.workflow_run.id }}', github-token: '${{ github.token }}'}}
+      - {uses: actions/download-artifact@v4, with: {name: pr, run-id: '${{ github.event.workflow_run.id }}', github-token: of somebody}}
+      - run: echo \"${{ steps.own.outcome }} $(cat number)\"
+  wide:
+    runs-on: x
+    permissions: {actions: read}
+    steps:
+      - {uses: actions/download-artifact@v4, with: {name: pr, run-id: '${{ github.event.workflow_run.id }}', github-token: '${{ github.token }}'}}
+      - run: echo \"number $(cat number)\"
+";
+
+/// As on GitHub: once `permissions` are written the token of a job reads other runs with `actions: read` alone. Another token is not the
+/// job's, and its rights are not either.
+#[tokio::test(flavor = "multi_thread")]
+async fn permissions_decide_whether_another_run_is_read() {
+    let files = [(".github/workflows/ci.yml", MAKES), (".github/workflows/after.yml", NARROWED)];
+    let mut yard = Yard::new(&files).await;
+    start(&yard, "ci.yml", None).await;
+    let both = yard.all_over(2).await;
+    let log = yard.log(both[1].id, "narrow").await;
+    assert_eq!(both[1].conclusion, Some(Conclusion::Success), "{log}");
+    let refused = format!(
+        "the artifacts of run {} cannot be had: the permissions of this job leave out actions: read",
+        both[0].id
+    );
+    for part in [refused.as_str(), "add actions: read to the permissions of the job", "failure 17"] {
+        assert!(log.contains(part), "no {part} in {log}");
+    }
+    let log = yard.log(both[1].id, "wide").await;
+    assert!(log.contains("number 17"), "{log}");
     yard.stop().await;
 }
