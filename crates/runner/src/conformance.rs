@@ -277,7 +277,7 @@ fn status_functions() {
         let scope = StepScope {
             contexts: Object::new(),
             halt: None,
-            env: shipway_workflow::Texts::new(),
+            env: Default::default(),
             status,
             workspace: None,
             home: PathBuf::new(),

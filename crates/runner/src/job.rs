@@ -379,7 +379,7 @@ impl<'a> Job<'a> {
         .collect();
         StepScope {
             contexts,
-            env: env.clone(),
+            env: env.clone().into(),
             status: frame.status,
             workspace: self.executor.is_real().then(|| self.folders.workspace.clone()),
             home: self.folders.home.clone(),

@@ -10,7 +10,11 @@ use shipway_workflow::{
     expr::{Object, Scope, Value},
     run::Conclusion,
 };
-use std::path::PathBuf;
+use std::{
+    ops::{Deref, DerefMut},
+    path::PathBuf,
+    sync::OnceLock,
+};
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
     task::block_in_place,
@@ -22,7 +26,7 @@ pub(crate) struct StepScope {
     /// Every context but `env`, by its name.
     pub(crate) contexts: Object,
     /// The `env` context.
-    pub(crate) env: Texts,
+    pub(crate) env: Variables,
     /// How the job, or the composite action, stands so far.
     pub(crate) status: Conclusion,
     /// Where `hashFiles` looks; `None` where files are not real.
@@ -33,6 +37,41 @@ pub(crate) struct StepScope {
     pub(crate) reach: Reach,
     /// What ends `hashFiles` before its time; nothing where there are no files.
     pub(crate) halt: Option<Halt>,
+}
+
+/// Variables, which become a value of the expression language once for all expressions that name one of them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Variables {
+    texts: Texts,
+    value: OnceLock<Value>,
+}
+
+impl Variables {
+    fn value(&self) -> Value {
+        self.value.get_or_init(|| object(&self.texts)).clone()
+    }
+}
+
+impl From<Texts> for Variables {
+    fn from(texts: Texts) -> Variables {
+        Variables { texts, value: OnceLock::new() }
+    }
+}
+
+impl Deref for Variables {
+    type Target = Texts;
+
+    fn deref(&self) -> &Texts {
+        &self.texts
+    }
+}
+
+impl DerefMut for Variables {
+    fn deref_mut(&mut self) -> &mut Texts {
+        // Whoever changes them is not to see the old ones.
+        self.value.take();
+        &mut self.texts
+    }
 }
 
 /// What ends a step before its time.
@@ -63,7 +102,7 @@ impl StepScope {
 impl Scope for StepScope {
     fn context(&self, name: &str) -> Option<Value> {
         if name.eq_ignore_ascii_case("env") {
-            return Some(object(&self.env));
+            return Some(self.env.value());
         }
         self.contexts.get(name).cloned()
     }
@@ -104,4 +143,23 @@ fn aside<T>(work: impl FnOnce() -> T) -> T {
 /// Texts as an object of the expression language, in their order.
 pub(crate) fn object(map: &Texts) -> Value {
     map.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Object>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_that_are_changed_are_seen_as_they_are() {
+        let mut variables = Variables::from(Texts::from([("A".to_owned(), "1".to_owned())]));
+        let seen =
+            |variables: &Variables| variables.value().get("a").map(|value| value.to_text().to_string());
+        assert_eq!(seen(&variables).as_deref(), Some("1"));
+        let before = variables.clone();
+        variables.insert("A".to_owned(), "2".to_owned());
+        assert_eq!(seen(&variables).as_deref(), Some("2"));
+        assert_eq!(seen(&before).as_deref(), Some("1"));
+        // All expressions have the same value, however many there are.
+        assert!(variables.value().loosely_equals(&variables.value()));
+    }
 }

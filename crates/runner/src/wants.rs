@@ -8,11 +8,10 @@ use crate::{
     place::{Mount, PathMap, Wants},
     platform::image_for,
     reach::Reach,
-    scope::StepScope,
+    scope::{StepScope, Variables},
 };
 use shipway_base::{Diagnostic, Span};
 use shipway_workflow::{
-    Texts,
     document::{ContainerSpec, Services},
     expr::{Object, Value},
     run::{Conclusion, JobRequest},
@@ -93,7 +92,7 @@ fn scope(request: &JobRequest, context: &JobContext, folders: &Folders) -> StepS
     .collect();
     StepScope {
         contexts,
-        env: Texts::new(),
+        env: Variables::default(),
         status: Conclusion::Success,
         workspace: None,
         home: folders.home.clone(),

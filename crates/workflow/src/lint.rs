@@ -33,6 +33,7 @@ mod reusable;
 mod roundabout;
 mod rule;
 mod secrets;
+mod set;
 mod shape;
 mod triggers;
 mod types;

@@ -8,7 +8,6 @@ use super::{
 };
 use crate::expr::{Node, Reference};
 use shipway_base::yaml::{self, closest};
-use std::collections::BTreeSet;
 
 pub(super) const UNKNOWN_MATRIX_KEY: Rule = Rule {
     id: "unknown-matrix-key",
@@ -293,6 +292,9 @@ fn fixed(known: &[&str], reference: &Reference, at: At<'_>, out: &mut Findings<'
     };
 }
 
+/// Among more names none is looked for that is like another.
+const MOST_ALIKE: usize = 1_000;
+
 /// Actions that set no variables of the environment.
 const QUIET: &[&str] =
     &["actions/checkout", "actions/cache", "actions/upload-artifact", "actions/download-artifact"];
@@ -310,24 +312,27 @@ fn env(view: &View<'_>, site: &Site<'_>, reference: &Reference, at: At<'_>, out:
     if view.kind == Kind::Action || open || matches!(site.slot, Slot::Env(_)) && site.step.is_none() {
         return;
     }
-    let step = view.step(site).map(|step| step.map);
-    let mut known = BTreeSet::new();
-    for map in [Some(view.root), Some(job.map), step].into_iter().flatten() {
-        let Some(node) = map.get("env") else { continue };
-        let Some(env) = node.as_mapping() else { return };
-        known.extend(env.iter().map(|(key, _)| key.value.as_str()));
+    let step = site.step.and_then(|step| view.set.variables(site.job, Some(step)));
+    let seen = [view.set.variables(None, None), view.set.variables(site.job, None), step];
+    let mut known = Vec::new();
+    for variables in seen.into_iter().flatten() {
+        let Some(names) = &variables.names else { return };
+        known.push(names);
     }
     let automatic = ["CI", "HOME", "PATH"];
     let own = |name: &str| {
         let upper = name.to_ascii_uppercase();
         automatic.contains(&upper.as_str()) || upper.starts_with("GITHUB_") || upper.starts_with("RUNNER_")
     };
-    if known.contains(name) || own(name) {
+    if known.iter().any(|names| names.contains(name)) || own(name) {
         return;
     }
     let message = format!("nothing before this sets {name} in env, so {} is empty", reference.text());
     let found = out.report(&UNDEFINED_ENV, at.span(), message);
-    if let Some(close) = closest(name, known.iter().copied()) {
+    // Of many there is always one that is like it, and each would have to be looked at.
+    let few = known.iter().map(|names| names.len()).sum::<usize>() <= MOST_ALIKE;
+    let alike = known.iter().flat_map(|names| names.iter().copied());
+    if let Some(close) = closest(name, alike.filter(|_| few)) {
         found.help(format!("did you mean env.{close}?"));
     }
 }

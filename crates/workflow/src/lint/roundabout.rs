@@ -3,10 +3,9 @@
 
 use super::{
     untrusted::{self, Author},
-    view::{JobView, Site, Slot, View},
+    view::{Site, Slot, View},
 };
 use crate::expr::{Node, Reference};
-use shipway_base::yaml::{self, Mapping};
 
 /// So many variables and outputs are followed, one from another.
 const DEPTH: usize = 4;
@@ -86,34 +85,24 @@ fn follow(
 
 /// Where a variable that a place sees is set with an expression: by its step, its job or the workflow, the nearest.
 fn variable<'v, 'a>(view: &'v View<'a>, site: &Site<'_>, name: &str) -> Option<&'v Site<'a>> {
-    let set = |job: Option<usize>, step: Option<usize>| {
-        view.sites.iter().find(|other| {
-            matches!(other.slot, Slot::Env(own) if own.eq_ignore_ascii_case(name))
-                && (other.job, other.step) == (job, step)
-        })
-    };
-    let has = |map: &Mapping| {
-        let env = map.get("env").and_then(yaml::Node::as_mapping);
-        env.is_some_and(|env| env.iter().any(|(key, _)| key.value.eq_ignore_ascii_case(name)))
-    };
+    let set = |job: Option<usize>, step: Option<usize>| view.set.variables(job, step)?.site(name);
+    let at = |site: Option<usize>| view.sites.get(site?);
     // A variable's own text sees those around it, not itself. The nearest counts, also when it is a plain text.
-    let step = view.step(site).filter(|_| !matches!(site.slot, Slot::Env(_)));
-    if step.is_some_and(|step| has(step.map)) {
-        return set(site.job, site.step);
+    let is_variable = matches!(site.slot, Slot::Env(_));
+    if let (Some(_), false) = (site.step, is_variable)
+        && let Some(found) = set(site.job, site.step)
+    {
+        return at(found);
     }
-    let job = view.job(site).filter(|_| site.step.is_some() || !matches!(site.slot, Slot::Env(_)));
-    if job.is_some_and(|job| has(job.map)) {
-        return set(site.job, None);
+    if let (Some(_), true) = (site.job, site.step.is_some() || !is_variable)
+        && let Some(found) = set(site.job, None)
+    {
+        return at(found);
     }
-    set(None, None)
+    at(set(None, None)?)
 }
 
 /// Where the output of a job is written with an expression.
 fn output<'v, 'a>(view: &'v View<'a>, job: &str, name: &str) -> Option<&'v Site<'a>> {
-    let at = view.jobs.iter().position(|other: &JobView<'_>| other.id.value.eq_ignore_ascii_case(job))?;
-    view.sites.iter().find(|site| {
-        site.job == Some(at)
-            && site.step.is_none()
-            && matches!(site.slot, Slot::JobOutput(own) if own.eq_ignore_ascii_case(name))
-    })
+    view.sites.get(view.set.output(job, name)?)
 }

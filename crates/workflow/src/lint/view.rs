@@ -1,6 +1,6 @@
 //! A document as the rules see it: its tree with jobs, steps and expressions picked out, as far as they can be read.
 
-use super::{Kind, shape::Shape};
+use super::{Kind, set::Set, shape::Shape};
 use crate::expr::{self, AllowedNames, Condition, Expr, Function, Reference, Template};
 use shipway_base::{
     Source, Span, Spanned,
@@ -18,6 +18,8 @@ pub(super) struct View<'a> {
     pub(super) jobs: Vec<JobView<'a>>,
     /// Every scalar with expressions, in the order of the text.
     pub(super) sites: Vec<Site<'a>>,
+    /// The variables and outputs, by their names.
+    pub(super) set: Set<'a>,
 }
 
 pub(super) struct JobView<'a> {
@@ -108,11 +110,13 @@ impl<'a> View<'a> {
     /// None when the document is not even a mapping.
     pub(super) fn new(source: &'a Source, kind: Kind, tree: &'a Node) -> Option<View<'a>> {
         let root = tree.as_mapping()?;
-        let mut view = View { source, kind, root, triggers: Vec::new(), jobs: Vec::new(), sites: Vec::new() };
+        let (triggers, jobs, sites) = (Vec::new(), Vec::new(), Vec::new());
+        let mut view = View { source, kind, root, triggers, jobs, sites, set: Set::default() };
         match kind {
             Kind::Workflow => view.workflow(),
             Kind::Action => view.action(),
         }
+        view.set = Set::of(root, &view.jobs, &view.sites);
         Some(view)
     }
 
