@@ -128,8 +128,8 @@ impl Job<'_> {
     fn write_event(&mut self) -> Result<(), RunnerError> {
         if self.executor.is_real() {
             let path = self.folders.workflow.join("event.json");
-            let event = self.github.get("event").map_or(serde_json::Value::Null, Value::to_json);
-            fs::write(&path, event.to_string()).map_err(|error| RunnerError::io("write", &path, error))?;
+            let event = self.github.get("event").unwrap_or(&Value::Null).to_json_text();
+            fs::write(&path, event).map_err(|error| RunnerError::io("write", &path, error))?;
             self.github.insert("event_path", self.map.inside_text(&path));
         }
         Ok(())

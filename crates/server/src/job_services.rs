@@ -15,6 +15,7 @@ use shipway_services::{
 };
 use shipway_workflow::{
     document::{CacheMode as Asked, Step, StepKind},
+    expr::Value,
     run::JobRequest,
 };
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
@@ -186,11 +187,7 @@ fn shown(access: Access) -> ServiceAccess {
 }
 
 fn grant(request: &JobRequest, job: &JobIdentity, run: &RunServices) -> Grant {
-    let github = match request.github.to_json() {
-        Json::Object(github) => github,
-        // There is always a github context; without one the job is nobody in particular.
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => Map::new(),
-    };
+    let github = facts(&request.github);
     let text = |name: &str| github.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
     let default_branch = github.get("event").and_then(|event| event.pointer("/repository/default_branch"));
     let default_branch = default_branch.and_then(Json::as_str).unwrap_or("main").to_owned();
@@ -225,6 +222,25 @@ fn grant(request: &JobRequest, job: &JobIdentity, run: &RunServices) -> Grant {
         artifacts: Arc::new(Shared(run.artifacts.clone())),
         lifetime: request.timeout + MARGIN,
     }
+}
+
+/// The `github` context as far as it is asked for here: of the event, whose body may be large, only whose it is. There is always a
+/// github context; without one the job is nobody in particular.
+fn facts(github: &Value) -> Map<String, Json> {
+    let mut facts = Map::new();
+    for (name, value) in github.as_object().iter().flat_map(|github| github.iter()) {
+        let value = match value.as_object().filter(|_| name == "event") {
+            Some(event) => {
+                let kept = ["repository", "pull_request"];
+                let kept =
+                    kept.iter().filter_map(|name| Some(((*name).to_owned(), event.get(name)?.to_json())));
+                Json::Object(kept.collect())
+            }
+            None => value.to_json(),
+        };
+        facts.insert(name.to_owned(), value);
+    }
+    facts
 }
 
 /// What is left of permissions for a fork's changes: reading, and no identity.

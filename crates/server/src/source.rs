@@ -4,7 +4,7 @@ use crate::git::{Commit, Git, GitError, WholeCommit};
 use serde_json::{Map, Value, json};
 use shipway_base::Timestamp;
 use shipway_store::models::runs::RunRow;
-use shipway_workflow::{event::Event, plan::RunPlan};
+use shipway_workflow::{event::Event, expr, plan::RunPlan};
 use std::path::Path;
 
 /// Who a repository on this machine is, since it has no forge to say so.
@@ -189,6 +189,27 @@ pub fn workflow_run_payload(facts: &RunFacts<'_>, action: &str) -> Value {
 
 /// The `github` context of a run, without what belongs to a job or a step.
 pub fn github_context(event: &Event, facts: &ContextFacts<'_>) -> Value {
+    let mut github = github_facts(event, facts);
+    github["event"] = event.payload.clone();
+    github
+}
+
+/// The same as a value of the expression language, whose event is that of the plan with all inputs. The body of an event may be large: it
+/// is not copied as JSON.
+pub fn github_value(github: &Value, plan: &RunPlan) -> expr::Value {
+    let mut event = expr::Value::from_json(&plan.event().payload);
+    if let (Some(inputs), Some(body)) = (texts_of_inputs(plan), event.as_object()) {
+        let mut body = body.clone();
+        body.insert("inputs", expr::Value::from_json(&inputs.into()));
+        event = body.into();
+    }
+    let mut value = expr::Value::from_json(github).as_object().cloned().unwrap_or_default();
+    value.insert("event", event);
+    value.into()
+}
+
+/// The `github` context with null in the place of its event.
+pub fn github_facts(event: &Event, facts: &ContextFacts<'_>) -> Value {
     let (ref_name, ref_type) = ref_name(&event.reference);
     let full = facts.repository.full();
     let workflow_ref = format!("{full}/{}@{}", facts.path, event.reference);
@@ -196,7 +217,7 @@ pub fn github_context(event: &Event, facts: &ContextFacts<'_>) -> Value {
         event.payload.pointer(&format!("/pull_request/{side}/ref")).cloned().unwrap_or(json!(""))
     };
     json!({
-        "event_name": event.name, "event": event.payload, "ref": event.reference, "ref_name": ref_name,
+        "event_name": event.name, "event": null, "ref": event.reference, "ref_name": ref_name,
         "ref_type": ref_type, "ref_protected": false, "sha": event.sha, "head_ref": of_request("head"),
         "base_ref": of_request("base"), "repository": full, "repository_owner": facts.repository.owner,
         "repository_id": "1", "repository_owner_id": "1", "repositoryUrl": repository_url(facts.server_url, &full),
@@ -218,13 +239,17 @@ fn repository_url(server: &str, full: &str) -> String {
 /// Gives `github.event.inputs` of a run that was started by hand what only its plan knows: the defaults of the inputs that
 /// were not given. They are texts there, as on GitHub.
 pub fn complete_inputs(github: &mut Value, plan: &RunPlan) {
-    if plan.event().name == "workflow_dispatch"
-        && let Some(inputs) = plan.inputs().as_object()
+    if let Some(inputs) = texts_of_inputs(plan)
         && github["event"].is_object()
     {
-        let texts = inputs.iter().map(|(name, value)| (name.to_owned(), value.to_text().as_ref().into()));
-        github["event"]["inputs"] = texts.collect::<Map<String, Value>>().into();
+        github["event"]["inputs"] = inputs.into();
     }
+}
+
+/// The inputs of a run that was started by hand.
+fn texts_of_inputs(plan: &RunPlan) -> Option<Map<String, Value>> {
+    let inputs = plan.inputs().as_object().filter(|_| plan.event().name == "workflow_dispatch")?;
+    Some(inputs.iter().map(|(name, value)| (name.to_owned(), value.to_text().as_ref().into())).collect())
 }
 
 /// Whether an event is about changes that come from another repository, so that whoever wrote them need not be trusted. A

@@ -53,6 +53,39 @@ impl Value {
         }
     }
 
+    /// The text of [`to_json`](Value::to_json), without the tree between: the body of an event may be large.
+    pub fn to_json_text(&self) -> String {
+        let mut out = String::new();
+        self.write_json(&mut out);
+        out
+    }
+
+    fn write_json(&self, out: &mut String) {
+        match self {
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                out.push_str(&self.to_json().to_string());
+            }
+            Value::Array(items) => {
+                out.push('[');
+                for (at, item) in items.iter().enumerate() {
+                    out.push_str(if at > 0 { "," } else { "" });
+                    item.write_json(out);
+                }
+                out.push(']');
+            }
+            Value::Object(object) => {
+                out.push('{');
+                for (at, (key, value)) in object.iter().enumerate() {
+                    out.push_str(if at > 0 { "," } else { "" });
+                    out.push_str(&Json::from(key).to_string());
+                    out.push(':');
+                    value.write_json(out);
+                }
+                out.push('}');
+            }
+        }
+    }
+
     /// The name of its kind: `Null`, `Boolean`, `Number`, `String`, `Array` or `Object`.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -217,5 +250,24 @@ impl From<Vec<Value>> for Value {
 impl From<Object> for Value {
     fn from(object: Object) -> Value {
         Value::Object(Arc::new(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_json_is_that_of_its_tree() {
+        for text in [
+            "null",
+            r#"{"a":[1,1.5,-0.25,true,false,null,"x\"\\\n\u0001\u2028ä"],"b \" c":{},"d":[]}"#,
+            r#"["",[[]],{"A":{"b":[{"c":1e21}]}}]"#,
+        ] {
+            let value = Value::from_json(&serde_json::from_str(text).expect("JSON"));
+            let written = value.to_json_text();
+            assert_eq!(serde_json::from_str::<Json>(&written).expect("JSON"), value.to_json(), "{written}");
+        }
+        assert_eq!(Value::from(vec![Value::from(f64::NAN), Value::from(2.0)]).to_json_text(), "[null,2]");
     }
 }

@@ -9,11 +9,11 @@ use crate::{
 };
 use shipway_base::{Diagnostics, Secret, Severity, Source, yaml::closest};
 use shipway_runner::ActionStore;
-use shipway_server::source::{ContextFacts, github_context};
+use shipway_server::source::{ContextFacts, github_facts, github_value};
 use shipway_workflow::{
     document::{Job, Workflow},
     event::{Event, Triggered},
-    expr::{Object, Value},
+    expr::Object,
     plan::{Called, ConcurrencyGroup, RunPlan},
     run::RunContext,
 };
@@ -150,11 +150,14 @@ impl Documents {
             shipway_base::IdSequence::new(u16::try_from(std::process::id() & 0x3ff).unwrap_or_default());
         let mut planned = Vec::new();
         let store = actions(environment, options);
+        // Its body may be large, and only as many copies are made as there are other workflows.
+        let mut events = vec![event; chosen.len()];
         for workflow in chosen {
             let name = workflow.name.as_ref().map_or(&*workflow.source.name, |name| &name.value).to_owned();
             let path = workflow.source.name.to_string();
             let called = called(here, &store, &workflow).await?;
-            let event = event::of_workflow(event.clone(), &workflow);
+            let Some(event) = events.pop() else { break };
+            let event = event::of_workflow(event, &workflow);
             let state = here.state(&event);
             match RunPlan::calling(Arc::new(workflow), event, &given.inputs, &called) {
                 Err(more) => found.append(more),
@@ -354,10 +357,10 @@ fn context(here: &Here, given: &Given, plan: &RunPlan, name: &str, path: &str, i
         server_url: "https://github.com",
         token: given.secrets.get("GITHUB_TOKEN").map_or(NO_TOKEN, Secret::expose),
     };
-    let mut github = github_context(plan.event(), &facts);
+    let mut github = github_facts(plan.event(), &facts);
     event::complete(&mut github, plan);
     RunContext {
-        github: Value::from_json(&github),
+        github: github_value(&github, plan),
         vars: given
             .vars
             .iter()

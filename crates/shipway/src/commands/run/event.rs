@@ -7,7 +7,7 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 use shipway_server::git::Git;
-use shipway_server::source::{RepositoryName, complete_inputs, push_payload, ref_name, repository_payload};
+use shipway_server::source::{RepositoryName, push_payload, ref_name, repository_payload};
 use shipway_workflow::{document::Workflow, event::Event, plan::RunPlan};
 use std::{collections::BTreeMap, fs};
 
@@ -213,8 +213,7 @@ pub(super) fn of_workflow(mut event: Event, workflow: &Workflow) -> Event {
     event
 }
 
-/// What can only be said once the run is planned: the inputs with their defaults, GitHub's own addresses, and the numbers that the
-/// body gives to those it names.
+/// What can only be said once the run is planned: GitHub's own addresses, and the numbers that the body gives to those it names.
 pub(super) fn complete(github: &mut Value, plan: &RunPlan) {
     github["api_url"] = "https://api.github.com".into();
     github["graphql_url"] = "https://api.github.com/graphql".into();
@@ -228,5 +227,4 @@ pub(super) fn complete(github: &mut Value, plan: &RunPlan) {
             github[field] = number.to_string().into();
         }
     }
-    complete_inputs(github, plan);
 }
