@@ -10,7 +10,7 @@ pub(crate) mod estimate;
 pub(crate) mod fingerprint;
 pub(crate) mod record;
 
-use crate::replace::replace;
+use crate::replace::{Outlives, replace};
 use record::Record;
 use std::{
     fs, io,
@@ -43,7 +43,7 @@ impl History {
     pub(crate) fn add(&self, record: &Record) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
         let path = self.folder.join(file_name(record.id));
-        replace(&path, format!("{}\n", record.to_json()).as_bytes())?;
+        replace(&path, format!("{}\n", record.to_json()).as_bytes(), Outlives::Kill)?;
         self.forget(&path)
     }
 

@@ -8,9 +8,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// What the new file must outlive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outlives {
+    /// The end of the machine's power too; that takes the time of a disk.
+    PowerLoss,
+    /// The end of this program only: what is lost with the machine is no loss.
+    Kill,
+}
+
 /// Writes a file, whose folder is there. One that is there already keeps its owner and its permissions, and is not written
 /// when they forbid it. A link is replaced, not followed.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8], outlives: Outlives) -> io::Result<()> {
     let before = match fs::symlink_metadata(path) {
         // A link is replaced by a file, which has nothing of it.
         Ok(before) => Some(before).filter(|before| !before.is_symlink()),
@@ -33,7 +42,9 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         }
         file.set_permissions(before.permissions())?;
     }
-    file.sync_all()?;
+    if outlives == Outlives::PowerLoss {
+        file.sync_all()?;
+    }
     fs::rename(&beside.0, path)
 }
 
@@ -56,9 +67,9 @@ mod tests {
     fn a_file_is_replaced_whole_and_keeps_its_mode() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.yml");
-        replace(&path, b"one").expect("a new file");
+        replace(&path, b"one", Outlives::Kill).expect("a new file");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("a mode");
-        replace(&path, b"two").expect("the same file");
+        replace(&path, b"two", Outlives::Kill).expect("the same file");
         assert_eq!(fs::read(&path).expect("it is there"), b"two");
         assert_eq!(fs::metadata(&path).expect("it is there").mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
@@ -71,7 +82,10 @@ mod tests {
         fs::write(&aim, "mine").expect("a file");
         let wait = folder.path().join(format!(".a.yml.{}", std::process::id()));
         std::os::unix::fs::symlink(&aim, &wait).expect("a link");
-        assert_eq!(replace(&path, b"one").expect_err("refused").kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(
+            replace(&path, b"one", Outlives::Kill).expect_err("refused").kind(),
+            io::ErrorKind::AlreadyExists
+        );
         assert_eq!(fs::read(&aim).expect("it is there"), b"mine");
         assert!(wait.is_symlink() && !path.exists());
     }
@@ -81,9 +95,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.yml");
         fs::create_dir(&path).expect("a folder in the way");
-        assert!(replace(&path, b"one").is_err());
+        assert!(replace(&path, b"one", Outlives::Kill).is_err());
         assert!(path.is_dir());
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
-        assert!(replace(&folder.path().join("none/a.yml"), b"one").is_err());
+        assert!(replace(&folder.path().join("none/a.yml"), b"one", Outlives::Kill).is_err());
     }
 }

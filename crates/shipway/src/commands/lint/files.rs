@@ -3,7 +3,7 @@
 use crate::{
     environment::Environment,
     exit::{Exit, Failure},
-    replace::replace,
+    replace::{Outlives, replace},
 };
 use shipway_base::{Diagnostic, Source};
 use shipway_workflow::lint::Kind;
@@ -147,7 +147,7 @@ pub(super) fn write(file: &File, text: &str, root: &Path) -> Result<(), Failure>
     if now != file.source.text.as_bytes() {
         return Err(failed(&"it was changed meanwhile").with_help("run the command again"));
     }
-    replace(&path, text.as_bytes()).map_err(|error| failed(&error))
+    replace(&path, text.as_bytes(), Outlives::PowerLoss).map_err(|error| failed(&error))
 }
 
 fn read(root: &Path, at: &Path) -> Result<File, Failure> {

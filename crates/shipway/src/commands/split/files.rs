@@ -3,7 +3,7 @@
 use crate::{
     environment::Environment,
     exit::{Exit, Failure},
-    replace::replace,
+    replace::{Outlives, replace},
 };
 use shipway_suite::{Case, Quarantine, parse};
 use std::{
@@ -177,7 +177,7 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        replace(path, text.as_bytes())
+        replace(path, text.as_bytes(), Outlives::PowerLoss)
     };
     written().map_err(|error: io::Error| {
         Failure::new(Exit::Failed, format!("{} cannot be written: {error}", path.display()))
