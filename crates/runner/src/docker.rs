@@ -26,12 +26,14 @@ mod place;
 mod ports;
 mod prepare;
 mod pull;
+mod reclaim;
 mod started;
 mod sweep;
 mod terminal;
 mod volumes;
 mod words;
 
+pub(crate) use reclaim::Left;
 pub(crate) use sweep::reap;
 
 use crate::{
@@ -49,7 +51,7 @@ use draft::Pull;
 use engine::Engine;
 use gone::gone_by_now;
 use node::Externals;
-use place::Place;
+use place::{Closed, Place};
 use pull::Wanted;
 use std::{
     collections::BTreeMap,
@@ -106,7 +108,8 @@ impl DockerExecutor {
         }
         let engine = self.engine().await?;
         self.host.note_engine(job, &engine.address)?;
-        let place = Arc::new(Place::bare(engine, job));
+        let left = Left { root: self.host.folders(job).root, images: Vec::new() };
+        let place = Arc::new(Place::bare(engine, &job.tracking, left));
         Ok(self.places().entry(job.folder.clone()).or_insert(place).clone())
     }
 
@@ -121,6 +124,9 @@ impl DockerExecutor {
         let engine = self.engine().await?;
         // Before the first container is there, so that a runner that is killed leaves a trace of where to look.
         self.host.note_engine(job, &engine.address)?;
+        if let Some(container) = &wants.container {
+            self.host.note_image(job, &folders.root, &container.image)?;
+        }
         let mut folders = folders.clone();
         if wants.container.is_some() {
             folders.workflow = folders.root.join("workflow");
@@ -145,7 +151,11 @@ impl DockerExecutor {
                 (place, Ok(opened))
             }
             // So that what was begun is found by its label.
-            Err(error) => (Place::bare(engine, job), Err(error)),
+            Err(error) => {
+                let images = wants.container.iter().map(|container| container.image.clone()).collect();
+                let left = Left { root: folders.root.clone(), images };
+                (Place::bare(engine, &job.tracking, left), Err(error))
+            }
         };
         self.places().insert(job.folder.clone(), Arc::new(place));
         opened
@@ -191,11 +201,15 @@ impl DockerExecutor {
         place: Option<&Place>,
         output: &mpsc::Sender<Chunk>,
     ) -> Result<(), RunnerError> {
-        let swept = match place {
-            Some(place) => place.close(output).await,
-            None => Ok(()),
+        let (swept, given) = match place {
+            Some(place) => {
+                let Closed { given, swept } = place.close(output).await;
+                (swept, given)
+            }
+            None => (Ok(()), Ok(())),
         };
         let closed = self.host.close(job, folders, output.clone()).await;
+        let closed = closed.map_err(|error| error.because(given.err()));
         if let (Err(_), Some(place)) = (&swept, place) {
             self.host.note_engine(job, &place.engine.address)?;
         }
@@ -255,11 +269,13 @@ impl Executor for DockerExecutor {
     ) -> BoxFuture<'a, Result<(), RunnerError>> {
         Box::pin(async move {
             let Some(place) = self.places().remove(&job.folder) else { return Ok(()) };
-            let closed = Box::pin(place.close(&output)).await;
-            if closed.is_err() {
-                self.places().insert(job.folder.clone(), place);
+            let Closed { given, swept } = Box::pin(place.close(&output)).await;
+            if given.is_err() || swept.is_err() {
+                // What is left is removed with the folders, or the error about these names the cause.
+                let rest = Place::bare(place.engine.clone(), &job.tracking, place.left());
+                self.places().insert(job.folder.clone(), Arc::new(rest));
             }
-            closed
+            swept.and(given)
         })
     }
 
@@ -368,6 +384,8 @@ impl Executor for DockerExecutor {
         Box::pin(async move {
             self.host.allow_containers()?;
             let place = self.any_place(&container.job).await?;
+            place.note_image(&container.image);
+            self.host.note_image(&container.job, &container.folders.root, &container.image)?;
             make_open_folder(&prepare::files_folder(&container.folders))?;
             let files = self.step_files(&container.folders, None, None)?;
             let run = own::run(&place, container, &files, &self.patience, output, stop);
@@ -403,7 +421,8 @@ impl Executor for DockerExecutor {
         tree: &'a Path,
     ) -> BoxFuture<'a, Result<(), RunnerError>> {
         Box::pin(async move {
-            match self.place(job).filter(|place| place.container.is_some()) {
+            match self.place(job) {
+                // A Docker action has left files too, when there is no container of the job.
                 Some(place) => place.take_tree(folders, tree).await,
                 None => self.host.before_own_work(job, folders, tree).await,
             }

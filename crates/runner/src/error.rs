@@ -150,6 +150,17 @@ impl RunnerError {
         self
     }
 
+    /// Adds another error without which this one would not be.
+    #[must_use]
+    pub(crate) fn because(mut self, cause: Option<RunnerError>) -> RunnerError {
+        let stopped = matches!(self.kind, ErrorKind::Cancelled | ErrorKind::TimedOut);
+        if let Some(RunnerError { message, help, .. }) = cause.filter(|_| !stopped) {
+            self.message = format!("{}; {message}", self.message);
+            self.help = self.help.or(help);
+        }
+        self
+    }
+
     /// The same error as another kind.
     #[must_use]
     pub fn of_kind(mut self, kind: ErrorKind) -> RunnerError {

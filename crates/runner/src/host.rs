@@ -349,6 +349,12 @@ impl HostExecutor {
         OrphanRecord::note_engine(&self.records, job, address)
     }
 
+    /// Writes down that a container of this image sees the folder of the job.
+    #[cfg(feature = "docker")]
+    pub(crate) fn note_image(&self, job: &JobIdentity, root: &Path, image: &str) -> Result<(), RunnerError> {
+        OrphanRecord::note_image(&self.records, job, root, image)
+    }
+
     /// The files of a program of a step, beside those of others in this folder.
     pub(crate) fn step_files(
         &self,

@@ -161,7 +161,7 @@ async fn pump(
 }
 
 /// The exit code of a container whose output has ended.
-async fn exit_of(engine: &Engine, id: &str) -> Result<Ending, RunnerError> {
+pub(super) async fn exit_of(engine: &Engine, id: &str) -> Result<Ending, RunnerError> {
     let mut ended =
         Box::pin(engine.api.wait_container(id, None::<bollard::query_parameters::WaitContainerOptions>));
     // An exit code that is not 0 comes as an error of the client; what the engine knows is asked below.

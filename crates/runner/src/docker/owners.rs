@@ -8,6 +8,7 @@ use super::{
     inside::{Answer, ask, ask_as},
     node::EXTERNALS,
     place::Place,
+    reclaim::is_strange,
     started::{Started, container_error, inspect, running},
 };
 use crate::{error::RunnerError, executor::Folders, glob::escaped};
@@ -26,10 +27,11 @@ pub(super) struct Owners {
 }
 
 impl Owners {
-    /// Asks the container. None when no file has to change hands: both are one, or the job is root and may write everywhere.
+    /// Asks the container. None when no file has to change hands: both are one, or both are root.
     async fn of(engine: &Engine, container: &Started) -> Result<Option<Owners>, RunnerError> {
         let named = container.user.as_str();
-        if matches!(named.split(':').next(), None | Some("" | "0" | "root")) {
+        let is_root = matches!(named.split(':').next(), None | Some("" | "0" | "root"));
+        if is_root && rustix::process::geteuid().is_root() {
             return Ok(None);
         }
         let id = async |option: &str| match ask_as(engine, &container.id, None, &["id", option]).await {
@@ -37,8 +39,9 @@ impl Owners {
             Ok(_) | Err(_) => None,
         };
         let job = match (id("-u").await, id("-g").await) {
-            (Some(0), _) => return Ok(None),
+            (Some(0), _) if rustix::process::geteuid().is_root() => return Ok(None),
             (Some(user), Some(group)) => format!("{user}:{group}"),
+            _ if is_root => "0:0".to_owned(),
             _ => by_number(named).ok_or_else(|| {
                 container_error(format!(
                     "the image {} has no program id that tells which number its user {named:?} has",
@@ -55,16 +58,23 @@ impl Place {
     /// Makes ready for work of the runner's own on a tree of the job. Folders on the way to it are made by the job's own user, whose
     /// they are; what is in it becomes the runner's, unless that is root.
     pub(super) async fn take_tree(&self, folders: &Folders, tree: &Path) -> Result<(), RunnerError> {
-        let Some((container, owners)) = self.owners().await? else { return Ok(()) };
-        if fs::symlink_metadata(tree).is_err() {
+        if let Some((container, _)) = self.owners().await?
+            && fs::symlink_metadata(tree).is_err()
+        {
             let inside = self.paths.inside_text(tree);
             // Where it cannot be made, the work says why.
             let _made = ask_as(&self.engine, &container.id, None, &["mkdir", "-p", "--", &inside]).await;
         }
-        if rustix::process::geteuid().is_root() || !tree.exists() {
+        if !is_strange(tree).await {
             return Ok(());
         }
-        self.give(container, &owners.runner, &[self.seen(folders, tree)]).await
+        if let Some(container) = &self.container {
+            let owner = runner(&self.engine, &container.id).await;
+            if self.give(container, &owner, &[self.seen(folders, tree)]).await.is_ok() {
+                return Ok(());
+            }
+        }
+        self.left().reclaim(&self.engine, &self.tracking, tree).await
     }
 
     /// Makes a tree that the runner has worked on the job's.
@@ -73,27 +83,30 @@ impl Place {
         if !tree.exists() {
             return Ok(());
         }
-        match self.give(container, &owners.job, &[self.seen(folders, tree)]).await {
-            Err(error) => Err(gone(&self.engine, container).await.unwrap_or(error)),
-            Ok(()) => Ok(()),
+        let Err(error) = self.give(container, &owners.job, &[self.seen(folders, tree)]).await else {
+            return Ok(());
+        };
+        if let Some(gone) = gone(&self.engine, container).await {
+            return Err(gone);
         }
+        self.left().give(&self.engine, &self.tracking, tree, &owners.job).await.map_err(|_same| error)
     }
 
     /// Gives what is in the folders of the job to the user that the runner runs as, who removes it.
-    pub(super) async fn give_back(&self) {
-        let Some(container) = &self.container else { return };
-        if rustix::process::geteuid().is_root() {
-            return;
+    pub(super) async fn give_back(&self) -> Result<(), RunnerError> {
+        let left = self.left();
+        if !is_strange(&left.root).await {
+            return Ok(());
         }
-        let seen = inspect(&self.engine, &container.id).await;
-        if seen.is_ok_and(|seen| running(&seen).is_err()) {
-            // One that has ended before its job begins anew for this: nobody else can do it.
-            let _begun = self.engine.api.start_container(&container.id, None).await;
+        if let Some(container) = &self.container
+            && inspect(&self.engine, &container.id).await.is_ok_and(|seen| running(&seen).is_ok())
+        {
+            let owner = runner(&self.engine, &container.id).await;
+            if self.give(container, &owner, &self.own).await.is_ok() {
+                return Ok(());
+            }
         }
-        let owner = runner(&self.engine, &container.id).await;
-        if let Err(error) = self.give(container, &owner, &self.own).await {
-            tracing::warn!(%error, "the files of the container cannot be given back");
-        }
+        left.reclaim(&self.engine, &self.tracking, &left.root).await
     }
 
     /// Gives folders with all that is in them to somebody. No link is followed, and what a workflow has mounted in them stays

@@ -9,6 +9,7 @@ use super::{
     network::Network,
     owners::Owners,
     prepare,
+    reclaim::Left,
     started::{Start, Started, last_lines, say},
     sweep::sweep,
 };
@@ -57,16 +58,18 @@ pub(super) struct Place {
     pub(super) own: Vec<PathBuf>,
     /// Whom its files belong to, where that is asked.
     pub(super) owners: OnceCell<Option<Owners>>,
+    /// The folder of the job on this machine, and the images of its containers.
+    left: Mutex<Left>,
     /// Programs that were looked for in the container.
     known: Mutex<BTreeMap<String, bool>>,
 }
 
 impl Place {
     /// A place without a network, for Docker actions of a job on the machine.
-    pub(super) fn bare(engine: Engine, job: &JobIdentity) -> Place {
+    pub(super) fn bare(engine: Engine, tracking: &str, left: Left) -> Place {
         Place {
             engine,
-            tracking: job.tracking.clone(),
+            tracking: tracking.to_owned(),
             network: OnceCell::new(),
             container: None,
             services: Vec::new(),
@@ -74,8 +77,21 @@ impl Place {
             nodes: tokio::sync::Mutex::default(),
             own: Vec::new(),
             owners: OnceCell::new(),
+            left: Mutex::new(left),
             known: Mutex::default(),
         }
+    }
+
+    /// What is known of its files, and of who may give them back.
+    pub(super) fn left(&self) -> Left {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Remembers the image of a container that sees the folders of the job.
+    pub(super) fn note_image(&self, image: &str) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.images.retain(|known| known != image);
+        left.images.push(image.to_owned());
     }
 
     /// Makes everything that a job wants. After an error something may be left; it is removed by [`sweep`].
@@ -97,7 +113,8 @@ impl Place {
             Some(spec) => Some((prepare::job_container(spec, wants, folders, &job.tracking)?, spec)),
             None => None,
         };
-        let mut place = Place::bare(engine, job);
+        let left = Left { root: folders.root.clone(), images: Vec::new() };
+        let mut place = Place::bare(engine, &job.tracking, left);
         let network = place.network().await?.name.clone();
         if container.is_some() {
             place.paths = prepare::paths(folders, wants);
@@ -116,6 +133,9 @@ impl Place {
         };
         health::wait(&place.engine, &started, output, stop).await?;
         place.services = started;
+        if let Some(own) = &own {
+            place.note_image(&own.image);
+        }
         place.container = own;
         Ok(place)
     }
@@ -242,7 +262,7 @@ impl Place {
     }
 
     /// Shows what the services printed, gives files back and removes everything.
-    pub(super) async fn close(&self, output: &mpsc::Sender<Chunk>) -> Result<(), RunnerError> {
+    pub(super) async fn close(&self, output: &mpsc::Sender<Chunk>) -> Closed {
         for service in &self.services {
             let Part::Service(name) = &service.part else { continue };
             say(output, &format!("##[group]Log of the service {name} (last {LINES} lines)")).await;
@@ -251,7 +271,16 @@ impl Place {
             }
             say(output, "##[endgroup]").await;
         }
-        self.give_back().await;
-        sweep(&self.engine, &self.tracking).await
+        let given = self.give_back().await;
+        Closed { given, swept: sweep(&self.engine, &self.tracking).await }
     }
+}
+
+/// How the end of a place went.
+#[derive(Debug)]
+pub(super) struct Closed {
+    /// Whether the runner may remove the files of the job.
+    pub(super) given: Result<(), RunnerError>,
+    /// Whether nothing is left in the engine.
+    pub(super) swept: Result<(), RunnerError>,
 }

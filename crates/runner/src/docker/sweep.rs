@@ -3,6 +3,7 @@
 use super::{
     engine::{Engine, failed, is_missing},
     label,
+    reclaim::Left,
 };
 use crate::error::RunnerError;
 use bollard::query_parameters::{ListContainersOptions, ListNetworksOptions, RemoveContainerOptions};
@@ -49,8 +50,9 @@ async fn round(engine: &Engine, tracking: &str) -> Result<(), RunnerError> {
     Ok(())
 }
 
-/// Removes what a job of a killed runner left in the engine at `address`.
-pub(crate) async fn reap(address: &str, tracking: &str) -> Result<(), RunnerError> {
+/// Removes what a job of a killed runner left in the engine at `address`, and takes the files of its containers for the runner, who
+/// removes them.
+pub(crate) async fn reap(address: &str, tracking: &str, left: Option<&Left>) -> Result<(), RunnerError> {
     let engine = Engine::connect(address).await.map_err(|why| {
         RunnerError::new(
             crate::ErrorKind::EngineMissing,
@@ -58,5 +60,12 @@ pub(crate) async fn reap(address: &str, tracking: &str) -> Result<(), RunnerErro
         )
         .with_help("start it; what is left is removed then")
     })?;
-    sweep(&engine, tracking).await
+    sweep(&engine, tracking).await?;
+    if let Some(left) = left
+        && let Err(error) = left.reclaim(&engine, tracking, &left.root).await
+    {
+        // Nobody waits for them; whoever removes the folder says that it cannot.
+        tracing::warn!(%error, "the files that a killed runner left are not the runner's");
+    }
+    Ok(())
 }

@@ -4,6 +4,8 @@ use super::{
     end::end_tree,
     proc::{Leader, Scope, boot_id, leader},
 };
+#[cfg(feature = "docker")]
+use crate::docker::Left;
 use crate::{
     error::RunnerError,
     executor::{JobIdentity, Patience},
@@ -59,6 +61,21 @@ impl OrphanRecord {
         record.append(&format!("engine {address}\n"))
     }
 
+    /// Adds the image of a container that sees the folder of the job.
+    #[cfg(feature = "docker")]
+    pub(crate) fn note_image(
+        dir: &Path,
+        job: &JobIdentity,
+        root: &Path,
+        image: &str,
+    ) -> Result<(), RunnerError> {
+        // A record is made of lines; a folder whose name is several is removed by its owner.
+        match root.to_str().filter(|root| !root.contains('\n')) {
+            Some(root) => Self::of(dir, job).append(&format!("folder {root}\nimage {image}\n")),
+            None => Ok(()),
+        }
+    }
+
     fn append(&self, line: &str) -> Result<(), RunnerError> {
         fs::OpenOptions::new()
             .append(true)
@@ -69,9 +86,20 @@ impl OrphanRecord {
 
     /// Engines that have containers of the job, and the tracking text they carry.
     fn engines(&self) -> Result<Vec<(String, String)>, RunnerError> {
+        self.text().map(|text| parse_engines(&text))
+    }
+
+    /// The folder of the job and the images of containers that see it.
+    #[cfg(feature = "docker")]
+    fn left(&self) -> Result<Option<Left>, RunnerError> {
+        self.text().map(|text| parse_left(&text))
+    }
+
+    /// What is written; nothing where there is no record.
+    fn text(&self) -> Result<String, RunnerError> {
         match fs::read_to_string(&self.path) {
-            Ok(text) => Ok(parse_engines(&text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Ok(text) => Ok(text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
             Err(error) => Err(RunnerError::io("read", &self.path, error)),
         }
     }
@@ -131,9 +159,11 @@ pub async fn reap_orphans(dir: &Path, patience: &Patience) -> Result<usize, Runn
 }
 
 async fn remove_containers(record: &OrphanRecord) -> Result<(), RunnerError> {
+    #[cfg(feature = "docker")]
+    let left = record.left()?;
     for (address, tracking) in record.engines()? {
         #[cfg(feature = "docker")]
-        crate::docker::reap(&address, &tracking).await?;
+        crate::docker::reap(&address, &tracking, left.as_ref()).await?;
         #[cfg(not(feature = "docker"))]
         tracing::warn!(address, tracking, "containers of a killed runner are left in this engine");
     }
@@ -147,6 +177,13 @@ fn parse_engines(text: &str) -> Vec<(String, String)> {
     };
     let engines = text.lines().filter_map(|line| line.strip_prefix("engine "));
     engines.map(|address| (address.to_owned(), tracking.to_owned())).collect()
+}
+
+#[cfg(feature = "docker")]
+fn parse_left(text: &str) -> Option<Left> {
+    let lines = |name: &'static str| text.lines().filter_map(move |line| line.strip_prefix(name));
+    let root = lines("folder ").next_back()?.into();
+    Some(Left { root, images: lines("image ").map(str::to_owned).collect() })
 }
 
 /// `None` when the file is of another boot, whose processes are gone, or was cut short before its tracking text.
@@ -183,5 +220,14 @@ mod tests {
         let expect = [("unix:///x", "t"), ("tcp://y", "t")].map(|(a, b)| (a.to_owned(), b.to_owned()));
         assert_eq!(engines, expect);
         assert!(parse_engines("boot a\nengine x\n").is_empty());
+    }
+
+    #[cfg(feature = "docker")]
+    #[test]
+    fn a_record_names_the_images_that_have_seen_the_folder() {
+        let text = "boot a\ntracking t\nengine e\nfolder /w/a b\nimage x:1\nfolder /w/a b\nimage y\n";
+        let left = parse_left(text).expect("a folder");
+        assert_eq!((left.root, left.images), ("/w/a b".into(), vec!["x:1".to_owned(), "y".to_owned()]));
+        assert!(parse_left("boot a\ntracking t\nengine e\n").is_none());
     }
 }

@@ -13,6 +13,7 @@ mod isolated;
 mod official;
 mod output;
 pub(crate) mod services;
+mod strangers;
 
 use crate::support::{Answer, Folder};
 use serde_json::Value;

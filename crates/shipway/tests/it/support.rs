@@ -118,3 +118,24 @@ pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>, folder: &Path) -> Co
         .env_remove("SHIPWAY_DATA");
     command
 }
+
+/// A user whom no machine knows, by number.
+pub(crate) const NOBODY: &str = "64123";
+
+/// The binary as somebody who is not root and owns nothing but this folder; none where this process cannot become one.
+pub(crate) fn as_nobody(folder: &Path) -> Option<Command> {
+    let id = command("id", Path::new("/")).arg("-u").output().expect("id");
+    if id.stdout.trim_ascii() != b"0" {
+        return None;
+    }
+    // Nobody else may be able to walk to where it was built.
+    let own = folder.join("tmp/shipway");
+    fs::create_dir_all(folder.join("tmp")).expect("a folder");
+    fs::copy(binary(), &own).expect("the binary");
+    let owned = command("chown", folder).args(["-R", &format!("{NOBODY}:{NOBODY}"), "."]).status();
+    assert!(owned.expect("chown").success());
+    let mut command = command("setpriv", folder);
+    command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]).arg(own);
+    command.env("HOME", folder).env("TMPDIR", folder.join("tmp")).env("XDG_CACHE_HOME", folder.join("cache"));
+    Some(command)
+}

@@ -217,7 +217,7 @@ impl Job<'_> {
         let ended = self.run_tar(argv.map(str::to_owned).collect(), streams, current).await;
         let kept = kept.await.map_err(|error| stream::stopped(&error))?;
         match kept.map_err(|error| RunnerError::io("write", &place.file, error))? {
-            Kept::Whole => Ok(ended?.map_err(|code| format!("tar ended with exit code {code}"))),
+            Kept::Whole => ended,
             // Whatever `tar` says of it when nobody listens any more.
             Kept::TooMuch => {
                 Ok(Err(format!("it has more than {most} bytes, which is the most that one cache may have")))
@@ -254,7 +254,7 @@ impl Job<'_> {
                 self.log.line(step, &format!("Cache restored from key: {}", found.key)).await;
                 return Ok(Some(found.key));
             }
-            (Fed::Given, Err(code)) => (format!("tar ended with exit code {code}"), false),
+            (Fed::Given, Err(why)) => (why, false),
             (Fed::Unfit { why, for_good }, _) => (why, for_good),
         };
         let mut text = format!("the cache {} cannot be restored: {why}", found.key);
@@ -275,20 +275,22 @@ impl Job<'_> {
         }
     }
 
-    /// Runs `tar` on the files of the job, with no more rights than the job has; the error is its exit code.
+    /// Runs `tar` on the files of the job, with no more rights than the job has; the inner error is how it failed, in words.
     async fn run_tar(
         &mut self,
         argv: Vec<String>,
         streams: Streams,
         current: &Current,
-    ) -> Result<Result<(), i32>, RunnerError> {
+    ) -> Result<Result<(), String>, RunnerError> {
         let program = Program { place: self.tar_place(), streams, ..self.tool(argv) };
-        let (code, _) = self.run_quietly(&program, current, Hearing::Plain).await?;
-        Ok(match code {
-            Some(0) => Ok(()),
-            Some(code) => Err(code),
-            None => Err(-1),
-        })
+        let (code, heard) = self.run_quietly(&program, current, Hearing::Plain).await?;
+        if code == Some(0) {
+            return Ok(Ok(()));
+        }
+        // What it meets first is the cause of what follows.
+        let said = heard.first_lines.lines().find(|line| !line.trim().is_empty());
+        let said = said.map_or_else(String::new, |line| format!(": {}", line.trim_start_matches("tar: ")));
+        Ok(Err(format!("tar ended with exit code {}{said}", code.unwrap_or(-1))))
     }
 
     /// Where `tar` runs.

@@ -50,10 +50,10 @@ impl Job<'_> {
         };
         self.stays_inside(&to)?;
         if self.executor.may_write(&self.identity) {
-            self.begin_own_work(&to).await?;
+            let unready = self.begin_own_work(&to).await;
             let came = self.check_out(inputs, &to, current).await;
             self.end_own_work(&to, current).await?;
-            return came;
+            return came.map_err(|error| error.because(unready));
         }
         let (path, file) = self.scratch_file("checkout.tar")?;
         let tree = path.with_extension("tree");

@@ -34,15 +34,16 @@ impl Job<'_> {
         match self.executor.hands(&self.identity) {
             Hands::Runner => {
                 let tree = work.writes_to().map(Path::to_owned);
-                if let Some(tree) = &tree {
-                    self.begin_own_work(tree).await?;
-                }
+                let unready = match &tree {
+                    Some(tree) => self.begin_own_work(tree).await,
+                    None => None,
+                };
                 let done = self.beside(current, move |over| work.carry_out(data, Path::new(ARCHIVE), over));
                 let done = done.await;
                 if let Some(tree) = &tree {
                     self.end_own_work(tree, current).await?;
                 }
-                done
+                done.map_err(|error| error.because(unready))
             }
             Hands::Helper => {
                 let program = Program {
@@ -59,10 +60,10 @@ impl Job<'_> {
         }
     }
 
-    /// Makes ready for work of the runner's own on a tree of the job. Of a container that cannot do that the end tells.
-    pub(super) async fn begin_own_work(&self, tree: &Path) -> Result<(), RunnerError> {
-        let ready = self.executor.before_own_work(&self.identity, &self.folders, tree).await;
-        if self.contained { Ok(()) } else { ready }
+    /// Makes ready for work of the runner's own on a tree of the job. Why that cannot be belongs to the error of the work, if that
+    /// fails: what is in its way need not be.
+    pub(super) async fn begin_own_work(&self, tree: &Path) -> Option<RunnerError> {
+        self.executor.before_own_work(&self.identity, &self.folders, tree).await.err()
     }
 
     /// Makes the tree that the runner has worked on the job's. A container that cannot do that has the files all the same, and may
@@ -75,7 +76,7 @@ impl Job<'_> {
         }
         let place = self.map.inside(tree);
         let text = format!(
-            "what is in {} stays the runner's, and the job may not change it: {error}",
+            "what is in {} stays the runner's, and a job that is not root may not change it: {error}",
             place.display()
         );
         let step = Some(current.index);

@@ -1,12 +1,15 @@
 //! An image made on the spot: nothing but busybox.
 
-use bollard::{Docker, body_full, query_parameters::CreateImageOptions};
+use bollard::{
+    Docker, body_full,
+    query_parameters::{BuildImageOptions, CreateImageOptions},
+};
 use futures_util::StreamExt as _;
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 use tokio::sync::OnceCell;
 
 /// Its name.
-pub(crate) const NAME: &str = "shipway-test/box:5";
+pub(crate) const NAME: &str = "shipway-test/box:6";
 
 const PROGRAMS: [&str; 37] = [
     "sh", "tail", "cat", "ls", "grep", "tr", "sleep", "kill", "echo", "env", "id", "chown", "chmod", "mkdir",
@@ -50,6 +53,24 @@ pub(crate) fn busybox() -> Vec<u8> {
         header.set_entry_type(tar::EntryType::Symlink);
         header.set_size(0);
         tar.append_link(&mut header, format!("bin/{program}"), "/bin/busybox").expect("a link");
+    }
+    tar.into_inner().expect("a tar")
+}
+
+/// A root folder without some programs of busybox.
+pub(crate) fn without(programs: &[&str], from: &[u8]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for entry in tar::Archive::new(from).entries().expect("entries") {
+        let mut entry = entry.expect("an entry");
+        let path = entry.path().expect("a path").into_owned();
+        if programs.iter().any(|program| path == Path::new("bin").join(program)) {
+            continue;
+        }
+        let mut header = entry.header().clone();
+        match entry.link_name().expect("a link") {
+            Some(target) => tar.append_link(&mut header, path, target).expect("a link"),
+            None => tar.append_data(&mut header, path, &mut entry).expect("a file"),
+        }
     }
     tar.into_inner().expect("a tar")
 }
@@ -109,17 +130,33 @@ fn libraries(program: &Path) -> Vec<String> {
 
 /// Makes an image of a root folder.
 pub(crate) async fn import(engine: &Docker, name: &str, tar: &[u8], changes: &[&str]) {
+    let root = if changes.is_empty() { name.to_owned() } else { format!("{name}-root") };
     // The whole name in one, as clients of Docker send it: Podman reads no tag beside it.
     let options = CreateImageOptions {
         from_src: Some("-".to_owned()),
-        repo: Some(name.to_owned()),
-        changes: changes.iter().map(|change| (*change).to_owned()).collect(),
+        repo: Some(root.clone()),
         ..CreateImageOptions::default()
     };
     let body = body_full(tar.to_vec().into());
     let mut news = Box::pin(engine.create_image(Some(options), Some(body), None));
     while let Some(news) = news.next().await {
         news.expect("imported");
+    }
+    if !changes.is_empty() {
+        // Podman takes the changes of an import for a single one.
+        let dockerfile = format!("FROM {root}\n{}\n", changes.join("\n"));
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        header.set_size(dockerfile.len() as u64);
+        tar.append_data(&mut header, "Dockerfile", dockerfile.as_bytes()).expect("a file");
+        let body = body_full(tar.into_inner().expect("a tar").into());
+        let options =
+            BuildImageOptions { t: Some(name.to_owned()), rm: true, ..BuildImageOptions::default() };
+        let mut news = Box::pin(engine.build_image(options, None, Some(body)));
+        while let Some(news) = news.next().await {
+            news.expect("built");
+        }
     }
     engine.inspect_image(name).await.expect("the image");
 }

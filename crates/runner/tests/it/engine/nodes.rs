@@ -148,9 +148,9 @@ async fn the_image_s_own_node_runs_an_action_when_the_machine_s_cannot() {
         return;
     }
     let mut world = world().await;
-    image_with_node("shipway-test/node:1", "ID=alpine\n").await;
+    image_with_node("shipway-test/node:2", "ID=alpine\n").await;
     Arc::make_mut(&mut world.context.platforms)
-        .insert("node".to_owned(), Platform::Image("shipway-test/node:1".to_owned()));
+        .insert("node".to_owned(), Platform::Image("shipway-test/node:2".to_owned()));
     who_runs(&mut world);
     // What the machine lends comes first, under the name that GitHub has for such an image.
     let story = world.run(&WHO_RUNS.replace("PLACE", "node")).await;
@@ -168,7 +168,7 @@ async fn the_image_s_own_node_runs_an_action_when_the_machine_s_cannot() {
         "SW0505",
         "./own is a JavaScript action (node20), and no Node runs in the container of the job",
         "spoiled/node of this machine is no program file of Linux",
-        "the image shipway-test/box:5 has none that runs",
+        "the image shipway-test/box:6 has none that runs",
     ] {
         assert!(errors.contains(part), "{errors} lacks {part}");
     }

@@ -15,12 +15,13 @@ use std::{
 };
 
 /// An image with busybox, and with Node and tar as a distribution would install it.
-const IMAGE: &str = "shipway-test/services:4";
+const IMAGE: &str = "shipway-test/services:5";
 
 /// What busybox does in it.
-const BUSYBOX: [&str; 24] = [
+const BUSYBOX: [&str; 30] = [
     "sh", "tail", "cat", "cp", "gzip", "mkdir", "seq", "wc", "env", "grep", "tr", "rm", "ls", "ln", "sed",
-    "basename", "dirname", "tee", "uname", "cut", "expr", "pwd", "echo", "test",
+    "kill", "touch", "chown", "stat", "id", "sleep", "basename", "dirname", "tee", "uname", "cut", "expr",
+    "pwd", "echo", "test",
 ];
 
 /// The address of the engine.
@@ -225,6 +226,61 @@ fn a_job_in_a_container_has_the_built_in_caches() {
     // What lies in the container alone is there too.
     has(&second, "hit 'true', have kept kept kept -x");
     assert!(answer.stdout.contains("not saving cache"), "{}", answer.all());
+}
+
+#[test]
+#[ignore = "needs a container engine"]
+fn built_in_actions_need_no_more_of_a_container_than_a_user_and_its_folders() {
+    let image = image();
+    let workflow = format!(
+        r#"on: push
+jobs:
+  job:
+    runs-on: x
+    strategy:
+      matrix:
+        options: ['--read-only --tmpfs /tmp', '--user 1001', '--user 1001 --read-only --tmpfs /tmp', '--user 1001:1001 --cap-drop ALL']
+    container: {{image: {image}, options: '${{{{ matrix.options }}}}'}}
+    steps:
+      - uses: actions/checkout@v4
+      - run: git status --short && mkdir -p deps ~/more && echo kept | tee deps/file > ~/more/file && echo known
+      - {{uses: actions/cache/save@v4, with: {{path: "deps\n~/more", key: '${{{{ matrix.options }}}}'}}}}
+      - {{uses: actions/upload-artifact@v4, with: {{name: 'it-${{{{ strategy.job-index }}}}', path: deps}}}}
+      - {{uses: actions/download-artifact@v4, with: {{name: 'it-${{{{ strategy.job-index }}}}', path: got}}}}
+      - run: rm -rf deps ~/more
+      - {{id: it, uses: actions/cache/restore@v4, with: {{path: "deps\n~/more", key: '${{{{ matrix.options }}}}'}}}}
+      - run: touch got/new deps/new ~/more/new && echo "${{{{ matrix.options }}}} has $(cat got/file deps/file ~/more/file | tr '\n' ' ')"
+      - uses: actions/checkout@v4
+      - run: test ! -e deps && git status --short && echo clean
+"#
+    );
+    let (_, events) = run(&repository(&workflow));
+    for options in [
+        "--read-only --tmpfs /tmp",
+        "--user 1001",
+        "--user 1001 --read-only --tmpfs /tmp",
+        "--user 1001:1001 --cap-drop ALL",
+    ] {
+        has(&events, &format!("{options} has kept kept kept "));
+    }
+    assert_eq!(of_kind(&events, "annotation"), Vec::<&Value>::new());
+    // What no rights can mend says what it met.
+    let steps = r#"    steps:
+      - run: mkdir -p deps && echo x > deps/file
+      - {uses: actions/cache/save@v4, with: {path: "deps\n/tmp", key: k}}
+      - {uses: actions/cache/restore@v4, with: {path: "deps\n/tmp", key: k}}
+"#;
+    let container = format!("    container: {{image: {image}, options: --read-only}}\n");
+    let (_, events) =
+        run(&repository(&format!("on: push\njobs:\n  job:\n    runs-on: x\n{container}{steps}")));
+    let warnings = of_kind(&events, "annotation");
+    let told = warnings.iter().filter_map(|warning| warning["message"].as_str());
+    let told: Vec<_> = told.filter(|text| text.contains("Read-only file system")).collect();
+    assert_eq!(told.len(), 1, "{warnings:#?}");
+    assert!(
+        told[0].starts_with("the cache k cannot be restored: tar ended with exit code 2: /tmp: "),
+        "{told:?}"
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Built-in actions in isolated jobs after programs have run, with links in their way, and services by the door of a job.
 
 use super::super::{contains, events, expect, log, of_kind, on_push, repository};
-use crate::support::{Answer, Folder, binary, command};
+use crate::support::{Answer, Folder, NOBODY, as_nobody, command};
 use serde_json::Value;
 use std::{fs, path::Path};
 
@@ -180,25 +180,6 @@ fn actions_of_an_isolated_job_reach_the_services_and_nothing_else() {
     has(&events, "hello from the cache");
 }
 
-/// The binary as somebody who is not root and owns nothing but this folder; none where this process cannot become one.
-fn as_nobody(folder: &Path) -> Option<std::process::Command> {
-    let id = command("id", Path::new("/")).arg("-u").output().expect("id");
-    if id.stdout.trim_ascii() != b"0" {
-        return None;
-    }
-    // Nobody else may be able to walk to where it was built.
-    let own = folder.join("tmp/shipway");
-    fs::create_dir_all(folder.join("tmp")).expect("a folder");
-    fs::copy(binary(), &own).expect("the binary");
-    let user = "64123";
-    let owned = command("chown", folder).args(["-R", &format!("{user}:{user}"), "."]).status();
-    assert!(owned.expect("chown").success());
-    let mut command = command("setpriv", folder);
-    command.args(["--reuid", user, "--regid", user, "--clear-groups"]).arg(own);
-    command.env("HOME", folder).env("TMPDIR", folder.join("tmp")).env("XDG_CACHE_HOME", folder.join("cache"));
-    Some(command)
-}
-
 /// Who runs the tests without being root has run all others above in this way already.
 #[test]
 fn planted_links_lead_nowhere_where_the_runner_is_not_root() {
@@ -214,7 +195,7 @@ fn planted_links_lead_nowhere_where_the_runner_is_not_root() {
     machine.write("mine/secret", "of the machine\n");
     let Some(mut shipway) = as_nobody(folder.path()) else { return };
     // The files of the runner's own user, which the job must not have.
-    let owned = command("chown", machine.path()).args(["-R", "64123:64123", "."]).status();
+    let owned = command("chown", machine.path()).args(["-R", &format!("{NOBODY}:{NOBODY}"), "."]).status();
     assert!(owned.expect("chown").success());
     let answer = Answer::from(shipway.args(["run", "--isolate", "--json"]).output().expect("shipway"));
     if answer.all().contains("cannot make namespaces") {
