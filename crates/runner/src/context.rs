@@ -14,6 +14,9 @@ use std::{
 };
 use tokio::sync::Semaphore;
 
+/// What `github.token` is where nobody has given one. Official actions insist on some text, also where they then need none.
+pub const NO_TOKEN: &str = "no-github-token-was-given";
+
 /// What all jobs of a run share. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct JobContext {

@@ -68,7 +68,7 @@ mod work;
 pub use artifacts::{Artifact, ArtifactError, ArtifactFolder, Artifacts, NewArtifact};
 pub use breakpoint::{Break, Breaks, Broken, Decision, Request};
 pub use containers::{EngineSettings, with_containers};
-pub use context::{EnvironmentValues, Hooks, JobContext, Repository, Revision};
+pub use context::{EnvironmentValues, Hooks, JobContext, NO_TOKEN, Repository, Revision};
 #[cfg(feature = "docker")]
 pub use docker::DockerExecutor;
 pub use drive::drive;

@@ -4,6 +4,7 @@ mod encode;
 mod known;
 
 use crate::{context::JobContext, lines::Piece};
+pub(crate) use encode::base64;
 use known::Known;
 use shipway_workflow::run::JobView;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};

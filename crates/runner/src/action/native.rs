@@ -4,6 +4,7 @@ mod artifacts;
 mod cache;
 mod checkout;
 mod copies;
+mod credentials;
 mod hands;
 mod place;
 
@@ -28,6 +29,20 @@ pub(super) const UPLOAD_PACK: &str = "git -c safe.directory='*' upload-pack";
 pub(super) fn upload_pack(folder: &str) -> String {
     let quoted = folder.replace('\'', r"'\''");
     format!("git -c safe.directory='{quoted}' -c safe.directory='{quoted}/.git' upload-pack")
+}
+
+/// What the name of a repository may go on with.
+const NAME: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+
+/// The addresses of a repository, to each of which git finds `/` too.
+pub(super) fn addresses(address: &str) -> [String; 2] {
+    [address.to_owned(), format!("{address}.git")]
+}
+
+/// What addresses of other repositories begin with that begin with this one. git replaces by beginnings (`insteadOf`), of which the
+/// longest counts, so each of these is to be replaced by itself.
+pub(super) fn others(address: &str) -> impl Iterator<Item = String> {
+    addresses(address).into_iter().flat_map(|own| NAME.chars().map(move |more| format!("{own}{more}")))
 }
 
 /// Such an action.

@@ -4,7 +4,7 @@ mod version;
 
 use super::{
     Loaded, input_env,
-    native::upload_pack,
+    native::{addresses, others, upload_pack},
     part::{Part, seen},
 };
 use crate::{
@@ -165,15 +165,19 @@ impl Job<'_> {
 }
 
 /// The settings by which git finds an address in a folder, whoever that belongs to.
-fn own_repository(here: &str, address: &str) -> [(String, String); 4] {
+fn own_repository(here: &str, address: &str) -> Vec<(String, String)> {
     let safe = |folder: String| ("safe.directory".to_owned(), folder);
-    [
-        (format!("url.file://{here}.insteadOf"), address.to_owned()),
+    let instead = |of: String, there: &str| (format!("url.{there}.insteadOf"), of);
+    let fixed = [
         safe(here.to_owned()),
         safe(format!("{here}/.git")),
         // The program that reads it there sees none of these.
         ("remote.origin.uploadpack".to_owned(), upload_pack(here)),
-    ]
+    ];
+    let own = addresses(address).map(|own| instead(own, &format!("file://{here}")));
+    // A submodule may be such another one.
+    let others = others(address).map(|other| instead(other.clone(), &other));
+    own.into_iter().chain(fixed).chain(others).collect()
 }
 
 /// Adds settings of git to an environment, after those that are in it.
@@ -206,16 +210,17 @@ mod tests {
 
     #[test]
     fn settings_of_git_are_added_to_those_of_a_step() {
-        let check = |count: Option<&str>, key: &str, total: &str| {
+        let all = own_repository("/here", "https://x/a/b").len();
+        let check = |count: Option<&str>, key: &str, before: usize| {
             let mut env = BTreeMap::from([("GIT_CONFIG_KEY_0".to_owned(), "user.name".to_owned())]);
             env.extend(count.map(|count| ("GIT_CONFIG_COUNT".to_owned(), count.to_owned())));
             configure(&mut env, &own_repository("/here", "https://x/a/b"));
             assert_eq!(env.get(key).map(String::as_str), Some("url.file:///here.insteadOf"), "{count:?}");
-            assert_eq!(env.get("GIT_CONFIG_COUNT").map(String::as_str), Some(total), "{count:?}");
+            assert_eq!(env.get("GIT_CONFIG_COUNT"), Some(&(before + all).to_string()), "{count:?}");
         };
-        check(None, "GIT_CONFIG_KEY_0", "4");
-        check(Some(""), "GIT_CONFIG_KEY_0", "4");
-        check(Some("2"), "GIT_CONFIG_KEY_2", "6");
+        check(None, "GIT_CONFIG_KEY_0", 0);
+        check(Some(""), "GIT_CONFIG_KEY_0", 0);
+        check(Some("2"), "GIT_CONFIG_KEY_2", 2);
         for count in ["x", "-1", "99999999999999999999"] {
             let before = BTreeMap::from([("GIT_CONFIG_COUNT".to_owned(), count.to_owned())]);
             let mut env = before.clone();

@@ -59,7 +59,8 @@ fn ampersand_sections(text: &str) -> Vec<String> {
     [before, after].into_iter().filter(|part| part.len() >= MIN_SECTION).map(str::to_owned).collect()
 }
 
-fn base64(bytes: &[u8]) -> String {
+/// The alphabet of RFC 4648, with `=` at the end.
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {

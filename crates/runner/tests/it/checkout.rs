@@ -1,7 +1,10 @@
 //! `actions/checkout` without Node: a commit, or the work tree as it lies there.
 
-use crate::world::{Story, World, git};
-use shipway_runner::{Level, Revision};
+use crate::{
+    remote::publish,
+    world::{Story, World, git, has},
+};
+use shipway_runner::{Level, NO_TOKEN, Revision};
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 /// What the steps come to with the files as they lie there, and with the commit that they lie at.
@@ -305,4 +308,127 @@ async fn inputs_mean_what_they_mean_to_the_official_action() {
     let refused = refused.iter().filter(|error| error.contains("leads out of the workspace")).count();
     assert_eq!(refused, 2, "{}", story.log());
     assert!(!story.log().lines().any(|line| line == "./out" || line == "./tmp/out"), "{}", story.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_short_name_brings_what_begins_with_it_as_the_official_action_does() {
+    let mut world = World::new();
+    world.file("a", "one");
+    world.commit();
+    for tag in ["v1", "v1.0", "v1-beta", "v2", "w1"] {
+        git(&world.repository(), &["tag", tag]);
+    }
+    git(&world.repository(), &["branch", "v1-fixes"]);
+    let head = git(&world.repository(), &["rev-parse", "HEAD"]);
+    let refs = "git for-each-ref --format='%(refname)' | tr '\\n' ' '";
+    let steps = format!(
+        r#"
+      - {{uses: actions/checkout@v4, with: {{ref: v1, path: short}}}}
+      - run: cd short; echo "short $({refs})"
+      - {{uses: actions/checkout@v4, with: {{ref: refs/tags/v1, path: full}}}}
+      - run: cd full; echo "full $({refs})"
+      - {{uses: actions/checkout@v4, with: {{ref: v1-fixes, path: branch}}}}
+      - run: cd branch; echo "branch $({refs})"
+      - {{uses: actions/checkout@v4, with: {{ref: v1, fetch-tags: true, path: tags}}}}
+      - run: cd tags; echo "tags $(git tag | wc -l)"
+"#
+    );
+    for story in both(&mut world, &head, &steps).await {
+        story
+            .expect_success()
+            .expect_line("short refs/remotes/origin/v1-fixes refs/tags/v1 refs/tags/v1-beta refs/tags/v1.0 ")
+            .expect_line("full refs/tags/v1 ")
+            .expect_line("branch refs/heads/v1-fixes refs/remotes/origin/v1-fixes ")
+            .expect_line("tags 5");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_repository_itself_is_found_on_the_machine() {
+    let mut world = World::new();
+    world.file("a", "one");
+    let commit = world.commit();
+    let show = r#"for a in it it/ it.git it.git/ it-lib it.github it.gitx it2 it_ it.git.git other; do
+            echo "$a is $(git ls-remote --get-url "https://github.com/me/$a")"
+          done"#;
+    // What a push to another repository meets is the name that it was given.
+    let steps = format!(
+        r#"
+      - uses: actions/checkout@v4
+      - run: |
+          {show}
+          for a in it it.git it-lib it.gitx; do
+            git remote add "r-$a" "https://github.com/me/$a"
+            echo "pushes to $a go to $(git remote get-url --push "r-$a")"
+          done
+          git config --get-all remote.origin.url
+"#
+    );
+    let nowhere = "a run does not push to the repository it came from; push to another remote";
+    for story in both(&mut world, &commit, &steps).await {
+        story.expect_success();
+        for other in ["it-lib", "it.gitx"] {
+            story.expect_line(&format!("pushes to {other} go to https://github.com/me/{other}"));
+        }
+        for own in ["it", "it.git"] {
+            story.expect_line(&format!("pushes to {own} go to {nowhere}"));
+        }
+    }
+    if !has("node") {
+        return;
+    }
+    world.context.native_actions = false;
+    let main = format!(
+        "process.stdout.write(require('child_process').execFileSync('bash', ['-c', {}]));\n",
+        serde_json::Value::from(show)
+    );
+    let manifest = "name: checkout\ninputs: {repository: {default: '${{ github.repository }}'}}\nruns: {using: node20, main: main.js}\n";
+    publish(&world, "actions/checkout", &[("action.yml", manifest), ("main.js", &main)]);
+    let story = world.steps("      - uses: actions/checkout@v1\n").await;
+    story.expect_success();
+    let here = format!("file://{}", world.repository().display());
+    for (own, end) in [("it", ""), ("it/", "/"), ("it.git", ""), ("it.git/", "/")] {
+        story.expect_line(&format!("{own} is {here}{end}"));
+    }
+    for other in ["it-lib", "it.github", "it.gitx", "it2", "it_", "it.git.git", "other"] {
+        story.expect_line(&format!("{other} is https://github.com/me/{other}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_stays_with_the_checkout_unless_it_must_not() {
+    let mut world = World::new();
+    world.file("a", "one");
+    let commit = world.commit();
+    let read = "git config --get-all http.https://github.com/.extraheader | cut -d ' ' -f 3 | base64 -d | rev || true";
+    let steps = format!(
+        r#"
+      - uses: actions/checkout@v4
+      - run: echo "default $({read})"
+      - {{uses: actions/checkout@v4, with: {{token: given-by-hand}}}}
+      - run: echo "given $({read})"; cat .git/config
+      - {{uses: actions/checkout@v4, with: {{token: given-by-hand, persist-credentials: false}}}}
+      - run: echo "taken $({read})"
+      - {{uses: actions/checkout@v4, with: {{token: '${{{{ secrets.NONE }}}}', path: none}}}}
+      - run: cd none; echo "none $({read})"
+      - {{uses: actions/checkout@v4, with: {{token: '{NO_TOKEN}', path: no}}}}
+      - run: cd no; echo "no $({read})"
+"#
+    );
+    for token in [None, Some("of-the-run")] {
+        if let Some(token) = token {
+            world.secret("GITHUB_TOKEN", token);
+        }
+        for story in both(&mut world, &commit, &steps).await {
+            story.expect_success();
+            // As it is, it would be masked.
+            let shown = |token: &str| format!("x-access-token:{token}").chars().rev().collect::<String>();
+            story.expect_line(&format!("default {}", token.map(shown).unwrap_or_default()));
+            story.expect_line(&format!("given {}", shown("given-by-hand")));
+            story.expect_line("\textraheader = \"AUTHORIZATION: basic ***\"");
+            for none in ["taken ", "none ", "no "] {
+                story.expect_line(none);
+            }
+        }
+    }
 }

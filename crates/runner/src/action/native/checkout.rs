@@ -1,6 +1,6 @@
 //! `actions/checkout` of the run's own repository: its commit, or the files of the work tree as they lie there.
 
-use super::{Inputs, UPLOAD_PACK, copies::copy_files};
+use super::{Inputs, UPLOAD_PACK, addresses, copies::copy_files, others};
 use crate::{
     context::Revision,
     error::{ErrorKind, RunnerError},
@@ -138,7 +138,9 @@ impl Job<'_> {
         };
         let standing = self.standing_there(current, to, &from, standing, &target).await;
         if !target.is_empty() {
-            self.fetch(current, to, &from, &target, &standing, &history).await?;
+            let beside = wanted.as_deref().and_then(|wanted| standing.beside(wanted));
+            self.fetch(current, to, &from, (&target, &beside.unwrap_or_default()), &standing, &history)
+                .await?;
         }
         if let Standing::Branch(branch) = &standing
             && !target.is_empty()
@@ -178,6 +180,7 @@ impl Job<'_> {
             }
             self.git(current, to, &arguments).await?;
         }
+        self.persist_token(inputs, to, current).await?;
         let outputs: Texts = [
             // As by the official action, a commit is no ref.
             (
@@ -244,8 +247,11 @@ impl Job<'_> {
         let Some(name) = github("repository") else { return Ok(()) };
         // Only those who see the repository under that path find it there; a line end would end the setting.
         let sees_it = self.links() == Reach::Machine && !from.contains(['\n', '\0']);
-        let config = origin(&format!("{server}/{name}"), Some(from).filter(|_| sees_it));
-        append(&at.join(".git/config"), &config)
+        let address = format!("{server}/{name}");
+        if sees_it {
+            append(&at.join(".git").join(PUSHES), &pushes(&address, from))?;
+        }
+        append(&at.join(".git/config"), &origin(&address, Some(from).filter(|_| sees_it)))
     }
 
     /// Refuses a folder that a link in the workspace leads out to, where the runner may write what the job may not.
@@ -305,7 +311,7 @@ impl Job<'_> {
         current: &Current,
         to: &Path,
         from: &str,
-        target: &str,
+        (target, beside): (&str, &[String]),
         standing: &Standing,
         history: &History,
     ) -> Result<(), RunnerError> {
@@ -325,6 +331,7 @@ impl Job<'_> {
             Standing::Branch(_) | Standing::Pull(_) | Standing::Commit => None,
         };
         arguments.extend(tag.as_deref());
+        arguments.extend(beside.iter().map(String::as_str).filter(|_| !*full));
         self.git(current, to, &arguments).await
     }
 
@@ -341,7 +348,12 @@ impl Job<'_> {
         self.beside(current, move |over| copy_files(&list, &from, &to, over)).await
     }
 
-    async fn git(&mut self, current: &Current, at: &Path, arguments: &[&str]) -> Result<(), RunnerError> {
+    pub(super) async fn git(
+        &mut self,
+        current: &Current,
+        at: &Path,
+        arguments: &[&str],
+    ) -> Result<(), RunnerError> {
         let program = self.git_program(at, arguments);
         let (came, heard) = self.run_quietly(&program, current, Hearing::Plain).await?;
         match came {
@@ -351,7 +363,7 @@ impl Job<'_> {
     }
 
     /// Runs git for its answer.
-    async fn ask_git(
+    pub(super) async fn ask_git(
         &mut self,
         current: &Current,
         at: &Path,
@@ -439,6 +451,18 @@ impl Standing {
             (None, None) => Standing::Commit,
         }
     }
+
+    /// What the official action fetches beside a `ref` that does not say of which kind it is: all branches and tags whose names begin
+    /// with it. So a release that `v1` moves to is known by its own tag too.
+    fn beside(&self, wanted: &str) -> Option<[String; 2]> {
+        match self {
+            Standing::Branch(name) | Standing::Tag(name) if name == wanted => Some([
+                format!("+refs/heads/{name}*:refs/remotes/origin/{name}*"),
+                format!("+refs/tags/{name}*:refs/tags/{name}*"),
+            ]),
+            Standing::Branch(_) | Standing::Tag(_) | Standing::Pull(_) | Standing::Commit => None,
+        }
+    }
 }
 
 /// Lets a branch follow the one of the same name at `origin`, so that `git pull` and `git status` know of it.
@@ -455,14 +479,14 @@ fn follow(at: &Path, branch: &str) -> Result<(), RunnerError> {
     )
 }
 
-/// Adds lines to git's configuration.
-fn append(path: &Path, lines: &str) -> Result<(), RunnerError> {
-    let add = || fs::OpenOptions::new().append(true).open(path)?.write_all(lines.as_bytes());
+/// Adds lines to a file of git's configuration.
+pub(super) fn append(path: &Path, lines: &str) -> Result<(), RunnerError> {
+    let add = || fs::OpenOptions::new().append(true).create(true).open(path)?.write_all(lines.as_bytes());
     add().map_err(|error| RunnerError::io("write", path, error))
 }
 
 /// A text in git's configuration.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
@@ -479,9 +503,24 @@ fn origin(address: &str, from: Option<&str>) -> String {
     if let Some(from) = from {
         text += &format!("\tvcs = {TRANSPORT}\n");
         text += &format!("[alias]\n\tremote-{TRANSPORT} = {}\n", quoted(&transport(from)));
-        let there = quoted(&format!("file://{from}"));
-        text +=
-            &format!("[url {}]\n\tpushInsteadOf = {address}\n\tpushInsteadOf = {there}\n", quoted(NO_PUSH));
+        text += &format!("[include]\n\tpath = {PUSHES}\n");
+    }
+    text
+}
+
+/// The file beside git's configuration that says where no pushes go.
+const PUSHES: &str = "shipway-pushes";
+
+/// Sends pushes to the repository of the run nowhere, and those to others whose names begin like its own where they belong.
+fn pushes(address: &str, from: &str) -> String {
+    let there = format!("file://{from}");
+    let mut text = format!("[url {}]\n", quoted(NO_PUSH));
+    for own in addresses(address).into_iter().chain([there.clone()]) {
+        text += &format!("\tpushInsteadOf = {}\n", quoted(&own));
+    }
+    for other in others(address).chain(others(&there)) {
+        let other = quoted(&other);
+        text += &format!("[url {other}]\n\tpushInsteadOf = {other}\n");
     }
     text
 }

@@ -8,7 +8,7 @@ use crate::{
     render::{self, counted},
 };
 use shipway_base::{Diagnostics, Secret, Severity, Source, yaml::closest};
-use shipway_runner::ActionStore;
+use shipway_runner::{ActionStore, NO_TOKEN};
 use shipway_server::source::{ContextFacts, github_facts, github_value};
 use shipway_workflow::{
     document::{Job, Workflow},
@@ -23,10 +23,6 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-
-/// What `github.token` is when no secret GITHUB_TOKEN is given. Official actions insist on some text, also where they then
-/// need none.
-const NO_TOKEN: &str = "no-github-token-was-given";
 
 /// Where GitHub looks for workflows.
 const FOLDER: &str = ".github/workflows";
