@@ -112,7 +112,8 @@ async fn run_made(
     let Place { engine, .. } = place;
     let options = AttachContainerOptions {
         stream: true,
-        logs: true,
+        // Docker listens before it answers, and what is printed before it looks into the log would come twice.
+        logs: engine.podman,
         stdout: true,
         stderr: true,
         ..AttachContainerOptions::default()
