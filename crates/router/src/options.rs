@@ -17,6 +17,8 @@ pub struct Options {
     pub seed: [u8; 32],
     /// Worker threads; 0 means one for each processor.
     pub workers: usize,
+    /// Take connections only after [`Router::open`](crate::Router::open); until then they wait in the system's queue.
+    pub held: bool,
     /// What clients and instances may cost.
     pub limits: Limits,
 }
@@ -50,9 +52,9 @@ pub struct Limits {
 }
 
 impl Options {
-    /// Options with default limits and a worker for each processor.
+    /// Options with default limits, a worker for each processor, and open from the start.
     pub fn new(listen: SocketAddr, clock: Clock, affinity_key: AffinityKey, seed: [u8; 32]) -> Options {
-        Options { listen, clock, affinity_key, seed, workers: 0, limits: Limits::default() }
+        Options { listen, clock, affinity_key, seed, workers: 0, held: false, limits: Limits::default() }
     }
 }
 

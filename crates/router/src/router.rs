@@ -74,18 +74,27 @@ impl Router {
                 RouterError::Listen { address: asked, cause }
             }
         };
+        let opened = CancellationToken::new();
+        if !options.held {
+            opened.cancel();
+        }
         let shared = Arc::new(Shared::new(options, workers, table)?);
         let listener = TcpListener::bind(asked).map_err(refused)?;
         listener.set_nonblocking(true).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        let stop =
-            Stop { soft: CancellationToken::new(), hard: CancellationToken::new(), open: Arc::default() };
+        let (soft, hard) = (CancellationToken::new(), CancellationToken::new());
+        let stop = Stop { opened, soft, hard, open: Arc::default() };
         // Should one worker not start, those before it end when the tokens are dropped with `Running`.
         let running = Running { address, shared, stop, ended: Mutex::default() };
         let ended = server::start(&running.shared, listener, &running.stop)?;
         *running.ended.lock().unwrap_or_else(PoisonError::into_inner) = ended;
         tracing::info!(%address, workers, "the router listens");
         Ok(Router { running: Arc::new(running) })
+    }
+
+    /// Takes connections from now on, also those that waited since a start with [`held`](Options::held).
+    pub fn open(&self) {
+        self.running.stop.opened.cancel();
     }
 
     /// Where the router listens.

@@ -32,9 +32,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How the threads of a router are told to end.
+/// How the threads of a router are told to begin and to end.
 #[derive(Debug)]
 pub(crate) struct Stop {
+    /// Begin to accept.
+    pub(crate) opened: CancellationToken,
     /// Accept nothing more and let requests in flight finish.
     pub(crate) soft: CancellationToken,
     /// Cut everything.
@@ -92,12 +94,12 @@ pub(crate) fn start(
         };
         let (done, end) = oneshot::channel();
         ended.push(end);
-        let accepting = accepting.take();
+        let (accepting, opened) = (accepting.take(), stop.opened.clone());
         let run = move || {
             runtime.block_on(async move {
                 if let Some((listener, hands)) = accepting {
                     let limit = life.worker.shared.options.limits.connections;
-                    tokio::spawn(accept(listener, hands, limit, life.soft.clone()));
+                    tokio::spawn(accept(listener, hands, limit, (opened, life.soft.clone())));
                     tokio::spawn(keep_time(Arc::clone(&life.worker.shared)));
                 }
                 tokio::spawn(Arc::clone(&life.worker.outbox).empty());
@@ -112,8 +114,13 @@ pub(crate) fn start(
     Ok(ended)
 }
 
-/// Accepts until the soft stop.
-async fn accept(listener: TcpListener, hands: Vec<Hand>, limit: usize, stop: CancellationToken) {
+/// Accepts from the beginning until the soft stop.
+async fn accept(
+    listener: TcpListener,
+    hands: Vec<Hand>,
+    limit: usize,
+    (opened, stop): (CancellationToken, CancellationToken),
+) {
     let room = Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
@@ -123,6 +130,7 @@ async fn accept(listener: TcpListener, hands: Vec<Hand>, limit: usize, stop: Can
         }
     };
     let accepting = async {
+        opened.cancelled().await;
         loop {
             // The semaphore is never closed.
             let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };

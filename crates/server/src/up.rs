@@ -216,6 +216,7 @@ impl Up {
         let runs = Runs::new(world.clone(), git, settings);
         let plane =
             Plane::start(world.clone(), runs.clone(), values).await.map_err(|error| store_error(&error))?;
+        world.tasks.spawn(plane.clone().open_router());
         let context = http::Context {
             backend: plane.clone(),
             auth: auth.clone(),
@@ -503,8 +504,10 @@ async fn start_router(options: &UpOptions, keys: &Keys) -> Result<Router, UpErro
     for offset in 0..tries {
         let mut address = address;
         address.set_port(address.port().saturating_add(offset));
-        let settings =
+        let mut settings =
             shipway_router::Options::new(address, options.clock.clone(), keys.affinity.clone(), keys.seed);
+        // Who comes before the services are where they were would be told that there are none.
+        settings.held = true;
         match Router::start(settings, Table::default()).await {
             Ok(router) => return Ok(router),
             Err(error @ RouterError::AddressInUse { .. }) => last = Some(error),

@@ -14,7 +14,8 @@ use shipway_analysis::{Evidence, Verdict};
 use shipway_api as api;
 use shipway_base::{Id, Timestamp};
 use shipway_rollout::delivery::{
-    self, Action, Command, Decided, Delivery, Event, Judged, Looks, Observed, Plan, Reason, Rollout,
+    self, Action, Command, Decided, Delivery, Event, InstancePhase, Judged, Looks, Observed, Plan, Reason,
+    Rollout,
 };
 use shipway_router::RouterError;
 use shipway_store::{
@@ -26,6 +27,7 @@ use shipway_store::{
     rows::{self, Specs},
 };
 use shipway_target::{InstanceSpec, InstanceStatus, TargetError};
+use shipway_traffic::InstanceState;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -48,6 +50,9 @@ const SETTLE: usize = 64;
 /// A handle on one service's loop.
 #[derive(Clone)]
 pub(crate) struct Service {
+    name: String,
+    /// Whether it had a live version when it was loaded.
+    was_live: bool,
     mailbox: mpsc::Sender<Message>,
     view: Arc<Mutex<Option<api::Rollout>>>,
 }
@@ -87,12 +92,14 @@ impl Service {
             first_version: 0,
             saved: None,
             saved_at: Timestamp::EPOCH,
+            drops: Drops::default(),
             view: view.clone(),
             world: world.clone(),
         };
         service.load().await?;
+        let was_live = service.delivery.stable.is_some();
         world.tasks.spawn(service.run(messages));
-        Ok(Service { mailbox, view })
+        Ok(Service { name: name.to_owned(), was_live, mailbox, view })
     }
 
     /// Asks for something; answers once it is committed, or refused.
@@ -111,6 +118,23 @@ impl Service {
         let (answer, answered) = oneshot::channel();
         self.mailbox.send(Message { command, models, once, answer }).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
+    }
+
+    /// Whether the router serves it with what the last process left of it.
+    pub(crate) fn is_back(&self, world: &World) -> bool {
+        let statuses = world.target.observe();
+        let mut phases = statuses.iter().filter(|status| status.service == self.name);
+        let unsure = |status: &InstanceStatus| status.adopted && status.phase == InstancePhase::Starting;
+        if phases.clone().any(unsure) {
+            return false;
+        }
+        let ready = phases.any(|status| status.phase == InstancePhase::Ready);
+        let table = world.router.table();
+        let served = table.routes.get(&self.name).map(|route| {
+            let instances = route.split.arms().into_iter().flat_map(|(_, arm)| &arm.instances);
+            instances.into_iter().any(|instance| instance.state == InstanceState::Ready)
+        });
+        !self.was_live || served.is_some_and(|served| served || !ready)
     }
 
     /// The rollout under way or the last one, as it stands.
@@ -133,6 +157,8 @@ struct Loop {
     first_version: u64,
     saved: Option<Evidence>,
     saved_at: Timestamp,
+    /// Requests failed by the shifting while the present rollout was under way.
+    drops: Drops,
     view: Arc<Mutex<Option<api::Rollout>>>,
 }
 
@@ -151,6 +177,10 @@ impl Loop {
             self.saved = self.world.store.saved_evidence(rollout.id).await?.map(|saved| saved.evidence);
             let row = self.world.store.rollout(rollout.id).await?;
             let page = row.and_then(|row| serde_json::from_str::<api::Rollout>(row.report.as_deref()?).ok());
+            self.drops = Drops {
+                before: page.as_ref().map_or(0, |page| page.split.dropped),
+                since: self.delivery.active().map(|_| self.dropped_total()),
+            };
             let seen = page.into_iter().flat_map(|page| page.instances).filter(|instance| instance.canary);
             self.kept = seen.map(|instance| (instance.id.clone(), instance)).collect();
         }
@@ -272,17 +302,24 @@ impl Loop {
         let mut statements = models;
         let mut records = Vec::new();
         let mut next = self.delivery.clone();
-        let mut first_version = self.first_version;
+        let (mut first_version, mut drops) = (self.first_version, self.drops);
+        let total = self.dropped_total();
         for (event, version) in events.iter().zip(before + 1..) {
             if matches!(event, Event::RolloutStarted { .. }) {
                 // The one before ended by an event of this commit, and this is its page from now on.
-                statements.extend(self.row(&next, first_version, evidence.as_ref(), statuses, now)?);
+                let shown = self.shown(drops.at(total));
+                statements.extend(self.row(&next, first_version, evidence.as_ref(), statuses, shown, now)?);
                 first_version = version;
+                drops = Drops { before: 0, since: Some(total) };
             }
             records.push(rows::delivery::encode(event)?);
             next.evolve(event, now);
         }
-        statements.extend(self.row(&next, first_version, evidence.as_ref(), statuses, now)?);
+        if next.active().is_none() {
+            drops = Drops { before: drops.at(total), since: None };
+        }
+        let shown = self.shown(drops.at(total));
+        statements.extend(self.row(&next, first_version, evidence.as_ref(), statuses, shown, now)?);
         let state = DeliveryRow {
             service: next.service.clone(),
             version: next.version,
@@ -311,7 +348,7 @@ impl Loop {
             self.kept.clear();
         }
         self.delivery = next;
-        self.first_version = first_version;
+        (self.first_version, self.drops) = (first_version, drops);
         if evidence.is_some() {
             self.saved = evidence;
             self.saved_at = now;
@@ -328,11 +365,12 @@ impl Loop {
         first_version: u64,
         evidence: Option<&Evidence>,
         statuses: &[InstanceStatus],
+        shown: present::Shown<'_>,
         now: Timestamp,
     ) -> Result<Option<Statement>, StoreError> {
         let routed = self.world.router.table().routes.get(&delivery.service).cloned();
         let observed = Observed { routed, evidence: evidence.cloned(), ..Observed::default() };
-        present::row(delivery, &observed, statuses, self.shown(), first_version, now)
+        present::row(delivery, &observed, statuses, shown, first_version, now)
     }
 
     /// Saves evidence over what was saved before, so that a restart can still report it.
@@ -374,6 +412,9 @@ impl Loop {
                     self.commit(events, models, once, observed.evidence.clone(), &statuses, now).await;
                 match committed {
                     Ok(repeated) => {
+                        // Whoever reads next sees what this led to, though the plan that follows from it is yet to be made.
+                        self.reasons = delivery::plan(&self.delivery, &observed, now).reasons;
+                        self.show(&observed, &statuses, now);
                         let rollout = self.delivery.rollout.as_ref().map(|rollout| rollout.id);
                         Ok(Answered { rollout, words, repeated })
                     }
@@ -386,9 +427,12 @@ impl Loop {
         let _gone = answer.send(outcome);
     }
 
-    fn shown(&self) -> present::Shown<'_> {
-        let dropped =
-            self.world.router.stats(&self.delivery.service).map_or(0, |stats| stats.dropped_total());
+    /// What the router failed because of the shifting itself, since it started.
+    fn dropped_total(&self) -> u64 {
+        self.world.router.stats(&self.delivery.service).map_or(0, |stats| stats.dropped_total())
+    }
+
+    fn shown(&self, dropped: u64) -> present::Shown<'_> {
         present::Shown {
             verdicts: &self.verdicts,
             kept: &self.kept,
@@ -400,7 +444,8 @@ impl Loop {
 
     /// Keeps what pages and clients see, and tells them when it changed.
     fn show(&self, observed: &Observed, statuses: &[InstanceStatus], now: Timestamp) {
-        let view = present::rollout(&self.delivery, observed, statuses, self.shown(), now);
+        let shown = self.shown(self.drops.at(self.dropped_total()));
+        let view = present::rollout(&self.delivery, observed, statuses, shown, now);
         let mut shown = lock(&self.view);
         if *shown != view {
             if let Some(rollout) = &view {
@@ -408,6 +453,22 @@ impl Loop {
             }
             *shown = view;
         }
+    }
+}
+
+/// The requests that were failed by the shifting itself in one rollout, of those that the router counts since it started.
+#[derive(Clone, Copy, Debug, Default)]
+struct Drops {
+    /// Those before `since`.
+    before: u64,
+    /// What the router had counted when this began to count; `None` when the rollout is over.
+    since: Option<u64>,
+}
+
+impl Drops {
+    /// The count when the router has counted this many.
+    fn at(self, total: u64) -> u64 {
+        self.before + self.since.map_or(0, |since| total.saturating_sub(since))
     }
 }
 

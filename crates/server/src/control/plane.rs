@@ -26,8 +26,11 @@ use shipway_store::{
     },
     rows,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::{Mutex, broadcast};
+
+/// How long after a start clients wait at most for the instances of before, of which each has to be found healthy once.
+const HOLD: Duration = Duration::from_secs(3);
 
 /// The control plane.
 pub(crate) struct Plane {
@@ -61,6 +64,26 @@ impl Plane {
             services.insert(row.service, service);
         }
         Ok(Arc::new(Plane { world, runs, values, services: Mutex::new(services), hosts: Mutex::new(hosts) }))
+    }
+
+    /// Lets the router take connections once every service is where it was before the start, and after [`HOLD`] anyhow: what
+    /// has died meanwhile takes its time, in which its clients are told so.
+    pub(crate) async fn open_router(self: Arc<Plane>) {
+        let (mut traffic, mut instances) = (self.world.router.watch(), self.world.target.watch());
+        let services: Vec<Service> = self.services.lock().await.values().cloned().collect();
+        let settled = async {
+            while !services.iter().all(|service| service.is_back(&self.world)) {
+                tokio::select! {
+                    _ = traffic.changed() => {}
+                    _ = instances.changed() => {}
+                }
+            }
+        };
+        tokio::select! {
+            () = self.world.stopping.cancelled() => return,
+            _ = tokio::time::timeout(HOLD, settled) => {}
+        }
+        self.world.router.open();
     }
 
     /// The loop of a service, started when this is its first deployment.

@@ -29,7 +29,7 @@ jobs:
 "#;
 
 /// Two instances, and a canary without an analysis.
-const SERVICE: &str = r#"apiVersion: shipway.dev/v1
+pub(crate) const SERVICE: &str = r#"apiVersion: shipway.dev/v1
 kind: Service
 metadata: {name: web}
 spec:
@@ -47,7 +47,7 @@ spec:
       - pause: {duration: 300ms}
 "#;
 
-const HEALTHY: &str = "error_percent=0\nlatency_ms=1\nseed=7";
+pub(crate) const HEALTHY: &str = "error_percent=0\nlatency_ms=1\nseed=7";
 
 /// The demo's service, shipped by one job.
 fn plant() -> Plant {
@@ -57,7 +57,7 @@ fn plant() -> Plant {
 }
 
 /// The same, with v1 live.
-fn live() -> (Plant, Up) {
+pub(crate) fn live() -> (Plant, Up) {
     let plant = plant();
     let sha = plant.commit("v1", HEALTHY);
     let up = plant.start_and_wait();

@@ -1,5 +1,6 @@
 //! The binary as its users meet it: real processes, real repositories, real sockets.
 
+mod back;
 mod calls;
 mod documentation;
 mod faults;

@@ -1,0 +1,144 @@
+//! What an operator and clients see right after something changed: a command, a start after `kill -9`, a new rollout.
+
+use crate::{
+    faults::{HEALTHY, SERVICE, live},
+    plant::{Plant, Up, id, wait_for},
+};
+use serde_json::Value;
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
+};
+
+/// A canary that waits at a half until somebody lets it go on.
+fn waiting_service() -> String {
+    let waiting = SERVICE.replace("pause: {duration: 300ms}", "pause: {}");
+    assert_ne!(waiting, SERVICE);
+    waiting
+}
+
+/// Waits until a version's canary waits, and gives the id of its rollout.
+fn waits(plant: &Plant, up: &Up, version: &str) -> String {
+    let waits = wait_for(|| {
+        let rollout = plant.newest_rollout()?;
+        let summary = &rollout["summary"];
+        (summary["release"]["version"] == version && summary["phase"] == "paused").then(|| id(&summary["id"]))
+    });
+    waits.unwrap_or_else(|| panic!("{version} does not wait: {:?}\n{}", plant.newest_rollout(), up.text()))
+}
+
+fn command(plant: &Plant, rollout: &str, command: &str) {
+    let headers = plant.authorization().expect("a token");
+    let (status, said) = plant.send("POST", &format!("/api/v1/rollouts/{rollout}/{command}"), &headers, "{}");
+    assert!(status < 300, "{command}: {status} {said}");
+}
+
+/// Whether a command is offered on a rollout's page now.
+fn is_offered(plant: &Plant, rollout: &str, command: &str) -> bool {
+    let page = plant.get(&format!("/api/v1/rollouts/{rollout}")).expect("a rollout");
+    let offers = page["commands"].as_array().expect("offers");
+    let offer = offers.iter().find(|offer| offer["command"] == command);
+    offer.unwrap_or_else(|| panic!("no {command} in {page}"))["possible"] == true
+}
+
+fn dropped(plant: &Plant, rollout: &str) -> u64 {
+    let page = plant.get(&format!("/api/v1/rollouts/{rollout}")).expect("a rollout");
+    page["split"]["dropped"].as_u64().expect("a count")
+}
+
+fn kill_instances(plant: &Plant) {
+    for (pid, line) in plant.processes() {
+        if line.contains("demo-service") {
+            let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw).expect("a pid");
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("a kill");
+        }
+    }
+}
+
+#[test]
+fn whoever_reads_after_a_command_sees_what_it_did() {
+    let (plant, up) = live();
+    plant.write("shipway.yaml", &waiting_service());
+    let _sha = plant.commit("v2", HEALTHY);
+    let rollout = waits(&plant, &up, "v2");
+    for turn in 0..5 {
+        assert!(is_offered(&plant, &rollout, "pause"), "{turn}");
+        command(&plant, &rollout, "pause");
+        assert!(!is_offered(&plant, &rollout, "pause"), "{turn}: paused, and to be paused again");
+        assert!(is_offered(&plant, &rollout, "resume"), "{turn}");
+        command(&plant, &rollout, "resume");
+        assert!(is_offered(&plant, &rollout, "pause"), "{turn}: goes on, and not to be paused");
+    }
+    command(&plant, &rollout, "promote");
+    assert_eq!(plant.finished_rollout("v2")["summary"]["phase"], "promoted", "{}", up.text());
+}
+
+/// Clients that come while a killed server starts anew wait for the instances, which live on; nobody hears that there are none.
+#[test]
+fn who_comes_during_a_start_is_served() {
+    let (plant, mut up) = live();
+    for _ in 0..3 {
+        up.kill();
+        let over = AtomicBool::new(false);
+        let answers = thread::scope(|scope| {
+            let asking = scope.spawn(|| {
+                let mut answers = Vec::new();
+                while !over.load(Relaxed) {
+                    answers.extend(plant.visit());
+                }
+                answers
+            });
+            up = plant.start_and_wait();
+            let until = wait_for(|| plant.visit());
+            over.store(true, Relaxed);
+            let mut answers = asking.join().expect("answers");
+            answers.extend(until);
+            answers
+        });
+        let served = |answer: &(u16, Option<String>)| *answer == (200, Some("v1".to_owned()));
+        let others: Vec<_> = answers.iter().filter(|answer| !served(answer)).collect();
+        assert!(others.is_empty(), "{} of {}: {:?}\n{}", others.len(), answers.len(), others[0], up.text());
+    }
+}
+
+/// Requests that find no instance while a canary is on count for its rollout, and for no later one.
+#[test]
+fn a_rollout_shows_the_requests_that_its_own_shifting_failed() {
+    let (plant, mut up) = live();
+    plant.write("shipway.yaml", &waiting_service());
+    let _sha = plant.commit("v2", HEALTHY);
+    let second = waits(&plant, &up, "v2");
+    assert_eq!(dropped(&plant, &second), 0);
+    let failed = wait_for(|| {
+        kill_instances(&plant);
+        (plant.visit()?.0 == 503).then_some(())
+    });
+    assert!(failed.is_some(), "{}", up.text());
+    let counted = wait_for(|| Some(dropped(&plant, &second)).filter(|dropped| *dropped > 0));
+    assert!(counted.is_some(), "{}", up.text());
+    let over = wait_for(|| {
+        let phase = plant.newest_rollout()?["summary"]["phase"].clone();
+        (phase != "progressing" && phase != "paused").then_some(phase).or_else(|| {
+            let offered = is_offered(&plant, &second, "abort");
+            if offered {
+                command(&plant, &second, "abort");
+            }
+            None
+        })
+    });
+    assert!(over.is_some(), "{:?}\n{}", plant.newest_rollout(), up.text());
+    let counted = dropped(&plant, &second);
+    assert!(counted > 0);
+    let healthy = wait_for(|| (plant.visit()?.0 == 200).then_some(()));
+    assert!(healthy.is_some(), "{}", up.text());
+    plant.write("shipway.yaml", SERVICE);
+    let _sha = plant.commit("v3", HEALTHY);
+    let third = plant.finished_rollout("v3");
+    assert_eq!(third["summary"]["phase"], "promoted", "{third}\n{}", up.text());
+    assert_eq!(third["split"]["dropped"], 0, "{third}");
+    up.kill();
+    up = plant.start_and_wait();
+    let shown: Vec<Value> = plant.list("/api/v1/rollouts").expect("rollouts");
+    assert_eq!(shown.len(), 3, "{}", up.text());
+    assert_eq!((dropped(&plant, &second), dropped(&plant, &id(&third["summary"]["id"]))), (counted, 0));
+}
