@@ -243,6 +243,10 @@ pub struct CommandRequest {
     /// For an undo: which release; else the one before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<ReleaseId>,
+    /// For a promotion: the step that it is to skip, from 1, which is [`RolloutSummary::steps_done`] and one; else whichever is
+    /// the current one. So a request that is sent twice skips one step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<u32>,
 }
 
 /// A command, and what it would do now.

@@ -20,6 +20,8 @@ pub enum Command {
     Promote {
         /// Whether all remaining steps are skipped.
         full: bool,
+        /// The step that is meant, from 1; whichever is the current one when `None`. Full weight is the one after the last.
+        step: Option<usize>,
         /// Who asks.
         by: String,
     },
@@ -85,6 +87,17 @@ pub enum Refusal {
         /// The version.
         version: String,
     },
+    /// Another step is the current one: what was asked for has happened already, or was not seen to come.
+    StepOver {
+        /// The version.
+        version: String,
+        /// The step that was meant, from 1.
+        asked: usize,
+        /// The current one.
+        current: usize,
+        /// How many steps there are.
+        steps: usize,
+    },
     /// There is no such earlier release.
     NoSuchRelease {
         /// What was asked for; `None` for "the one before".
@@ -106,6 +119,15 @@ impl fmt::Display for Refusal {
             Refusal::NotPaused => f.write_str("there is nothing to resume: the rollout is not paused"),
             Refusal::NoStep { version } => {
                 write!(f, "{version} has no step to skip: it takes all traffic as soon as it is ready")
+            }
+            Refusal::StepOver { version, asked, current, steps } => {
+                write!(f, "step {asked} of {version} is not the current one: ")?;
+                if current > steps {
+                    f.write_str("it is past its last step")?;
+                } else {
+                    write!(f, "it is at step {current} of {steps}")?;
+                }
+                f.write_str("; look at it again before you promote it further")
             }
             Refusal::NoSuchRelease { asked: None, .. } => {
                 f.write_str("there is no earlier release to go back to")

@@ -22,7 +22,7 @@ pub fn decide(
     let case = Case { delivery, evidence: evidence.filter(|evidence| evidence.epoch == delivery.epoch), now };
     match command {
         Command::Deploy { rollout, release, by } => Ok(case.deploy(*rollout, release, by)),
-        Command::Promote { full, by } => case.promote(*full, by),
+        Command::Promote { full, step, by } => case.promote(*full, *step, by),
         Command::Pause { by } => case.pause(by),
         Command::Resume { by } => case.resume(by),
         Command::Abort { by, reason } => case.abort(by, reason.as_deref()),
@@ -84,9 +84,20 @@ impl Case<'_> {
         }
     }
 
-    fn promote(&self, full: bool, by: &str) -> Result<Decided, Refusal> {
+    fn promote(&self, full: bool, asked: Option<usize>, by: &str) -> Result<Decided, Refusal> {
         let rollout = self.under_way("promote")?;
         let version = rollout.release.version.clone();
+        let steps = rollout.release.spec.service.canary.steps.len();
+        let current = match &rollout.phase {
+            Phase::Step { index, .. } => Some(index + 1),
+            Phase::Promoting { .. } => Some(steps + 1),
+            Phase::RollingBack { .. } | Phase::Finished { .. } => None,
+        };
+        if let (Some(asked), Some(current)) = (asked, current)
+            && asked != current
+        {
+            return Err(Refusal::StepOver { version, asked, current, steps });
+        }
         let by = by.to_owned();
         match &rollout.phase {
             Phase::Step { .. } | Phase::Promoting { full: None, .. } if full => Ok(Decided {

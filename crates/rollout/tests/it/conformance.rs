@@ -211,7 +211,7 @@ fn conformance_replicas() {
         let mut world = World::live();
         world.opinions.insert("v2".to_owned(), crate::world::Opinion::NotYet);
         world.deploy("v2");
-        world.command(&Command::Promote { full: true, by: "ada".to_owned() }).expect("promoted");
+        world.command(&Command::Promote { full: true, step: None, by: "ada".to_owned() }).expect("promoted");
         world.run(Duration::from_secs(2));
         tally.expect(&case, world.serving() == "v2 100", || world.serving());
     }

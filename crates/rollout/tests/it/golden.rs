@@ -147,13 +147,28 @@ fn pause_and_promote() {
     world.run(seconds(3));
     assert_eq!(world.serving(), "v1 90 v2 10", "it goes no further");
     world.explain();
-    world.command(&Command::Promote { full: false, by: by() }).expect("the step is skipped");
+    world.command(&Command::Promote { full: false, step: None, by: by() }).expect("the step is skipped");
     world.run(seconds(1));
     assert_eq!(world.serving(), "v1 50 v2 50");
-    world.command(&Command::Promote { full: true, by: by() }).expect("all are skipped");
+    world.command(&Command::Promote { full: true, step: None, by: by() }).expect("all are skipped");
     world.run(seconds(3));
     assert_eq!(world.serving(), "v2 100");
     insta::assert_snapshot!(world.transcript);
+}
+
+/// A button that is pressed twice, or on a page of before: no step is skipped that its sender has not seen.
+#[test]
+fn a_promotion_of_a_step_skips_no_other_one() {
+    let mut world = World::live();
+    world.opinions.insert("v2".to_owned(), Opinion::NotYet);
+    world.deploy("v2");
+    world.run(seconds(1));
+    let promote = |step| Command::Promote { full: false, step: Some(step), by: by() };
+    assert!(world.command(&promote(2)).is_err_and(|why| why.contains("it is at step 1 of ")));
+    world.command(&promote(1)).expect("the step is skipped");
+    assert!(world.command(&promote(1)).is_err_and(|why| why.contains("it is at step 2 of ")));
+    assert!(world.command(&Command::Promote { full: true, step: Some(1), by: by() }).is_err());
+    world.command(&promote(2)).expect("the step is skipped");
 }
 
 #[test]
@@ -168,7 +183,7 @@ fn aborted_by_a_person() {
     world.explain();
     world.run(seconds(2));
     assert!(world.command(&Command::Abort { by: by(), reason: None }).is_err());
-    assert!(world.command(&Command::Promote { full: true, by: by() }).is_err());
+    assert!(world.command(&Command::Promote { full: true, step: None, by: by() }).is_err());
     world.opinions.insert("v2".to_owned(), Opinion::Healthy);
     let rollout = world.next_id();
     world.command(&Command::Retry { rollout, by: by() }).expect("tried again");

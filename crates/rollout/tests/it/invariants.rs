@@ -120,7 +120,7 @@ fn perform(world: &mut World, deed: &Deed) {
         Deed::Deploy(version) => {
             Command::Deploy { rollout, release: world.release(VERSIONS[*version]), by: by() }
         }
-        Deed::Promote(full) => Command::Promote { full: *full, by: by() },
+        Deed::Promote(full) => Command::Promote { full: *full, step: None, by: by() },
         Deed::Pause => Command::Pause { by: by() },
         Deed::Resume => Command::Resume { by: by() },
         Deed::Abort => Command::Abort { by: by(), reason: None },

@@ -245,9 +245,10 @@ impl Plane {
             (Some(reason), command) if command != api::RolloutCommand::Abort => format!("{by} ({reason})"),
             (Some(_) | None, _) => by.to_string(),
         };
+        let step = request.step.map(|step| usize::try_from(step).unwrap_or(usize::MAX));
         let command = match command {
-            api::RolloutCommand::Promote => Command::Promote { full: false, by: name },
-            api::RolloutCommand::PromoteFull => Command::Promote { full: true, by: name },
+            api::RolloutCommand::Promote => Command::Promote { full: false, step, by: name },
+            api::RolloutCommand::PromoteFull => Command::Promote { full: true, step, by: name },
             api::RolloutCommand::Pause => Command::Pause { by: name },
             api::RolloutCommand::Resume => Command::Resume { by: name },
             api::RolloutCommand::Abort => Command::Abort { by: name, reason: request.reason },

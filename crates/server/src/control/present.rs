@@ -484,8 +484,8 @@ fn offers(delivery: &Delivery, now: Timestamp) -> Vec<api::CommandOffer> {
         .into_iter()
         .map(|command| {
             let asked = match command {
-                api::RolloutCommand::Promote => Command::Promote { full: false, by: by() },
-                api::RolloutCommand::PromoteFull => Command::Promote { full: true, by: by() },
+                api::RolloutCommand::Promote => Command::Promote { full: false, step: None, by: by() },
+                api::RolloutCommand::PromoteFull => Command::Promote { full: true, step: None, by: by() },
                 api::RolloutCommand::Pause => Command::Pause { by: by() },
                 api::RolloutCommand::Resume => Command::Resume { by: by() },
                 api::RolloutCommand::Abort => Command::Abort { by: by(), reason: None },

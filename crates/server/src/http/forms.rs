@@ -39,6 +39,8 @@ struct CommandForm {
     reason: String,
     #[serde(default)]
     to: Option<String>,
+    #[serde(default)]
+    step: Option<u32>,
 }
 
 async fn cancel(
@@ -77,7 +79,8 @@ async fn command(
     let reason = Some(form.reason.trim().to_owned()).filter(|reason| !reason.is_empty());
     let to =
         form.to.filter(|to| !to.is_empty()).map(|to| api::id::<ReleaseId>("release", &to)).transpose()?;
-    context.backend.command(rollout, command, CommandRequest { reason, to }, (&principal).into()).await?;
+    let request = CommandRequest { reason, to, step: form.step };
+    context.backend.command(rollout, command, request, (&principal).into()).await?;
     Ok(see(&format!("/rollouts/{rollout}")))
 }
 

@@ -243,6 +243,10 @@ fn command(rollout: &Rollout, offer: &CommandOffer) -> Markup {
     let form = html! {
         form class="command-form" method="post" action=(action) {
             p id=(effect) { (offer.effect) }
+            @if offer.command == RolloutCommand::Promote {
+                // The step that the page shows: a form that is sent twice, or late, skips no other one.
+                input type="hidden" name="step" value=(rollout.summary.steps_done + 1);
+            }
             @if named {
                 input type="text" name="reason" id={ "reason-" (segment) } maxlength="300"
                     placeholder="Why, for the record" aria-label="Why, for the record";

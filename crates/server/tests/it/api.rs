@@ -102,7 +102,7 @@ async fn the_typed_client_and_the_server_agree() {
     let rollouts = ask(&client, &request::rollouts(&open)).await.expect("rollouts");
     assert!(rollouts.items.iter().all(|rollout| !rollout.phase.is_over()));
     let id = rollouts.items[0].id;
-    let why = CommandRequest { reason: Some("it is late".to_owned()), to: None };
+    let why = CommandRequest { reason: Some("it is late".to_owned()), to: None, step: None };
     let after = ask(&client, &request::command(id, RolloutCommand::Pause, &why)).await.expect("paused");
     assert_eq!(after.events[0].by.as_deref(), Some("operator"));
     assert!(

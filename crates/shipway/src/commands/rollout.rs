@@ -143,7 +143,7 @@ async fn command(
     let Steer { reason, which } = steer;
     let connection = Connection::find(environment, &which.output.server)?;
     let id = connection.rollout(which.rollout.as_deref()).await?.id;
-    let ask = CommandRequest { reason, to };
+    let ask = CommandRequest { reason, to, step: None };
     let rollout = connection.ask(&request::command(id, command, &ask)).await?;
     if which.output.json {
         say(&json(&rollout)?);

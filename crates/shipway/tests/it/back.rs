@@ -73,6 +73,38 @@ fn whoever_reads_after_a_command_sees_what_it_did() {
     assert_eq!(plant.finished_rollout("v2")["summary"]["phase"], "promoted", "{}", up.text());
 }
 
+/// A page's button that is pressed twice skips the step that the page shows, and no other one.
+#[test]
+fn a_button_that_is_pressed_twice_promotes_once() {
+    let (plant, up) = live();
+    let steps = "pause: {}\n      - setWeight: 80\n      - pause: {}";
+    plant.write("shipway.yaml", &SERVICE.replace("pause: {duration: 300ms}", steps));
+    let _sha = plant.commit("v2", HEALTHY);
+    let rollout = waits(&plant, &up, "v2");
+    let link = up.lines().into_iter().find_map(|line| {
+        let start = line.find("http")?;
+        line[start..].contains("/sign-in?token=").then(|| line[start..].trim().to_owned())
+    });
+    let cookie = plant.sign_in(&link.expect("a link"));
+    let (_, page) = plant.download(&format!("/rollouts/{rollout}"), &cookie);
+    let page = String::from_utf8_lossy(&page).into_owned();
+    let field = page.split("name=\"step\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let form = format!("step={}", field.expect("the form's step"));
+    let promote = || plant.submit(&format!("/rollouts/{rollout}/promote"), &cookie, &form);
+    let answers: Vec<u16> = thread::scope(|scope| {
+        let presses: Vec<_> = (0..4).map(|_| scope.spawn(promote)).collect();
+        presses.into_iter().map(|press| press.join().expect("an answer")).collect()
+    });
+    assert_eq!(answers.iter().filter(|status| **status == 303).count(), 1, "{answers:?}");
+    assert_eq!(answers.iter().filter(|status| **status == 409).count(), 3, "{answers:?}");
+    let four = wait_for(|| {
+        let page = plant.get(&format!("/api/v1/rollouts/{rollout}"))?;
+        (page["summary"]["steps_done"] == 3 && page["summary"]["phase"] == "paused").then_some(())
+    });
+    assert!(four.is_some(), "{:?}\n{}", plant.newest_rollout(), up.text());
+    assert_eq!(promote(), 409);
+}
+
 /// Clients that come while a killed server starts anew wait for the instances, which live on; nobody hears that there are none.
 #[test]
 fn who_comes_during_a_start_is_served() {

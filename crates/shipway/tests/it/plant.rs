@@ -175,6 +175,18 @@ impl Plant {
         (status, serde_json::from_str(&body).unwrap_or_default())
     }
 
+    /// Sends a form as the browser of somebody who is signed in does; the status.
+    pub(crate) fn submit(&self, path: &str, cookie: &str, form: &str) -> u16 {
+        let stream = TcpStream::connect_timeout(&self.listen, Duration::from_secs(5)).expect("a connection");
+        let headers = format!(
+            "host: {}\r\nsec-fetch-site: same-origin\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+             content-length: {}\r\n{cookie}",
+            self.listen,
+            form.len()
+        );
+        exchange(stream, "POST", path, &headers, form).expect("an answer").0
+    }
+
     /// What the server says of itself, which is no success while something is wrong.
     pub(crate) fn health(&self) -> Option<Value> {
         serde_json::from_str(&ask(self.listen, "/api/v1/health", "")?.1).ok()
