@@ -183,6 +183,12 @@ impl Case<'_> {
                 format!("{} is given up; {} serves everyone", active.release.version, stable.version);
             return Ok(decided);
         }
+        if let (Some(active), Some(_)) = (self.delivery.active(), to)
+            && active.kind == RolloutKind::Undo
+            && is_asked(&active.release)
+        {
+            return Ok(nothing(format!("{} is on its way back already", active.release.version)));
+        }
         if let (Some(stable), Some(_)) = (stable.filter(|stable| is_asked(stable)), to) {
             return Ok(nothing(format!("{} is live already; there is nothing to do", stable.version)));
         }

@@ -164,11 +164,36 @@ fn a_promotion_of_a_step_skips_no_other_one() {
     world.deploy("v2");
     world.run(seconds(1));
     let promote = |step| Command::Promote { full: false, step: Some(step), by: by() };
-    assert!(world.command(&promote(2)).is_err_and(|why| why.contains("it is at step 1 of ")));
-    world.command(&promote(1)).expect("the step is skipped");
-    assert!(world.command(&promote(1)).is_err_and(|why| why.contains("it is at step 2 of ")));
-    assert!(world.command(&Command::Promote { full: true, step: Some(1), by: by() }).is_err());
+    assert!(world.command(&promote(3)).is_err_and(|why| why.to_string().contains("it is at step 2 of 4")));
     world.command(&promote(2)).expect("the step is skipped");
+    assert!(world.command(&promote(2)).is_err_and(|why| why.to_string().contains("it is at step 3 of 4")));
+    let all = Command::Promote { full: true, step: Some(1), by: by() };
+    assert!(world.command(&all).is_err());
+    world.command(&promote(3)).expect("the step is skipped");
+}
+
+/// The same for an undo that says where to.
+#[test]
+fn an_undo_to_a_release_goes_nowhere_else() {
+    let mut world = World::live();
+    world.deploy("v2");
+    world.run(seconds(20));
+    assert_eq!(world.serving(), "v2 100");
+    let first = world.delivery.history.iter().find(|promoted| promoted.release.version == "v1");
+    let to = Some(first.expect("v1").release.digest.to_string());
+    let rollout = world.next_id();
+    world.command(&Command::Undo { rollout, to: to.clone(), by: by() }).expect("undone");
+    for _ in 0..2 {
+        let rollout = world.next_id();
+        let again = world.command(&Command::Undo { rollout, to: to.clone(), by: by() });
+        again.expect("there is nothing to do");
+        assert_eq!(
+            world.delivery.rollout.as_ref().map(|rollout| rollout.release.version.as_str()),
+            Some("v1")
+        );
+        world.run(seconds(20));
+        assert_eq!(world.serving(), "v1 100");
+    }
 }
 
 #[test]

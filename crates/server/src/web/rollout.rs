@@ -247,6 +247,10 @@ fn command(rollout: &Rollout, offer: &CommandOffer) -> Markup {
                 // The step that the page shows: a form that is sent twice, or late, skips no other one.
                 input type="hidden" name="step" value=(rollout.summary.steps_done + 1);
             }
+            @if let Some(from) = rollout.summary.from.as_ref().filter(|_| offer.command == RolloutCommand::Undo) {
+                // As well: an undo is not undone by pressing twice.
+                input type="hidden" name="to" value=(from.id);
+            }
             @if named {
                 input type="text" name="reason" id={ "reason-" (segment) } maxlength="300"
                     placeholder="Why, for the record" aria-label="Why, for the record";
