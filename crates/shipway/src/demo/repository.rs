@@ -3,9 +3,9 @@
 use crate::exit::{Exit, Failure};
 use std::{
     fs,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 /// The demo's repository on disk.
@@ -87,6 +87,9 @@ impl Repository {
             .current_dir(&self.folder)
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_CONFIG_NOSYSTEM", "1")
+            .stdin(Stdio::null())
+            // Ctrl-C is for the demo, which ends in order; what git has begun takes milliseconds and comes to its end.
+            .process_group(0)
             .output()
             .map_err(|error| {
                 Failure::new(Exit::Failed, format!("cannot start git: {error}"))

@@ -86,8 +86,16 @@ impl Drop for Folder {
 impl Story<'_> {
     /// Plays the story to its end and gives the report.
     pub(crate) async fn tell(&self) -> Result<Report, Failure> {
-        let tell = self.tell;
         let mut stop = Stop::listen()?;
+        match self.tell_until(&mut stop).await {
+            // What an interrupt made fail is no failure of its own.
+            Err(failure) if failure.exit != Exit::Interrupted && stop.was_told().await => Err(interrupted()),
+            outcome => outcome,
+        }
+    }
+
+    async fn tell_until(&self, stop: &mut Stop) -> Result<Report, Failure> {
+        let tell = self.tell;
         let repository = Repository::create(&self.folder.path.join("repository"))?;
         let up = up::start(UpOptions {
             repository: repository.folder.clone(),
@@ -105,8 +113,9 @@ impl Story<'_> {
         let told = narrator.runs_over();
         let narrator = tokio::spawn(narrator.tell(move |line| tell(&line)));
         let outcome = tokio::select! {
+            biased;
+            () = stop.told() => Err(interrupted()),
             outcome = self.play(&up, &repository, told) => outcome,
-            () = stop.told() => Err(Failure::new(Exit::Interrupted, "interrupted")),
         };
         narrator.abort();
         if let (true, Ok(report)) = (self.keep, &outcome) {
@@ -219,6 +228,10 @@ impl Story<'_> {
             version_header: "x-version".to_owned(),
         })
     }
+}
+
+fn interrupted() -> Failure {
+    Failure::new(Exit::Interrupted, "interrupted")
 }
 
 fn sign_in(up: &Up) -> Result<String, Failure> {

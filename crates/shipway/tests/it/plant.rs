@@ -422,7 +422,7 @@ pub(crate) fn free_address() -> SocketAddr {
     }
 }
 
-fn make_executable(path: &Path) {
+pub(crate) fn make_executable(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("permissions");
 }

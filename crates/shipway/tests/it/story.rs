@@ -1,10 +1,12 @@
 //! The demo as a whole: what it promises is what it tells.
 
 use crate::{
-    plant::{Up, processes_of, wait_for},
+    plant::{Up, make_executable, processes_of, wait_for},
     support::{Folder, binary, command},
 };
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
+use std::os::unix::process::CommandExt as _;
 
 #[test]
 fn the_demo_keeps_its_promises() {
@@ -46,4 +48,42 @@ fn a_demo_that_is_told_to_stop_leaves_nothing() {
     assert_eq!(code, Some(130), "{said}");
     assert_eq!(processes_of(folder.path()), [], "{said}");
     assert!(!folder.path().join("demo").exists(), "{said}");
+}
+
+#[test]
+fn a_demo_that_is_interrupted_while_git_works_says_so() {
+    // A question of the control plane at its start, and the commit of the first version.
+    for asked in ["rev-parse --git-dir", "commit --quiet"] {
+        interrupts_git_at(asked);
+    }
+}
+
+/// Ctrl-C on a terminal goes to all of the foreground group, to the programs that the demo waits for too.
+fn interrupts_git_at(asked: &str) {
+    let folder = Folder::new();
+    let bin = folder.path().join("bin");
+    folder.write(
+        "bin/git",
+        &format!(
+            "#!/bin/sh\ncase \"$*\" in *\"{asked}\"*) : > \"{0}/asked\"; sleep 1;; esac\nPATH=${{PATH#*:}}\nexec git \"$@\"\n",
+            bin.display()
+        ),
+    );
+    make_executable(&bin.join("git"));
+    let mut demo = command(binary(), folder.path());
+    demo.args(["demo", "--folder", "demo"]).process_group(0);
+    demo.env("PATH", format!("{}:{}", bin.display(), host_path()));
+    let mut demo = Up::start(demo);
+    let asks = || bin.join("asked").exists().then_some(());
+    assert!(wait_for(asks).is_some(), "{asked}: {}", demo.text());
+    kill_process_group(Pid::from_child(&demo.child), Signal::INT).expect("a signal");
+    let (code, said) = demo.ended();
+    assert_eq!(code, Some(130), "{asked}: {said}");
+    assert_eq!(said.lines().last(), Some("error: interrupted"), "{asked}: {said}");
+    assert!(!folder.path().join("demo").exists(), "{asked}: {said}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "the real git is found where it says")]
+fn host_path() -> String {
+    std::env::var("PATH").unwrap_or_default()
 }
