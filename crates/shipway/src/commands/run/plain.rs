@@ -50,6 +50,8 @@ struct Told {
     /// What was said while no step ran: of images, containers and services.
     around: StepLog,
     failed: Option<Failed>,
+    /// The first step that was stopped, which is no reason for a failure.
+    stopped: Option<Failed>,
     summaries: Vec<(usize, String)>,
     /// The steps whose failure was told when they stopped.
     told: BTreeSet<usize>,
@@ -118,12 +120,15 @@ impl<W: Write + Send> Plain<W> {
             }
         }
         let told = self.job(run, job);
-        match found.step.and_then(|step| told.steps.get_mut(&step)) {
-            Some(log) if !verbose => log.note(found),
-            Some(_) | None => {
-                let prefix = told.prefix.clone();
-                self.note(&prefix, found.level, &words(found));
-            }
+        let log = found.step.and_then(|step| told.steps.get_mut(&step));
+        let told_later = log.is_some() && !verbose;
+        // The last lines of the run name it in any case.
+        if let Some(log) = log {
+            log.note(found);
+        }
+        if !told_later {
+            let prefix = told.prefix.clone();
+            self.note(&prefix, found.level, &words(found));
         }
         if found.level == Level::Error && found.step.is_none() {
             // All of it was told just now.
@@ -151,17 +156,22 @@ impl<W: Write + Send> Plain<W> {
         let told_before = told.told.remove(&index);
         let failed = end.outcome == Conclusion::Failure;
         let blamed = log.blamed();
-        let notes = blamed.map_or_else(|| log.notes(), |blamed| blamed.notes.clone());
-        let first_error = notes.into_iter().find(|(level, _)| *level == Level::Error);
         let within = log.blamed_within().map(Blamed::words);
+        let named = || {
+            let within = within.as_ref().map(|within| format!(": {within}")).unwrap_or_default();
+            Some(format!("{}{within}", log.name))
+        };
         if end.conclusion == Conclusion::Failure && told.failed.is_none() {
-            let why = match (end.exit_code.or(blamed.and_then(|it| it.culprit.exit_code)), first_error) {
+            let code = end.exit_code.or(blamed.and_then(|it| it.culprit.exit_code));
+            let why = match (code, log.last_error()) {
                 (Some(code), _) if code != 0 => format!("exit code {code}"),
-                (Some(_) | None, Some((_, text))) => text.trim_start_matches("error: ").to_owned(),
+                (Some(_) | None, Some(text)) => text.to_owned(),
                 (Some(_) | None, None) => "it failed".to_owned(),
             };
-            let within = within.as_ref().map(|within| format!(": {within}")).unwrap_or_default();
-            told.failed = Some(Failed { step: Some(format!("{}{within}", log.name)), why });
+            told.failed = Some(Failed { step: named(), why });
+        }
+        if let (Conclusion::Cancelled, Some(why), None) = (end.conclusion, log.last_error(), &told.stopped) {
+            told.stopped = Some(Failed { step: named(), why: why.to_owned() });
         }
         let style = self.how.style;
         let word = match (end.outcome, end.conclusion) {
@@ -381,7 +391,10 @@ impl<W: Write + Send> Show for Plain<W> {
         artifacts: Option<(&Path, &[String])>,
     ) {
         let name = self.runs.get(run).cloned().unwrap_or_default();
-        let failed = |job: &JobKey| self.jobs.get(run, job).and_then(|told| told.failed.clone());
+        let failed = |job: &JobKey| {
+            let told = self.jobs.get(run, job)?;
+            told.failed.clone().or_else(|| told.stopped.clone())
+        };
         let lines = summary::lines(&name, ended, conclusion, artifacts, failed, self.how.style);
         for line in lines {
             self.line("", &line);

@@ -27,6 +27,7 @@ pub(super) struct StepLog {
     lines: usize,
     notes: Vec<(Level, String)>,
     more_notes: usize,
+    last_error: Option<String>,
     /// How many lines there were when the step within the action began, and what was noted since.
     began: usize,
     own_notes: Vec<(Level, String)>,
@@ -213,6 +214,9 @@ impl StepLog {
 
     /// Takes an annotation, to be shown when the step has ended.
     pub(super) fn note(&mut self, annotation: &Annotation) {
+        if annotation.level == Level::Error {
+            self.last_error = Some(words(annotation));
+        }
         if self.own_notes.len() < NOTES {
             self.own_notes.push((annotation.level, words(annotation)));
         }
@@ -239,6 +243,18 @@ impl StepLog {
     /// Its last lines, at most so many.
     pub(super) fn last(&self, count: usize) -> Vec<String> {
         self.tail.iter().skip(self.tail.len().saturating_sub(count)).cloned().collect()
+    }
+
+    /// The error that it ended with: of the command that is to blame, where there is one. What the runner says of a step
+    /// that it ended, or could not start, comes after all that the step said.
+    pub(super) fn last_error(&self) -> Option<&str> {
+        let last = match &self.blamed {
+            None => self.last_error.as_ref(),
+            Some(blamed) => {
+                blamed.notes.iter().rev().find(|(level, _)| *level == Level::Error).map(|(_, text)| text)
+            }
+        };
+        last.map(|text| text.trim_start_matches("error: "))
     }
 
     /// The annotations, in the order in which they came.

@@ -9,7 +9,7 @@ use shipway_base::human_duration;
 use shipway_workflow::run::{Conclusion, JobKey, JobView};
 use std::path::Path;
 
-/// The first thing that went wrong in a job.
+/// The first thing that went wrong in a job, or that was stopped in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failed {
     /// The step, when it was in one.
@@ -68,7 +68,9 @@ fn why(job: &JobView, failed: Option<Failed>) -> Option<String> {
             Some(format!("{} (continue-on-error)", told.unwrap_or_default()))
         }
         Conclusion::Failure => told,
-        Conclusion::Cancelled | Conclusion::Skipped => job.reason.clone(),
+        // Who stopped the run or the job knows best why; what a job did by itself, such as taking too long, it told.
+        Conclusion::Cancelled => job.reason.clone().or(told),
+        Conclusion::Skipped => job.reason.clone(),
     }
 }
 

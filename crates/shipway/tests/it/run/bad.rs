@@ -149,6 +149,28 @@ fn a_shell_that_is_not_there() {
     contains(&run(&on_push(jobs), &[], 1), &["[SW0501]", "fish-of-the-sea", "ci.yml:6:"]);
 }
 
+/// The last lines name the reason, whether or not all logs are shown.
+#[test]
+fn what_took_too_long_or_could_not_start_is_told_at_the_end() {
+    let large = "x".repeat(200_000);
+    let workflow = on_push(&format!(
+        "  st:\n    runs-on: x\n    steps:\n      - run: |\n          echo ::error::first\n          sleep 30\n        timeout-minutes: 0.01
+  jt:\n    runs-on: x\n    timeout-minutes: 0.01\n    steps:\n      - run: sleep 30
+  big:\n    runs-on: x\n    steps:\n      - run: 'true'\n        env:\n          LARGE: {large}\n"
+    ));
+    for arguments in [&["--jobs", "3"][..], &["--jobs", "3", "-v"]] {
+        let answer = run(&workflow, arguments, 1);
+        for (job, reason) in [
+            ("failed  st ", "the step took longer than its timeout-minutes of "),
+            ("stopped jt ", "the job took longer than its timeout-minutes of "),
+            ("failed  big ", "cannot start bash"),
+        ] {
+            let told = answer.stdout.lines().find(|line| line.starts_with(job));
+            assert!(told.is_some_and(|line| line.contains(reason)), "{arguments:?} {told:?}");
+        }
+    }
+}
+
 #[test]
 fn a_call_that_is_wrong() {
     contains(&run(OK, &["--input", "x"], 2), &["NAME=VALUE"]);
