@@ -73,6 +73,8 @@ enum GitErrorKind {
     #[error("cannot start git")]
     Start(#[source] std::io::Error),
     #[error("{0}")]
+    Folder(&'static str),
+    #[error("{0}")]
     Refused(String),
     #[error("no answer within {0} s")]
     Silent(u64),
@@ -82,7 +84,7 @@ impl GitError {
     /// Whether git was given up, rather than refused.
     fn is_silence(&self) -> bool {
         match self.kind {
-            GitErrorKind::Silent(_) | GitErrorKind::Start(_) => true,
+            GitErrorKind::Silent(_) | GitErrorKind::Start(_) | GitErrorKind::Folder(_) => true,
             GitErrorKind::Refused(_) => false,
         }
     }
@@ -385,13 +387,24 @@ impl Git {
         let output = tokio::time::timeout(patience, answer)
             .await
             .map_err(|_| fail(GitErrorKind::Silent(patience.as_secs())))?
-            .map_err(|error| fail(GitErrorKind::Start(error)))?;
+            .map_err(|error| fail(unstarted(&self.folder, error)))?;
         if !output.status.success() {
             return Err(fail(GitErrorKind::Refused(
                 String::from_utf8_lossy(&output.stderr).trim().to_owned(),
             )));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}
+
+/// Why git did not start in a folder: the system's answer is the same whether the folder or git is missing.
+fn unstarted(folder: &Path, error: std::io::Error) -> GitErrorKind {
+    match std::fs::metadata(folder) {
+        Ok(found) if !found.is_dir() => GitErrorKind::Folder("it is no folder"),
+        Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => {
+            GitErrorKind::Folder("there is no such folder")
+        }
+        Ok(_) | Err(_) => GitErrorKind::Start(error),
     }
 }
 

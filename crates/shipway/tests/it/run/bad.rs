@@ -172,6 +172,18 @@ fn what_took_too_long_or_could_not_start_is_told_at_the_end() {
 }
 
 #[test]
+fn a_folder_that_is_not_there() {
+    let folder = Folder::new();
+    folder.write("file", "x");
+    for (repo, reason) in [("nowhere", "there is no such folder"), ("file", "it is no folder")] {
+        let answer = folder.shipway(&["up", "--repo", repo]);
+        assert_eq!(answer.code, 3, "{}", answer.all());
+        contains(&answer, &["error[SW0914]", &format!("/{repo}: {reason}"), "--repo"]);
+        assert!(!answer.all().contains("cannot start git"), "{}", answer.all());
+    }
+}
+
+#[test]
 fn a_call_that_is_wrong() {
     contains(&run(OK, &["--input", "x"], 2), &["NAME=VALUE"]);
     contains(&run(OK, &["--input", "x=1"], 2), &["SW0115", "no input"]);
