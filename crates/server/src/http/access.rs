@@ -26,17 +26,20 @@ impl From<&Principal> for Actor {
 /// Finds out who asks, by bearer token or session, and turns everyone else away: the API with 401, a page with the
 /// way to the sign-in page.
 pub(super) async fn identify(State(context): State<Context>, mut request: Request, next: Next) -> Response {
-    let headers = request.headers();
+    let Some(principal) = who(&context, request.headers()) else { return turn_away(&request) };
+    request.extensions_mut().insert(principal);
+    next.run(request).await
+}
+
+/// Who asks, by bearer token or session; nobody when neither is good.
+pub(super) fn who(context: &Context, headers: &HeaderMap) -> Option<Principal> {
     let now = context.clock.now();
-    let principal = match header_text(headers, &header::AUTHORIZATION) {
+    match header_text(headers, &header::AUTHORIZATION) {
         Some(value) => value.split_once(' ').and_then(|(scheme, token)| {
             scheme.eq_ignore_ascii_case("bearer").then(|| context.auth.bearer(token.trim(), now)).flatten()
         }),
         None => session_cookie(headers).and_then(|cookie| context.auth.session(cookie, now)),
-    };
-    let Some(principal) = principal else { return turn_away(&request) };
-    request.extensions_mut().insert(principal);
-    next.run(request).await
+    }
 }
 
 /// Refuses what a page of another site makes a signed-in browser send. A bearer token is no such thing: browsers do

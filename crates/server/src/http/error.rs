@@ -1,6 +1,6 @@
 //! Errors as answers: problem+json for the API, a page for people.
 
-use super::Context;
+use super::{Context, access};
 use crate::{
     backend::{BackendError, BackendErrorKind},
     web,
@@ -9,7 +9,7 @@ use axum::{
     Json,
     body::Body,
     extract::{OriginalUri, Request, State},
-    http::{HeaderValue, Response as HttpResponse, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -20,7 +20,7 @@ use std::any::Any;
 #[derive(Debug)]
 pub(super) struct ApiError(pub(super) Box<Problem>);
 
-/// An error on a page.
+/// An error on a page for who is signed in.
 #[derive(Debug)]
 pub(super) struct PageError(pub(super) Box<Problem>);
 
@@ -104,7 +104,7 @@ impl IntoResponse for ApiError {
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        (status(&self.0), web::error::page(&self.0)).into_response()
+        (status(&self.0), web::error::page(&self.0, true)).into_response()
     }
 }
 
@@ -117,12 +117,35 @@ pub(super) fn respond(uri: &Uri, problem: Box<Problem>) -> Response {
     }
 }
 
-pub(super) async fn no_such_page(OriginalUri(uri): OriginalUri) -> Response {
-    respond(&uri, problem(codes::NOT_FOUND, format!("there is nothing at {}", uri.path())))
+/// The same where nobody need be signed in: strangers are shown no menu, whose pages they cannot open.
+pub(super) fn respond_openly(
+    context: &Context,
+    headers: &HeaderMap,
+    uri: &Uri,
+    problem: Box<Problem>,
+) -> Response {
+    if uri.path().starts_with("/api/") || access::who(context, headers).is_some() {
+        return respond(uri, problem);
+    }
+    (status(&problem), web::error::page(&problem, false)).into_response()
 }
 
-pub(super) async fn wrong_method(State(_): State<Context>, OriginalUri(uri): OriginalUri) -> Response {
-    respond(&uri, problem(codes::METHOD, format!("{} does not answer this method", uri.path())))
+pub(super) async fn no_such_page(
+    State(context): State<Context>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Response {
+    let found = problem(codes::NOT_FOUND, format!("there is nothing at {}", uri.path()));
+    respond_openly(&context, &headers, &uri, found)
+}
+
+pub(super) async fn wrong_method(
+    State(context): State<Context>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Response {
+    let found = problem(codes::METHOD, format!("{} does not answer this method", uri.path()));
+    respond_openly(&context, &headers, &uri, found)
 }
 
 /// Whatever goes wrong below `/api` is told as problem+json, also by those that know of no paths: a path that is no text, a handler

@@ -3,7 +3,7 @@
 use super::{
     Context, api,
     auth::{COOKIE, SESSION_LIFE},
-    error::{PageError, problem},
+    error::{self, PageError, problem},
     params::Params,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{Path, RawQuery, State},
+    extract::{OriginalUri, Path, RawQuery, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -292,10 +292,18 @@ async fn rollout(State(context): State<Context>, Path(rollout): Path<String>) ->
 /// With a link's token: uses it up and signs this browser in. Without: says how to get a link.
 async fn sign_in_page(
     State(context): State<Context>,
+    OriginalUri(uri): OriginalUri,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> PageResult {
-    let params = Params::read(query.as_deref(), &["token", "next"])?;
+) -> Response {
+    match open_sign_in(&context, query.as_deref(), &headers) {
+        Ok(page) => page,
+        Err(PageError(found)) => error::respond_openly(&context, &headers, &uri, found),
+    }
+}
+
+fn open_sign_in(context: &Context, query: Option<&str>, headers: &HeaderMap) -> PageResult {
+    let params = Params::read(query, &["token", "next"])?;
     let next = params.text("next").filter(|next| is_local(next)).unwrap_or_else(|| "/".to_owned());
     let chrome = Chrome { version: context.version, signed_in: false };
     let Some(token) = params.text("token") else {

@@ -4,11 +4,11 @@ use super::{Chrome, View, document, icons::Shape, layout::heading, marks::Tone};
 use maud::{Markup, html};
 use shipway_api::Problem;
 
-/// The whole document.
-pub fn page(problem: &Problem) -> Markup {
+/// The whole document; with the menu for who is signed in.
+pub fn page(problem: &Problem, signed_in: bool) -> Markup {
     let mut view = View::new(problem.title.clone(), "", "narrow").with("error", content(problem));
     view.tone = Tone::Bad;
-    document(&view, Chrome { version: env!("CARGO_PKG_VERSION"), signed_in: true })
+    document(&view, Chrome { version: env!("CARGO_PKG_VERSION"), signed_in })
 }
 
 fn content(problem: &Problem) -> Markup {

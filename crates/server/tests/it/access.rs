@@ -65,6 +65,27 @@ async fn a_link_signs_in_once_and_leads_back() {
     assert!(crossed.text.contains("href=\"/\"") && !crossed.text.contains("evil"));
 }
 
+/// Addresses that are open to everyone, and those that lead nowhere, tell strangers no more than the sign-in page does.
+#[tokio::test]
+async fn strangers_see_no_menu() {
+    let client = Client::new(samples::rich());
+    let menus = ["aria-label=\"Main\"", "Sign out"];
+    for (method, path, status) in [
+        ("GET", "/nope", StatusCode::NOT_FOUND),
+        ("POST", "/sign-in", StatusCode::METHOD_NOT_ALLOWED),
+        ("GET", "/sign-in?wrong=1", StatusCode::BAD_REQUEST),
+    ] {
+        for (who, sees) in [(As::Nobody, false), (As::Browser, true)] {
+            let request = client.request(method, path, who).body(Body::empty()).expect("a request");
+            let page = client.reply(request).await;
+            assert_eq!(page.status, status, "{method} {path}");
+            for menu in menus {
+                assert_eq!(page.text.contains(menu), sees, "{method} {path} {sees} {menu}: {}", page.text);
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn signing_out_ends_the_session() {
     let client = Client::new(samples::rich());
