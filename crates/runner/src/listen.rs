@@ -17,6 +17,9 @@ use shipway_workflow::Texts;
 use std::{collections::BTreeMap, path::Path};
 use tokio::sync::mpsc;
 
+/// How Shipway's own commands begin the line about what to do, which stands after that about what is wrong.
+const HELP: &str = "  help: ";
+
 /// What was heard from one program, by output and by command files together.
 #[derive(Debug, Default)]
 pub(crate) struct HeardAll {
@@ -30,7 +33,7 @@ pub(crate) struct HeardAll {
     pub(crate) paths: Vec<String>,
     /// Why the step fails whatever its exit code says.
     pub(crate) refusals: Vec<RunnerError>,
-    /// The last line it printed, masked: often the reason of a failure.
+    /// The last line it printed but for help, masked: often the reason of a failure.
     pub(crate) last_line: String,
     /// The first lines that a helper printed, masked.
     pub(crate) first_lines: String,
@@ -165,7 +168,8 @@ impl Listener<'_> {
 
     /// Shows lines that are masked.
     async fn show(&mut self, text: String) {
-        if let Some(last) = text.rsplit('\n').find(|line| !line.trim().is_empty()) {
+        let is_reason = |line: &&str| !line.trim().is_empty() && !line.starts_with(HELP);
+        if let Some(last) = text.rsplit('\n').find(is_reason) {
             last.clone_into(&mut self.heard.last_line);
         }
         if self.hearing == Hearing::Plain && self.heard.first_lines.len() < FIRST {
@@ -345,6 +349,12 @@ mod tests {
             }
         }
         (lines, heard.last_line)
+    }
+
+    #[test]
+    fn help_is_not_the_reason() {
+        let said = b"::debug::x\nerror: no such key\n  help: mend it\n\n".to_vec();
+        assert_eq!(hear(vec![said], false).1, "error: no such key");
     }
 
     proptest! {

@@ -430,13 +430,7 @@ impl Job<'_> {
             Ending::Exited(code) => {
                 (Conclusion::Failure, Some(code), Some(exit_words(code, &heard.last_line)))
             }
-            Ending::Signalled(signal) => (
-                Conclusion::Failure,
-                None,
-                Some(format!(
-                    "the process was ended by signal {signal} from outside; it may have run out of memory"
-                )),
-            ),
+            Ending::Signalled(signal) => (Conclusion::Failure, None, Some(signal_words(signal))),
             Ending::Stopped => {
                 let cause = cause.unwrap_or(Cause::Cancelled);
                 let timed_out = matches!(cause, Cause::StepTimeout(_));
@@ -628,6 +622,23 @@ fn exit_words(code: i32, last_line: &str) -> String {
     words
 }
 
+/// How a signal ended a process. The numbers are Linux's.
+fn signal_words(signal: i32) -> String {
+    let crash = match signal {
+        4 => "it ran an illegal instruction",
+        6 => "it aborted itself",
+        7 | 11 => "it used memory that it has not got",
+        8 => "its arithmetic failed",
+        31 => "it made a system call that it may not make",
+        9 => {
+            return "the process was ended by signal 9 from outside; it may have run out of memory"
+                .to_owned();
+        }
+        _ => return format!("the process was ended by signal {signal}"),
+    };
+    format!("the process crashed with signal {signal}: {crash}")
+}
+
 /// The limit of a step; the number 0 is none.
 fn minutes_of(minutes: &Maybe<f64>, scope: &dyn Scope) -> Result<Option<Duration>, Diagnostic> {
     let (value, source, span) = match minutes {
@@ -664,5 +675,19 @@ fn bool_of(value: &Maybe<bool>, scope: &dyn Scope) -> Result<bool, Diagnostic> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::signal_words;
+
+    #[test]
+    fn a_crash_is_no_kill_from_outside() {
+        let check = |signal, expect: &str| assert_eq!(signal_words(signal), expect);
+        check(9, "the process was ended by signal 9 from outside; it may have run out of memory");
+        check(11, "the process crashed with signal 11: it used memory that it has not got");
+        check(6, "the process crashed with signal 6: it aborted itself");
+        check(15, "the process was ended by signal 15");
     }
 }
