@@ -25,6 +25,9 @@ pub(crate) struct Options {
     context_file: Option<PathBuf>,
 }
 
+/// How the message about GitHub's only function begins that needs more than contexts.
+const HASH_FILES: &str = "unrecognized function: 'hashfiles'";
+
 /// Prints the value as JSON.
 pub(crate) fn run(environment: &Environment, options: &Options) -> Result<Exit, Failure> {
     let text = match &options.context_file {
@@ -41,7 +44,12 @@ pub(crate) fn run(environment: &Environment, options: &Options) -> Result<Exit, 
             say(&value.to_string());
             Ok(Exit::Ok)
         }
-        Err(found) => {
+        Err(mut found) => {
+            if found.message.to_ascii_lowercase().starts_with(HASH_FILES) {
+                found = found.with_help(
+                    "hashFiles reads the workspace of a job, and here is none; try it in a step with `shipway run`",
+                );
+            }
             talk(&render::diagnostic(&found, environment.wants_colour()));
             Ok(Exit::Usage)
         }

@@ -32,7 +32,7 @@ pub(super) fn lines(
     let mut lines = vec![String::new()];
     for job in jobs {
         let took = job.started.zip(job.finished).map(|(from, to)| human_duration(to.since(from)));
-        let why = why(job, failed(&job.key)).map(|why| style.clean(&why)).unwrap_or_default();
+        let why = why(job, failed(&job.key)).map(|why| style.clean(&one_line(&why))).unwrap_or_default();
         let word = word(job.conclusion.unwrap_or(Conclusion::Skipped), style);
         let text =
             format!("{word} {:<width$}  {:>8}  {why}", style.clean(&job.name), took.unwrap_or_default());
@@ -74,11 +74,30 @@ fn why(job: &JobView, failed: Option<Failed>) -> Option<String> {
     }
 }
 
+/// A text of several lines in one.
+fn one_line(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join(" ")
+}
+
 fn word(conclusion: Conclusion, style: Style) -> String {
     match conclusion {
         Conclusion::Success => style.paint(Tone::Good, "ok     "),
         Conclusion::Failure => style.paint(Tone::Bad, "failed "),
         Conclusion::Cancelled => style.paint(Tone::Warn, "stopped"),
         Conclusion::Skipped => style.paint(Tone::Faint, "skipped"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn words_of_two_lines_stay_apart() {
+        let check = |text: &str, expect: &str| assert_eq!(one_line(text), expect);
+        check("T\nx: multi\r\n  line\n", "T x: multi line");
+        check("one  line", "one  line");
+        check("\n", "");
     }
 }

@@ -109,6 +109,14 @@ fn numbers_and_expressions_are_refused_in_a_sentence() {
     let folder = repository(OK);
     contains(&expect(&folder, &["--jobs", "0"], 2), &["it must be at least 1"]);
     contains(&expect(&folder, &["--jobs", "x"], 2), &["write a whole number"]);
+    for contexts in ["{}", "{\"github\": {}}"] {
+        let answer = folder.shipway(&["expr", "HashFiles('a')", "--context", contexts]);
+        assert_eq!(answer.code, 2, "{}", answer.all());
+        contains(
+            &answer,
+            &["Unrecognized function", "hashFiles reads the workspace of a job", "shipway run"],
+        );
+    }
     let answer = folder.shipway(&["expr", "fromJSON('{')"]);
     assert_eq!(answer.code, 2, "{}", answer.all());
     assert!(!answer.all().contains("error: error"), "{}", answer.all());
@@ -141,6 +149,31 @@ fn a_script_that_is_not_there() {
         "  a:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v4\n      - run: ./build.sh\n";
     let answer = run(&on_push(jobs), &[], 1);
     contains(&answer, &["failed  Run ./build.sh", "exit code 127", "ci.yml:7:", "was not found"]);
+}
+
+#[test]
+fn a_script_that_crashes() {
+    let crash = |signal: &str| {
+        let jobs = format!("  a:\n    runs-on: x\n    steps:\n      - run: kill -{signal} $$\n");
+        run(&on_push(&jobs), &[], 1)
+    };
+    let answer = crash("SEGV");
+    contains(&answer, &["the process crashed with signal 11"]);
+    assert!(!answer.all().contains("outside"), "{}", answer.all());
+    contains(
+        &crash("KILL"),
+        &["the process was ended by signal 9 from outside; it may have run out of memory"],
+    );
+}
+
+/// The commands of Shipway end with what to do, which says less of a failure than what is wrong.
+#[test]
+fn a_delivery_document_that_is_not_there() {
+    let command = crate::support::binary().display();
+    let jobs =
+        format!("  a:\n    runs-on: x\n    steps:\n      - run: '\"{command}\" deploy web --artifact web'\n");
+    let answer = run(&on_push(&jobs), &[], 1);
+    contains(&answer, &["its last line was: error[SW1003]: cannot read the delivery document shipway.yaml"]);
 }
 
 #[test]
