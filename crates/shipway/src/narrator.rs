@@ -2,7 +2,7 @@
 
 use crate::render::wrapped;
 use shipway_api::{Conclusion, JobKey, RolloutEvent, RolloutEventKind, RolloutId, Run, RunId, Status};
-use shipway_base::{human_duration, one_line};
+use shipway_base::{Timestamp, human_duration, one_line};
 use shipway_server::backend::{Backend, Change};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,6 +13,8 @@ use tokio::sync::{broadcast::error::RecvError, watch};
 /// Tells each fact once.
 pub(crate) struct Narrator {
     backend: Arc<dyn Backend>,
+    /// What happened to a rollout before was told by an earlier process.
+    since: Timestamp,
     /// By run and attempt.
     runs: BTreeMap<(RunId, u32), Told>,
     rollouts: BTreeMap<RolloutId, Heard>,
@@ -35,9 +37,10 @@ struct Told {
 }
 
 impl Narrator {
-    /// A narrator that has told nothing.
-    pub(crate) fn new(backend: Arc<dyn Backend>) -> Narrator {
-        Narrator { backend, runs: BTreeMap::new(), rollouts: BTreeMap::new(), over: watch::Sender::new(0) }
+    /// A narrator that has told nothing since the control plane began to start.
+    pub(crate) fn new(backend: Arc<dyn Backend>, since: Timestamp) -> Narrator {
+        let (runs, rollouts) = (BTreeMap::new(), BTreeMap::new());
+        Narrator { backend, since, runs, rollouts, over: watch::Sender::new(0) }
     }
 
     /// How many runs were told to their end, for whoever has something to say after them.
@@ -72,7 +75,12 @@ impl Narrator {
             Change::Rollout(id) => {
                 let heard = self.rollouts.entry(id).or_default();
                 match self.backend.rollout_events(id, heard.seq, 1_000).await {
-                    Ok(events) => events.iter().flat_map(|event| event_lines(heard, event)).collect(),
+                    Ok(events) => {
+                        let told = |event: &&RolloutEvent| event.at >= self.since;
+                        let known = events.iter().filter(|event| !told(event));
+                        known.for_each(|event| drop(event_lines(heard, event)));
+                        events.iter().filter(told).flat_map(|event| event_lines(heard, event)).collect()
+                    }
                     Err(error) => vec![format!("rollout {id}: {error}")],
                 }
             }
@@ -156,7 +164,6 @@ fn mark(conclusion: Conclusion) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shipway_base::Timestamp;
 
     fn event(seq: u64, kind: RolloutEventKind, text: &str, details: &[&str]) -> RolloutEvent {
         let details = details.iter().map(|detail| (*detail).to_owned()).collect();

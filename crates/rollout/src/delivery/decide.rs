@@ -159,7 +159,8 @@ impl Case<'_> {
             Some(_) | None => return Err(self.no_rollout("retry")),
         };
         if self.delivery.stable.as_ref().is_some_and(|stable| stable.is_same(&last.release)) {
-            return Ok(nothing(format!("{} is live; there is nothing to retry", last.release.version)));
+            let state = format!("{} is live", last.release.version);
+            return Err(Refusal::NoRollout { command: "retry", state });
         }
         let kind = match (&self.delivery.stable, last.kind) {
             (None, _) => RolloutKind::First,

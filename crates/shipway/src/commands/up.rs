@@ -101,17 +101,20 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
         network: if options.isolate_network { Network::Host } else { Network::None },
         read: read.collect::<Result<_, _>>()?,
     };
+    let action_mirror =
+        options.action_mirror.map(|mirror| existing_mirror(environment, &mirror)).transpose()?;
+    let since = environment.clock.now();
     let open_to_forks = isolation.when == Isolate::Never;
     let up = start(UpOptions {
         repository,
-        data,
+        data: data.clone(),
         listen: listen(options.listen, 7070),
         router: listen(options.router, 8080),
         run_existing: options.now,
         max_jobs: options.jobs.max(1),
         forget_secrets: options.forget_secrets,
         isolation,
-        action_mirror: options.action_mirror.map(|mirror| environment.folder.join(mirror)),
+        action_mirror,
         ..defaults(environment)
     })
     .await?;
@@ -127,8 +130,9 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
         }
     }
     talk("Watching for commits. Ctrl-C stops; what is under way goes on at the next start.");
-    let narrator = tokio::spawn(Narrator::new(up.backend()).tell(|line| say(&line)));
+    let narrator = tokio::spawn(Narrator::new(up.backend(), since).tell(|line| say(&line)));
     stop.told().await;
+    forget(&data);
     talk("Stopping: requests in flight are finished, then the instances are stopped.");
     up.shutdown().await;
     narrator.abort();
@@ -154,6 +158,25 @@ pub(crate) async fn start(options: UpOptions) -> Result<Up, Failure> {
     let file = serde_json::json!({ "url": up.url(), "token": up.operator_token().expose(), "router": up.router_url() });
     write_private(&data.join(super::connect::SERVER_FILE), &format!("{file:#}\n"))?;
     Ok(up)
+}
+
+/// Takes away what leads commands to this server, which takes no more of them.
+fn forget(data: &Path) {
+    let path = data.join(super::connect::SERVER_FILE);
+    if let Err(error) = std::fs::remove_file(&path) {
+        tracing::warn!("cannot remove {}: {error}", path.display());
+    }
+}
+
+/// The folder that `--action-mirror` names.
+pub(crate) fn existing_mirror(environment: &Environment, mirror: &Path) -> Result<PathBuf, Failure> {
+    let path = environment.folder.join(mirror);
+    if path.is_dir() {
+        return Ok(path);
+    }
+    let message = format!("there is no folder {} to take actions from", path.display());
+    Err(Failure::new(Exit::Usage, message)
+        .with_help("name the folder with the repositories <owner>/<repo> with --action-mirror"))
 }
 
 /// What does not depend on the flags.

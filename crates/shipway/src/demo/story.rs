@@ -12,6 +12,7 @@ use crate::{
     stop::Stop,
 };
 use shipway_api::{PageQuery, Rollout, RolloutPhase, RolloutQuery, RunQuery, Status};
+use shipway_base::Timestamp;
 use shipway_router::load::{Identity, Load, Plan};
 use shipway_server::{
     backend::{Backend, Change},
@@ -109,7 +110,7 @@ impl Story<'_> {
             repository.folder.display()
         ));
         tell(&format!("Pages on {}, the router on {}", up.url(), up.router_url()));
-        let narrator = Narrator::new(up.backend());
+        let narrator = Narrator::new(up.backend(), Timestamp::EPOCH);
         let told = narrator.runs_over();
         let narrator = tokio::spawn(narrator.tell(move |line| tell(&line)));
         let outcome = tokio::select! {

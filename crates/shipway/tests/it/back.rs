@@ -133,6 +133,30 @@ fn who_comes_during_a_start_is_served() {
     }
 }
 
+/// A start tells what happens, not what an earlier one has told; a stop leaves nothing that leads commands nowhere.
+#[test]
+fn a_later_start_tells_no_old_story() {
+    let (plant, up) = live();
+    let story = |up: &Up| up.text().contains("v1 is live") || up.text().contains("promoted");
+    assert!(story(&up), "{}", up.text());
+    let file = plant.data().join("server.json");
+    assert!(file.is_file());
+    let (code, said) = up.stop();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!file.exists());
+    let up = plant.start_and_wait();
+    assert!(wait_for(|| (plant.visit()?.0 == 200).then_some(())).is_some(), "{}", up.text());
+    plant.write("web.conf.note", "nothing to ship");
+    plant.write(
+        ".github/workflows/deliver.yml",
+        "on: push\njobs: {note: {runs-on: x, steps: [{run: 'true'}]}}\n",
+    );
+    let run = plant.finished_run(&plant.commit_all("a note"));
+    assert_eq!(run["summary"]["conclusion"], "success", "{run}");
+    assert!(wait_for(|| up.text().contains("a note").then_some(())).is_some(), "{}", up.text());
+    assert!(!story(&up), "{}", up.text());
+}
+
 /// Requests that find no instance while a canary is on count for its rollout, and for no later one.
 #[test]
 fn a_rollout_shows_the_requests_that_its_own_shifting_failed() {
