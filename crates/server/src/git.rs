@@ -180,13 +180,15 @@ impl Git {
     /// # Errors
     /// When git does not answer.
     pub async fn default_branch(&self) -> Result<String, GitError> {
-        // Where a plain clone keeps it. Who waits for a run does not wait for a process then.
-        let file = self.folder.join(".git/refs/remotes/origin/HEAD");
-        if let Ok(text) = tokio::fs::read_to_string(file).await
-            && let Some(branch) = text.trim_end().strip_prefix("ref: refs/remotes/origin/")
-        {
-            return Ok(branch.to_owned());
+        // Who waits for a run does not wait for a process where the answer is plain.
+        match plain::default_branch(&self.folder) {
+            Some(branch) => Ok(branch),
+            None => self.asked_default_branch().await,
         }
+    }
+
+    /// The same from git itself.
+    async fn asked_default_branch(&self) -> Result<String, GitError> {
         let names =
             ["for-each-ref", "--format=%(refname) %(symref)", "refs/remotes/origin/HEAD", "refs/heads"];
         let (names, bare, configured, head) = tokio::join!(

@@ -13,7 +13,7 @@ use jiff::{
 };
 use std::{
     fs::{self, File},
-    io::Read as _,
+    io::{self, Read as _},
     path::Path,
 };
 
@@ -32,19 +32,43 @@ pub(super) fn head(folder: &Path) -> Option<Head> {
     if !reference.starts_with("refs/heads/") || reference.contains("..") || reference.ends_with(".invalid") {
         return None;
     }
-    let sha = match text(&git.join(&reference)) {
-        Some(sha) => sha.trim_end().to_owned(),
-        None => packed(&text(&git.join("packed-refs"))?, &reference)?.to_owned(),
-    };
-    if sha.len() != 40 || !sha.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)) {
-        return None;
-    }
+    let sha = object_of(&git, &reference)?;
     let (first, rest) = sha.split_at(2);
     let object = File::open(git.join("objects").join(first).join(rest)).ok()?;
     let mut bytes = Vec::new();
     ZlibDecoder::new(object).take(LIMIT).read_to_end(&mut bytes).ok()?;
     let (commit, parent) = commit(&sha, &bytes)?;
     Some(Head { commit: Some(commit), parent, reference: Some(reference) })
+}
+
+/// The default branch, when a clone has noted it, or when it is `main` because there is a branch of this name and nothing else that
+/// would count more.
+pub(super) fn default_branch(folder: &Path) -> Option<String> {
+    let git = folder.join(".git");
+    match fs::read_to_string(git.join("refs/remotes/origin/HEAD")) {
+        Ok(noted) => return noted.trim_end().strip_prefix("ref: refs/remotes/origin/").map(str::to_owned),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(_) => return None,
+    }
+    // In a bare repository it is the branch of `HEAD`.
+    let settings = text(&git.join("config"))?.to_ascii_lowercase();
+    let bare =
+        settings.lines().map(str::trim).any(|line| line.starts_with("bare") && !line.ends_with("= false"));
+    if bare || settings.contains("[include") {
+        return None;
+    }
+    object_of(&git, "refs/heads/main").map(|_there| "main".to_owned())
+}
+
+/// The object of a ref that stands in a file of its own, or among the packed ones.
+fn object_of(git: &Path, reference: &str) -> Option<String> {
+    let sha = match text(&git.join(reference)) {
+        Some(sha) => sha.trim_end().to_owned(),
+        None => packed(&text(&git.join("packed-refs"))?, reference)?.to_owned(),
+    };
+    let is_object =
+        sha.len() == 40 && sha.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    is_object.then_some(sha)
 }
 
 /// The address of `origin`, when the repository's settings name it in a plain way; the inner `None` when they name none.
@@ -169,6 +193,28 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         assert!(git(folder.path(), &["init", "--quiet", "--initial-branch=main"], ""));
         folder
+    }
+
+    #[tokio::test]
+    async fn the_default_branch_is_the_one_that_git_says() {
+        let folder = repository();
+        let path = folder.path();
+        let asked = async || Git::at(path).asked_default_branch().await.expect("git answers");
+        assert_eq!(default_branch(path), None, "no branch yet: git's to say");
+        assert!(git(path, &["commit", "--quiet", "--allow-empty", "-m", "one"], "1700000000 +0000"));
+        assert_eq!((default_branch(path).as_deref(), asked().await.as_str()), (Some("main"), "main"));
+        assert!(git(path, &["checkout", "--quiet", "-b", "work"], ""));
+        assert!(git(path, &["pack-refs", "--all"], ""));
+        assert_eq!((default_branch(path).as_deref(), asked().await.as_str()), (Some("main"), "main"));
+        assert!(git(path, &["config", "core.bare", "true"], ""));
+        assert_eq!((default_branch(path), asked().await.as_str()), (None, "work"));
+        assert!(git(path, &["config", "core.bare", "false"], ""));
+        assert!(git(path, &["update-ref", "refs/remotes/origin/trunk", "HEAD"], ""));
+        assert!(git(path, &["symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/trunk"], ""));
+        assert_eq!((default_branch(path).as_deref(), asked().await.as_str()), (Some("trunk"), "trunk"));
+        assert!(git(path, &["symbolic-ref", "--delete", "refs/remotes/origin/HEAD"], ""));
+        assert!(git(path, &["branch", "--quiet", "--move", "main", "master"], ""));
+        assert_eq!((default_branch(path), asked().await.as_str()), (None, "master"));
     }
 
     #[tokio::test]
