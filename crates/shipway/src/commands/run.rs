@@ -128,9 +128,6 @@ pub(crate) struct Options {
 
 /// Runs the workflows and shows what happens.
 pub(crate) fn run(environment: &Environment, options: Options) -> Result<Exit, Failure> {
-    if let Some(mirror) = &options.action_mirror {
-        super::up::existing_mirror(environment, mirror)?;
-    }
     let given = pairs::Given::take(environment, &options)?;
     // Threads cost more than a short step does, so that there are none before it is known what they are for.
     let one = thread::one()?;

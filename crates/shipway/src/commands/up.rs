@@ -101,8 +101,6 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
         network: if options.isolate_network { Network::Host } else { Network::None },
         read: read.collect::<Result<_, _>>()?,
     };
-    let action_mirror =
-        options.action_mirror.map(|mirror| existing_mirror(environment, &mirror)).transpose()?;
     let since = environment.clock.now();
     let open_to_forks = isolation.when == Isolate::Never;
     let up = start(UpOptions {
@@ -114,7 +112,7 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
         max_jobs: options.jobs.max(1),
         forget_secrets: options.forget_secrets,
         isolation,
-        action_mirror,
+        action_mirror: options.action_mirror.map(|mirror| environment.folder.join(mirror)),
         ..defaults(environment)
     })
     .await?;
@@ -166,17 +164,6 @@ fn forget(data: &Path) {
     if let Err(error) = std::fs::remove_file(&path) {
         tracing::warn!("cannot remove {}: {error}", path.display());
     }
-}
-
-/// The folder that `--action-mirror` names.
-pub(crate) fn existing_mirror(environment: &Environment, mirror: &Path) -> Result<PathBuf, Failure> {
-    let path = environment.folder.join(mirror);
-    if path.is_dir() {
-        return Ok(path);
-    }
-    let message = format!("there is no folder {} to take actions from", path.display());
-    Err(Failure::new(Exit::Usage, message)
-        .with_help("name the folder with the repositories <owner>/<repo> with --action-mirror"))
 }
 
 /// What does not depend on the flags.
