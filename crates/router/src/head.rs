@@ -3,7 +3,7 @@
 use hyper::{
     HeaderMap, Method, Uri, Version,
     header::{
-        CONNECTION, COOKIE, EXPECT, Entry, HOST, HeaderName, HeaderValue, PROXY_AUTHORIZATION, TE,
+        CONNECTION, COOKIE, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHORIZATION, TE,
         TRANSFER_ENCODING, UPGRADE,
     },
     http::{request, response, uri::PathAndQuery},
@@ -74,7 +74,8 @@ pub(crate) fn to_instance(head: &mut request::Parts, forwarded_for: &HeaderValue
         head.headers.insert(TE, HeaderValue::from_static("trailers"));
     }
     join(&mut head.headers, COOKIE, b"; ");
-    append(&mut head.headers, FORWARDED_FOR, forwarded_for);
+    head.headers.append(FORWARDED_FOR, forwarded_for.clone());
+    join(&mut head.headers, FORWARDED_FOR, b", ");
     head.headers.entry(FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
     if let Some(host) = head.headers.get(HOST).cloned() {
         head.headers.entry(FORWARDED_HOST).or_insert(host);
@@ -149,21 +150,6 @@ fn join(headers: &mut HeaderMap, name: HeaderName, between: &[u8]) {
     let lines: Vec<_> = headers.get_all(&name).iter().map(HeaderValue::as_bytes).collect();
     if let Ok(joined) = HeaderValue::from_bytes(&lines.join(between)) {
         headers.insert(name, joined);
-    }
-}
-
-fn append(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue) {
-    let mut known = match headers.entry(name) {
-        Entry::Vacant(vacant) => {
-            vacant.insert(value.clone());
-            return;
-        }
-        Entry::Occupied(known) => known,
-    };
-    let mut lines: Vec<_> = known.iter().map(HeaderValue::as_bytes).collect();
-    lines.push(value.as_bytes());
-    if let Ok(joined) = HeaderValue::from_bytes(&lines.join(b", ".as_slice())) {
-        known.insert(joined);
     }
 }
 

@@ -83,7 +83,6 @@ impl Outbox {
                 mem::swap(&mut waiting.connections, &mut sending);
             }
             for outgoing in sending.drain(..) {
-                outgoing.lock().listed = false;
                 outgoing.try_send();
             }
             Poll::<()>::Pending
@@ -155,6 +154,7 @@ impl Outgoing {
     /// Sends what waits as far as the system takes it; whatever hinders it is the user's to deal with.
     fn try_send(&self) {
         let mut letter = self.lock();
+        letter.listed = false;
         if letter.bytes.is_empty() || letter.error.is_some() {
             return;
         }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{context::NO_TOKEN, error::RunnerError, job::Job, mask::base64, steps::Current};
 use shipway_workflow::expr::Value;
-use std::path::Path;
+use std::{fs, path::Path};
 
 impl Job<'_> {
     /// Leaves the token of this checkout at the place where it has put the repository, unless `persist-credentials` says no; takes away
@@ -22,7 +22,11 @@ impl Job<'_> {
             self.request.github.get("server_url").and_then(Value::as_str).filter(|url| !url.is_empty());
         let server = format!("{}/", origin_of(server.unwrap_or("https://github.com")));
         let key = format!("http.{server}.extraheader");
-        if self.ask_git(current, at, &["config", "--local", "--get-all", &key]).await.is_ok() {
+        let config = at.join(".git/config");
+        // A fresh repository has none, which its file says without a process, or a call into a container.
+        let may_have = fs::read(&config)
+            .map_or(true, |text| text.to_ascii_lowercase().windows(11).any(|part| part == b"extraheader"));
+        if may_have && self.ask_git(current, at, &["config", "--local", "--get-all", &key]).await.is_ok() {
             self.git(current, at, &["config", "--local", "--unset-all", &key]).await?;
         }
         let persists = inputs.flag("persist-credentials", true)?;
@@ -34,7 +38,7 @@ impl Job<'_> {
         let header = quoted(&format!("AUTHORIZATION: basic {basic}"));
         // Not by git, whose arguments everybody on the machine can read.
         let lines = format!("[http {}]\n\textraheader = {header}\n", quoted(&server));
-        append(&at.join(".git/config"), &lines)
+        append(&config, &lines)
     }
 }
 
