@@ -3,6 +3,7 @@
 //! Only ever reads; the repository is somebody else's.
 
 mod fetch;
+mod pack;
 mod plain;
 
 use std::{

@@ -1,11 +1,12 @@
 //! The plain cases of what every `shipway run` asks, read from the repository's own files.
 //!
 //! A process of git costs about as much as the shell of a short step. So what stands in plain files is read here: a
-//! branch that is checked out, its newest commit while that is an object of its own, the address of `origin`. All else,
-//! such as packs, reftables, work trees beside the repository, replaced objects or other encodings, is git's to answer:
-//! every function here then says `None`. The layout is that of gitrepository-layout(5) and of git's `loose object` format.
+//! branch that is checked out, its newest commit while that is an object of its own or stands whole in a pack, the address
+//! of `origin`. All else, such as reftables, work trees beside the repository, replaced objects or other encodings, is
+//! git's to answer: every function here then says `None`. The layout is that of gitrepository-layout(5) and of git's
+//! `loose object` format.
 
-use super::{Commit, Head};
+use super::{Commit, Head, pack};
 use flate2::read::ZlibDecoder;
 use jiff::{
     Timestamp,
@@ -20,11 +21,11 @@ use std::{
 /// Larger commits and settings are left to git.
 const LIMIT: u64 = 1024 * 1024;
 
-/// What `HEAD` stands for, when it is a branch whose commit is a loose object.
+/// What `HEAD` stands for, when it is a branch whose commit is a loose object or whole in a pack.
 pub(super) fn head(folder: &Path) -> Option<Head> {
     let git = folder.join(".git");
     // A commit may stand for another one there.
-    if git.join("refs/replace").exists() || git.join("info/grafts").exists() || git.join("shallow").exists() {
+    if git.join("refs/replace").exists() || git.join("info/grafts").exists() {
         return None;
     }
     let reference = text(&git.join("HEAD"))?.strip_prefix("ref: ")?.trim_end().to_owned();
@@ -33,12 +34,31 @@ pub(super) fn head(folder: &Path) -> Option<Head> {
         return None;
     }
     let sha = object_of(&git, &reference)?;
-    let (first, rest) = sha.split_at(2);
-    let object = File::open(git.join("objects").join(first).join(rest)).ok()?;
-    let mut bytes = Vec::new();
-    ZlibDecoder::new(object).take(LIMIT).read_to_end(&mut bytes).ok()?;
+    let objects = git.join("objects");
+    let bytes = loose(&objects, &sha).or_else(|| pack::commit(&objects, &sha, LIMIT))?;
     let (commit, parent) = commit(&sha, &bytes)?;
+    // A shallow clone does not have the parents of those it ends at.
+    let ends = match fs::read_to_string(git.join("shallow")) {
+        Ok(ends) => ends.lines().any(|end| end == sha),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(_) => return None,
+    };
+    let parent = parent.filter(|_| !ends);
     Some(Head { commit: Some(commit), parent, reference: Some(reference) })
+}
+
+/// A commit that is an object of its own: `commit <length>\0` and then what it says.
+fn loose(objects: &Path, sha: &str) -> Option<Vec<u8>> {
+    let (first, rest) = sha.split_at(2);
+    let mut bytes = Vec::new();
+    ZlibDecoder::new(File::open(objects.join(first).join(rest)).ok()?)
+        .take(LIMIT)
+        .read_to_end(&mut bytes)
+        .ok()?;
+    let head = bytes.iter().position(|byte| *byte == 0)?;
+    let length = std::str::from_utf8(&bytes[..head]).ok()?.strip_prefix("commit ")?.parse::<usize>().ok()?;
+    let commit = bytes.split_off(head + 1);
+    (commit.len() == length).then_some(commit)
 }
 
 /// The default branch, when a clone has noted it, or when it is `main` because there is a branch of this name and nothing else that
@@ -124,13 +144,9 @@ fn packed<'a>(refs: &'a str, reference: &str) -> Option<&'a str> {
         .map(|(sha, _)| sha)
 }
 
-/// A commit and its first parent, from `commit <length>\0<headers>\n\n<message>`.
+/// A commit and its first parent, from `<headers>\n\n<message>`.
 fn commit(sha: &str, bytes: &[u8]) -> Option<(Commit, Option<String>)> {
-    let text = std::str::from_utf8(bytes).ok()?.strip_prefix("commit ")?;
-    let (length, body) = text.split_once('\0')?;
-    if length.parse() != Ok(body.len()) {
-        return None;
-    }
+    let body = std::str::from_utf8(bytes).ok()?;
     let (headers, message) = body.split_once("\n\n")?;
     let mut parent = None;
     let (mut author, mut committer) = (None, None);
@@ -244,8 +260,86 @@ mod tests {
         assert_eq!(head(path), Some(Git::at(path).asked_head().await.expect("git answers")));
         assert_eq!(head(path).and_then(|head| head.reference).as_deref(), Some("refs/heads/feature/x"));
         assert!(git(path, &["gc", "--quiet"], ""));
-        assert_eq!(head(path), None, "packed: git's to say");
-        assert_eq!(Git::at(path).head().await.ok(), Git::at(path).asked_head().await.ok());
+        assert_eq!(head(path), Git::at(path).asked_head().await.ok(), "packed");
+        assert!(head(path).is_some_and(|head| head.parent.is_some()));
+        let shallow = tempfile::tempdir().expect("a folder");
+        let from = format!("file://{}", path.display());
+        assert!(git(
+            shallow.path(),
+            &["clone", "--quiet", "--depth=1", "--branch=feature/x", &from, "."],
+            ""
+        ));
+        assert_eq!(head(shallow.path()), Git::at(shallow.path()).asked_head().await.ok(), "shallow");
+        assert!(head(shallow.path()).is_some_and(|head| head.parent.is_none()));
+    }
+
+    /// Packs of many commits, where some are told as differences to others: each is read as git reads it, or left to git.
+    #[tokio::test]
+    async fn packed_commits_are_what_git_says_they_are() {
+        let folder = repository();
+        let path = folder.path();
+        let long = "The same words again and again, as robots write them.\n".repeat(20);
+        let mut shas = Vec::new();
+        for count in 0..40_u64 {
+            let date = format!("{} +0000", 1_700_000_000 + count);
+            // Others have nothing in common, so that no difference is shorter than they are.
+            let own = (1..40_u64)
+                .map(|word| format!("{:x} ", (count * 41 + word).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+            let message = if count % 2 == 0 { format!("{long}{count}") } else { own.collect() };
+            assert!(git(path, &["commit", "--quiet", "--allow-empty", "-m", &message], &date));
+            shas.push(Git::at(path).resolve("HEAD").await.expect("a commit"));
+            // Several packs, of which one has several objects.
+            if count % 10 == 9 {
+                assert!(git(path, &["repack", "--quiet", "-d", "--depth=50", "--window=50"], ""));
+            }
+        }
+        assert!(shas.iter().all(|sha| loose(&path.join(".git/objects"), sha).is_none()));
+        let mut read = 0;
+        for sha in &shas {
+            assert!(git(path, &["update-ref", "refs/heads/main", sha], ""));
+            let asked = Git::at(path).asked_head().await.expect("git answers");
+            if let Some(ours) = head(path) {
+                read += 1;
+                assert_eq!(ours, asked, "{sha}");
+            }
+        }
+        assert!((20..40).contains(&read), "{read} of 40 were whole");
+        let missing = "0123456789".repeat(4);
+        assert_eq!(pack::commit(&path.join(".git/objects"), &missing, LIMIT), None);
+    }
+
+    /// Broken packs and indexes are left to git; none is believed, and none takes much memory or ends the program.
+    #[tokio::test]
+    async fn damaged_packs_are_left_to_git() {
+        let folder = repository();
+        let path = folder.path();
+        assert!(git(path, &["commit", "--quiet", "--allow-empty", "-m", "one"], "1700000000 +0000"));
+        assert!(git(path, &["gc", "--quiet"], ""));
+        let whole = head(path).expect("whole in its pack");
+        let packs = fs::read_dir(path.join(".git/objects/pack")).expect("packs");
+        let files: Vec<_> = packs.map(|entry| entry.expect("an entry").path()).collect();
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "idx" || e == "pack")) {
+            let sound = fs::read(file).expect("a file");
+            fs::remove_file(file).expect("removed");
+            for _ in 0..400 {
+                let mut broken = sound.clone();
+                random =
+                    random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let place = usize::try_from(random >> 33).expect("fits") % broken.len();
+                broken[place] ^= u8::try_from(random >> 24 & 0xff).expect("a byte");
+                if random & 7 == 0 {
+                    broken.truncate(place);
+                }
+                fs::write(file, &broken).expect("written");
+                // A flipped bit of the pack may be in the trailer, or one that the packing's own checksum does not cover.
+                if let Some(read) = head(path) {
+                    assert_eq!(read, whole);
+                }
+            }
+            fs::write(file, &sound).expect("written");
+        }
+        assert_eq!(head(path), Some(whole));
     }
 
     #[tokio::test]
@@ -291,7 +385,7 @@ mod tests {
         #[test]
         fn no_object_and_no_setting_upsets_it(bytes in prop::collection::vec(any::<u8>(), 0..300), text in "\\PC{0,200}") {
             let _whatever = commit("0", &bytes);
-            let _whatever = commit("0", format!("commit {}\0{text}", text.len()).as_bytes());
+            let _whatever = commit("0", text.as_bytes());
             let _whatever = (address(&text), person(&text), packed(&text, "refs/heads/main"));
         }
     }
