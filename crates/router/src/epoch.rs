@@ -249,8 +249,9 @@ mod tests {
             for (client, on_canary, failed, percent, forget) in steps {
                 let arm = if on_canary { ArmName::Canary } else { ArmName::Stable };
                 let share = Share::percent(percent);
-                let observation =
-                    Observation { arm, share: Some(share), fingerprint: client, failed, micros: None };
+                // A fingerprint is a hash, of which the lowest bits count for nothing.
+                let fingerprint = client << 32;
+                let observation = Observation { arm, share: Some(share), fingerprint, failed, micros: None };
                 if forget {
                     known.remove(&client);
                 }
