@@ -290,11 +290,9 @@ impl<'a> Job<'a> {
         }
         for started in &background.started {
             match started.conclusion {
-                Some(Conclusion::Failure) => frame.status = Conclusion::Failure,
-                Some(Conclusion::Cancelled) if !started.cancelled && frame.status == Conclusion::Success => {
-                    frame.status = Conclusion::Cancelled;
-                }
-                Some(Conclusion::Success | Conclusion::Skipped | Conclusion::Cancelled) | None => {}
+                Some(Conclusion::Cancelled) if started.cancelled => {}
+                Some(conclusion) => frame.count(conclusion),
+                None => {}
             }
         }
     }

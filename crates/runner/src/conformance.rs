@@ -265,20 +265,19 @@ fn step_summary() {
 #[test]
 fn status_functions() {
     run_file("status-functions.json", |input, expect| {
-        let status =
-            match (text(input, "step_of"), input["job_status"].as_str(), input["action_status"].as_str()) {
-                ("job", status, _) | (_, _, status) => status.unwrap_or("success"),
-            };
-        let status = match status {
+        let status = |name: &str| match input[name].as_str().unwrap_or("success") {
             "failure" => Conclusion::Failure,
             "cancelled" => Conclusion::Cancelled,
             _ => Conclusion::Success,
         };
+        let job_status = status("job_status");
+        let status = if text(input, "step_of") == "job" { job_status } else { status("action_status") };
         let scope = StepScope {
             contexts: Object::new(),
             halt: None,
             env: Default::default(),
             status,
+            job_status,
             workspace: None,
             home: PathBuf::new(),
             reach: Reach::default(),

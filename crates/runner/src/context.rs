@@ -17,6 +17,9 @@ use tokio::sync::Semaphore;
 /// What `github.token` is where nobody has given one. Official actions insist on some text, also where they then need none.
 pub const NO_TOKEN: &str = "no-github-token-was-given";
 
+/// GitHub's switch for debug lines, a secret or a variable.
+pub(crate) const STEP_DEBUG: &str = "ACTIONS_STEP_DEBUG";
+
 /// What all jobs of a run share. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct JobContext {
@@ -48,7 +51,7 @@ pub struct JobContext {
     pub actions: Arc<ActionStore>,
     /// Whether built-in actions stand for those of GitHub's that they can stand for.
     pub native_actions: bool,
-    /// Whether `::debug::` lines are shown.
+    /// Whether `::debug::` lines are shown; the secret or variable `ACTIONS_STEP_DEBUG` of the run asks for it, too.
     pub debug: bool,
     /// What labels under `runs-on` stand for; every other label is this machine.
     pub platforms: Arc<Platforms>,

@@ -72,11 +72,7 @@ impl Job<'_> {
                 Came::of(Conclusion::Failure)
             }
         };
-        match (came.outcome, frame.status) {
-            (Conclusion::Failure, _) => frame.status = Conclusion::Failure,
-            (Conclusion::Cancelled, Conclusion::Success) => frame.status = Conclusion::Cancelled,
-            (Conclusion::Cancelled | Conclusion::Success | Conclusion::Skipped, _) => {}
-        }
+        frame.count(came.outcome);
         let duration = self.context.clock.now().since(began);
         let (outcome, exit_code) = (came.outcome, came.exit_code);
         let finished = ReportKind::StepFinished { index, outcome, conclusion: outcome, exit_code, duration };

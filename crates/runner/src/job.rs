@@ -3,7 +3,7 @@
 use crate::{
     action::Loaded,
     background::Changes,
-    context::{EnvironmentValues, JobContext},
+    context::{EnvironmentValues, JobContext, STEP_DEBUG},
     env,
     error::RunnerError,
     executor::{Executor, Folders, JobIdentity, Program},
@@ -26,7 +26,7 @@ use crate::{
 use shipway_base::{Diagnostic, Digest, Secret, Source};
 use shipway_workflow::{
     Secrets, Texts,
-    expr::{Object, Template, Value},
+    expr::{Object, Value},
     lock::Lock,
     run::{Conclusion, JobRequest, SecretScope},
 };
@@ -183,6 +183,11 @@ pub(crate) struct Frame {
     pub(crate) steps: Object,
     /// How this level stands so far.
     pub(crate) status: Conclusion,
+    /// How the job stands, as seen within a composite action, whose own level may stand otherwise; `None` at the job's own level.
+    pub(crate) job_status: Option<Conclusion>,
+    /// Whether no later step of this level runs, whatever its condition, since one could not be evaluated: so it is within a composite
+    /// action.
+    pub(crate) cut_off: bool,
     /// Variables that the calling step of a composite action set.
     pub(crate) env: Texts,
     /// The folder of the composite action.
@@ -207,6 +212,37 @@ pub(crate) struct Frame {
     pub(crate) action: Option<String>,
     /// The numbers of the steps that lie around, from the job's own inwards.
     pub(crate) place: Vec<usize>,
+}
+
+impl Frame {
+    /// How the job stands.
+    pub(crate) fn job_status(&self) -> Conclusion {
+        self.job_status.unwrap_or(self.status)
+    }
+
+    /// The job was cancelled, or has had its time. That counts more than a failure, and a composite action's own level does not
+    /// change by it: GitHub lets the steps of an action run that was begun in spite of it.
+    pub(crate) fn cancel(&mut self) {
+        *self.job_status.as_mut().unwrap_or(&mut self.status) = Conclusion::Cancelled;
+    }
+
+    /// Something of this level failed. What is cancelled stays so.
+    pub(crate) fn fail(&mut self) {
+        if self.status != Conclusion::Cancelled {
+            self.status = Conclusion::Failure;
+        }
+    }
+
+    /// Lets count what a step of this level came to. A step of the job that was cancelled by itself does not hide a failure.
+    pub(crate) fn count(&mut self, conclusion: Conclusion) {
+        match conclusion {
+            Conclusion::Failure => self.fail(),
+            Conclusion::Cancelled if self.job_status.is_some() || self.status == Conclusion::Success => {
+                self.status = Conclusion::Cancelled;
+            }
+            Conclusion::Cancelled | Conclusion::Success | Conclusion::Skipped => {}
+        }
+    }
 }
 
 impl<'a> Job<'a> {
@@ -313,6 +349,8 @@ impl<'a> Job<'a> {
             inputs: self.request.inputs.clone(),
             steps: Object::new(),
             status: Conclusion::Success,
+            job_status: None,
+            cut_off: false,
             env: Texts::new(),
             action_path: None,
             action_repository: String::new(),
@@ -334,10 +372,12 @@ impl<'a> Job<'a> {
         Box::pin(self.run_posts(&mut frame)).await;
         self.leave().await;
         Box::pin(self.run_hook(&mut frame, When::Completed)).await;
-        if let Some(cause) = self.stop.check()
-            && frame.status != Conclusion::Failure
-        {
-            frame.status = Conclusion::Cancelled;
+        if let Some(cause) = self.stop.check() {
+            // What failed before counts no more, as on GitHub.
+            if frame.job_status() == Conclusion::Failure {
+                self.reason = None;
+            }
+            frame.cancel();
             self.reason.get_or_insert_with(|| cause.words());
         }
         let outputs = self.outputs(&mut frame).await;
@@ -362,7 +402,7 @@ impl<'a> Job<'a> {
             self.context.secrets.iter().map(|(key, value)| (key.as_str(), value.expose())).collect();
         let mut job = env::job_context(self.request);
         self.containers.iter().for_each(|(key, value)| job.insert(key, value.clone()));
-        job.insert("status", frame.status.as_str());
+        job.insert("status", frame.job_status().as_str());
         let contexts: Object = [
             ("github", Value::from(github)),
             ("job", job.into()),
@@ -381,6 +421,7 @@ impl<'a> Job<'a> {
             contexts,
             env: env.clone().into(),
             status: frame.status,
+            job_status: frame.job_status(),
             workspace: self.executor.is_real().then(|| self.folders.workspace.clone()),
             home: self.folders.home.clone(),
             reach: self.links(),
@@ -444,25 +485,29 @@ impl<'a> Job<'a> {
         self.reason.get_or_insert(masked);
     }
 
+    /// What the job hands on. As on GitHub it is all or nothing: when one of them cannot be evaluated, the job fails.
     async fn outputs(&mut self, frame: &mut Frame) -> Texts {
         let mut outputs = Texts::new();
-        let request = self.request;
-        for (name, template) in &request.body.outputs {
-            match self.output(frame, template) {
-                Ok(value) if self.log.masker.mask(&value) != *value => {
-                    let text = format!("the output {:?} is left out, since it may hold a secret", name.value);
-                    self.log.annotate(Annotation::new(Level::Warning, text)).await;
-                }
+        let scope = self.scope(frame, &self.env, None);
+        let evaluated: Result<Vec<_>, Diagnostic> = (self.request.body.outputs.iter())
+            .map(|(name, template)| Ok((&name.value, template.eval_string(&scope)?)))
+            .collect();
+        let evaluated = match evaluated {
+            Ok(evaluated) => evaluated,
+            Err(found) => {
+                let message = format!("the outputs of the job cannot be evaluated: {found}");
+                self.complain(None, &message, Some((&found.source.name, found.span.start.line))).await;
+                frame.fail();
+                return outputs;
+            }
+        };
+        for (name, value) in evaluated {
+            if self.log.masker.mask(&value) != *value {
+                let text = format!("the output {name:?} is left out, since it may hold a secret");
+                self.log.annotate(Annotation::new(Level::Warning, text)).await;
+            } else if !value.is_empty() {
                 // As on GitHub, what is empty is not handed on.
-                Ok(value) if value.is_empty() => {}
-                Ok(value) => {
-                    outputs.insert(name.value.clone(), value.to_string());
-                }
-                Err(found) => {
-                    let message = found.to_string();
-                    self.complain(None, &message, Some((&found.source.name, found.span.start.line))).await;
-                    frame.status = Conclusion::Failure;
-                }
+                outputs.insert(name.clone(), value.to_string());
             }
         }
         outputs
@@ -483,21 +528,22 @@ impl<'a> Job<'a> {
             Err(found) => {
                 let message = found.to_string();
                 self.complain(None, &message, Some((&found.source.name, found.span.start.line))).await;
-                frame.status = Conclusion::Failure;
+                frame.fail();
                 return;
             }
         };
         self.log.annotate(Annotation::new(level, text)).await;
-    }
-
-    fn output(&self, frame: &Frame, template: &Template) -> Result<Arc<str>, Diagnostic> {
-        template.eval_string(&self.scope(frame, &self.env, None))
     }
 }
 
 /// The context with the secrets that the job may see: in a called workflow those that it was given.
 fn narrowed(request: &JobRequest, context: &JobContext) -> Result<JobContext, RunnerError> {
     let mut narrowed = context.clone();
+    // Wherever the job stands, it is asked for by the whole run; a secret comes before a variable.
+    let asked = (context.secrets.iter().find(|(name, _)| name.eq_ignore_ascii_case(STEP_DEBUG)))
+        .map(|(_, secret)| secret.expose())
+        .or_else(|| request.vars.get(STEP_DEBUG)?.as_str());
+    narrowed.debug |= asked.is_some_and(|asked| asked.eq_ignore_ascii_case("true"));
     let all = with_token(&context.secrets, request.github.get("token").and_then(Value::as_str));
     narrowed.secrets = Arc::new(match &request.secrets {
         SecretScope::All => all,

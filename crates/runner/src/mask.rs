@@ -3,11 +3,18 @@
 mod encode;
 mod known;
 
-use crate::{context::JobContext, lines::Piece};
+use crate::{
+    context::{JobContext, STEP_DEBUG},
+    lines::Piece,
+};
 pub(crate) use encode::base64;
 use known::Known;
+use shipway_base::Secret;
 use shipway_workflow::run::JobView;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+/// The switches of debug logging, which GitHub keeps among the secrets and never masks.
+const SWITCHES: [&str; 2] = [STEP_DEBUG, "ACTIONS_RUNNER_DEBUG"];
 
 /// What stands where a secret stood.
 pub(crate) const MASK: &str = "***";
@@ -50,7 +57,8 @@ impl Masker {
 
     /// Adds the secrets that all jobs of a run share.
     pub(crate) fn add_shared(&mut self, context: &JobContext) {
-        for secret in context.secrets.values().chain(context.secret_env.values()) {
+        self.add_secrets(context.secrets.iter());
+        for secret in context.secret_env.values() {
             self.add(secret.expose());
         }
         for (name, address) in context.host_env.iter() {
@@ -58,6 +66,13 @@ impl Masker {
                 self.add_proxy_password(address);
             }
         }
+    }
+
+    /// Adds secrets, but for the switches, whose values are `true` or `false`.
+    fn add_secrets<'s>(&mut self, secrets: impl IntoIterator<Item = (&'s String, &'s Secret)>) {
+        let is_switch = |name: &str| SWITCHES.iter().any(|switch| switch.eq_ignore_ascii_case(name));
+        let others = secrets.into_iter().filter(|(name, _)| !is_switch(name));
+        others.for_each(|(_, secret)| self.add(secret.expose()));
     }
 
     /// Whether masking may change the text, or it has control characters other than tabs and line ends, which may cut a
@@ -88,7 +103,7 @@ impl RunMasks {
         let mut masker = Masker::new();
         masker.add_shared(context);
         for own in context.environments.values() {
-            own.secrets.values().for_each(|secret| masker.add(secret.expose()));
+            masker.add_secrets(&own.secrets);
         }
         RunMasks(masker)
     }

@@ -90,7 +90,7 @@ impl Job<'_> {
         };
         if let Err(unfetched) = fetched {
             self.complain_of_unfetched(&unfetched).await;
-            frame.status = Conclusion::Failure;
+            frame.fail();
             return false;
         }
         Box::pin(self.run_hook(frame, When::Started)).await;
@@ -121,7 +121,7 @@ impl Job<'_> {
         let expression = error.kind == ErrorKind::Expression;
         let text = if expression { error.message.clone() } else { error.to_string() };
         self.complain(None, &text, None).await;
-        frame.status = Conclusion::Failure;
+        frame.fail();
     }
 
     /// Writes the event where the steps see it.

@@ -26,8 +26,8 @@ impl Job<'_> {
     /// Runs what is left to run, the last one first.
     pub(crate) async fn run_posts(&mut self, frame: &mut Frame) {
         while let Some(post) = self.posts.pop() {
-            if self.stop.check().is_some() && frame.status == Conclusion::Success {
-                frame.status = Conclusion::Cancelled;
+            if self.stop.check().is_some() {
+                frame.cancel();
             }
             let began = self.context.clock.now();
             let index = self.next_step;
@@ -47,9 +47,7 @@ impl Job<'_> {
                     Err(found) => self.complain_of(index, &found).await,
                 }
             }
-            if conclusion == Conclusion::Failure {
-                frame.status = Conclusion::Failure;
-            }
+            frame.count(conclusion);
             let duration = self.context.clock.now().since(began);
             let (outcome, exit_code) = (came.outcome, came.exit_code);
             let finished = ReportKind::StepFinished { index, outcome, conclusion, exit_code, duration };
@@ -63,7 +61,7 @@ impl Job<'_> {
         env.extend(post.current.own_env.clone());
         let scope = post.part.scope(&self.scope(frame, &env, Some(&post.current.id)));
         let runs = post.condition.eval(&scope);
-        let survives = post.condition.eval(&scope.with_status(Conclusion::Cancelled)).unwrap_or(false);
+        let survives = post.condition.eval(&scope.cancelled()).unwrap_or(false);
         let current = Current { index, survives, scope, limit: None, ..post.current };
         match runs {
             Ok(false) => return Came::of(Conclusion::Skipped),

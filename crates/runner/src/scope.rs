@@ -29,6 +29,8 @@ pub(crate) struct StepScope {
     pub(crate) env: Variables,
     /// How the job, or the composite action, stands so far.
     pub(crate) status: Conclusion,
+    /// How the job stands, also within a composite action.
+    pub(crate) job_status: Conclusion,
     /// Where `hashFiles` looks; `None` where files are not real.
     pub(crate) workspace: Option<PathBuf>,
     /// What `~` means to `hashFiles`.
@@ -93,9 +95,16 @@ impl StepScope {
         self.contexts.insert("github", github);
     }
 
-    /// The same with another status, to ask whether a step would also run in that case.
-    pub(crate) fn with_status(&self, status: Conclusion) -> StepScope {
-        StepScope { status, ..self.clone() }
+    /// The same in a job that was cancelled meanwhile, to ask whether a step would also run in that case.
+    pub(crate) fn cancelled(&self) -> StepScope {
+        let mut scope = self.clone();
+        (scope.status, scope.job_status) = (Conclusion::Cancelled, Conclusion::Cancelled);
+        if let Some(job) = scope.contexts.get("job").and_then(Value::as_object) {
+            let mut job = job.clone();
+            job.insert("status", Conclusion::Cancelled.as_str());
+            scope.contexts.insert("job", job);
+        }
+        scope
     }
 }
 
@@ -108,11 +117,12 @@ impl Scope for StepScope {
     }
 
     fn function(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
-        let status = |wanted: Conclusion| Some(Ok(Value::from(self.status == wanted)));
+        let is = |status: Conclusion, wanted: Conclusion| Some(Ok(Value::from(status == wanted)));
         match name.to_ascii_lowercase().as_str() {
-            "success" => status(Conclusion::Success),
-            "failure" => status(Conclusion::Failure),
-            "cancelled" => status(Conclusion::Cancelled),
+            "success" => is(self.status, Conclusion::Success),
+            "failure" => is(self.status, Conclusion::Failure),
+            // A composite action is never cancelled by itself.
+            "cancelled" => is(self.job_status, Conclusion::Cancelled),
             "always" => Some(Ok(Value::from(true))),
             "hashfiles" => {
                 let patterns: Vec<String> =

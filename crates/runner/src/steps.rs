@@ -12,7 +12,7 @@ use crate::{
     matcher::{Places, Watch},
     place::OwnContainer,
     reach::Reach,
-    report::ReportKind,
+    report::{Annotation, Level, ReportKind},
     scope::{Halt, StepScope, object},
     session::Session,
     stop::{Cause, StepLimit},
@@ -70,6 +70,24 @@ pub(crate) struct Came {
     pub(crate) exit_code: Option<i32>,
     /// Its outputs.
     pub(crate) outputs: Texts,
+    /// Whether it failed before it could begin, by its condition or its environment; its `continue-on-error` does not cover that.
+    pub(crate) unbegun: bool,
+}
+
+/// A step whose turn has come.
+struct Prepared {
+    current: Current,
+    /// Whether it runs.
+    runs: bool,
+    /// Why its limit could not be evaluated.
+    no_limit: Option<Diagnostic>,
+}
+
+/// A step that cannot begin.
+struct Unprepared {
+    found: Diagnostic,
+    /// Whether its condition is to blame, and not its environment.
+    by_condition: bool,
 }
 
 /// What is started for a step.
@@ -92,7 +110,7 @@ impl What<'_> {
 
 impl Came {
     pub(crate) fn of(outcome: Conclusion) -> Came {
-        Came { outcome, exit_code: None, outputs: Texts::new() }
+        Came { outcome, exit_code: None, outputs: Texts::new(), unbegun: false }
     }
 }
 
@@ -103,6 +121,9 @@ impl Job<'_> {
             let index = frame.inside.unwrap_or_default();
             for (number, step) in steps.iter().enumerate() {
                 self.run_step(frame, step, number, index).await;
+                if frame.cut_off {
+                    return;
+                }
             }
         })
     }
@@ -116,9 +137,8 @@ impl Job<'_> {
         index: usize,
     ) -> Conclusion {
         let began = self.context.clock.now();
-        let cause = self.stop.check();
-        if cause.is_some() && frame.status == Conclusion::Success {
-            frame.status = Conclusion::Cancelled;
+        if self.stop.check().is_some() {
+            frame.cancel();
         }
         let id = id_of(frame, step, number);
         let mut newer: Option<Box<Step>> = None;
@@ -130,7 +150,8 @@ impl Job<'_> {
             let mark = self.mark();
             let (name, current, came) = self.attempt(frame, tried, number, index, tries).await;
             let Some(mark) = mark.filter(|_| came.failed()) else { break (tried, name, came) };
-            if self.tolerates(frame, tried.continue_on_error.as_ref(), &id).unwrap_or(false) {
+            if !came.unbegun && self.tolerates(frame, tried.continue_on_error.as_ref(), &id).unwrap_or(false)
+            {
                 self.let_go = false;
                 break (tried, name, came);
             }
@@ -195,7 +216,7 @@ impl Job<'_> {
             prepared = self.prepare(frame, step, number, index);
         }
         let name = match &prepared {
-            Ok((current, _)) => current.name.clone(),
+            Ok(prepared) => prepared.current.name.clone(),
             Err(_) => fallback_name(step),
         };
         // Those within a composite action show themselves by their heads.
@@ -205,12 +226,22 @@ impl Job<'_> {
             self.log.send(ReportKind::StepStarted { index, name: self.log.masker.mask(&name) }).await;
         }
         match prepared {
-            Err(found) => {
+            Err(Unprepared { found, by_condition }) => {
                 self.complain_of(index, &found).await;
-                (name, None, Came::of(self.outcome_of_error(goes_on)))
+                let outcome = self.outcome_of_error(goes_on);
+                // As on GitHub a composite action ends by that, and its steps tolerate a bad environment.
+                let within = frame.inside.is_some();
+                frame.cut_off |= within && by_condition && outcome == Conclusion::Failure;
+                (name, None, Came { unbegun: by_condition || !within, ..Came::of(outcome) })
             }
-            Ok((current, false)) => (name, Some(current), Came::of(Conclusion::Skipped)),
-            Ok((current, true)) => {
+            Ok(Prepared { current, runs: false, .. }) => (name, Some(current), Came::of(Conclusion::Skipped)),
+            Ok(Prepared { current, runs: true, no_limit }) => {
+                if let Some(found) = no_limit {
+                    let message = format!("the step runs without a limit: {found}");
+                    let annotation =
+                        Annotation { step: Some(index), ..Annotation::new(Level::Error, message) };
+                    self.log.annotate(annotation).await;
+                }
                 let came = match self.carry_out(frame, step, &current).await {
                     Ok(came) => came,
                     Err(error) => {
@@ -231,29 +262,34 @@ impl Job<'_> {
         if stopped { Conclusion::Cancelled } else { Conclusion::Failure }
     }
 
-    /// Evaluates what stands around a step: its environment, its name, its condition, its limit. The flag tells whether it runs. The
-    /// limit counts from the beginning of all that, which may hash files.
+    /// Evaluates what stands around a step: its environment, its name, its condition, its limit. The limit counts from the beginning of
+    /// all that, which may hash files.
     fn prepare(
         &self,
         frame: &Frame,
         step: &Step,
         number: usize,
         index: usize,
-    ) -> Result<(Current, bool), Diagnostic> {
+    ) -> Result<Prepared, Unprepared> {
         let began = self.stop.now();
-        let mut current = self.around(frame, step, number, index)?;
-        let runs = step.condition.eval(&current.scope)?;
-        current.survives = runs && step.condition.eval(&current.scope.with_status(Conclusion::Cancelled))?;
+        let by_environment = |found| Unprepared { found, by_condition: false };
+        let by_condition = |found| Unprepared { found, by_condition: true };
+        let mut current = self.around(frame, step, number, index).map_err(by_environment)?;
+        let runs = step.condition.eval(&current.scope).map_err(by_condition)?;
+        current.survives = runs && step.condition.eval(&current.scope.cancelled()).map_err(by_condition)?;
         let limit = match (&step.timeout_minutes, runs) {
-            (Some(minutes), true) => {
-                minutes_of(minutes, &current.scope)?.and_then(|limit| began.lasting(limit))
-            }
-            (Some(_) | None, _) => None,
+            (Some(minutes), true) => minutes_of(minutes, &current.scope),
+            (Some(_) | None, _) => Ok(None),
+        };
+        let (limit, no_limit) = match limit {
+            Ok(limit) => (limit.and_then(|limit| began.lasting(limit)), None),
+            // As on GitHub.
+            Err(found) => (None, Some(found)),
         };
         current.limit = StepLimit::sooner(limit, frame.limit);
         current.scope.halt =
             Some(Halt { stop: self.stop.clone(), survives: current.survives, limit: current.limit });
-        Ok((current, runs))
+        Ok(Prepared { current, runs, no_limit })
     }
 
     /// The limit of a step as far as it is known before anything else: as a number, or by an expression that needs nothing of what
@@ -329,8 +365,8 @@ impl Job<'_> {
     /// Whether the job goes on. When it is to stop, its steps see that it is cancelled.
     fn goes_on(&mut self, frame: &mut Frame) -> bool {
         let goes_on = self.stop.check().is_none();
-        if !goes_on && frame.status == Conclusion::Success {
-            frame.status = Conclusion::Cancelled;
+        if !goes_on {
+            frame.cancel();
         }
         goes_on
     }
@@ -342,7 +378,7 @@ impl Job<'_> {
             return false;
         }
         let scope = self.scope_before(frame, &id_of(frame, step, number));
-        step.condition.eval(&scope.with_status(Conclusion::Cancelled)).unwrap_or(false)
+        step.condition.eval(&scope.cancelled()).unwrap_or(false)
     }
 
     async fn carry_out(
@@ -370,7 +406,7 @@ impl Job<'_> {
         came: &Came,
     ) -> Conclusion {
         let mut conclusion = came.outcome;
-        if came.failed() {
+        if came.failed() && !came.unbegun {
             match self.tolerates(frame, step.continue_on_error.as_ref(), id) {
                 Ok(true) => conclusion = Conclusion::Success,
                 Ok(false) => {}
@@ -384,11 +420,7 @@ impl Job<'_> {
             entry.insert("conclusion", conclusion.as_str());
             frame.steps.insert(id, Value::from(entry));
         }
-        match (conclusion, frame.status) {
-            (Conclusion::Failure, _) => frame.status = Conclusion::Failure,
-            (Conclusion::Cancelled, Conclusion::Success) => frame.status = Conclusion::Cancelled,
-            (Conclusion::Cancelled | Conclusion::Success | Conclusion::Skipped, _) => {}
-        }
+        frame.count(conclusion);
         conclusion
     }
 
@@ -441,7 +473,8 @@ impl Job<'_> {
         if let Some(complaint) = complaint {
             self.complain_at(current.index, &current.source, current.span, &complaint).await;
         }
-        let mut came = Came { outcome, exit_code, outputs: std::mem::take(&mut heard.outputs) };
+        let mut came =
+            Came { outcome, exit_code, outputs: std::mem::take(&mut heard.outputs), unbegun: false };
         for error in std::mem::take(&mut heard.refusals) {
             self.complain_about(current, &error).await;
             came.outcome = Conclusion::Failure;

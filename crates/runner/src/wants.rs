@@ -94,6 +94,7 @@ fn scope(request: &JobRequest, context: &JobContext, folders: &Folders) -> StepS
         contexts,
         env: Variables::default(),
         status: Conclusion::Success,
+        job_status: Conclusion::Success,
         workspace: None,
         home: folders.home.clone(),
         reach: Reach::default(),

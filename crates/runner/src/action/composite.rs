@@ -35,7 +35,7 @@ impl Job<'_> {
                 outputs.insert(output.name.value.clone(), value.to_string());
             }
         }
-        Ok(Came { outcome: frame.status, exit_code: None, outputs })
+        Ok(Came { outputs, ..Came::of(frame.status) })
     }
 
     /// What is seen inside a composite action at its beginning.
@@ -53,6 +53,8 @@ impl Job<'_> {
             inputs: Value::from(inputs),
             steps: Object::new(),
             status: Conclusion::Success,
+            job_status: Some(outer.job_status()),
+            cut_off: false,
             env,
             action_path: Some(self.map.inside_text(&loaded.dir)),
             action_repository: loaded.repository.clone(),

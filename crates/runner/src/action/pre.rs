@@ -87,7 +87,7 @@ impl Job<'_> {
             }
         };
         if came.outcome == Conclusion::Failure {
-            frame.status = Conclusion::Failure;
+            frame.fail();
         }
         let duration = self.context.clock.now().since(began);
         let (outcome, exit_code) = (came.outcome, came.exit_code);
@@ -142,7 +142,8 @@ impl Job<'_> {
         match inner {
             Ok(mut frame) => {
                 frame.inside = None;
-                frame.status = outer.status;
+                // Pre parts go by how the job stands.
+                (frame.status, frame.job_status) = (outer.status, outer.job_status);
                 self.run_pres(&mut frame, &composite.steps).await;
                 outer.status = frame.status;
             }
@@ -150,7 +151,7 @@ impl Job<'_> {
                 let place = Some((&*outer.source.name, step.span.start.line));
                 let text = error.to_string();
                 self.complain(None, &text, place).await;
-                outer.status = Conclusion::Failure;
+                outer.fail();
             }
         }
     }

@@ -110,11 +110,14 @@ jobs:
       env: {"S_${{ env.NAME_J && 'x' }}": step}
     - uses: ./act
       with: {"${{ 'a' }}": one, '${{ insert }}': "${{ fromJSON('{\"b\":\"two\"}') }}"}
-    - {run: 'true', env: {'${{ env.NONE }}': x}, continue-on-error: true}
+    - {run: 'true', env: {'${{ env.NONE }}': x}}
 "###,
         )
         .await;
-    story.expect_success().expect_line("workflow job 1 job step").expect_line("got one two");
+    story.expect_line("workflow job 1 job step").expect_line("got one two");
+    assert_eq!(story.conclusions(), "success success success failure", "{}", story.log());
+    let errors = story.annotations(Level::Error);
+    assert!(errors.len() == 1 && errors[0].contains("this key comes out empty"), "{errors:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -245,8 +248,9 @@ async fn all_that_is_computed_for_a_step_is_under_its_limit() {
     let late = run("      - {timeout-minutes: \"${{ env.T }}\", env: {T: '0.003'}, run: sleep 100}\n").await;
     assert_eq!(late.conclusions(), "success failure success");
     let wrong = run("      - {timeout-minutes: \"${{ fromJSON('-1') }}\", run: 'true'}\n      - {if: false, timeout-minutes: \"${{ fromJSON('-1') }}\", run: 'true'}\n").await;
-    assert_eq!(wrong.conclusions(), "success failure skipped success");
-    // As on GitHub, 0 is no limit.
+    // As on GitHub, what is no limit is told, and 0 is none.
+    assert_eq!(wrong.conclusions(), "success success skipped success");
+    assert!(wrong.annotations(Level::Error)[0].contains("runs without a limit"), "{}", wrong.log());
     let none = run("      - {timeout-minutes: \"${{ fromJSON('0') }}\", run: 'true'}\n      - {timeout-minutes: 0, run: 'true'}\n").await;
     assert_eq!(none.conclusions(), "success success success success");
 }

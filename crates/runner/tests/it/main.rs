@@ -17,4 +17,5 @@ mod masks;
 mod packages;
 mod processes;
 mod remote;
+mod status;
 mod world;

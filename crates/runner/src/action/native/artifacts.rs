@@ -87,7 +87,7 @@ impl Job<'_> {
         self.log.line(step, &line).await;
         let outputs =
             [("artifact-id".to_owned(), kept.id.to_string()), ("artifact-digest".to_owned(), digest.hex())];
-        Ok(Came { outcome: Conclusion::Success, exit_code: None, outputs: outputs.into() })
+        Ok(Came { outputs: outputs.into(), ..Came::of(Conclusion::Success) })
     }
 
     /// The run whose artifacts are asked for, when it is another one. As with the real action, `run-id` counts only beside
@@ -189,7 +189,7 @@ impl Job<'_> {
             self.log.line(Some(current.index), &line).await;
         }
         let outputs = [("download-path".to_owned(), self.map.inside_text(&to))];
-        Ok(Came { outcome: Conclusion::Success, exit_code: None, outputs: outputs.into() })
+        Ok(Came { outputs: outputs.into(), ..Came::of(Conclusion::Success) })
     }
 }
 

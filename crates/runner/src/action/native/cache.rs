@@ -109,7 +109,7 @@ impl Job<'_> {
                 let error = RunnerError::new(ErrorKind::ActionInput, text);
                 // The key is an output all the same.
                 self.complain_about(current, &error).await;
-                return Ok(Came { outcome: Conclusion::Failure, exit_code: None, outputs });
+                return Ok(Came { outputs, ..Came::of(Conclusion::Failure) });
             }
             None => {
                 let line = format!("Cache not found for input keys: {}", keys.join(", "));
@@ -120,7 +120,7 @@ impl Job<'_> {
             let save = Part::SaveCache(SaveCache { key, paths, restored });
             self.add_post(save, &when_all_went_well()?, current);
         }
-        Ok(Came { outcome: Conclusion::Success, exit_code: None, outputs })
+        Ok(Came { outputs, ..Came::of(Conclusion::Success) })
     }
 
     /// `actions/cache/save`.

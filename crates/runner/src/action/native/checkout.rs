@@ -194,7 +194,7 @@ impl Job<'_> {
             ("commit".to_owned(), target),
         ]
         .into();
-        Ok(Came { outcome: Conclusion::Success, exit_code: None, outputs })
+        Ok(Came { outputs, ..Came::of(Conclusion::Success) })
     }
 
     /// Points `HEAD` at the branch of the run, at this commit; at the commit alone where it is not on a branch.

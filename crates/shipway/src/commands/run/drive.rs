@@ -364,15 +364,11 @@ fn context(
     given: Given,
     folder: &RunFolder,
 ) -> JobContext {
-    let on = |value: &str| value.eq_ignore_ascii_case("true");
-    // GitHub's own switch for debug lines.
-    let switch = "ACTIONS_STEP_DEBUG";
-    let debug = given.secrets.get(switch).map(Secret::expose).or(given.vars.get(switch).map(String::as_str));
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let jobs = options.jobs.map_or(cores, std::num::NonZero::get).min(Semaphore::MAX_PERMITS);
     JobContext {
         clock: environment.clock.clone(),
-        debug: debug.is_some_and(on),
+        debug: false,
         secrets: Arc::new(given.secrets),
         environments: Arc::default(),
         repository: Repository { path: here.root.clone(), revision: Revision::WorkingTree },
