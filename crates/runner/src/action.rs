@@ -112,7 +112,8 @@ impl Job<'_> {
         given: &Texts,
         current: &Current,
     ) -> Result<Object, RunnerError> {
-        let (inputs, warnings) = self.inputs(frame, &loaded.action, given, current)?;
+        let (inputs, warnings) =
+            self.inputs(frame, &loaded.action, given, (&current.scope.env, &current.id))?;
         self.show_inputs(loaded, &inputs, current).await;
         for warning in warnings {
             let step = Some(current.index);
@@ -250,17 +251,18 @@ impl Job<'_> {
         }
     }
 
-    /// The inputs of an action, what is given before the defaults of the rest, and what the step should be told about them.
-    fn inputs(
+    /// The inputs of an action, what is given before the defaults of the rest, and what the step should be told about them. The
+    /// defaults see this environment and this id of the step.
+    pub(crate) fn inputs(
         &self,
         frame: &Frame,
         action: &Action,
         given: &Texts,
-        current: &Current,
+        (env, id): (&Texts, &str),
     ) -> Result<(Object, Vec<String>), RunnerError> {
         let mut inputs: Object = texts(given).collect();
         let mut warnings = Vec::new();
-        let scope = self.scope(frame, &current.scope.env, Some(&current.id));
+        let scope = self.scope(frame, env, Some(id));
         for input in &action.inputs {
             let name = input.name.value.as_str();
             if inputs.get(name).is_some() {

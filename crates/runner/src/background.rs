@@ -16,7 +16,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use shipway_base::Spanned;
 use shipway_workflow::{
     document::{Step, StepKind},
-    expr::Value,
+    expr::{Object, Value},
     run::Conclusion,
 };
 use std::{collections::BTreeMap, future::Future, sync::Arc};
@@ -44,6 +44,8 @@ struct Ended {
     changes: Changes,
     posts: Vec<Post>,
     states: BTreeMap<Vec<usize>, BTreeMap<String, String>>,
+    /// The `steps` contexts of its composite actions.
+    steps: BTreeMap<Vec<usize>, Object>,
     reason: Option<String>,
 }
 
@@ -221,8 +223,9 @@ impl<'a> Job<'a> {
                 let value = frame.steps.get(&id.value)?.clone();
                 Some((id.value.clone(), value))
             });
-            let Job { changes, posts, states, reason, .. } = copy;
-            Ended { number, conclusion, entry, changes: changes.unwrap_or_default(), posts, states, reason }
+            let Job { changes, posts, states, ended: steps, reason, .. } = copy;
+            let changes = changes.unwrap_or_default();
+            Ended { number, conclusion, entry, changes, posts, states, steps, reason }
         }));
     }
 
@@ -272,6 +275,7 @@ impl<'a> Job<'a> {
         self.set(ended.changes);
         self.posts.extend(ended.posts);
         self.states.extend(ended.states);
+        self.ended.extend(ended.steps);
         if let Some((id, value)) = ended.entry {
             frame.steps.insert(id.as_str(), value);
         }

@@ -114,7 +114,7 @@ impl Job<'_> {
             files: None,
             survives: true,
             limit: None,
-            tolerant: None,
+            call: None,
             source: frame.source.clone(),
             span: self.request.body.runs_on.span,
         };

@@ -2,6 +2,7 @@
 
 use crate::{
     action::Loaded,
+    again::Caller,
     background::Changes,
     context::{EnvironmentValues, JobContext, STEP_DEBUG},
     env,
@@ -139,6 +140,8 @@ pub(crate) struct Job<'a> {
     pub(crate) posts: Vec<Post>,
     /// What the parts of actions saved for the parts after them, by the place of their step.
     pub(crate) states: BTreeMap<Vec<usize>, BTreeMap<String, String>>,
+    /// The `steps` contexts of the composite actions that have ended and whose actions have post parts, by the place of their step.
+    pub(crate) ended: BTreeMap<Vec<usize>, Object>,
     /// The actions of other repositories whose manifests have been read.
     pub(crate) loaded: BTreeMap<String, Loaded>,
     /// The repositories that lie in the folder of the job.
@@ -212,6 +215,8 @@ pub(crate) struct Frame {
     pub(crate) action: Option<String>,
     /// The numbers of the steps that lie around, from the job's own inwards.
     pub(crate) place: Vec<usize>,
+    /// The step that calls the composite action.
+    pub(crate) caller: Option<Caller>,
 }
 
 impl Frame {
@@ -276,6 +281,7 @@ impl<'a> Job<'a> {
             paths: Vec::new(),
             posts: Vec::new(),
             states: BTreeMap::new(),
+            ended: BTreeMap::new(),
             loaded: BTreeMap::new(),
             placed: BTreeMap::new(),
             lock: None,
@@ -315,6 +321,7 @@ impl<'a> Job<'a> {
             paths: self.paths.clone(),
             posts: Vec::new(),
             states: self.states.clone(),
+            ended: BTreeMap::new(),
             loaded: self.loaded.clone(),
             placed: self.placed.clone(),
             lock: self.lock.clone(),
@@ -363,6 +370,7 @@ impl<'a> Job<'a> {
             names: Arc::new(names(&self.request.body.steps)),
             action: None,
             place: Vec::new(),
+            caller: None,
         };
         let steps = &self.request.body.steps;
         if self.begin(&mut frame, wants).await {

@@ -5,6 +5,7 @@
 //! [`Report`]s, already masked.
 
 mod action;
+mod again;
 mod artifacts;
 mod aside;
 mod background;

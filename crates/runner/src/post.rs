@@ -4,10 +4,12 @@ use crate::{
     action::Part,
     job::{Frame, Job},
     report::ReportKind,
+    scope::Halt,
     steps::{Came, Current},
     within::BlamedPost,
 };
-use shipway_workflow::{expr::Condition, run::Conclusion};
+use shipway_workflow::{action::Action, expr::Condition, run::Conclusion};
+use std::sync::Arc;
 
 /// The post part of an action.
 #[derive(Clone, Debug)]
@@ -16,6 +18,8 @@ pub(crate) struct Post {
     pub(crate) name: String,
     /// What to run.
     pub(crate) part: Part,
+    /// The manifest of the action, where one was read.
+    pub(crate) action: Option<Arc<Action>>,
     /// `post-if`.
     pub(crate) condition: Condition,
     /// The step it belongs to.
@@ -34,16 +38,16 @@ impl Job<'_> {
             self.next_step += 1;
             let name = self.log.masker.mask(&post.name);
             self.log.send(ReportKind::StepStarted { index, name }).await;
-            let (id, tolerant) = (post.current.id.clone(), post.current.tolerant.clone());
-            let blamed = BlamedPost::of(&post.name, &post.part, &post.current);
+            let current = post.current.clone();
+            let blamed = BlamedPost::of(&post.name, &post.part, &current);
             let came = self.run_post(frame, post, index).await;
             let mut conclusion = came.outcome;
             if came.failed() {
                 self.blame_post(index, &blamed, came.exit_code).await;
                 // The post part is as tolerant as its step, as on GitHub.
-                match self.tolerates(frame, tolerant.as_ref(), &id) {
-                    Ok(true) => conclusion = Conclusion::Success,
-                    Ok(false) => {}
+                match self.tolerates_part(frame, &current) {
+                    Ok(true) if !came.unbegun => conclusion = Conclusion::Success,
+                    Ok(_) => {}
                     Err(found) => self.complain_of(index, &found).await,
                 }
             }
@@ -56,23 +60,47 @@ impl Job<'_> {
     }
 
     async fn run_post(&mut self, frame: &Frame, post: Post, index: usize) -> Came {
+        let unbegun = Came { unbegun: true, ..Came::of(Conclusion::Failure) };
+        let Some(call) = post.current.call.clone() else {
+            self.complain(Some(index), "no step with uses is known for this post part", None).await;
+            return unbegun;
+        };
         // What later steps wrote to GITHUB_ENV counts here too; the step's own variables win.
-        let mut env = self.env.clone();
-        env.extend(post.current.own_env.clone());
-        let scope = post.part.scope(&self.scope(frame, &env, Some(&post.current.id)));
-        let runs = post.condition.eval(&scope);
-        let survives = post.condition.eval(&scope.cancelled()).unwrap_or(false);
-        let current = Current { index, survives, scope, limit: None, ..post.current };
-        match runs {
-            Ok(false) => return Came::of(Conclusion::Skipped),
-            Ok(true) => {}
-            Err(found) => {
-                self.complain_at(index, &current.source, current.span, &found.to_string()).await;
-                return Came::of(Conclusion::Failure);
+        let anew = match self.anew(frame, &call) {
+            Ok(anew) => anew,
+            Err(error) => {
+                self.complain_about(&post.current, &error).await;
+                return unbegun;
             }
+        };
+        let scope = post.part.scope(&anew.scope);
+        let (runs, survives) = match post.condition.eval(&scope) {
+            Ok(runs) => (runs, post.condition.eval(&scope.cancelled()).unwrap_or(false)),
+            Err(found) => {
+                let Current { source, span, .. } = &post.current;
+                self.complain_at(index, source, *span, &found.to_string()).await;
+                return unbegun;
+            }
+        };
+        if !runs {
+            return Came::of(Conclusion::Skipped);
         }
+        let limit = match self.limit_anew(&call, frame) {
+            Ok(limit) => limit,
+            Err(found) => {
+                self.tell_no_limit(index, &found).await;
+                None
+            }
+        };
+        let inputs = self.given_anew(post.action.as_deref(), &call, &anew, &post.current.id);
+        let mut current = Current { index, survives, scope, limit, own_env: anew.own_env, ..post.current };
+        current.scope.halt = Some(Halt { stop: self.stop.clone(), survives, limit });
         self.log.line(Some(index), "Post job cleanup.").await;
-        match self.run_part(&post.part, &current).await {
+        let ran = match inputs.and_then(|inputs| post.part.with_inputs(inputs)) {
+            Ok(part) => self.run_part(&part, &current).await,
+            Err(error) => Err(error),
+        };
+        match ran {
             Ok(came) => came,
             Err(error) => {
                 self.complain_about(&current, &error).await;

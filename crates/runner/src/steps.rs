@@ -3,6 +3,7 @@
 
 use crate::{
     action::Unfetched,
+    again::Call,
     background::Changes,
     breakpoint::{Failed, Stay},
     error::{ErrorKind, RunnerError},
@@ -25,7 +26,7 @@ use shipway_workflow::{
     expr::{Object, Scope, Template, Value},
     run::Conclusion,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -53,8 +54,8 @@ pub(crate) struct Current {
     pub(crate) survives: bool,
     /// Its own limit.
     pub(crate) limit: Option<StepLimit>,
-    /// Its `continue-on-error`.
-    pub(crate) tolerant: Option<Maybe<bool>>,
+    /// How its action was called, if it has one.
+    pub(crate) call: Option<Arc<Call>>,
     /// Where it stands.
     pub(crate) source: Source,
     /// Where it stands.
@@ -85,7 +86,7 @@ struct Prepared {
 
 /// A step that cannot begin.
 struct Unprepared {
-    found: Diagnostic,
+    found: Box<Diagnostic>,
     /// Whether its condition is to blame, and not its environment.
     by_condition: bool,
 }
@@ -150,8 +151,7 @@ impl Job<'_> {
             let mark = self.mark();
             let (name, current, came) = self.attempt(frame, tried, number, index, tries).await;
             let Some(mark) = mark.filter(|_| came.failed()) else { break (tried, name, came) };
-            if !came.unbegun && self.tolerates(frame, tried.continue_on_error.as_ref(), &id).unwrap_or(false)
-            {
+            if self.tolerated(frame, tried, &id, &came).unwrap_or(false) {
                 self.let_go = false;
                 break (tried, name, came);
             }
@@ -237,10 +237,7 @@ impl Job<'_> {
             Ok(Prepared { current, runs: false, .. }) => (name, Some(current), Came::of(Conclusion::Skipped)),
             Ok(Prepared { current, runs: true, no_limit }) => {
                 if let Some(found) = no_limit {
-                    let message = format!("the step runs without a limit: {found}");
-                    let annotation =
-                        Annotation { step: Some(index), ..Annotation::new(Level::Error, message) };
-                    self.log.annotate(annotation).await;
+                    self.tell_no_limit(index, &found).await;
                 }
                 let came = match self.carry_out(frame, step, &current).await {
                     Ok(came) => came,
@@ -272,8 +269,8 @@ impl Job<'_> {
         index: usize,
     ) -> Result<Prepared, Unprepared> {
         let began = self.stop.now();
-        let by_environment = |found| Unprepared { found, by_condition: false };
-        let by_condition = |found| Unprepared { found, by_condition: true };
+        let by_environment = |found| Unprepared { found: Box::new(found), by_condition: false };
+        let by_condition = |found| Unprepared { found: Box::new(found), by_condition: true };
         let mut current = self.around(frame, step, number, index).map_err(by_environment)?;
         let runs = step.condition.eval(&current.scope).map_err(by_condition)?;
         current.survives = runs && step.condition.eval(&current.scope.cancelled()).map_err(by_condition)?;
@@ -328,7 +325,9 @@ impl Job<'_> {
         own_env.extend(own);
         let mut place = frame.place.clone();
         place.push(number);
-        let (source, limit, tolerant) = (frame.source.clone(), frame.limit, step.continue_on_error.clone());
+        let (source, limit) = (frame.source.clone(), frame.limit);
+        let call = matches!(step.kind, StepKind::Uses(_))
+            .then(|| Arc::new(Call { step: step.clone(), number, frame: frame.clone() }));
         let (name, span) = (step_name(step, &scope), step.span);
         Ok(Current {
             index,
@@ -340,7 +339,7 @@ impl Job<'_> {
             files,
             survives: false,
             limit,
-            tolerant,
+            call,
             source,
             span,
         })
@@ -356,7 +355,7 @@ impl Job<'_> {
     }
 
     /// What the expressions of a step see but for its own environment.
-    fn scope_before(&self, frame: &Frame, id: &str) -> StepScope {
+    pub(crate) fn scope_before(&self, frame: &Frame, id: &str) -> StepScope {
         let mut env = self.env.clone();
         env.extend(frame.env.clone());
         self.scope(frame, &env, Some(id))
@@ -406,12 +405,10 @@ impl Job<'_> {
         came: &Came,
     ) -> Conclusion {
         let mut conclusion = came.outcome;
-        if came.failed() && !came.unbegun {
-            match self.tolerates(frame, step.continue_on_error.as_ref(), id) {
-                Ok(true) => conclusion = Conclusion::Success,
-                Ok(false) => {}
-                Err(found) => self.complain_of(index, &found).await,
-            }
+        match self.tolerated(frame, step, id, came) {
+            Ok(true) => conclusion = Conclusion::Success,
+            Ok(false) => {}
+            Err(found) => self.complain_of(index, &found).await,
         }
         if step.id.is_some() {
             let mut entry = Object::new();
@@ -422,6 +419,21 @@ impl Job<'_> {
         }
         frame.count(conclusion);
         conclusion
+    }
+
+    /// Whether what a step came to is a failure that its `continue-on-error` lets not count. The outputs of the step are seen
+    /// there.
+    fn tolerated(&self, frame: &Frame, step: &Step, id: &str, came: &Came) -> Result<bool, Diagnostic> {
+        let tolerant = step.continue_on_error.as_ref();
+        if tolerant.is_none() || !came.failed() || came.unbegun {
+            return Ok(false);
+        }
+        if step.id.is_none() || came.outputs.is_empty() {
+            return self.tolerates(frame, tolerant, id);
+        }
+        let mut frame = frame.clone();
+        frame.steps.insert(id, Value::from(Object::from_iter([("outputs", object(&came.outputs))])));
+        self.tolerates(&frame, tolerant, id)
     }
 
     /// Whether the failure of a step with this `continue-on-error` does not count.
@@ -586,6 +598,12 @@ impl Job<'_> {
         self.complain(None, &placed, Some((&source.name, span.start.line))).await;
     }
 
+    /// Says that a limit could not be evaluated; as on GitHub the step runs without one.
+    pub(crate) async fn tell_no_limit(&mut self, index: usize, found: &Diagnostic) {
+        let message = format!("the step runs without a limit: {found}");
+        self.log.annotate(Annotation { step: Some(index), ..Annotation::new(Level::Error, message) }).await;
+    }
+
     pub(crate) async fn complain_of(&mut self, index: usize, found: &Diagnostic) {
         let place = Some((&*found.source.name, found.span.start.line));
         self.complain(Some(index), &found.to_string(), place).await;
@@ -673,7 +691,7 @@ fn signal_words(signal: i32) -> String {
 }
 
 /// The limit of a step; the number 0 is none.
-fn minutes_of(minutes: &Maybe<f64>, scope: &dyn Scope) -> Result<Option<Duration>, Diagnostic> {
+pub(crate) fn minutes_of(minutes: &Maybe<f64>, scope: &dyn Scope) -> Result<Option<Duration>, Diagnostic> {
     let (value, source, span) = match minutes {
         Maybe::Literal(value) if value.value == 0.0 => return Ok(None),
         Maybe::Literal(value) => return Ok(Some(from_minutes(value.value).unwrap_or(Duration::MAX))),

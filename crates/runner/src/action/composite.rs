@@ -2,6 +2,7 @@
 
 use super::Loaded;
 use crate::{
+    again::Caller,
     error::RunnerError,
     job::{Frame, Job},
     names::names,
@@ -27,6 +28,9 @@ impl Job<'_> {
     ) -> Result<Came, RunnerError> {
         let mut frame = self.inner_frame(outer, loaded, composite, inputs, current);
         self.run_steps(&mut frame, &composite.steps).await;
+        if self.posts.iter().any(|post| post.current.place.starts_with(&frame.place)) {
+            self.ended.insert(frame.place.clone(), frame.steps.clone());
+        }
         let scope = self.scope(&frame, &self.env, Some(&current.id));
         let mut outputs = Texts::new();
         for output in &loaded.action.outputs {
@@ -67,6 +71,7 @@ impl Job<'_> {
             names: Arc::new(names(&composite.steps)),
             action: outer.action.clone().or_else(|| Some(current.id.clone())),
             place: current.place.clone(),
+            caller: current.call.clone().map(|call| Caller { call, action: loaded.action.clone() }),
         }
     }
 }

@@ -71,6 +71,10 @@ impl DockerPart {
         }
     }
 
+    pub(super) fn with_inputs(self, inputs: Object) -> DockerPart {
+        DockerPart { inputs, ..self }
+    }
+
     /// What its expressions and its environment see beside what the step sees.
     pub(super) fn scope(&self, scope: &StepScope) -> StepScope {
         seen(scope, None, &self.repository, &self.reference)
@@ -124,7 +128,8 @@ impl Job<'_> {
         let image = self.prepare_image(&image, current).await?;
         if let Some(post) = &docker.post_entrypoint {
             let part = DockerPart::new(loaded, docker, &image, Some(post.value.clone()), inputs);
-            self.add_post(Part::Docker(Box::new(part)), &docker.post_if, current);
+            let part = Part::Docker(Box::new(part));
+            self.add_post(part, Some(&loaded.action), &docker.post_if, current);
         }
         let part = DockerPart::new(loaded, docker, &image, entrypoint, inputs);
         self.run_docker_part(&part, current).await

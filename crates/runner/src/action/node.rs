@@ -67,6 +67,10 @@ impl NodePart {
         format!("{}, {file}", self.uses)
     }
 
+    pub(super) fn with_inputs(self, inputs: &Object) -> NodePart {
+        NodePart { inputs: input_env(inputs), ..self }
+    }
+
     /// What its expressions and its environment see beside what the step sees.
     pub(super) fn scope(&self, scope: &StepScope) -> StepScope {
         seen(scope, Some(&self.dir), &self.repository, &self.reference)
@@ -99,7 +103,7 @@ impl Job<'_> {
     ) -> Result<(), RunnerError> {
         let Some(post) = &node.post else { return Ok(()) };
         let part = NodePart::new(&self.map, loaded, node, &post.value, "post", inputs)?;
-        self.add_post(Part::Node(part), &node.post_if, current);
+        self.add_post(Part::Node(part), Some(&loaded.action), &node.post_if, current);
         Ok(())
     }
 

@@ -9,8 +9,11 @@ use crate::{
     scope::StepScope,
     steps::{Came, Current},
 };
-use shipway_workflow::expr::Condition;
-use std::collections::BTreeMap;
+use shipway_workflow::{
+    action::Action,
+    expr::{Condition, Object},
+};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A part of an action.
 #[derive(Clone, Debug)]
@@ -31,6 +34,15 @@ impl Part {
             Part::Docker(part) => part.words(),
             Part::SaveCache(_) => "actions/cache, which saves".to_owned(),
         }
+    }
+
+    /// The same with what its step gives it by now.
+    pub(crate) fn with_inputs(self, inputs: Object) -> Result<Part, RunnerError> {
+        Ok(match self {
+            Part::Node(part) => Part::Node(part.with_inputs(&inputs)),
+            Part::Docker(part) => Part::Docker(Box::new(part.with_inputs(inputs))),
+            Part::SaveCache(save) => Part::SaveCache(save.with_inputs(&inputs)?),
+        })
     }
 
     /// What its expressions and its environment see beside what the step sees.
@@ -54,9 +66,15 @@ impl Job<'_> {
     }
 
     /// Remembers what an action wants to run when all steps have; once a step, by its pre part if it has one.
-    pub(super) fn add_post(&mut self, part: Part, condition: &Condition, current: &Current) {
-        let (condition, current) = (condition.clone(), current.clone());
-        let post = Post { name: format!("Post {}", current.name), part, condition, current };
+    pub(super) fn add_post(
+        &mut self,
+        part: Part,
+        action: Option<&Arc<Action>>,
+        condition: &Condition,
+        current: &Current,
+    ) {
+        let (condition, current, action) = (condition.clone(), current.clone(), action.cloned());
+        let post = Post { name: format!("Post {}", current.name), part, action, condition, current };
         match self.posts.iter_mut().find(|known| known.current.place == post.current.place) {
             Some(known) => *known = post,
             None => self.posts.push(post),

@@ -7,7 +7,7 @@ use crate::{
     job::{Frame, Job},
     report::ReportKind,
     script::expression,
-    steps::{Came, Current},
+    steps::{Came, Current, id_of},
 };
 use shipway_workflow::{
     action::{Composite, Runs},
@@ -75,7 +75,12 @@ impl Job<'_> {
                 self.complain_of(index, &found).await;
                 Came::of(Conclusion::Failure)
             }
-            Ok(current) => {
+            Ok(mut current) => {
+                let limit = current.call.clone().map_or(Ok(None), |call| self.limit_anew(&call, frame));
+                match limit {
+                    Ok(limit) => current.limit = limit,
+                    Err(found) => self.tell_no_limit(index, &found).await,
+                }
                 let ran = self.run_pre_part(frame, uses, loaded, &current).await;
                 match ran {
                     Ok(came) => came,
@@ -86,12 +91,22 @@ impl Job<'_> {
                 }
             }
         };
-        if came.outcome == Conclusion::Failure {
-            frame.fail();
+        let mut conclusion = came.outcome;
+        if came.failed() {
+            // A pre part is as tolerant as its step, as on GitHub.
+            let id = id_of(frame, step, number);
+            match self.tolerates(frame, step.continue_on_error.as_ref(), &id) {
+                Ok(true) => conclusion = Conclusion::Success,
+                Ok(false) => frame.fail(),
+                Err(found) => {
+                    self.complain_of(index, &found).await;
+                    frame.fail();
+                }
+            }
         }
         let duration = self.context.clock.now().since(began);
         let (outcome, exit_code) = (came.outcome, came.exit_code);
-        let finished = ReportKind::StepFinished { index, outcome, conclusion: outcome, exit_code, duration };
+        let finished = ReportKind::StepFinished { index, outcome, conclusion, exit_code, duration };
         self.log.send(finished).await;
     }
 
@@ -165,6 +180,6 @@ impl Job<'_> {
     ) -> Result<Object, RunnerError> {
         let given = self.fields(&uses.with, &current.scope).map_err(|found| expression(&found))?;
         // What is to be said about them is said by the step itself.
-        Ok(self.inputs(frame, &loaded.action, &given, current)?.0)
+        Ok(self.inputs(frame, &loaded.action, &given, (&current.scope.env, &current.id))?.0)
     }
 }

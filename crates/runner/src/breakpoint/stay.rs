@@ -226,7 +226,7 @@ impl Job<'_> {
             files: None,
             survives: false,
             limit: None::<StepLimit>,
-            tolerant: None,
+            call: None,
             source: frame.source.clone(),
             span: failed.step.span,
         }

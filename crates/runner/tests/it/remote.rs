@@ -251,3 +251,19 @@ async fn a_dollar_in_a_called_workflow_means_the_repository_of_that_file_at_its_
     let own = world.steps("      - uses: $/act\n").await;
     own.expect_success().expect_line("this is the action of the caller");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pre_part_is_as_tolerant_and_as_limited_as_its_step() {
+    let world = World::new();
+    let action = "name: pre\nruns: {using: node20, pre: pre.js, main: main.js}\n";
+    let files =
+        |pre: &'static str| [("action.yml", action), ("pre.js", pre), ("main.js", "console.log('main ran')")];
+    publish(&world, "some/fails", &files("process.exit(1)"));
+    publish(&world, "some/hangs", &files("setTimeout(() => {}, 30000)"));
+    let story = world.steps("      - {uses: some/fails@v1, continue-on-error: true}\n").await;
+    story.expect_success().expect_line("main ran");
+    let story = world.steps("      - uses: some/fails@v1\n").await;
+    assert_eq!(story.conclusions(), "failure skipped", "{}", story.log());
+    let story = world.steps("      - {uses: some/hangs@v1, timeout-minutes: 0.01}\n").await;
+    assert_eq!(story.conclusions(), "failure skipped", "{}", story.log());
+}

@@ -139,3 +139,82 @@ async fn the_switches_of_debug_logging_are_no_secrets() {
     let ended = story.reports.iter().filter(|report| matches!(report.kind, ReportKind::JobFinished { .. }));
     assert_eq!(ended.count(), 1);
 }
+
+const PROBE: &str = r#"
+name: probe
+inputs:
+  x: {description: x, default: '${{ github.job }}-${{ job.status }}'}
+  y: {description: y}
+runs: {using: node20, main: main.js, post: post.js}
+"#;
+
+/// A world with an action that tells what it is given, and a composite action around it.
+fn probed() -> World {
+    let mut world = World::new();
+    world.file("p/action.yml", PROBE);
+    let tell = |part: &str| {
+        format!(
+            "console.log(`{part} x=${{process.env.INPUT_X}} y=${{process.env.INPUT_Y}} se=${{process.env.SE}} action=${{process.env.GITHUB_ACTION}}`)\n"
+        )
+    };
+    world.file("p/main.js", &tell("main"));
+    world.file("p/post.js", &tell("post"));
+    world.file(
+        "around/action.yml",
+        "name: around\ninputs: {s: {description: s, default: '${{ job.status }}'}}\nruns:\n  using: composite\n  steps:\n  - {id: inner, uses: ./p, with: {y: '${{ inputs.s }}-${{ steps.late.outputs.q }}'}, env: {SE: '${{ env.LATE }}'}}\n  - {id: late, shell: bash, run: echo q=Q >> $GITHUB_OUTPUT}\n",
+    );
+    world.commit();
+    world
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn post_parts_see_what_has_become_of_the_job() {
+    let world = probed();
+    let late =
+        "      - {id: later, run: 'echo q=Q >> $GITHUB_OUTPUT; echo LATE=late >> $GITHUB_ENV; exit 1'}\n";
+    let story = world
+        .steps(&format!(
+            "      - uses: actions/checkout@v4\n      - {{id: own, uses: ./p, with: {{y: '${{{{ env.LATE }}}}-${{{{ steps.later.outputs.q }}}}'}}, env: {{SE: 'e-${{{{ env.LATE }}}}'}}}}\n{late}"
+        ))
+        .await;
+    story
+        .expect_line("main x=job-success y=- se=e- action=own")
+        .expect_line("post x=job-failure y=late-Q se=e-late action=own");
+    // Within a composite action its inputs and its steps are those that they have become.
+    let story = world
+        .steps(&format!("      - uses: actions/checkout@v4\n      - {{id: outer, uses: ./around}}\n{late}"))
+        .await;
+    story
+        .expect_line("main x=job-success y=success- se= action=outer")
+        .expect_line("post x=job-failure y=failure-Q se=late action=outer");
+    // What cannot be evaluated by then fails the post part, and is not tolerated where it is the environment.
+    let wrong = "      - uses: actions/checkout@v4\n      - {uses: ./p, continue-on-error: true, env: {SE: \"${{ fromJSON(env.LATE || '1') }}\"}}\n      - {run: 'echo LATE=late >> $GITHUB_ENV'}\n";
+    let story = world.steps(wrong).await;
+    assert_eq!(story.conclusions(), "success success success failure", "{}", story.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parts_of_an_action_are_under_the_limit_of_its_step() {
+    let mut world = World::new();
+    world.file("p/action.yml", "name: slow\nruns: {using: node20, main: main.js, post: post.js}\n");
+    world.file("p/main.js", "");
+    world.file("p/post.js", "setTimeout(() => console.log('too late'), 20000)\n");
+    world.commit();
+    let story = world
+        .steps("      - uses: actions/checkout@v4\n      - {uses: ./p, timeout-minutes: 0.02}\n      - run: sleep 2\n")
+        .await;
+    assert_eq!(story.conclusions(), "success success success failure", "{}", story.log());
+    let errors = story.annotations(Level::Error).join("\n");
+    assert!(errors.contains("took longer than"), "{errors}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tolerance_sees_the_outputs_of_the_step() {
+    let step = |value: &str| {
+        format!(
+            "      - {{id: x, continue-on-error: \"${{{{ steps.x.outputs.ok == 'yes' }}}}\", run: 'echo ok={value} >> $GITHUB_OUTPUT; exit 1'}}\n"
+        )
+    };
+    World::new().steps(&step("yes")).await.expect_success();
+    assert_eq!(World::new().steps(&step("no")).await.conclusion, Conclusion::Failure);
+}

@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 use shipway_base::{Digest, Source, Span};
 use shipway_workflow::{
     Texts,
-    expr::{Condition, STEP_IF},
+    expr::{Condition, Object, STEP_IF},
     run::Conclusion,
 };
 use std::{
@@ -41,6 +41,15 @@ pub(crate) struct SaveCache {
     paths: Vec<String>,
     /// The key of what was restored.
     restored: Option<String>,
+}
+
+impl SaveCache {
+    /// As in the real action the paths are read again, and the key is the one that was looked for.
+    pub(crate) fn with_inputs(self, inputs: &Object) -> Result<SaveCache, RunnerError> {
+        let texts =
+            inputs.iter().map(|(name, value)| (name.to_owned(), value.to_text().to_string())).collect();
+        Ok(SaveCache { paths: paths(&Inputs::of(&texts))?, ..self })
+    }
 }
 
 /// How archives are compressed: by `zstd` where the machine has it.
@@ -118,7 +127,7 @@ impl Job<'_> {
         }
         if native == Native::Cache {
             let save = Part::SaveCache(SaveCache { key, paths, restored });
-            self.add_post(save, &when_all_went_well()?, current);
+            self.add_post(save, None, &when_all_went_well()?, current);
         }
         Ok(Came { outputs, ..Came::of(Conclusion::Success) })
     }
