@@ -19,7 +19,7 @@ use shipway_server::{
     up::{Up, UpOptions},
 };
 use std::{
-    fs,
+    fs, io,
     net::SocketAddr,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
@@ -62,19 +62,39 @@ pub(crate) struct Folder {
 impl Folder {
     /// Makes the folder; one that exists is not touched.
     pub(crate) fn create(environment: &Environment, asked: Option<PathBuf>) -> Result<Folder, Failure> {
+        let temporary = environment.variable("TMPDIR").filter(|_| asked.is_none());
         let path = match asked {
             Some(asked) => environment.folder.join(asked),
-            None => {
-                let temporary = environment.variable("TMPDIR").unwrap_or("/tmp");
-                Path::new(temporary).join(format!("shipway-demo-{}", environment.clock.now().as_micros()))
-            }
+            None => Path::new(temporary.unwrap_or("/tmp"))
+                .join(format!("shipway-demo-{}", environment.clock.now().as_micros())),
         };
-        fs::DirBuilder::new().mode(0o700).create(&path).map_err(|error| {
-            Failure::new(Exit::Conflict, format!("cannot make the demo's folder {}: {error}", path.display()))
-                .with_help("name another one with --folder")
-        })?;
-        Ok(Folder { path })
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => Ok(Folder { path }),
+            Err(error) => Err(no_folder(&path, temporary, &error)),
+        }
     }
+}
+
+/// The demo's folder cannot be made; `temporary` is the value of TMPDIR when it lies there.
+fn no_folder(path: &Path, temporary: Option<&str>, error: &io::Error) -> Failure {
+    let is = |kind| error.kind() == kind;
+    let exit = if is(io::ErrorKind::AlreadyExists) {
+        Exit::Conflict
+    } else if is(io::ErrorKind::StorageFull) || is(io::ErrorKind::QuotaExceeded) {
+        Exit::Failed
+    } else {
+        Exit::Usage
+    };
+    let help = match (temporary, path.parent()) {
+        (Some(temporary), _) => {
+            format!("TMPDIR is {temporary}: set it to a folder to write in, or name one with --folder")
+        }
+        (None, Some(parent)) if is(io::ErrorKind::NotFound) => {
+            format!("make {} first, or name another one with --folder", parent.display())
+        }
+        (None, _) => "name another one with --folder".to_owned(),
+    };
+    Failure::new(exit, format!("cannot make the demo's folder {}: {error}", path.display())).with_help(help)
 }
 
 impl Drop for Folder {

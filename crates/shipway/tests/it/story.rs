@@ -2,7 +2,7 @@
 
 use crate::{
     plant::{Up, make_executable, processes_of, wait_for},
-    support::{Folder, binary, command},
+    support::{Answer, Folder, binary, command},
 };
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
@@ -32,6 +32,28 @@ fn the_demo_keeps_its_promises() {
     assert!(bad["verdict_after_ms"].is_u64(), "{bad}");
     assert!(bad["reason"].as_str().is_some_and(|reason| reason.contains("clients")), "{bad}");
     assert!(!folder.path().join("demo").exists(), "the demo removes its folder");
+}
+
+#[test]
+fn a_demo_without_a_place_says_which_one_is_wrong() {
+    let folder = Folder::new();
+    let check = |code: i32, asked: &[&str], temporary: Option<&str>, says: &[&str]| {
+        let mut demo = command(binary(), folder.path());
+        demo.arg("demo").args(asked);
+        if let Some(temporary) = temporary {
+            demo.env("TMPDIR", temporary);
+        }
+        let answer = Answer::from(demo.output().expect("shipway"));
+        assert_eq!(answer.code, code, "{}", answer.all());
+        for part in says {
+            assert!(answer.stderr.contains(part), "{part:?} is not in {}", answer.all());
+        }
+    };
+    check(2, &["--folder", "no/where"], None, &["no/where: No such file", "help: make ", "--folder"]);
+    check(2, &[], Some("/nowhere/at/all"), &["/nowhere/at/all/", "help: TMPDIR", "--folder"]);
+    folder.write("file", "");
+    check(2, &["--folder", "file/demo"], None, &["Not a directory", "--folder"]);
+    check(5, &["--folder", "file"], None, &["File exists", "help: name another one with --folder"]);
 }
 
 #[test]
