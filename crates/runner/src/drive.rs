@@ -4,6 +4,7 @@ mod calls;
 mod turns;
 
 use crate::{
+    RunMasks,
     context::JobContext,
     error::RunnerError,
     executor::Executor,
@@ -300,7 +301,10 @@ async fn displaced(
     reports: &mpsc::Sender<Report>,
 ) -> JobOutcome {
     let conclusion = Conclusion::Cancelled;
+    let masks = RunMasks::of(context);
+    let (name, reason) = (masks.text(&request.name), masks.text(&reason));
     for kind in [
+        ReportKind::JobDisplaced { name, reason: reason.clone() },
         ReportKind::Annotation(Box::new(Annotation::new(Level::Notice, reason.clone()))),
         ReportKind::JobFinished { conclusion, duration: Duration::ZERO },
     ] {

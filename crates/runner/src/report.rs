@@ -25,6 +25,14 @@ pub enum ReportKind {
         /// The name shown to people.
         name: String,
     },
+    /// The job will not begin, since its place in a concurrency group was taken: that follows as an
+    /// [`Annotation`](ReportKind::Annotation), and then [`JobFinished`](ReportKind::JobFinished).
+    JobDisplaced {
+        /// The name shown to people.
+        name: String,
+        /// Why, as one sentence for people.
+        reason: String,
+    },
     /// A step begins. Steps count from 0 in the order in which they run, post steps of actions included, so an
     /// index may be one that the document does not have.
     StepStarted {
@@ -101,6 +109,7 @@ impl ReportKind {
         let text = match self {
             ReportKind::Lines { text, .. } | ReportKind::Noted { text, .. } => Some(text),
             ReportKind::JobStarted { .. }
+            | ReportKind::JobDisplaced { .. }
             | ReportKind::StepStarted { .. }
             | ReportKind::StepFinished { .. }
             | ReportKind::Annotation(_)

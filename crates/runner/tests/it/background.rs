@@ -48,6 +48,7 @@ async fn no_more_than_ten_run_at_once_and_lines_belong_to_their_steps() {
             }
             ReportKind::Noted { .. }
             | ReportKind::JobStarted { .. }
+            | ReportKind::JobDisplaced { .. }
             | ReportKind::Annotation(_)
             | ReportKind::Summary { .. }
             | ReportKind::JobFinished { .. }

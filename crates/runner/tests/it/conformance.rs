@@ -184,6 +184,7 @@ async fn background_steps() {
                 ReportKind::StepStarted { index, .. } => what == "start" && ids[*index] == id,
                 ReportKind::StepFinished { index, .. } => what == "end" && ids[*index] == id,
                 ReportKind::JobStarted { .. }
+                | ReportKind::JobDisplaced { .. }
                 | ReportKind::Lines { .. }
                 | ReportKind::Noted { .. }
                 | ReportKind::Annotation(_)
@@ -201,6 +202,7 @@ async fn background_steps() {
                 ReportKind::StepFinished { .. }
                 | ReportKind::StepStarted { .. }
                 | ReportKind::JobStarted { .. }
+                | ReportKind::JobDisplaced { .. }
                 | ReportKind::Lines { .. }
                 | ReportKind::Noted { .. }
                 | ReportKind::Annotation(_)

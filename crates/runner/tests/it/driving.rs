@@ -228,6 +228,10 @@ async fn a_job_that_has_its_turn_and_no_slot_gives_way_to_a_newer_one() {
     assert_eq!(told, ["cancelled"]);
     let notices = story.annotations(Level::Notice);
     assert!(notices.iter().any(|text| text.contains("a newer one entered")), "{notices:?}");
+    let named = story.reports.iter().any(|report| {
+        matches!(&report.kind, ReportKind::JobDisplaced { name, reason } if name == "older" && reason.contains("a newer one"))
+    });
+    assert!(named, "{:?}", story.reports);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -332,18 +332,24 @@ impl OneRun {
         let mut mirror = Mirror(run.clone());
         let (sender, mut reports) = mpsc::channel(BATCH);
         let drive = drive(run, &context, executor, &mut mirror, sender, &cancel);
+        let mut displaced = BTreeMap::new();
         let forward = async {
             loop {
                 let mut batch = Vec::new();
                 if reports.recv_many(&mut batch, BATCH).await == 0 {
                     return;
                 }
+                for report in &batch {
+                    if let ReportKind::JobDisplaced { reason, .. } = &report.kind {
+                        displaced.insert(report.job.clone(), reason.clone());
+                    }
+                }
                 // Whoever listens is gone only when everything is about to be killed.
                 let _nobody_listens = news.send(News::Happened(place, batch)).await;
             }
         };
         let (conclusion, ()) = tokio::join!(Box::pin(drive), forward);
-        let ended = Ended::of(&mirror.0, &RunMasks::of(&context));
+        let ended = Ended::of(&mirror.0, &RunMasks::of(&context), &displaced);
         let _nobody_listens = news.send(News::Ended(place, ended, conclusion)).await;
     }
 }

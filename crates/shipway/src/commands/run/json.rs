@@ -103,6 +103,8 @@ impl<W: Write + Send> Show for Json<W> {
             ReportKind::Summary { step, markdown } => {
                 ("summary", json!({ "step": step, "markdown": markdown }))
             }
+            // An annotation says so, and the end of the run with the job's name.
+            ReportKind::JobDisplaced { .. } => return,
             // Told by the desk, which knows the number of the break.
             ReportKind::Break { .. } => return,
             ReportKind::JobFinished { conclusion, duration } => (

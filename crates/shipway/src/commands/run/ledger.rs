@@ -67,6 +67,8 @@ impl Ledger {
         match &report.kind {
             // What is noted comes again as an annotation.
             ReportKind::JobStarted { .. } | ReportKind::Summary { .. } | ReportKind::Noted { .. } => {}
+            // Of which nothing is known here.
+            ReportKind::JobDisplaced { .. } => {}
             ReportKind::StepStarted { index, name } => {
                 let log = StepLog::new(name);
                 job.steps.insert(*index, StepEntry { began: report.at, log, end: None, by_hand: false });

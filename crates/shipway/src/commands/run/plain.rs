@@ -68,7 +68,7 @@ impl<W: Write + Send> Plain<W> {
     }
 
     fn job(&mut self, run: usize, job: &JobKey) -> &mut Told {
-        // A job that is cancelled before it starts ends without having had a name.
+        // Whatever is said of a job comes after its name.
         let unnamed = || Told { prefix: format!("{job} | "), ..Told::default() };
         self.jobs.get_or_insert_with(run, job.clone(), unnamed)
     }
@@ -77,13 +77,18 @@ impl<W: Write + Send> Plain<W> {
         self.jobs.get(run, job).map(|told| told.prefix.clone()).unwrap_or_default()
     }
 
-    fn job_started(&mut self, run: usize, report: &Report, name: &str) {
+    /// What the lines of a job begin with.
+    fn label(&self, run: usize, name: &str) -> String {
         let workflow = match self.runs.get(run) {
             Some(workflow) if self.runs.len() > 1 => format!("{workflow} / "),
             Some(_) | None => String::new(),
         };
         let name = self.how.style.clean(name);
-        let prefix = format!("{} ", self.how.style.paint(Tone::Faint, &format!("{workflow}{name} |")));
+        format!("{} ", self.how.style.paint(Tone::Faint, &format!("{workflow}{name} |")))
+    }
+
+    fn job_started(&mut self, run: usize, report: &Report, name: &str) {
+        let prefix = self.label(run, name);
         if report.attempt > 1 {
             self.line(&prefix, &format!("attempt {}: the one before was lost", report.attempt));
         }
@@ -259,6 +264,10 @@ impl<W: Write + Send> Show for Plain<W> {
         let job = &report.job;
         match &report.kind {
             ReportKind::JobStarted { name } => self.job_started(run, report, name),
+            ReportKind::JobDisplaced { name, .. } => {
+                let prefix = self.label(run, name);
+                self.jobs.insert(run, job.clone(), Told { prefix, ..Told::default() });
+            }
             ReportKind::StepStarted { index, name } => {
                 let live = self.how.live;
                 let told = self.job(run, job);

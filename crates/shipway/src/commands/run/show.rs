@@ -6,8 +6,8 @@ use super::{
 };
 use shipway_base::Timestamp;
 use shipway_runner::{BreakNews, Report, RunMasks};
-use shipway_workflow::run::{Conclusion, JobView, Run};
-use std::{io, path::Path, time::Duration};
+use shipway_workflow::run::{Conclusion, JobKey, JobView, Run};
+use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
 /// What became of a run, without its secrets: names of jobs are made of values that may be one.
 #[derive(Debug)]
@@ -21,11 +21,17 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// What may be seen of it.
-    pub(super) fn of(run: &Run, masks: &RunMasks) -> Ended {
+    /// What may be seen of it. `displaced` are the reasons of jobs that never began since they lost their places, which the
+    /// machine of the run does not know.
+    pub(super) fn of(run: &Run, masks: &RunMasks, displaced: &BTreeMap<JobKey, String>) -> Ended {
+        let seen = |job: JobView| {
+            let mut job = masks.job(job);
+            job.reason = job.reason.or_else(|| displaced.get(&job.key).cloned());
+            job
+        };
         let (began, finished) = (run.started(), run.finished());
         Ended {
-            jobs: run.jobs().into_iter().map(|job| masks.job(job)).collect(),
+            jobs: run.jobs().into_iter().map(seen).collect(),
             began,
             took: began.zip(finished).map(|(from, to)| to.since(from)),
         }

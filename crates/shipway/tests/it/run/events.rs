@@ -139,6 +139,29 @@ fn several_workflows_run_beside_each_other() {
 }
 
 #[test]
+fn a_job_that_lost_its_place_is_told_by_its_name() {
+    // The first holds the group until the third has entered it, which takes the second's place.
+    let workflow = on_push(
+        "  n:\n    runs-on: x\n    concurrency: g\n    strategy: {matrix: {n: [1, 2, 3]}}\n    steps: [{run: sleep 1}]\n",
+    );
+    let other = "name: other\non: push\njobs: {a: {runs-on: x, steps: [{run: 'true'}]}}\n";
+    let folder = Folder::repository(&[
+        (".github/workflows/ci.yml", &format!("name: many\n{workflow}")),
+        (".github/workflows/other.yml", other),
+    ]);
+    let why = "the job was cancelled while it waited in the concurrency group \"g\"";
+    let answer = expect(&folder, &["--jobs", "4"], 1);
+    contains(&answer, &[&format!("many / n (2) |     notice: {why}")]);
+    let last = answer.stdout.lines().find(|line| line.starts_with("stopped n (2)"));
+    assert!(last.is_some_and(|line| line.ends_with(why)), "{}", answer.all());
+    let answer = expect(&folder, &["--jobs", "4", "--json"], 1);
+    let ends = events(&answer);
+    let jobs = of_kind(&ends, "run_finished").into_iter().filter_map(|end| end["jobs"].as_array()).flatten();
+    let reasons: Vec<&str> = jobs.filter_map(|job| job["reason"].as_str()).collect();
+    assert_eq!(reasons, [why], "{}", answer.all());
+}
+
+#[test]
 fn a_dry_run_shows_the_graph_and_runs_nothing() {
     let workflow = on_push(
         "  a:\n    runs-on: x\n    outputs: {list: '${{ steps.s.outputs.list }}'}\n    steps: [{id: s, run: touch \
