@@ -33,7 +33,7 @@ mod summary;
 mod thread;
 
 use crate::{
-    cli::at_least_one,
+    cli::{at_least_one, talk},
     environment::Environment,
     exit::{Exit, Failure},
 };
@@ -129,6 +129,10 @@ pub(crate) struct Options {
 /// Runs the workflows and shows what happens.
 pub(crate) fn run(environment: &Environment, options: Options) -> Result<Exit, Failure> {
     let given = pairs::Given::take(environment, &options)?;
+    if let Some(mirror) = options.action_mirror.as_ref().filter(|it| !environment.folder.join(it).is_dir()) {
+        // No refusal: what is looked for in it is told with its place, and a run may need nothing of it.
+        talk(&format!("warning: {}, which --action-mirror names, is no folder", mirror.display()));
+    }
     // Threads cost more than a short step does, so that there are none before it is known what they are for.
     let one = thread::one()?;
     let prepared = one.block_on(async {

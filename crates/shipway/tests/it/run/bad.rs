@@ -176,6 +176,18 @@ fn a_delivery_document_that_is_not_there() {
     contains(&answer, &["its last line was: error[SW1003]: cannot read the delivery document shipway.yaml"]);
 }
 
+/// Nothing else would say so while no action is looked for in it.
+#[test]
+fn a_mirror_that_is_not_there() {
+    let answer = run(OK, &["--action-mirror", "nowhere"], 0);
+    let warnings: Vec<&str> = answer.stderr.lines().filter(|line| line.starts_with("warning")).collect();
+    assert_eq!(warnings.len(), 1, "{}", answer.all());
+    contains(&answer, &["nowhere", "--action-mirror", "is no folder"]);
+    let folder = repository(OK);
+    std::fs::create_dir(folder.path().join("mirror")).expect("a folder");
+    assert_eq!(expect(&folder, &["--action-mirror", "mirror"], 0).stderr, "");
+}
+
 #[test]
 fn a_shell_that_is_not_there() {
     let jobs = "  a:\n    runs-on: x\n    steps:\n      - run: x\n        shell: fish-of-the-sea {0}\n";
