@@ -62,12 +62,14 @@ pub(crate) struct Failure {
     pub(crate) help: Option<String>,
     /// How the process ends.
     pub(crate) exit: Exit,
+    /// What is wrong with a document, one line each with its place; the message names all of them too.
+    pub(crate) findings: Vec<String>,
 }
 
 impl Failure {
     /// A failure with an exit code and a sentence.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Failure {
-        Failure { code: None, message: message.into(), help: None, exit }
+        Failure { code: None, message: message.into(), help: None, exit, findings: Vec::new() }
     }
 
     /// Adds the code of an error page.

@@ -1,5 +1,6 @@
 //! The `shipway` binary: one thin arm per role.
 
+mod annotate;
 mod cli;
 mod client;
 mod commands;

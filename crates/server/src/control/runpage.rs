@@ -294,7 +294,10 @@ async fn failure(
     });
     let message = match (&first.reason, &named, exit_code) {
         (Some(reason), _, _) => reason.clone(),
-        (None, Some(named), Some(code)) => format!("{named} ended with exit code {code}"),
+        (None, Some(named), Some(code)) => {
+            let cause = cause(&first.key, code, &lines, annotations).map(|cause| format!(": {cause}"));
+            format!("{named} ended with exit code {code}{}", cause.unwrap_or_default())
+        }
         (None, Some(named), None) => format!("{named} failed"),
         (None, None, _) => {
             // It failed before or after its steps: what it complained of first is why.
@@ -313,6 +316,25 @@ async fn failure(
         lines,
         other_jobs: u32::try_from(failed.len() - 1).unwrap_or(u32::MAX),
     }))
+}
+
+/// What the failed step said first is wrong with a file, among these lines of its log, with the place in it.
+fn cause(job: &str, code: i32, lines: &[api::LogLine], annotations: &[api::Annotation]) -> Option<String> {
+    // The runner's own words on the step, whose place is that of the step.
+    let own = format!("the process ended with exit code {code}");
+    let errors = lines.iter().filter(|line| line.kind == api::LineKind::Error);
+    errors.map(|line| line.text.as_str()).find_map(|said| {
+        let is_it = |note: &&api::Annotation| {
+            note.level == api::AnnotationLevel::Error
+                && note.job.as_str() == job
+                && note.message.lines().next() == Some(said)
+                && !said.contains(&own)
+        };
+        let note = annotations.iter().find(is_it)?;
+        let line = note.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let title = note.title.as_ref().map(|title| format!("{title}: ")).unwrap_or_default();
+        Some(format!("{}{line}: {title}{said}", note.file.as_ref()?))
+    })
 }
 
 /// How many of the lines of a step only repeat what it runs: a group, which its first line begins. A step that wrote nothing else
@@ -362,6 +384,36 @@ fn conclusion(conclusion: Conclusion) -> api::Conclusion {
 mod tests {
     use super::*;
     use shipway_base::Timestamp;
+
+    #[test]
+    fn the_cause_is_what_a_step_said_of_a_file() {
+        let note = |job: &str, message: &str, file: Option<&str>| api::Annotation {
+            level: api::AnnotationLevel::Error,
+            job: api::JobKey::new(job.to_owned()).expect("a key"),
+            title: Some("SW0301".to_owned()),
+            message: message.to_owned(),
+            file: file.map(str::to_owned),
+            line: Some(5),
+        };
+        let own = "ci.yml:3:9: the process ended with exit code 2; its last line was: x";
+        let check = |notes: &[api::Annotation], said: &[&str], expect: Option<&str>| {
+            let line = |(n, text): (u64, &&str)| {
+                let text = format!("##[error]{text}");
+                api::LogLine::new(n, api::RawLine { at: Timestamp::from_millis(1), step: 1, text })
+            };
+            let lines: Vec<api::LogLine> = (10..).zip(said).map(line).collect();
+            assert_eq!(cause("a", 2, &lines, notes).as_deref(), expect);
+        };
+        let runner = note("a", own, Some("ci.yml"));
+        let notes = [
+            note("b", "no key", Some("b.yaml")),
+            note("a", "no key\nat all", Some("a.yaml")),
+            runner.clone(),
+        ];
+        check(&notes, &["no key", "at all", own], Some("a.yaml:5: SW0301: no key"));
+        check(&notes, &["another step said it", own], None);
+        check(&[note("a", "no place", None), runner], &["no place", own], None);
+    }
 
     #[test]
     fn a_failure_shows_what_a_step_wrote_and_not_what_it_runs() {

@@ -107,5 +107,6 @@ fn refusal(problem: &Problem) -> Failure {
         message.push_str("\n  ");
         message.push_str(finding);
     }
-    Failure { code: Some(problem.code.clone()), message, help: problem.help.clone(), exit }
+    let (code, help, findings) = (Some(problem.code.clone()), problem.help.clone(), problem.findings.clone());
+    Failure { code, message, help, exit, findings }
 }

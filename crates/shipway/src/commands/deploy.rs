@@ -2,6 +2,7 @@
 
 use super::{connect::Connection, rollout::follow};
 use crate::{
+    annotate::remarks,
     cli::{Server, say, talk},
     environment::Environment,
     exit::{Exit, Failure},
@@ -9,7 +10,14 @@ use crate::{
 use clap::Args;
 use shipway_api::{DeployRequest, RolloutPhase, RunId, request};
 use shipway_base::{Digest, parse_duration};
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// The delivery document cannot be read.
+const UNREADABLE: &str = "SW1003";
 
 /// What to deploy.
 #[derive(Args, Debug)]
@@ -51,12 +59,11 @@ pub(crate) struct Options {
 pub(crate) async fn run(environment: &Environment, options: Options) -> Result<Exit, Failure> {
     let path = environment.folder.join(&options.file);
     let spec = fs::read_to_string(&path).map_err(|error| {
-        Failure::new(
-            Exit::Usage,
-            format!("cannot read the delivery document {}: {error}", options.file.display()),
-        )
-        .with_code("SW1003")
-        .with_help("check the repository out before, or name the document with --file")
+        let message = format!("cannot read the delivery document {}: {error}", options.file.display());
+        remark(environment, &options.file, UNREADABLE, std::slice::from_ref(&message));
+        Failure::new(Exit::Usage, message)
+            .with_code(UNREADABLE)
+            .with_help("check the repository out before, or name the document with --file")
     })?;
     let connection = Connection::find(environment, &options.server)?;
     let ask = DeployRequest {
@@ -75,7 +82,11 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
         Some(attempt) => format!("{asked:?} attempt {attempt}"),
     };
     let key = Digest::of(key.as_bytes());
-    let deployed = connection.ask(&request::deploy(&ask, format!("deploy-{}", key.hex()))).await?;
+    let deployed = connection.ask(&request::deploy(&ask, format!("deploy-{}", key.hex()))).await;
+    let deployed = deployed.inspect_err(|failure| {
+        let code = failure.code.as_deref().unwrap_or_default();
+        remark(environment, &options.file, code, &failure.findings);
+    })?;
     if options.json && !options.wait {
         say(&serde_json::to_string(&deployed).map_err(anyhow::Error::from)?);
         return Ok(Exit::Ok);
@@ -103,6 +114,19 @@ pub(crate) async fn run(environment: &Environment, options: Options) -> Result<E
             }
         },
     }
+}
+
+/// Tells whoever runs the job, when this is a step of one, what is wrong with the delivery document, so that it is shown beside
+/// the file. Commands are read from both streams, and standard output is for data.
+fn remark(environment: &Environment, document: &Path, code: &str, findings: &[String]) {
+    if environment.variable("GITHUB_ACTIONS") != Some("true") {
+        return;
+    }
+    let path = environment.folder.join(document);
+    let within = environment.variable("GITHUB_WORKSPACE").and_then(|root| path.strip_prefix(root).ok());
+    let file = within.unwrap_or(document).to_string_lossy();
+    let name = document.display().to_string();
+    remarks(&file, &name, code, findings).iter().for_each(|remark| talk(&remark.to_string()));
 }
 
 /// How a finished rollout ends a command that waited for it.

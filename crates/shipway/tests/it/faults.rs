@@ -258,10 +258,29 @@ fn a_broken_delivery_document_changes_nothing() {
     for part in ["shipway.yaml:5:", "replicaz", "replicas"] {
         assert!(log.contains(part), "{part:?} is not in:\n{log}");
     }
+    is_told(&run, &up, ("shipway.yaml", 5), "a service has no key `replicaz`");
     assert_eq!(plant.list("/api/v1/rollouts").map(|rollouts| rollouts.len()), Some(1));
     assert_eq!(plant.visit(), Some((200, Some("v1".to_owned()))));
+    plant.write("shipway.yaml", &SERVICE.replace("metadata: {", "metadata: {{"));
+    let run = plant.finished_run(&plant.commit("v3", HEALTHY));
+    is_told(&run, &up, ("shipway.yaml", 4), "this is not YAML");
     plant.write("shipway.yaml", SERVICE);
-    delivers(&plant, &up, "v3");
+    delivers(&plant, &up, "v4");
+}
+
+/// The annotation, the first words about the failure and the lines of `up` name the file, the line and the cause.
+fn is_told(run: &Value, up: &Up, (file, line): (&str, u64), cause: &str) {
+    let notes = run["annotations"].as_array().expect("annotations");
+    let found = notes.iter().find(|note| note["file"] == file && note["line"] == line);
+    let text = found.and_then(|note| note["message"].as_str()).unwrap_or_else(|| panic!("{run:#}"));
+    assert!(text.contains(cause) && !text.contains("error["), "{text}");
+    let first = text.split(['(', '`']).next().unwrap_or_default().trim();
+    let message = run["failure"]["message"].as_str().unwrap_or_default();
+    assert!(message.contains(&format!("{file}:{line}: ")) && message.contains(first), "{message}");
+    // Long lines are wrapped.
+    let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = || plain(&up.text()).contains(&plain(message)).then_some(());
+    assert!(wait_for(told).is_some(), "{message}: {}", up.text());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Bad input: each gives its message, its place, and the exit code of the table.
 
-use super::{contains, expect, on_push, repository, run};
+use super::{contains, events, expect, of_kind, on_push, repository, run};
 use crate::support::Folder;
 
 const OK: &str = "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: 'true'\n";
@@ -174,6 +174,35 @@ fn a_delivery_document_that_is_not_there() {
         format!("  a:\n    runs-on: x\n    steps:\n      - run: '\"{command}\" deploy web --artifact web'\n");
     let answer = run(&on_push(&jobs), &[], 1);
     contains(&answer, &["its last line was: error[SW1003]: cannot read the delivery document shipway.yaml"]);
+    contains(&answer, &["shipway.yaml: SW1003: cannot read the delivery document shipway.yaml"]);
+}
+
+/// The place stands in the annotation as it is from the root of the repository, wherever the step was.
+#[test]
+fn a_delivery_document_of_a_folder_that_is_not_there() {
+    let command = crate::support::binary().display();
+    let jobs = format!(
+        "  a:\n    runs-on: x\n    steps:\n      - run: mkdir -p a/b\n      - run: '\"{command}\" deploy web --artifact web --file \"50%, x.yaml\" 2>&1'\n        working-directory: a/b\n"
+    );
+    let answer = run(&on_push(&jobs), &["--json"], 1);
+    let events = events(&answer);
+    let notes = of_kind(&events, "annotation");
+    let note =
+        notes.iter().find(|note| note["title"] == "SW1003").unwrap_or_else(|| panic!("{}", answer.all()));
+    assert_eq!((&note["file"], &note["level"]), (&"a/b/50%, x.yaml".into(), &"error".into()), "{note}");
+    assert!(
+        note["message"].as_str().is_some_and(|text| text.contains("50%, x.yaml: No such file")),
+        "{note}"
+    );
+}
+
+/// Outside of a job nobody reads commands.
+#[test]
+fn without_a_job_there_is_no_workflow_command() {
+    let folder = Folder::new();
+    let answer = folder.shipway(&["deploy", "web", "--artifact", "web", "--run", "1"]);
+    assert_eq!(answer.code, 2, "{}", answer.all());
+    assert!(!answer.all().contains("::error"), "{}", answer.all());
 }
 
 /// Nothing else would say so while no action is looked for in it.
