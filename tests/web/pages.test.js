@@ -49,6 +49,38 @@ test('no page is wider than a telephone', async (t) => {
   await context.close();
 });
 
+test('the name of a step breaks between words, and the time of its job stands beside it', async () => {
+  for (const width of [390, 1000, 1280]) {
+    const { context, page } = await signedIn(server, chromium.browser, { viewport: { width, height: 800 } });
+    await page.goto(runPath(3));
+    const row = page.locator('.jobrow').filter({ hasText: 'exit code 1' });
+    const [why, took] = [await row.locator('.why').boundingBox(), await row.locator('.num').boundingBox()];
+    assert.ok(took.y < why.y + why.height && why.x + why.width <= took.x, `${width}: ${JSON.stringify([why, took])}`);
+    for (const path of [runPath(3), `${runPath(3)}/jobs/test.1`]) {
+      await page.goto(path);
+      const broken = await page.evaluate(() => {
+        const found = [];
+        for (const list of document.querySelectorAll('.jobrow .why, .steps a')) {
+          const texts = document.createTreeWalker(list, NodeFilter.SHOW_TEXT);
+          for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+            for (const { 0: word, index } of text.data.matchAll(/\S*-\S+/g)) {
+              // Longer ones have to break somewhere.
+              if (word.length > 17) continue;
+              const range = document.createRange();
+              range.setStart(text, index);
+              range.setEnd(text, index + word.length);
+              if (range.getClientRects().length > 1) found.push(word);
+            }
+          }
+        }
+        return found;
+      });
+      assert.deepEqual(broken, [], `${width}: ${path}`);
+    }
+    await context.close();
+  }
+});
+
 test('a run tells how long it and its jobs usually take, also on a telephone', async () => {
   for (const width of [390, 1280]) {
     const { context, page } = await signedIn(server, chromium.browser, { viewport: { width, height: 800 } });

@@ -167,15 +167,17 @@ fn row(run: &Run, job: &Job, now: Timestamp) -> Markup {
             }
             @if job.attempt > 1 { span class="tag" { "attempt " (job.attempt) } }
             @if let Some(from) = job.kept_from { span class="tag" { "kept from attempt " (from) } }
-            @if let Some(reason) = &job.reason { span class="dim reason" { (reason) } }
-            @if let Some(step) = failed_step {
-                span class="why" { (step.name) @if let Some(code) = step.exit_code { ", exit code " (code) } }
-            }
-            span class="num" {
-                (parts::took(job.started_at, job.finished_at, now))
-                @if job.status != Status::Completed {
-                    @let between = if job.usual.is_some() { " of " } else { ", " };
-                    span class="dim" { @if job.started_at.is_some() { (between) } (parts::usual(job.usual)) }
+            div class="told" {
+                @if let Some(reason) = &job.reason { span class="dim reason" { (reason) } }
+                @if let Some(step) = failed_step {
+                    span class="why" { (parts::words(&step.name)) @if let Some(code) = step.exit_code { ", exit code " (code) } }
+                }
+                span class="num" {
+                    (parts::took(job.started_at, job.finished_at, now))
+                    @if job.status != Status::Completed {
+                        @let between = if job.usual.is_some() { " of " } else { ", " };
+                        span class="dim" { @if job.started_at.is_some() { (between) } (parts::usual(job.usual)) }
+                    }
                 }
             }
         }

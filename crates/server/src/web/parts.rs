@@ -114,6 +114,16 @@ pub(super) fn pager<T>(page: &Page<T>, paged: bool, first: &str, next: Option<St
     }
 }
 
+/// A name that may be a command: a word with a hyphen, such as `--wait`, is not torn apart at it, unless no line can hold it.
+pub(super) fn words(name: &str) -> Markup {
+    html! {
+        @for (at, word) in name.split(' ').enumerate() {
+            @if at > 0 { " " }
+            @if word.contains('-') { span class="word" { (word) } } @else { (word) }
+        }
+    }
+}
+
 /// A list with nothing in it: what will be here, and the command that brings it.
 pub(super) fn empty(title: &str, text: &str, command: Option<&str>) -> Markup {
     html! {
@@ -149,6 +159,17 @@ fn words_ago(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_with_hyphens_stay_whole() {
+        let check = |name: &str, expect: &str| assert_eq!(words(name).into_string(), expect);
+        check("Run the script", "Run the script");
+        check(
+            "a --wait  <b-c>",
+            "a <span class=\"word\">--wait</span>  <span class=\"word\">&lt;b-c&gt;</span>",
+        );
+        check("", "");
+    }
 
     #[test]
     fn numbers_for_people() {

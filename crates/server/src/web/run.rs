@@ -125,10 +125,10 @@ fn failure(run: &Run) -> Markup {
     html! {
         @if let Some(failure) = &run.failure {
             section class="box bad" aria-labelledby="failure-title" {
-                h2 id="failure-title" { (ansi::plain(&failure.message)) }
+                h2 id="failure-title" { (parts::words(&ansi::plain(&failure.message))) }
                 p {
                     "Job " strong { (failure.job_name) }
-                    @if let Some(step) = &failure.step_name { ", step " strong { (step) } }
+                    @if let Some(step) = &failure.step_name { ", step " strong { (parts::words(step)) } }
                     @if let Some(code) = failure.exit_code { ", exit code " strong { (code) } }
                     @if failure.other_jobs > 0 {
                         ". " (parts::plural(u64::from(failure.other_jobs), "other job")) " failed as well"

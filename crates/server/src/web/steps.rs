@@ -17,8 +17,8 @@ pub(super) fn of_job(run: &Run, job: &Job, now: Timestamp) -> Markup {
                 li {
                     (of_status(step.status, step.conclusion).sign())
                     @match step.first_line {
-                        Some(n) => a href={ (log) "?at=" (n) "#L" (n) } { (step.name) },
-                        None => span { (step.name) },
+                        Some(n) => a href={ (log) "?at=" (n) "#L" (n) } { (parts::words(&step.name)) },
+                        None => span { (parts::words(&step.name)) },
                     }
                     @if let Some(code) = step.exit_code.filter(|code| *code != 0) {
                         span class="why" { "exit code " (code) }
