@@ -48,16 +48,22 @@ enum Verb {
     /// Make a release of an artifact of this run and deliver it
     Deploy(commands::deploy::Options),
     /// Print a link that signs one browser in to the pages, once
-    SignIn(Server),
+    SignIn(commands::sign_in::Options),
     /// Set, list and remove secrets of a running server; values come from standard input
     #[command(
         subcommand,
+        mut_subcommand("set", |verb| commands::value::told(ValueKind::Secret, verb)),
+        mut_subcommand("list", |verb| commands::value::told(ValueKind::Secret, verb)),
+        mut_subcommand("rm", |verb| commands::value::told(ValueKind::Secret, verb)),
         after_help = "Examples:\n  shipway secret set TOKEN < token.txt\n  pass show deploy | shipway secret set KEY --environment production\n  shipway secret list\n  shipway secret rm TOKEN"
     )]
     Secret(commands::value::Verb),
     /// Set, list and remove variables of a running server; values come from standard input
     #[command(
         subcommand,
+        mut_subcommand("set", |verb| commands::value::told(ValueKind::Variable, verb)),
+        mut_subcommand("list", |verb| commands::value::told(ValueKind::Variable, verb)),
+        mut_subcommand("rm", |verb| commands::value::told(ValueKind::Variable, verb)),
         after_help = "Examples:\n  echo eu | shipway var set REGION\n  shipway var list\n  shipway var rm REGION"
     )]
     Var(commands::value::Verb),
@@ -114,7 +120,7 @@ pub(crate) fn main(environment: &Environment) -> Exit {
         Verb::Dispatch(options) => wait(commands::dispatch::run(environment, options)),
         Verb::Rerun(options) => wait(commands::rerun::run(environment, options)),
         Verb::Deploy(options) => wait(commands::deploy::run(environment, options)),
-        Verb::SignIn(server) => wait(commands::sign_in::run(environment, server)),
+        Verb::SignIn(options) => wait(commands::sign_in::run(environment, options)),
         Verb::Secret(verb) => wait(commands::value::run(environment, ValueKind::Secret, verb)),
         Verb::Var(verb) => wait(commands::value::run(environment, ValueKind::Variable, verb)),
         Verb::Rollout(verb) => wait(commands::rollout::run(environment, verb)),
@@ -159,5 +165,62 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    /// The help of every command that does something.
+    fn helps(command: &mut clap::Command, path: &str, found: &mut Vec<(String, String)>) {
+        let path = format!("{path} {}", command.get_name());
+        // A command that has others may do something by itself, too, such as `split`.
+        found.push((path.clone(), command.render_long_help().to_string()));
+        let others = command.get_subcommands_mut().filter(|other| !other.is_hide_set());
+        others.filter(|other| other.get_name() != "help").for_each(|other| helps(other, &path, found));
+    }
+
+    fn all() -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let mut command = Arguments::command();
+        command.build();
+        let verbs = command.get_subcommands_mut().filter(|verb| !verb.is_hide_set());
+        verbs.filter(|verb| verb.get_name() != "help").for_each(|verb| helps(verb, "shipway", &mut found));
+        found
+    }
+
+    #[test]
+    fn every_command_shows_an_example_of_itself() {
+        for (path, help) in all() {
+            let example = help.split_once("Example").map(|(_, rest)| rest).unwrap_or_default();
+            assert!(example.contains(&path), "{path}:\n{help}");
+        }
+    }
+
+    #[test]
+    fn exit_codes_are_told_where_they_say_more() {
+        let says = |path: &str, codes: &[u8]| {
+            let (_, help) = all().into_iter().find(|(other, _)| other == path).expect("a command");
+            let (_, told) = help.split_once("Exit codes: ").unwrap_or_else(|| panic!("{path}:\n{help}"));
+            let numbers: Vec<u8> = told.split([' ', '\n']).filter_map(|word| word.parse().ok()).collect();
+            assert_eq!(numbers, codes, "{path}");
+        };
+        for verb in ["promote", "pause", "resume", "abort", "retry", "undo"] {
+            says(&format!("shipway rollout {verb}"), &[0, 3, 4, 5, 6]);
+        }
+        says("shipway rollout get", &[0, 3, 4, 6]);
+        says("shipway rollout watch", &[0, 1, 3, 4, 5, 6, 8]);
+        says("shipway deploy", &[0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        says("shipway split verdict", &[0, 1, 2]);
+        says("shipway split retry", &[0, 2, 3]);
+        says("shipway sign-in", &[0, 4, 6]);
+    }
+
+    #[test]
+    fn lists_say_what_is_true_of_them() {
+        let of = |path: &str| all().into_iter().find(|(other, _)| other == path).expect("a command").1;
+        assert!(of("shipway var list").contains("with their values"), "{}", of("shipway var list"));
+        assert!(
+            of("shipway secret list").contains("values are never shown"),
+            "{}",
+            of("shipway secret list")
+        );
+        assert!(!of("shipway secret list").contains("variable"), "{}", of("shipway secret list"));
     }
 }

@@ -22,7 +22,7 @@ const UNREADABLE: &str = "SW1003";
 /// What to deploy.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  shipway deploy web --artifact web --wait\n  shipway deploy web --artifact web --version \"$VERSION\" --wait --timeout 30m\n\nIt is meant for a step of a run of `shipway up`, where SHIPWAY_URL, SHIPWAY_TOKEN, GITHUB_RUN_ID and\nGITHUB_RUN_ATTEMPT are set"
+    after_help = "Examples:\n  shipway deploy web --artifact web --wait\n  shipway deploy web --artifact web --version \"$VERSION\" --wait --timeout 30m\n\nIt is meant for a step of a run of `shipway up`, where SHIPWAY_URL, SHIPWAY_TOKEN, GITHUB_RUN_ID and\nGITHUB_RUN_ATTEMPT are set\n\nExit codes: 0 promoted, or asked for without --wait, 1 failed, 2 an invalid call or document,\n3 no such artifact or run, 4 not permitted, 5 superseded by another deploy, or in conflict with\nanother service, 6 no server, 7 the --timeout is over and the rollout goes on, 8 rolled back"
 )]
 pub(crate) struct Options {
     /// The service, as `metadata.name` in the delivery document
@@ -42,7 +42,7 @@ pub(crate) struct Options {
     /// The attempt of that run; each has its own rollout
     #[arg(long, env = "GITHUB_RUN_ATTEMPT", value_name = "NUMBER")]
     attempt: Option<u32>,
-    /// Wait for the outcome: 0 promoted, 1 failed, 8 rolled back
+    /// Wait for the outcome, which the exit code tells
     #[arg(long)]
     wait: bool,
     /// How long to wait at most, such as 30m; the rollout goes on after it

@@ -7,12 +7,13 @@ use crate::{
     render,
 };
 use clap::Args;
+use serde_json::json;
 use std::{fs, path::PathBuf};
 
 /// What to evaluate.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Example:\n  shipway expr \"startsWith(github.ref, 'refs/tags/')\" --context '{\"github\": {\"ref\": \"refs/tags/v1\"}}'"
+    after_help = "Examples:\n  shipway expr \"startsWith(github.ref, 'refs/tags/')\" --context '{\"github\": {\"ref\": \"refs/tags/v1\"}}'\n  shipway expr \"github.ref\" --context-file contexts.json --json | jq -r .value\n\nExit codes: 0 evaluated, 2 an invalid expression or context"
 )]
 pub(crate) struct Options {
     /// The expression, with or without `${{ }}`
@@ -23,6 +24,9 @@ pub(crate) struct Options {
     /// A file with the contexts
     #[arg(long, value_name = "FILE")]
     context_file: Option<PathBuf>,
+    /// Print an object: value, or what is wrong with the expression as error
+    #[arg(long)]
+    json: bool,
 }
 
 /// How the message about GitHub's only function begins that needs more than contexts.
@@ -41,7 +45,7 @@ pub(crate) fn run(environment: &Environment, options: &Options) -> Result<Exit, 
     let inner = expression.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}")).unwrap_or(expression);
     match shipway_workflow::expr::evaluate_json(inner.trim(), &contexts) {
         Ok(value) => {
-            say(&value.to_string());
+            say(&if options.json { json!({ "value": value }) } else { value }.to_string());
             Ok(Exit::Ok)
         }
         Err(mut found) => {
@@ -49,6 +53,14 @@ pub(crate) fn run(environment: &Environment, options: &Options) -> Result<Exit, 
                 found = found.with_help(
                     "hashFiles reads the workspace of a job, and here is none; try it in a step with `shipway run`",
                 );
+            }
+            if options.json {
+                let (at, end) = (found.span.start, found.span.end);
+                let error = json!({
+                    "code": found.code, "message": found.message, "help": found.help, "line": at.line,
+                    "column": at.column, "end_line": end.line, "end_column": end.column,
+                });
+                say(&json!({ "error": error }).to_string());
             }
             talk(&render::diagnostic(&found, environment.wants_colour()));
             Ok(Exit::Usage)

@@ -17,6 +17,9 @@ use std::time::Duration;
 #[derive(Subcommand, Debug)]
 pub(crate) enum Verb {
     /// List rollouts, newest first
+    #[command(
+        after_help = "Examples:\n  shipway rollout list\n  shipway rollout list web --json\n\nExit codes: 0 shown, 4 not permitted, 6 no server"
+    )]
     List {
         /// Only of this service
         service: Option<String>,
@@ -27,10 +30,19 @@ pub(crate) enum Verb {
         output: Output,
     },
     /// Show one rollout: its steps, its traffic, its evidence
+    #[command(
+        after_help = "Examples:\n  shipway rollout get web\n  shipway rollout get web --json\n\nExit codes: 0 shown, 3 no such rollout, 4 not permitted, 6 no server"
+    )]
     Get(Which),
     /// Follow a rollout to its end
+    #[command(
+        after_help = "Examples:\n  shipway rollout watch\n  shipway rollout watch web --json\n\nExit codes: 0 promoted, 1 failed, 3 no such rollout, 4 not permitted, 5 superseded, 6 no server,\n8 rolled back"
+    )]
     Watch(Which),
     /// Go on to the next step, past a pause or an analysis
+    #[command(
+        after_help = "Examples:\n  shipway rollout promote web\n  shipway rollout promote web --full --reason \"looks good\"\n\nExit codes: 0 done, 3 no such rollout, 4 not permitted, 5 not possible now, 6 no server"
+    )]
     Promote {
         /// Give the release to everyone now
         #[arg(long)]
@@ -39,14 +51,29 @@ pub(crate) enum Verb {
         steer: Steer,
     },
     /// Hold at the present step; the weights stay
+    #[command(
+        after_help = "Examples:\n  shipway rollout pause web --reason \"a look at the logs first\"\n\nExit codes: 0 done, 3 no such rollout, 4 not permitted, 5 not possible now, 6 no server"
+    )]
     Pause(Steer),
     /// Go on after a pause
+    #[command(
+        after_help = "Examples:\n  shipway rollout resume web\n\nExit codes: 0 done, 3 no such rollout, 4 not permitted, 5 not possible now, 6 no server"
+    )]
     Resume(Steer),
     /// Take traffic back to the version before
+    #[command(
+        after_help = "Examples:\n  shipway rollout abort web --reason \"orders are lost\"\n\nExit codes: 0 done, 3 no such rollout, 4 not permitted, 5 not possible now, 6 no server"
+    )]
     Abort(Steer),
     /// Begin again after an end that was not a promotion
+    #[command(
+        after_help = "Examples:\n  shipway rollout retry web\n\nExit codes: 0 done, 3 no such rollout, 4 not permitted, 5 not possible now, 6 no server"
+    )]
     Retry(Steer),
     /// Give everyone an earlier release
+    #[command(
+        after_help = "Examples:\n  shipway rollout undo web\n  shipway rollout undo web --to 233395345556480\n\nExit codes: 0 done, 3 no such rollout, 4 not permitted, 5 not possible now, 6 no server"
+    )]
     Undo {
         /// The release to go back to; the one before when it is not given
         #[arg(long, value_name = "RELEASE")]

@@ -102,6 +102,9 @@ struct Remembered {
 #[derive(Subcommand, Debug)]
 enum Verb {
     /// Remember how long the tests of a run took and what they came to
+    #[command(
+        after_help = "Examples:\n  shipway split record --results 'reports/**/*.xml'\n\nExit codes: 0 recorded, 2 an invalid call or document"
+    )]
     Record {
         /// JUnit files, folders, or patterns
         #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
@@ -113,6 +116,9 @@ enum Verb {
         remembered: Remembered,
     },
     /// Print the failed tests only, as their runner takes them
+    #[command(
+        after_help = "Examples:\n  shipway split retry --runner pytest --results reports\n\nExit codes: 0 printed, 2 an invalid call or document, 3 no test failed"
+    )]
     Retry {
         /// JUnit files, folders, or patterns
         #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
@@ -121,6 +127,9 @@ enum Verb {
         runner: RunnerFlag,
     },
     /// Find tests that fail by luck, by what is remembered of them
+    #[command(
+        after_help = "Examples:\n  shipway split quarantine\n  shipway split quarantine --write\n\nExit codes: 0 printed or written, 2 an invalid call or document"
+    )]
     Quarantine {
         /// The file that names them
         #[arg(long, value_name = "FILE", default_value = QUARANTINE)]
@@ -132,6 +141,9 @@ enum Verb {
         remembered: Remembered,
     },
     /// Fail only when a test failed that is not in quarantine
+    #[command(
+        after_help = "Examples:\n  shipway split verdict --results reports\n\nExit codes: 0 no test failed that is not in quarantine, 1 some did, 2 an invalid call or document"
+    )]
     Verdict {
         /// JUnit files, folders, or patterns
         #[arg(long, value_name = "PATH", num_args = 1.., required = true)]

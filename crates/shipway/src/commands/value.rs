@@ -6,7 +6,7 @@ use crate::{
     environment::Environment,
     exit::{Exit, Failure},
 };
-use clap::{Args, Subcommand};
+use clap::{Args, Command, Subcommand};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use shipway_api::{NamedValue, SetValue, ValueKind, request};
 use std::io::{self, IsTerminal as _, Read as _};
@@ -16,7 +16,7 @@ use std::io::{self, IsTerminal as _, Read as _};
 pub(crate) enum Verb {
     /// Set one; the value is read from standard input
     Set(Which),
-    /// List their names; of variables the values too
+    /// List them
     List(Output),
     /// Take one away
     Rm(Which),
@@ -42,6 +42,29 @@ pub(crate) struct Output {
     json: bool,
     #[command(flatten)]
     server: Server,
+}
+
+/// What the help of a verb says of secrets, or of variables.
+pub(crate) fn told(kind: ValueKind, verb: Command) -> Command {
+    let (about, examples) = match (kind, verb.get_name()) {
+        (ValueKind::Secret, "list") => (
+            "List the names of secrets, whose values are never shown",
+            "  shipway secret list\n  shipway secret list --json",
+        ),
+        (ValueKind::Secret, "set") => (
+            "Set a secret; the value is read from standard input",
+            "  shipway secret set TOKEN < token.txt\n  pass show deploy | shipway secret set KEY --environment production",
+        ),
+        (ValueKind::Secret, _) => ("Take a secret away", "  shipway secret rm TOKEN"),
+        (ValueKind::Variable, "list") => {
+            ("List variables with their values", "  shipway var list\n  shipway var list --json")
+        }
+        (ValueKind::Variable, "set") => {
+            ("Set a variable; the value is read from standard input", "  echo eu | shipway var set REGION")
+        }
+        (ValueKind::Variable, _) => ("Take a variable away", "  shipway var rm REGION"),
+    };
+    verb.about(about).after_help(format!("Examples:\n{examples}"))
 }
 
 /// More is no value: the server takes 48 KiB.

@@ -86,6 +86,11 @@ fn a_button_that_is_pressed_twice_promotes_once() {
         line[start..].contains("/sign-in?token=").then(|| line[start..].trim().to_owned())
     });
     let cookie = plant.sign_in(&link.expect("a link"));
+    let data = plant.data().display().to_string();
+    let answer = plant.folder.shipway(&["sign-in", "--json", "--data", &data]);
+    let other: Value = serde_json::from_str(&answer.stdout).unwrap_or_else(|_| panic!("{}", answer.all()));
+    let path = other["url"].as_str().and_then(|url| url.find("/sign-in?token="));
+    assert!(path.is_some() && other["expires_at"].is_string(), "{other}");
     let (_, page) = plant.download(&format!("/rollouts/{rollout}"), &cookie);
     let page = String::from_utf8_lossy(&page).into_owned();
     let field = page.split("name=\"step\" value=\"").nth(1).and_then(|rest| rest.split('"').next());

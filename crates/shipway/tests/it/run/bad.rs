@@ -117,6 +117,11 @@ fn numbers_and_expressions_are_refused_in_a_sentence() {
             &["Unrecognized function", "hashFiles reads the workspace of a job", "shipway run"],
         );
     }
+    let answer = folder.shipway(&["expr", "--json", "1 < 2"]);
+    assert_eq!((answer.code, answer.stdout.trim()), (0, "{\"value\":true}"), "{}", answer.all());
+    let answer = folder.shipway(&["expr", "--json", "1 +"]);
+    let told: serde_json::Value = serde_json::from_str(&answer.stdout).expect("JSON");
+    assert_eq!((answer.code, told["error"]["column"].is_u64()), (2, true), "{}", answer.all());
     let answer = folder.shipway(&["expr", "fromJSON('{')"]);
     assert_eq!(answer.code, 2, "{}", answer.all());
     assert!(!answer.all().contains("error: error"), "{}", answer.all());
