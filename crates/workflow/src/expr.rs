@@ -8,6 +8,7 @@
 //! Sources: docs.github.com "Evaluate expressions in workflows and actions", the expression cases of
 //! actions/languageservices, and the behaviour of actions/runner where those are silent.
 
+pub mod as_json;
 mod ast;
 mod condition;
 mod error;

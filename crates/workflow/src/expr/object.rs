@@ -2,15 +2,30 @@
 
 use super::{Value, fold};
 use indexmap::{Equivalent, IndexMap};
-use std::hash::{Hash, Hasher};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+/// So many keys are searched one by one. Bodies of events hold objects by the hundred thousand, and a table for each takes more memory
+/// than what it leads to.
+const FEW: usize = 8;
 
 /// A map from text to values that keeps the order of insertion and the spelling of its keys, and finds a key in any
 /// case.
-#[derive(Clone, Debug, Default)]
-pub struct Object(IndexMap<Key, Value>);
+#[derive(Clone)]
+pub struct Object(Pairs);
+
+#[derive(Clone)]
+enum Pairs {
+    /// At most [`FEW`].
+    Few(Vec<(Key, Value)>),
+    Many(Box<IndexMap<Key, Value>>),
+}
 
 #[derive(Clone, Debug)]
-struct Key(Box<str>);
+struct Key(Arc<str>);
 
 /// A borrowed key, so that a lookup allocates nothing.
 struct Lookup<'a>(&'a str);
@@ -18,45 +33,124 @@ struct Lookup<'a>(&'a str);
 impl Object {
     /// An object without keys.
     pub fn new() -> Object {
-        Object::default()
+        Object(Pairs::Few(Vec::new()))
     }
 
     /// The value under a key in any case.
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.0.get(&Lookup(key))
+        match &self.0 {
+            Pairs::Few(pairs) => {
+                pairs.iter().find(|(known, _)| fold::eq(&known.0, key)).map(|(_, value)| value)
+            }
+            Pairs::Many(pairs) => pairs.get(&Lookup(key)),
+        }
     }
 
     /// Sets a key. One that differs only in case is the same: it keeps its place and its spelling.
-    pub fn insert(&mut self, key: impl Into<Box<str>>, value: impl Into<Value>) {
-        self.0.insert(Key(key.into()), value.into());
+    pub fn insert(&mut self, key: impl Into<Arc<str>>, value: impl Into<Value>) {
+        let (key, value) = (Key(key.into()), value.into());
+        match &mut self.0 {
+            Pairs::Few(pairs) => {
+                if let Some((_, old)) = pairs.iter_mut().find(|(known, _)| *known == key) {
+                    *old = value;
+                } else if pairs.len() < FEW {
+                    pairs.push((key, value));
+                } else {
+                    let pairs = std::mem::take(pairs).into_iter().chain([(key, value)]);
+                    self.0 = Pairs::Many(Box::new(pairs.collect()));
+                }
+            }
+            Pairs::Many(pairs) => {
+                pairs.insert(key, value);
+            }
+        }
     }
 
     /// Takes a key out and closes the gap.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
-        self.0.shift_remove(&Lookup(key))
+        match &mut self.0 {
+            Pairs::Few(pairs) => {
+                let at = pairs.iter().position(|(known, _)| fold::eq(&known.0, key))?;
+                Some(pairs.remove(at).1)
+            }
+            Pairs::Many(pairs) => pairs.shift_remove(&Lookup(key)),
+        }
     }
 
     /// Keys and values in the order of insertion.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(key, value)| (&*key.0, value))
+        match &self.0 {
+            Pairs::Few(pairs) => Iter::Few(pairs.iter()),
+            Pairs::Many(pairs) => Iter::Many(pairs.iter()),
+        }
     }
 
     /// The number of keys.
     pub fn len(&self) -> usize {
-        self.0.len()
+        match &self.0 {
+            Pairs::Few(pairs) => pairs.len(),
+            Pairs::Many(pairs) => pairs.len(),
+        }
     }
 
     /// Whether there are no keys.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
+    }
+
+    /// Gives back the memory that was kept for further keys.
+    pub(super) fn shrink(&mut self) {
+        match &mut self.0 {
+            Pairs::Few(pairs) => pairs.shrink_to_fit(),
+            Pairs::Many(pairs) => pairs.shrink_to_fit(),
+        }
     }
 }
 
-impl<K: Into<Box<str>>, V: Into<Value>> FromIterator<(K, V)> for Object {
+impl<K: Into<Arc<str>>, V: Into<Value>> FromIterator<(K, V)> for Object {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Object {
         let mut object = Object::new();
         pairs.into_iter().for_each(|(key, value)| object.insert(key, value));
+        object.shrink();
         object
+    }
+}
+
+/// What [`Object::iter`] gives.
+enum Iter<'a> {
+    Few(std::slice::Iter<'a, (Key, Value)>),
+    Many(indexmap::map::Iter<'a, Key, Value>),
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a str, &'a Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Iter::Few(pairs) => pairs.next().map(|(key, value)| (&*key.0, value)),
+            Iter::Many(pairs) => pairs.next().map(|(key, value)| (&*key.0, value)),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match self {
+            Iter::Few(pairs) => pairs.size_hint(),
+            Iter::Many(pairs) => pairs.size_hint(),
+        }
+    }
+}
+
+impl ExactSizeIterator for Iter<'_> {}
+
+impl Default for Object {
+    fn default() -> Object {
+        Object::new()
+    }
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 
@@ -96,6 +190,7 @@ impl Equivalent<Key> for Lookup<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn finds_keys_in_any_case_and_keeps_their_order() {
@@ -107,5 +202,43 @@ mod tests {
         assert_eq!(object.iter().map(|(key, _)| key).collect::<Vec<_>>(), ["Zebra", "apple", "Über"]);
         assert_eq!(object.remove("APPLE"), Some(Value::Number(2.0)));
         assert_eq!((object.len(), object.is_empty()), (2, false));
+    }
+
+    /// What an object is, with nothing but a list.
+    #[derive(Default)]
+    struct Model(Vec<(String, f64)>);
+
+    impl Model {
+        fn at(&self, key: &str) -> Option<usize> {
+            self.0.iter().position(|(known, _)| fold::eq(known, key))
+        }
+    }
+
+    proptest! {
+        /// Few keys and many are kept in different ways, which nobody may see.
+        #[test]
+        fn it_is_a_list_of_pairs(steps in proptest::collection::vec((any::<bool>(), "[a-fA-FäÄ]{1,2}", any::<i16>()), 0..60)) {
+            let (mut object, mut model) = (Object::new(), Model::default());
+            for (put, key, number) in steps {
+                let (at, number) = (model.at(&key), f64::from(number));
+                match (put, at) {
+                    (true, Some(at)) => model.0[at].1 = number,
+                    (true, None) => model.0.push((key.clone(), number)),
+                    (false, _) => {
+                        let gone = at.map(|at| Value::Number(model.0.remove(at).1));
+                        prop_assert_eq!(object.remove(&key), gone);
+                    }
+                }
+                if put {
+                    object.insert(key.as_str(), number);
+                }
+                let found = model.at(&key).map(|at| Value::Number(model.0[at].1));
+                prop_assert_eq!(object.get(&key), found.as_ref());
+                prop_assert_eq!((object.len(), object.iter().len()), (model.0.len(), model.0.len()));
+                let pairs = object.iter().map(|(key, value)| (key.to_owned(), value.to_number()));
+                prop_assert_eq!(pairs.collect::<Vec<_>>(), model.0.clone());
+                prop_assert_eq!(&object, &model.0.iter().map(|(key, number)| (key.as_str(), *number)).collect());
+            }
+        }
     }
 }

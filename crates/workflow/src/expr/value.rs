@@ -1,6 +1,6 @@
 //! Values of the expression language and how they turn into one another.
 
-use super::{Object, fold, number};
+use super::{Object, as_json, fold, number};
 use serde_json::Value as Json;
 use std::{cmp::Ordering, sync::Arc};
 
@@ -53,6 +53,18 @@ impl Value {
         }
     }
 
+    /// The value that JSON text stands for, without the tree between. As [`from_json`](Value::from_json), of keys that differ only in
+    /// case one is left: the spelling of the first, the value of the last.
+    ///
+    /// # Errors
+    /// The text is no JSON, or deeper than 127 levels.
+    pub fn from_json_text(text: &str) -> serde_json::Result<Value> {
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let value = as_json::deserialize(&mut reader)?;
+        reader.end()?;
+        Ok(value)
+    }
+
     /// The text of [`to_json`](Value::to_json), without the tree between: the body of an event may be large.
     pub fn to_json_text(&self) -> String {
         let mut out = String::new();
@@ -84,6 +96,17 @@ impl Value {
                 out.push('}');
             }
         }
+    }
+
+    /// What stands at a path of keys, which may have any case, and places in lists from 0: `/pull_request/labels/0`. A key that holds a
+    /// slash cannot be named.
+    pub fn pointer(&self, path: &str) -> Option<&Value> {
+        path.split('/').skip(1).try_fold(self, |value, step| match value {
+            Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+                value.get(step)
+            }
+        })
     }
 
     /// The name of its kind: `Null`, `Boolean`, `Number`, `String`, `Array` or `Object`.
@@ -170,6 +193,11 @@ impl Value {
         }
     }
 
+    /// The number, when it is a whole one that is exact.
+    pub fn as_u64(&self) -> Option<u64> {
+        number::to_json(self.as_number()?).as_u64()
+    }
+
     /// The items, when it is an array.
     pub fn as_array(&self) -> Option<&[Value]> {
         match self {
@@ -208,6 +236,12 @@ impl Value {
             (Value::Null, Value::Null) => None,
             (a, b) => a.to_number().partial_cmp(&b.to_number()),
         }
+    }
+}
+
+impl From<Json> for Value {
+    fn from(json: Json) -> Value {
+        Value::from_json(&json)
     }
 }
 
