@@ -18,6 +18,13 @@ impl Digest {
         Digest(Sha256::digest(bytes).into())
     }
 
+    /// The digest of all parts, one after the other.
+    pub fn of_parts(parts: &[&[u8]]) -> Digest {
+        let mut hash = Sha256::new();
+        parts.iter().for_each(|part| hash.update(part));
+        Digest(hash.finalize().into())
+    }
+
     /// From the 32 raw bytes of a SHA-256.
     pub fn from_bytes(bytes: [u8; 32]) -> Digest {
         Digest(bytes)

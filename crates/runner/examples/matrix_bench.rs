@@ -32,7 +32,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
     let workflow = workflow()?;
     let event = Event {
         name: "push".to_owned(),
-        payload: serde_json::json!({}),
+        payload: serde_json::json!({}).into(),
         reference: "refs/heads/main".to_owned(),
         sha: "0".repeat(40),
         changed: None,

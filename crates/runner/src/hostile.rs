@@ -58,7 +58,7 @@ fn begin(workflow: Arc<Workflow>) {
     let jobs = workflow.jobs.len();
     let event = Event {
         name: "push".to_owned(),
-        payload: json!({"ref": "refs/heads/main"}),
+        payload: json!({"ref": "refs/heads/main"}).into(),
         reference: "refs/heads/main".to_owned(),
         sha: "0".repeat(40),
         changed: None,

@@ -17,10 +17,15 @@ use crate::{
 use shipway_base::Span;
 use shipway_workflow::{
     document::ContainerSpec,
-    expr::Value,
+    expr::{Value, as_json},
     run::{Conclusion, JobRequest},
 };
-use std::{borrow::Cow, fs};
+use std::{
+    borrow::Cow,
+    fs,
+    io::{self, BufWriter, Write as _},
+    path::Path,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -128,8 +133,8 @@ impl Job<'_> {
     fn write_event(&mut self) -> Result<(), RunnerError> {
         if self.executor.is_real() {
             let path = self.folders.workflow.join("event.json");
-            let event = self.github.get("event").unwrap_or(&Value::Null).to_json_text();
-            fs::write(&path, event).map_err(|error| RunnerError::io("write", &path, error))?;
+            let event = self.github.get("event").unwrap_or(&Value::Null);
+            write_json(&path, event).map_err(|error| RunnerError::io("write", &path, error))?;
             self.github.insert("event_path", self.map.inside_text(&path));
         }
         Ok(())
@@ -231,6 +236,13 @@ pub(crate) async fn close(
 ) -> Result<(), RunnerError> {
     let (sender, receiver) = mpsc::channel(CHUNKS);
     tokio::join!(executor.close(identity, folders, sender), hear(log, None, receiver)).0
+}
+
+/// Writes a value as JSON, piece by piece: its text may be large.
+fn write_json(path: &Path, value: &Value) -> io::Result<()> {
+    let mut file = BufWriter::new(fs::File::create(path)?);
+    as_json::serialize(value, &mut serde_json::Serializer::new(&mut file))?;
+    file.flush()
 }
 
 /// Takes what an executor tells until it is done.

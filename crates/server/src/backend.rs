@@ -12,6 +12,7 @@ use shipway_api::{
     ValueKind, Workflows,
 };
 use shipway_base::Secret;
+use shipway_workflow::expr::Value;
 use std::{fmt, io};
 use tokio::sync::broadcast;
 
@@ -155,8 +156,21 @@ pub struct Hook {
     pub event: String,
     /// The id of the delivery, which stays the same when it is sent again.
     pub delivery: Option<String>,
-    /// The body.
-    pub payload: serde_json::Value,
+    /// The body as it was sent.
+    pub body: String,
+    /// The same, read.
+    pub payload: Value,
+}
+
+impl Hook {
+    /// Reads the body of a webhook.
+    ///
+    /// # Errors
+    /// It is no JSON.
+    pub fn read(event: String, delivery: Option<String>, body: String) -> serde_json::Result<Hook> {
+        let payload = Value::from_json_text(&body)?;
+        Ok(Hook { event, delivery, body, payload })
+    }
 }
 
 /// A run that was started by hand.

@@ -4,7 +4,7 @@
 //! look like what the services want to see.
 
 use crate::source;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 use shipway_runner::{
     Artifact, ArtifactError, Artifacts, BoxFuture, CachePlace, CacheRefusal, ContainerNetwork, Door,
     ErrorKind, FoundCache, JobIdentity, JobServices, NewArtifact, RunnerError, ServiceAccess,
@@ -189,8 +189,9 @@ fn shown(access: Access) -> ServiceAccess {
 fn grant(request: &JobRequest, job: &JobIdentity, run: &RunServices) -> Grant {
     let github = facts(&request.github);
     let text = |name: &str| github.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
-    let default_branch = github.get("event").and_then(|event| event.pointer("/repository/default_branch"));
-    let default_branch = default_branch.and_then(Json::as_str).unwrap_or("main").to_owned();
+    let happened = request.github.get("event").unwrap_or(&Value::Null);
+    let default_branch = happened.pointer("/repository/default_branch");
+    let default_branch = default_branch.and_then(Value::as_str).unwrap_or("main").to_owned();
     let (event, reference, base_ref) = (text("event_name"), text("ref"), text("base_ref"));
     let origin =
         Origin { event: &event, reference: &reference, base_ref: &base_ref, default_branch: &default_branch };
@@ -201,8 +202,7 @@ fn grant(request: &JobRequest, job: &JobIdentity, run: &RunServices) -> Grant {
         Asked::None => CacheMode::None,
     });
     // Only when the workflow says so, and no caller of it says otherwise.
-    let event_payload = github.get("event").unwrap_or(&Json::Null);
-    let fork = source::comes_from_fork(&event, event_payload);
+    let fork = source::comes_from_fork(&event, happened);
     let permissions = if fork { reading(&request.permissions) } else { request.permissions.clone() };
     let may_identify = permissions.get("id-token").is_some_and(|level| level == "write");
     let identity = may_identify.then(|| Identity {
@@ -224,18 +224,13 @@ fn grant(request: &JobRequest, job: &JobIdentity, run: &RunServices) -> Grant {
     }
 }
 
-/// The `github` context as far as it is asked for here: of the event, whose body may be large, only whose it is. There is always a
-/// github context; without one the job is nobody in particular.
+/// The `github` context as far as an identity is made of it: of the event, whose body may be large, only the repository. There is always
+/// a github context; without one the job is nobody in particular.
 fn facts(github: &Value) -> Map<String, Json> {
     let mut facts = Map::new();
     for (name, value) in github.as_object().iter().flat_map(|github| github.iter()) {
         let value = match value.as_object().filter(|_| name == "event") {
-            Some(event) => {
-                let kept = ["repository", "pull_request"];
-                let kept =
-                    kept.iter().filter_map(|name| Some(((*name).to_owned(), event.get(name)?.to_json())));
-                Json::Object(kept.collect())
-            }
+            Some(event) => json!({ "repository": event.get("repository").map(Value::to_json) }),
             None => value.to_json(),
         };
         facts.insert(name.to_owned(), value);

@@ -1,10 +1,14 @@
 //! From a local repository to GitHub's words: events, the `github` context, names.
 
 use crate::git::{Commit, Git, GitError, WholeCommit};
-use serde_json::{Map, Value, json};
+use serde_json::{Value as Json, json};
 use shipway_base::Timestamp;
 use shipway_store::models::runs::RunRow;
-use shipway_workflow::{event::Event, expr, plan::RunPlan};
+use shipway_workflow::{
+    event::Event,
+    expr::{Object, Value},
+    plan::RunPlan,
+};
 use std::path::Path;
 
 /// Who a repository on this machine is, since it has no forge to say so.
@@ -91,12 +95,13 @@ pub async fn push(
     let commit = git.commit(after).await?;
     let (changed, default_branch) = (git.changed(before, after).await?, git.default_branch().await?);
     let payload = push_payload(&repository_payload(repository, &default_branch), reference, before, &commit);
+    let payload = payload.into();
     Ok(Event { name: "push".to_owned(), payload, reference: reference.to_owned(), sha: commit.sha, changed })
 }
 
 /// The body of the `push` webhook, as far as a repository without a forge can know it; `repository` is as
 /// [`repository_payload`] makes it.
-pub fn push_payload(repository: &Value, reference: &str, before: &str, commit: &Commit) -> Value {
+pub fn push_payload(repository: &Json, reference: &str, before: &str, commit: &Commit) -> Json {
     let person = json!({ "name": commit.author, "email": commit.email, "username": commit.author });
     let head = json!({
         "id": commit.sha, "message": commit.message, "timestamp": commit.date, "author": person, "committer": person,
@@ -111,7 +116,7 @@ pub fn push_payload(repository: &Value, reference: &str, before: &str, commit: &
 }
 
 /// The `repository` object of webhooks.
-pub fn repository_payload(repository: &RepositoryName, default_branch: &str) -> Value {
+pub fn repository_payload(repository: &RepositoryName, default_branch: &str) -> Json {
     json!({
         "name": repository.name, "full_name": repository.full(), "private": true,
         "default_branch": default_branch,
@@ -147,18 +152,23 @@ impl RunFacts<'_> {
 }
 
 /// The body of the `workflow_run` webhook, as far as a server of its own can know it.
-pub fn workflow_run_payload(facts: &RunFacts<'_>, action: &str) -> Value {
+pub fn workflow_run_payload(facts: &RunFacts<'_>, action: &str) -> Json {
     let RunFacts { repository, default_branch, row, event, url, .. } = facts;
     let (actor, time) = (facts.actor.unwrap_or(&row.actor), |at: Timestamp| at.to_string());
     let request = event.payload.get("pull_request");
     let of_head = |path: &str| request.and_then(|request| request.pointer(path)).and_then(Value::as_str);
     let own = repository_payload(repository, default_branch);
-    let head_repository = request.and_then(|request| request.pointer("/head/repo")).unwrap_or(&own);
+    let head_repository = request.and_then(|request| request.pointer("/head/repo")).map(Value::to_json);
     let person = |login: &str| json!({ "login": login, "type": "User" });
     // As on GitHub, requests of forks are not told, since their numbers mean nothing to the repository of the fork.
     let own_request = request.filter(|_| !comes_from_fork(&event.name, &event.payload));
-    let requests: Vec<Value> = own_request
-        .map(|request| json!({ "number": request["number"], "head": request["head"], "base": request["base"] }))
+    let field = |request: &Value, name: &str| request.get(name).map(Value::to_json);
+    let requests: Vec<Json> = own_request
+        .map(|request| {
+            json!({
+                "number": field(request, "number"), "head": field(request, "head"), "base": field(request, "base"),
+            })
+        })
         .into_iter()
         .collect();
     let here = format!("{url}/runs/{}", row.run);
@@ -179,7 +189,7 @@ pub fn workflow_run_payload(facts: &RunFacts<'_>, action: &str) -> Value {
             "author": { "name": head.commit.author, "email": head.commit.email },
             "committer": { "name": head.committer, "email": head.committer_email },
         })),
-        "repository": own, "head_repository": head_repository,
+        "repository": own, "head_repository": head_repository.as_ref().unwrap_or(&own),
     });
     json!({
         "action": action, "workflow_run": run, "workflow": { "name": row.workflow, "path": row.path, "state": "active" },
@@ -187,34 +197,28 @@ pub fn workflow_run_payload(facts: &RunFacts<'_>, action: &str) -> Value {
     })
 }
 
-/// The `github` context of a run, without what belongs to a job or a step.
-pub fn github_context(event: &Event, facts: &ContextFacts<'_>) -> Value {
-    let mut github = github_facts(event, facts);
-    github["event"] = event.payload.clone();
-    github
-}
-
-/// The same as a value of the expression language, whose event is that of the plan with all inputs. The body of an event may be large: it
-/// is not copied as JSON.
-pub fn github_value(github: &Value, plan: &RunPlan) -> expr::Value {
-    let mut event = expr::Value::from_json(&plan.event().payload);
-    if let (Some(inputs), Some(body)) = (texts_of_inputs(plan), event.as_object()) {
-        let mut body = body.clone();
-        body.insert("inputs", expr::Value::from_json(&inputs.into()));
-        event = body.into();
+/// The `github` context of a run, without what belongs to a job or a step, from its [`github_facts`]. Where there is a plan, the inputs of
+/// the event are all that the plan knows: a run that was started by hand has defaults for those that were not given, and they are texts
+/// there, as on GitHub. The body of the event, which may be large, is that of the event itself.
+pub fn github_context(facts: &Json, event: &Event, plan: Option<&RunPlan>) -> Value {
+    let mut body = event.payload.clone();
+    if let (Some(inputs), Some(given)) = (plan.and_then(texts_of_inputs), body.as_object()) {
+        let mut given = given.clone();
+        given.insert("inputs", inputs);
+        body = given.into();
     }
-    let mut value = expr::Value::from_json(github).as_object().cloned().unwrap_or_default();
-    value.insert("event", event);
-    value.into()
+    let mut github = Value::from_json(facts).as_object().cloned().unwrap_or_default();
+    github.insert("event", body);
+    github.into()
 }
 
 /// The `github` context with null in the place of its event.
-pub fn github_facts(event: &Event, facts: &ContextFacts<'_>) -> Value {
+pub fn github_facts(event: &Event, facts: &ContextFacts<'_>) -> Json {
     let (ref_name, ref_type) = ref_name(&event.reference);
     let full = facts.repository.full();
     let workflow_ref = format!("{full}/{}@{}", facts.path, event.reference);
     let of_request = |side: &str| {
-        event.payload.pointer(&format!("/pull_request/{side}/ref")).cloned().unwrap_or(json!(""))
+        event.payload.pointer(&format!("/pull_request/{side}/ref")).map_or(json!(""), Value::to_json)
     };
     json!({
         "event_name": event.name, "event": null, "ref": event.reference, "ref_name": ref_name,
@@ -236,20 +240,10 @@ fn repository_url(server: &str, full: &str) -> String {
     format!("git://{host}/{full}.git")
 }
 
-/// Gives `github.event.inputs` of a run that was started by hand what only its plan knows: the defaults of the inputs that
-/// were not given. They are texts there, as on GitHub.
-pub fn complete_inputs(github: &mut Value, plan: &RunPlan) {
-    if let Some(inputs) = texts_of_inputs(plan)
-        && github["event"].is_object()
-    {
-        github["event"]["inputs"] = inputs.into();
-    }
-}
-
 /// The inputs of a run that was started by hand.
-fn texts_of_inputs(plan: &RunPlan) -> Option<Map<String, Value>> {
+fn texts_of_inputs(plan: &RunPlan) -> Option<Object> {
     let inputs = plan.inputs().as_object().filter(|_| plan.event().name == "workflow_dispatch")?;
-    Some(inputs.iter().map(|(name, value)| (name.to_owned(), value.to_text().as_ref().into())).collect())
+    Some(inputs.iter().map(|(name, value)| (name, value.to_text())).collect())
 }
 
 /// Whether an event is about changes that come from another repository, so that whoever wrote them need not be trusted. A
@@ -310,18 +304,18 @@ mod tests {
 
     #[test]
     fn knows_forks() {
-        let event = |name: &str, payload: Value| Event {
+        let event = |name: &str, payload: Json| Event {
             name: name.to_owned(),
-            payload,
+            payload: payload.into(),
             reference: "refs/pull/1/merge".to_owned(),
             sha: String::new(),
             changed: None,
         };
-        let request = |head: Value| json!({ "pull_request": { "head": { "repo": head }, "base": { "repo": { "full_name": "acme/web" } } } });
+        let request = |head: Json| json!({ "pull_request": { "head": { "repo": head }, "base": { "repo": { "full_name": "acme/web" } } } });
         let fork = request(json!({ "full_name": "eve/web" }));
         assert!(is_from_fork(&event("pull_request", fork.clone())));
         assert!(is_from_fork(&event("pull_request_review", fork.clone())));
-        assert!(is_from_fork(&event("pull_request", request(Value::Null))), "the fork was removed");
+        assert!(is_from_fork(&event("pull_request", request(Json::Null))), "the fork was removed");
         assert!(is_from_fork(&event("pull_request", json!({}))));
         assert!(!is_from_fork(&event("pull_request", request(json!({ "full_name": "Acme/web" })))));
         assert!(!is_from_fork(&event("pull_request_target", fork.clone())), "it runs what the base says");

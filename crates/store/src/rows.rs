@@ -10,6 +10,7 @@ pub mod value;
 
 mod evidence;
 mod kept;
+mod raw;
 mod stored;
 mod texts;
 

@@ -10,7 +10,7 @@ mod skip;
 mod table;
 mod trigger;
 
-use crate::document::DispatchInput;
+use crate::{document::DispatchInput, expr::Value};
 use shipway_base::{Span, Spanned};
 
 pub use call::{CallInput, CallInputKind, CallOutput, CallSecret, WorkflowCall};
@@ -27,8 +27,8 @@ pub use trigger::Triggered;
 pub struct Event {
     /// GitHub's name of it: `push`, `pull_request`, `workflow_dispatch` and so on.
     pub name: String,
-    /// The webhook's body, `github.event`.
-    pub payload: serde_json::Value,
+    /// The webhook's body, `github.event`. It may be large, and whoever copies an event shares it.
+    pub payload: Value,
     /// The full ref: `refs/heads/main`, `refs/tags/v1`, `refs/pull/7/merge`.
     pub reference: String,
     /// The commit, 40 hexadecimal digits.

@@ -128,7 +128,7 @@ impl World {
         };
         let event = Event {
             name: "push".to_owned(),
-            payload: serde_json::json!({"head_commit": {"id": sha}}),
+            payload: serde_json::json!({"head_commit": {"id": sha}}).into(),
             reference: "refs/heads/main".to_owned(),
             sha: sha.clone(),
             changed: None,
@@ -136,7 +136,7 @@ impl World {
         let github = Value::from_json(&serde_json::json!({
             "event_name": "push", "ref": "refs/heads/main", "ref_name": "main", "sha": sha,
             "repository": "me/it", "workflow_ref": "me/it/.github/workflows/test.yml@refs/heads/main",
-            "workflow_sha": sha, "run_id": "7", "event": event.payload,
+            "workflow_sha": sha, "run_id": "7", "event": event.payload.to_json(),
         }));
         let mut called = Called::new();
         while let Some(wanted) = called.wanted(&parsed) {

@@ -207,7 +207,7 @@ impl Runs {
         commit: &Commit,
         (key, chain): (&str, u32),
     ) -> Result<Vec<RunId>, RunError> {
-        let sender = event.payload.pointer("/sender/login").and_then(serde_json::Value::as_str);
+        let sender = event.payload.pointer("/sender/login").and_then(Value::as_str);
         let actor = sender.unwrap_or(&commit.author);
         // A file that cannot be read is told once, to whoever pushed it, and not at each thing that happens after it.
         let tells_errors = ["push", "pull_request", "pull_request_target"].contains(&event.name.as_str());
@@ -281,7 +281,7 @@ impl Runs {
         let ids = (id, row.run);
         let stored = self.stored(id).await?;
         let (workflow, called) = stored.documents()?;
-        let event = event_of(&stored.created);
+        let event = stored.event();
         let values = self.settings.values.for_run(&event).await?;
         let sha = stored.created.sha.clone();
         if stored.created.fetching && stored.called.is_none() {
@@ -306,8 +306,11 @@ impl Runs {
                 rows::run::RunEvent::Input(input) => inputs.push((input, event.at)),
             }
         }
-        let created = created.ok_or(RunError::Stale { why: "its first event is missing".to_owned() })?;
-        Ok(Stored { created, called, inputs })
+        let mut created: Created =
+            created.ok_or(RunError::Stale { why: "its first event is missing".to_owned() })?;
+        let payload = Value::from_json_text(&std::mem::take(&mut created.payload));
+        let payload = payload.map_err(|error| RunError::Stale { why: error.to_string() })?;
+        Ok(Stored { created, payload, called, inputs })
     }
 }
 
@@ -317,6 +320,8 @@ type ByName = BTreeMap<String, String>;
 /// What the stream of an attempt of a run holds.
 struct Stored {
     created: Created,
+    /// The body of its event, which its text is dropped for.
+    payload: Value,
     /// The documents that were fetched after it was made, and their commits.
     called: Option<(ByName, ByName)>,
     inputs: Vec<(Input, Timestamp)>,
@@ -353,12 +358,29 @@ impl Stored {
         }
     }
 
-    fn context(&self, inputs: Value) -> RunContext {
-        RunContext {
-            github: Value::from_json(&self.created.github),
-            vars: Value::from_json(&self.created.vars),
-            inputs,
+    /// What started it.
+    fn event(&self) -> Event {
+        let Created { event, reference, sha, .. } = &self.created;
+        Event {
+            name: event.clone(),
+            payload: self.payload.clone(),
+            reference: reference.clone(),
+            sha: sha.clone(),
+            changed: None,
         }
+    }
+
+    /// The `github` context, with its event.
+    fn github(&self) -> Value {
+        let mut github = self.created.github.as_object().cloned().unwrap_or_default();
+        if github.get("event") == Some(&Value::Null) {
+            github.insert("event", self.payload.clone());
+        }
+        github.into()
+    }
+
+    fn context(&self, inputs: Value) -> RunContext {
+        RunContext { github: self.github(), vars: Value::from_json(&self.created.vars), inputs }
     }
 
     /// The machine in the state that its inputs made, and what all its jobs see.
@@ -378,16 +400,6 @@ impl Stored {
             let _past = run.apply(input, *at);
         }
         Ok((run, shared))
-    }
-}
-
-fn event_of(created: &Created) -> Event {
-    Event {
-        name: created.event.clone(),
-        payload: created.payload.clone(),
-        reference: created.reference.clone(),
-        sha: created.sha.clone(),
-        changed: None,
     }
 }
 

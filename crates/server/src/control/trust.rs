@@ -2,7 +2,10 @@
 
 use crate::source;
 use shipway_runner::sandbox::Network;
-use shipway_workflow::event::{Event, Pattern};
+use shipway_workflow::{
+    event::{Event, Pattern},
+    expr::Value,
+};
 use std::path::PathBuf;
 
 /// Which jobs are isolated from this machine, and how.
@@ -61,7 +64,7 @@ fn is_trusted(event: &Event, protected: &[Pattern]) -> bool {
     let name = match event.reference.strip_prefix("refs/heads/") {
         Some(branch) => {
             let default = event.payload.pointer("/repository/default_branch");
-            if default.and_then(serde_json::Value::as_str) == Some(branch) {
+            if default.and_then(Value::as_str) == Some(branch) {
                 return !source::is_from_fork(event);
             }
             branch
@@ -77,11 +80,11 @@ fn is_trusted(event: &Event, protected: &[Pattern]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::{Value as Json, json};
 
-    fn event(name: &str, reference: &str, mut payload: Value) -> Event {
+    fn event(name: &str, reference: &str, mut payload: Json) -> Event {
         payload["repository"] = json!({ "full_name": "acme/web", "default_branch": "trunk" });
-        let (name, reference) = (name.to_owned(), reference.to_owned());
+        let (name, payload, reference) = (name.to_owned(), payload.into(), reference.to_owned());
         Event { name, payload, reference, sha: String::new(), changed: None }
     }
 
@@ -89,7 +92,7 @@ mod tests {
     fn the_default_branch_and_what_is_protected_are_trusted() {
         let protected: Vec<Pattern> =
             ["release/**", "v*"].map(|text| Pattern::parse(text).expect("a pattern")).into();
-        let check = |name: &str, reference: &str, payload: Value, expect: bool| {
+        let check = |name: &str, reference: &str, payload: Json, expect: bool| {
             let event = event(name, reference, payload);
             assert_eq!(is_trusted(&event, &protected), expect, "{name} {reference}");
             let isolation = |when| Isolation { when, protected: protected.clone(), ..Isolation::default() };

@@ -52,10 +52,10 @@ async fn github(
     let wrong = |detail: String| ApiError(problem(codes::BAD_REQUEST, detail));
     let event =
         header("x-github-event").ok_or_else(|| wrong("the header X-GitHub-Event is missing".to_owned()))?;
-    let payload = serde_json::from_slice(&body)
-        .map_err(|error| wrong(format!("the body cannot be read as JSON: {error}")))?;
     let delivery = header("x-github-delivery").map(str::to_owned);
-    let hook = Hook { event: event.to_owned(), delivery, payload };
+    let unread = |error: &dyn std::fmt::Display| wrong(format!("the body cannot be read as JSON: {error}"));
+    let body = String::from_utf8(body.into()).map_err(|error| unread(&error))?;
+    let hook = Hook::read(event.to_owned(), delivery, body).map_err(|error| unread(&error))?;
     // A forge hangs up after ten seconds; what it said is done none the less.
     let backend = context.backend.clone();
     let done = tokio::spawn(async move { backend.hook(hook).await }).await;

@@ -38,8 +38,16 @@ async fn only_a_signed_body_is_heard() {
         assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{wrong}");
         assert!(refused.text.contains("SHIPWAY_WEBHOOK_SECRET"));
     }
-    let odd = send("ping", &signature("no json"), "no json").await;
-    assert_eq!(odd.status, StatusCode::BAD_REQUEST);
+    for (odd, why) in [
+        ("no json".to_owned(), "expected ident"),
+        ("{\"a\":".repeat(1_000_000), "recursion limit exceeded"),
+        (format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200)), "recursion limit exceeded"),
+    ] {
+        let answer = send("ping", &signature(&odd), &odd).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        assert!(answer.text.contains("the body cannot be read as JSON"), "{}", answer.text);
+        assert!(answer.text.contains(why), "{}", answer.text);
+    }
     let large = format!("{{\"zen\": \"{}\"}}", "x".repeat(3 << 20));
     assert_eq!(
         send("ping", &signature(&large), &large).await.status,
@@ -47,7 +55,9 @@ async fn only_a_signed_body_is_heard() {
         "as large as GitHub's"
     );
     let larger = "x".repeat((25 << 20) + 1);
-    assert_eq!(send("ping", &signature(&larger), &larger).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let answer = send("ping", &signature(&larger), &larger).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(answer.text.contains("larger than 25 MiB"), "{}", answer.text);
     let unnamed = client.request("POST", "/hooks/github", As::Nobody);
     let unnamed = unnamed.header("x-hub-signature-256", signature(body)).body(Body::from(body.to_owned()));
     let unnamed = client.reply(unnamed.expect("a request")).await;

@@ -5,6 +5,7 @@ use crate::{NewEvent, Result};
 use serde::{Deserialize, Serialize};
 use shipway_workflow::{
     Texts,
+    expr::{Value, as_json},
     run::{Conclusion, Input, JobKey, Kept},
 };
 use std::collections::BTreeMap;
@@ -18,14 +19,16 @@ pub struct Created {
     pub workflow: String,
     /// The event's name.
     pub event: String,
-    /// The event's body.
-    pub payload: serde_json::Value,
+    /// The event's body, as JSON text.
+    #[serde(with = "super::raw")]
+    pub payload: String,
     /// The full ref.
     pub reference: String,
     /// The commit.
     pub sha: String,
-    /// The `github` context.
-    pub github: serde_json::Value,
+    /// The `github` context. Its event is null where that is [`Created::payload`], which may be large; rows from before have it twice.
+    #[serde(with = "as_json")]
+    pub github: Value,
     /// The `vars` context.
     pub vars: serde_json::Value,
     /// The inputs as they were given.
@@ -76,6 +79,13 @@ enum Row {
     Input(InputRow),
 }
 
+/// As [`Row::Created`], which is large, without a copy of it.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Large<'c> {
+    Created(&'c Created),
+}
+
 /// The stream of the events of one attempt of a run.
 pub fn stream(run: crate::models::runs::AttemptId) -> String {
     format!("run/{run}")
@@ -84,7 +94,11 @@ pub fn stream(run: crate::models::runs::AttemptId) -> String {
 /// The event to append.
 pub fn encode(event: &RunEvent) -> Result<NewEvent> {
     let (kind, row) = match event {
-        RunEvent::Created(created) => ("run.created".to_owned(), Row::Created(created.clone())),
+        RunEvent::Created(created) => {
+            let kind = "run.created".to_owned();
+            let data = super::encode(&kind, &Large::Created(created))?;
+            return Ok(NewEvent { kind, data });
+        }
         RunEvent::Called { texts, commits } => {
             let (texts, commits) = (texts.clone(), commits.clone());
             let row = if commits.is_empty() { Row::Called(texts) } else { Row::CalledAt { texts, commits } };

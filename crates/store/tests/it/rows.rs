@@ -284,10 +284,10 @@ fn run_event() -> impl Strategy<Value = RunEvent> {
                 path,
                 workflow,
                 event: "push".to_owned(),
-                payload: serde_json::json!({"z": number, "a": [yes, null, 1.5]}),
+                payload: serde_json::json!({"z": number, "a": [yes, null, 1.5]}).to_string(),
                 reference: "refs/heads/main".to_owned(),
                 sha: "0".repeat(40),
-                github: serde_json::json!({"run_id": number.to_string()}),
+                github: serde_json::json!({"run_id": number.to_string()}).into(),
                 vars: serde_json::json!({}),
                 inputs: serde_json::Value::Null,
                 called: if yes {
@@ -400,4 +400,21 @@ fn a_document_that_cannot_be_read_any_more_says_so() {
         error.to_string().starts_with("the stored document of service web is damaged: shipway.yaml:"),
         "{error}"
     );
+}
+
+/// The body of an event may be large, and may hold numbers that are no doubles.
+#[test]
+fn the_body_of_an_event_is_stored_as_it_is() {
+    let body = r#"{"id":18446744073709551615,"a":[1.10,"\u00e4"]}"#;
+    let row = format!(
+        r#"{{"v":1,"row":{{"created":{{"path":"","workflow":"","event":"push","payload":{body},"reference":"","sha":"","github":{},"vars":null,"inputs":null}}}}}}"#,
+        r#"{"event":null,"sha":"1"}"#,
+    );
+    let read = run::decode("run.created", row.as_bytes()).expect("the row");
+    assert_eq!(String::from_utf8(run::encode(&read).expect("a row").data).expect("JSON"), row);
+    let RunEvent::Created(mut created) = read else { panic!("{row}") };
+    assert_eq!(created.payload, body);
+    assert_eq!(created.github, serde_json::json!({"event": null, "sha": "1"}).into());
+    created.payload = "{".to_owned();
+    assert!(run::encode(&RunEvent::Created(created)).is_err(), "it is no JSON");
 }

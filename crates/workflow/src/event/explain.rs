@@ -1,7 +1,7 @@
 //! Why an event starts a workflow or does not: which filter, which pattern, which branch or path.
 
 use super::{Event, Filter, Trigger, trigger::filtered_name};
-use crate::document::Workflow;
+use crate::{document::Workflow, expr::Value};
 
 /// How many paths are told one by one.
 const PATHS: usize = 3;
@@ -20,7 +20,7 @@ impl Trigger {
         let mut out = Vec::new();
         if let Some(types) = &self.types {
             let names: Vec<&str> = types.iter().map(|word| word.value.as_str()).collect();
-            let action = event.payload.get("action").and_then(serde_json::Value::as_str);
+            let action = event.payload.get("action").and_then(Value::as_str);
             out.push(match action {
                 Some(action) if names.contains(&action) => format!("types has {action}"),
                 Some(action) => format!("types ({}) has no {action}", names.join(", ")),

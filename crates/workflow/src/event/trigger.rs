@@ -1,8 +1,7 @@
 //! Whether an event starts a workflow, and why not.
 
 use super::{Event, Filter, Trigger, pattern, table};
-use crate::document::Workflow;
-use serde_json::Value as Json;
+use crate::{document::Workflow, expr::Value};
 
 /// Whether an event starts a workflow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,6 +133,6 @@ impl Filter {
     }
 }
 
-fn text<'a>(payload: &'a Json, path: &[&str]) -> Option<&'a str> {
+fn text<'a>(payload: &'a Value, path: &[&str]) -> Option<&'a str> {
     path.iter().try_fold(payload, |value, key| value.get(key))?.as_str()
 }

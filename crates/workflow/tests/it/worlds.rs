@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, sync::Arc};
 pub(crate) fn push(reference: &str, changed: Option<&[&str]>) -> Event {
     Event {
         name: "push".to_owned(),
-        payload: json!({"ref": reference}),
+        payload: json!({"ref": reference}).into(),
         reference: reference.to_owned(),
         sha: "0123456789abcdef0123456789abcdef01234567".to_owned(),
         changed: changed.map(|paths| paths.iter().map(|path| (*path).to_owned()).collect()),
@@ -22,7 +22,7 @@ pub(crate) fn push(reference: &str, changed: Option<&[&str]>) -> Event {
 }
 
 pub(crate) fn event(name: &str, payload: serde_json::Value) -> Event {
-    Event { name: name.to_owned(), payload, ..push("refs/heads/main", None) }
+    Event { name: name.to_owned(), payload: payload.into(), ..push("refs/heads/main", None) }
 }
 
 pub(crate) fn workflow(text: &str) -> Workflow {

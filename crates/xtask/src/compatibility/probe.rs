@@ -60,7 +60,7 @@ fn plan(event: &str, text: &str, callee: &str) -> Result<(), Diagnostics> {
     }
     let event = Event {
         name: event.to_owned(),
-        payload: json!({"ref": "refs/heads/main"}),
+        payload: json!({"ref": "refs/heads/main"}).into(),
         reference: "refs/heads/main".to_owned(),
         sha: "0123456789abcdef0123456789abcdef01234567".to_owned(),
         changed: Some(vec!["src/main.rs".to_owned()]),

@@ -102,7 +102,7 @@ impl Runs {
         });
         let event = Event {
             name: "workflow_dispatch".to_owned(),
-            payload,
+            payload: payload.into(),
             reference: git_ref.to_owned(),
             sha: sha.to_owned(),
             changed: None,

@@ -3,7 +3,7 @@
 //! What was told of a run is written down after the runs that follow from it were made, and those are made with a key, so that a
 //! crash between the two tells nothing twice and leaves nothing untold. As on GitHub, at most three runs follow one another.
 
-use super::{AGAIN, FOLDER, RunError, Runs, dispatch::is_workflow, event_of};
+use super::{AGAIN, FOLDER, RunError, Runs, dispatch::is_workflow};
 use crate::{
     backend::Change,
     control::world::{World, lock},
@@ -14,7 +14,7 @@ use shipway_store::models::{
     self, Status,
     runs::{RunRow, Told},
 };
-use shipway_workflow::{document::Workflow, event::Event};
+use shipway_workflow::{document::Workflow, event::Event, expr::Value};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
@@ -163,7 +163,7 @@ impl Runs {
         sha: &str,
     ) -> Result<(), RunError> {
         let stored = self.stored(row.id).await?;
-        let caused = event_of(&stored.created);
+        let caused = stored.event();
         // The head of a pull request belongs to no branch here, so that git may have thrown it away.
         let head = self.git.whole_commit(&RunFacts::head_sha(&caused, row)).await.ok();
         let facts = RunFacts {
@@ -171,13 +171,13 @@ impl Runs {
             default_branch: branch,
             row,
             event: &caused,
-            actor: stored.created.github.get("actor").and_then(serde_json::Value::as_str),
+            actor: stored.created.github.get("actor").and_then(Value::as_str),
             head: head.as_ref(),
             url: &self.settings.url,
         };
         let event = Event {
             name: "workflow_run".to_owned(),
-            payload: source::workflow_run_payload(&facts, action),
+            payload: source::workflow_run_payload(&facts, action).into(),
             reference: format!("refs/heads/{branch}"),
             sha: sha.to_owned(),
             changed: None,

@@ -14,11 +14,13 @@ use crate::{
 };
 use heard::context;
 use request::{Merge, Request};
-use serde_json::Value as Json;
 use shipway_api as api;
 use shipway_base::{Digest, is_object_id};
 use shipway_store::{StoreError, models::runs::RunId};
-use shipway_workflow::event::{Event, is_typed, skip_mark};
+use shipway_workflow::{
+    event::{Event, is_typed, skip_mark},
+    expr::Value,
+};
 use std::{collections::BTreeMap, sync::Arc};
 use target::Target;
 
@@ -83,7 +85,7 @@ impl Runs {
                 reference: reference.to_owned(),
                 before: before.to_owned(),
                 sha,
-                payload: hook.payload.to_string(),
+                payload: hook.body.clone(),
             };
             pushes::begin(&self.world.store, &begun).await?;
             self.make_pushed(&begun, &hook.payload).await?
@@ -109,12 +111,12 @@ impl Runs {
             "a push is finished that was told before"
         );
         // It was written as JSON.
-        let payload = serde_json::from_str(&begun.payload).unwrap_or(Json::Null);
+        let payload = Value::from_json_text(&begun.payload).unwrap_or_default();
         self.make_pushed(&begun, &payload).await.map(drop)
     }
 
     /// Makes the runs of a push that is written down as begun, and writes down that they are made.
-    async fn make_pushed(self: &Arc<Self>, push: &Begun, payload: &Json) -> Result<Vec<RunId>, RunError> {
+    async fn make_pushed(self: &Arc<Self>, push: &Begun, payload: &Value) -> Result<Vec<RunId>, RunError> {
         let Begun { reference, before, sha, .. } = push;
         let event = Event {
             name: "push".to_owned(),
@@ -197,7 +199,7 @@ impl Runs {
     ) -> Result<Vec<api::RunId>, HookError> {
         let Ok((reference, sha)) = place else { return Ok(Vec::new()) };
         // What was sent again has the same body. Its id is not signed, so that anybody could make it another one.
-        let key = Digest::of(hook.payload.to_string().as_bytes()).hex();
+        let key = Digest::of(hook.body.as_bytes()).hex();
         let event = event(hook, name, reference, sha, changed.clone());
         let commit = self.git.commit(sha).await?;
         Ok(ids(self.runs_of(&event, &commit, (&format!("hook {key} {name}"), 0)).await?))
@@ -220,7 +222,8 @@ impl Runs {
         };
         // Two of these may be word for word the same; all others say when they happened, or which one they are.
         let delivery = hook.delivery.as_deref().filter(|_| hook.event == "repository_dispatch");
-        let key = Digest::of(format!("{} {}", delivery.unwrap_or_default(), hook.payload).as_bytes()).hex();
+        let key =
+            Digest::of_parts(&[delivery.unwrap_or_default().as_bytes(), b" ", hook.body.as_bytes()]).hex();
         let event = event(hook, &hook.event, &reference, &sha, None);
         let commit = self.git.commit(&sha).await?;
         let runs = self.runs_of(&event, &commit, (&format!("hook {key} {}", hook.event), 0)).await?;
@@ -228,7 +231,7 @@ impl Runs {
     }
 
     /// The default branch and its last commit, or why there is none.
-    async fn default_head(&self, payload: &Json) -> Result<Result<(String, String), String>, GitError> {
+    async fn default_head(&self, payload: &Value) -> Result<Result<(String, String), String>, GitError> {
         let told = text(payload, "/repository/default_branch").map(|branch| format!("refs/heads/{branch}"));
         let name = match told.filter(|name| is_ref(name)) {
             Some(name) => name,
@@ -334,11 +337,11 @@ fn ignored(why: &str) -> api::HookOutcome {
     api::HookOutcome { ignored: Some(why.to_owned()), ..api::HookOutcome::default() }
 }
 
-fn text<'p>(payload: &'p Json, pointer: &str) -> Option<&'p str> {
+fn text<'p>(payload: &'p Value, pointer: &str) -> Option<&'p str> {
     payload.pointer(pointer)?.as_str()
 }
 
-fn wanted<'p>(payload: &'p Json, pointer: &str) -> Result<&'p str, HookError> {
+fn wanted<'p>(payload: &'p Value, pointer: &str) -> Result<&'p str, HookError> {
     let name = || pointer.trim_start_matches('/').replace('/', ".");
     text(payload, pointer).ok_or_else(|| HookError::Payload(format!("it has no {}", name())))
 }
@@ -354,6 +357,7 @@ fn is_ref(text: &str) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::Value as Json;
 
     #[test]
     fn only_plain_names_reach_git() {
@@ -413,7 +417,7 @@ mod tests {
                 payload["pull_request"]["number"] = 7.into();
                 payload["repository"]["default_branch"] = "main".into();
             }
-            if let Ok(request) = Request::of(&payload) {
+            if let Ok(request) = Request::of(&payload.into()) {
                 for name in request.names() {
                     prop_assert!(is_ref(name) || is_object_id(name), "{name:?}");
                 }

@@ -155,12 +155,13 @@ impl Runs {
             server_url: &self.settings.server_url,
             token: "",
         };
-        let mut github = source::github_context(order.event, &facts);
-        if let Planned::Ready(plan) = &planned {
-            source::complete_inputs(&mut github, plan);
-        }
+        let plan = match &planned {
+            Planned::Ready(plan) => Some(plan),
+            Planned::Calling(_) | Planned::Refused(_) => None,
+        };
+        let facts = source::github_facts(order.event, &facts);
         let context = RunContext {
-            github: Value::from_json(&github),
+            github: source::github_context(&facts, order.event, plan),
             vars: Value::from_json(&serde_json::json!(values.vars)),
             inputs: match &planned {
                 Planned::Ready(plan) => plan.inputs().clone(),
@@ -218,10 +219,13 @@ impl Runs {
             path: order.path.to_owned(),
             workflow: order.text.to_owned(),
             event: order.event.name.clone(),
-            payload: order.event.payload.clone(),
+            payload: order.event.payload.to_json_text(),
             reference: order.event.reference.clone(),
             sha: order.event.sha.clone(),
-            github,
+            github: match context.github.get("event") {
+                Some(seen) if *seen == order.event.payload => facts.into(),
+                Some(_) | None => context.github.clone(),
+            },
             vars: serde_json::json!(values.vars),
             inputs: serde_json::json!(order.inputs),
             called: texts(&called),

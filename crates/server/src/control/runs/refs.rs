@@ -45,7 +45,7 @@ impl Runs {
         let repository = source::repository_payload(&self.settings.repository, default);
         let told = Event {
             name: event.to_owned(),
-            payload: payload(event, name, &repository, &commit.author),
+            payload: payload(event, name, &repository, &commit.author).into(),
             reference: reference.to_owned(),
             sha: at.to_owned(),
             changed: None,

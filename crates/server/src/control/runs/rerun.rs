@@ -5,7 +5,7 @@
 //! other repositories anew, and one of some jobs keeps those it had.
 
 use super::{
-    RunError, Runs, Stored, event_of,
+    RunError, Runs, Stored,
     make::{Errors, Fetch, Order, Repeats},
     text_inputs,
 };
@@ -18,7 +18,10 @@ use shipway_store::models::{
     Status,
     runs::{RunId, RunRow},
 };
-use shipway_workflow::run::{Again, JobKey, Kept};
+use shipway_workflow::{
+    expr::Value,
+    run::{Again, JobKey, Kept},
+};
 use std::sync::Arc;
 
 impl Runs {
@@ -61,8 +64,8 @@ impl Runs {
         let commit = commit.map_err(|error| BackendError::conflict(&context, error.to_string()))?;
         let created = &stored.created;
         let inputs = text_inputs(&created.inputs);
-        let event = event_of(created);
-        let actor = created.github.get("actor").and_then(serde_json::Value::as_str).unwrap_or(&row.actor);
+        let event = stored.event();
+        let actor = created.github.get("actor").and_then(Value::as_str).unwrap_or(&row.actor);
         let called = kept.is_some().then(|| stored.texts());
         let order = Order {
             event: &event,
@@ -89,9 +92,8 @@ impl Runs {
 /// What is kept of an attempt, or why nothing of it can be run again.
 fn kept(row: &RunRow, stored: &Stored, again: &Again) -> Result<Kept, String> {
     let whole = "run all of it again";
-    let rebuilt = stored
-        .documents()
-        .and_then(|(workflow, called)| stored.rebuilt(workflow, event_of(&stored.created), &called));
+    let rebuilt =
+        stored.documents().and_then(|(workflow, called)| stored.rebuilt(workflow, stored.event(), &called));
     // A workflow that could not be planned has no jobs.
     let (run, _) = rebuilt.map_err(|error| format!("attempt {}: {error}; {whole}", row.attempt))?;
     run.keep(again, row.attempt).ok_or_else(|| match again {

@@ -180,7 +180,7 @@ impl Runs {
         });
         let event = Event {
             name: "schedule".to_owned(),
-            payload,
+            payload: payload.into(),
             reference: format!("refs/heads/{branch}"),
             sha: sha.to_owned(),
             changed: None,

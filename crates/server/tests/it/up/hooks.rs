@@ -72,7 +72,7 @@ impl Forge {
     }
 
     async fn hear(&self, event: &str, payload: Value) -> Result<HookOutcome, BackendError> {
-        let hook = Hook { event: event.to_owned(), delivery: Some("d".to_owned()), payload };
+        let hook = Hook::read(event.to_owned(), Some("d".to_owned()), payload.to_string()).expect("JSON");
         self.yard.backend().hook(hook).await
     }
 

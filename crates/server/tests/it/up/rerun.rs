@@ -54,7 +54,7 @@ fn find<'r>(run: &'r Run, key: &str) -> &'r Job {
 async fn pushed(yard: &Yard) -> RunId {
     let after = yard.git(&["rev-parse", "HEAD"]).trim().to_owned();
     let payload = json!({ "ref": "refs/heads/told", "before": "0".repeat(40), "after": after });
-    let hook = Hook { event: "push".to_owned(), delivery: None, payload };
+    let hook = Hook::read("push".to_owned(), None, payload.to_string()).expect("JSON");
     yard.backend().hook(hook).await.expect("it is heard").runs[0]
 }
 

@@ -23,7 +23,7 @@ async fn a_long_summary_is_kept_whole_and_its_run_has_the_beginning() {
     let mut yard = Yard::new(&[(".github/workflows/ci.yml", CI)]).await;
     let after = yard.git(&["rev-parse", "HEAD"]).trim().to_owned();
     let payload = json!({ "ref": "refs/heads/told", "before": "0".repeat(40), "after": after });
-    let hook = Hook { event: "push".to_owned(), delivery: None, payload };
+    let hook = Hook::read("push".to_owned(), None, payload.to_string()).expect("JSON");
     let id = yard.backend().hook(hook).await.expect("it is heard").runs[0];
     assert_eq!(yard.over(id).await.summary.conclusion, Some(Conclusion::Failure));
     let failed = RerunRequest { only_failed: true, ..RerunRequest::default() };

@@ -2,8 +2,9 @@
 
 use super::Yard;
 use serde_json::{Value, json};
-use shipway_api::{HookOutcome, Status};
-use shipway_server::backend::{BackendError, BackendErrorKind, Hook};
+use shipway_api::{HookOutcome, RerunRequest, Status};
+use shipway_base::Digest;
+use shipway_server::backend::{Actor, BackendError, BackendErrorKind, Hook};
 
 const EVENTS: &str = "\
 on:
@@ -33,7 +34,7 @@ async fn hear(
         payload["repository"] = json!({ "full_name": "acme/web", "default_branch": "main" });
         payload["sender"] = json!({ "login": "ada" });
     }
-    let hook = Hook { event: event.to_owned(), delivery: Some(delivery.to_owned()), payload };
+    let hook = Hook::read(event.to_owned(), Some(delivery.to_owned()), payload.to_string()).expect("JSON");
     yard.backend().hook(hook).await
 }
 
@@ -116,6 +117,45 @@ async fn events_of_a_forge_start_the_workflows_that_name_them() {
     yard.is_told = true;
     yard.start().await;
     assert_eq!(unheard(&yard).await, 0);
+    yard.stop().await;
+}
+
+const LARGE: &str = "\
+on: issues
+jobs:
+  a:
+    runs-on: x
+    steps:
+      - run: |
+          echo \"${{ github.event.objects[29999].name }} of ${{ github.event.issue.title }}\"
+          sha256sum < \"$GITHUB_EVENT_PATH\"
+";
+
+/// The body of an event is kept once, and shared; each job sees all of it, also of a run that was written down before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_body_reaches_a_job_whole() {
+    let mut yard = Yard::new(&[(".github/workflows/large.yml", LARGE)]).await;
+    let objects: Vec<Value> =
+        (0..30_000).map(|id| json!({ "id": id, "name": format!("object {id}"), "on": true })).collect();
+    let body = json!({
+        "action": "opened", "issue": { "title": "many", "body": "ä\n\"".repeat(1 << 20), "score": 1.5, "user": null },
+        "objects": objects, "repository": { "full_name": "acme/web", "default_branch": "main" },
+        "sender": { "login": "ada" },
+    });
+    let body = body.to_string();
+    let hook = Hook::read("issues".to_owned(), None, body.clone()).expect("JSON");
+    let run = yard.backend().hook(hook).await.expect("it is heard").runs[0];
+    yard.over(run).await;
+    let expected = ["object 29999 of many", &Digest::of(body.as_bytes()).hex()].map(str::to_owned);
+    let log = yard.log(run, "a").await;
+    assert!(expected.iter().all(|line| log.contains(line)), "{log}");
+
+    yard.stop().await;
+    yard.start().await;
+    yard.backend().rerun(run, RerunRequest::default(), Actor::Operator).await.expect("an attempt");
+    yard.attempt_over(run, 2).await;
+    let log = yard.log(run, "a").await;
+    assert!(expected.iter().all(|line| log.contains(line)), "{log}");
     yard.stop().await;
 }
 

@@ -9,7 +9,7 @@ use crate::{
 };
 use shipway_base::{Diagnostics, Secret, Severity, Source, yaml::closest};
 use shipway_runner::{ActionStore, NO_TOKEN};
-use shipway_server::source::{ContextFacts, github_facts, github_value};
+use shipway_server::source::{ContextFacts, github_context, github_facts};
 use shipway_workflow::{
     document::{Job, Workflow},
     event::{Event, Triggered},
@@ -146,14 +146,11 @@ impl Documents {
             shipway_base::IdSequence::new(u16::try_from(std::process::id() & 0x3ff).unwrap_or_default());
         let mut planned = Vec::new();
         let store = actions(environment, options);
-        // Its body may be large, and only as many copies are made as there are other workflows.
-        let mut events = vec![event; chosen.len()];
         for workflow in chosen {
             let name = workflow.name.as_ref().map_or(&*workflow.source.name, |name| &name.value).to_owned();
             let path = workflow.source.name.to_string();
             let called = called(here, &store, &workflow).await?;
-            let Some(event) = events.pop() else { break };
-            let event = event::of_workflow(event, &workflow);
+            let event = event::of_workflow(event.clone(), &workflow);
             let state = here.state(&event);
             match RunPlan::calling(Arc::new(workflow), event, &given.inputs, &called) {
                 Err(more) => found.append(more),
@@ -356,7 +353,7 @@ fn context(here: &Here, given: &Given, plan: &RunPlan, name: &str, path: &str, i
     let mut github = github_facts(plan.event(), &facts);
     event::complete(&mut github, plan);
     RunContext {
-        github: github_value(&github, plan),
+        github: github_context(&github, plan.event(), Some(plan)),
         vars: given
             .vars
             .iter()

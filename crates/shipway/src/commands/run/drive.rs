@@ -25,7 +25,6 @@ use crate::{
     exit::{Exit, Failure},
     output::Output,
 };
-use shipway_base::Secret;
 use shipway_runner::{
     ActionStore, ArtifactFolder, Artifacts, Cancel, Executor, Groups, HostExecutor, JobContext, JobServices,
     Patience, Report, ReportKind, Repository, Revision, RunMasks, RunnerError, drive, reap_orphans,

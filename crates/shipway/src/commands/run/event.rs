@@ -5,11 +5,19 @@ use crate::{
     environment::Environment,
     exit::{Exit, Failure},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value as Json, json};
 use shipway_server::git::Git;
 use shipway_server::source::{RepositoryName, push_payload, ref_name, repository_payload};
-use shipway_workflow::{document::Workflow, event::Event, plan::RunPlan};
-use std::{collections::BTreeMap, fs};
+use shipway_workflow::{document::Workflow, event::Event, expr::Value, plan::RunPlan};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Read as _},
+    path::Path,
+};
+
+/// The largest body of an event, in bytes, as of GitHub's webhooks.
+const MOST_BODY: u64 = 25 << 20;
 
 /// Makes the event. Without a file its body holds what a repository without a forge knows; what it does not know is
 /// left out, and filters let it pass.
@@ -19,23 +27,30 @@ pub(super) async fn make(
     options: &Options,
 ) -> Result<Event, Failure> {
     let payload = match &options.event_file {
-        None => body(here, options, base_commit(here, options).await.as_deref()),
+        None => body(here, options, base_commit(here, options).await.as_deref()).into(),
         Some(path) => {
-            let text = fs::read_to_string(environment.folder.join(path)).map_err(|error| {
+            let text = read(&environment.folder.join(path)).map_err(|error| {
                 Failure::new(Exit::Usage, format!("cannot read the event {}: {error}", path.display()))
             })?;
             let wrong = |why: &str| {
                 Failure::new(Exit::Usage, format!("{} is not the body of an event: {why}", path.display()))
                     .with_help("give the JSON object that GitHub sends, github.event")
             };
-            let value: Value = serde_json::from_str(&text).map_err(|error| wrong(&error.to_string()))?;
-            if !value.is_object() {
+            let Some(text) = text else {
+                let why = format!("it is larger than {} MiB, and GitHub sends no such", MOST_BODY >> 20);
+                return Err(wrong(&why));
+            };
+            let value = Value::from_json_text(&text).map_err(|error| wrong(&error.to_string()))?;
+            if value.as_object().is_none() {
                 return Err(wrong("it is not an object"));
             }
             if let Some(name) = value.pointer("/repository/full_name")
                 && repository(&value).is_none()
             {
-                return Err(wrong(&format!("repository.full_name is {name}, which is not owner/name")));
+                return Err(wrong(&format!(
+                    "repository.full_name is {}, which is not owner/name",
+                    name.to_json_text()
+                )));
             }
             value
         }
@@ -48,6 +63,13 @@ pub(super) async fn make(
         sha: here.commit.sha.clone(),
         changed: None,
     })
+}
+
+/// The text of a file, which need not have an end; none when it is larger than a body may be.
+fn read(path: &Path) -> io::Result<Option<String>> {
+    let mut text = String::new();
+    fs::File::open(path)?.take(MOST_BODY + 1).read_to_string(&mut text)?;
+    Ok(Some(text).filter(|text| text.len() as u64 <= MOST_BODY))
 }
 
 /// Whose event it is: what `github.repository` and `github.actor` come from.
@@ -93,18 +115,18 @@ pub(super) fn inputs(event: &Event) -> Result<BTreeMap<String, String>, Failure>
     match inputs {
         Value::Null => {}
         Value::Object(inputs) => {
-            for (name, value) in inputs {
+            for (name, value) in inputs.iter() {
                 let text = match value {
                     Value::Null => continue,
-                    Value::String(text) => text.clone(),
-                    Value::Bool(_) | Value::Number(_) => value.to_string(),
+                    Value::String(text) => text.to_string(),
+                    Value::Bool(_) | Value::Number(_) => value.to_json_text(),
                     Value::Array(_) | Value::Object(_) => {
                         return Err(wrong(format!(
                             "the input {name} is neither a text nor a number nor a boolean"
                         )));
                     }
                 };
-                found.insert(name.clone(), text);
+                found.insert(name.to_owned(), text);
             }
         }
         Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
@@ -131,7 +153,7 @@ async fn base_commit(here: &Here, options: &Options) -> Option<String> {
     None
 }
 
-fn body(here: &Here, options: &Options, base: Option<&str>) -> Value {
+fn body(here: &Here, options: &Options, base: Option<&str>) -> Json {
     let sender = json!({ "login": here.actor(), "type": "User" });
     let repository = repository_payload(&here.name, &here.default_branch);
     match options.event.as_str() {
@@ -160,7 +182,7 @@ fn body(here: &Here, options: &Options, base: Option<&str>) -> Value {
         }
         "workflow_dispatch" => {
             let pairs = options.inputs.iter().map(|pair| (pair.name().to_owned(), pair.value().into()));
-            let inputs: Map<String, Value> = pairs.collect();
+            let inputs: Map<String, Json> = pairs.collect();
             json!({ "inputs": inputs, "ref": here.reference, "repository": repository, "sender": sender })
         }
         _ => json!({ "repository": repository, "sender": sender }),
@@ -201,20 +223,27 @@ pub(super) fn of_workflow(mut event: Event, workflow: &Workflow) -> Event {
         && event.payload.get("schedule").is_none()
         && let Some(first) = workflow.on.iter().flat_map(|trigger| &trigger.schedules).next()
     {
-        event.payload["schedule"] = first.cron.value.as_str().into();
+        set(&mut event.payload, "schedule", &first.cron.value);
     }
     if OF_REQUESTS.contains(&event.name.as_str()) && event.payload.get("action") == Some(&Value::Null) {
         let trigger = workflow.on.iter().find(|trigger| trigger.event.value == event.name);
         let types = trigger.and_then(|trigger| trigger.types.as_deref()).unwrap_or_default();
         let opened = types.is_empty() || types.iter().any(|word| word.value == "opened");
         let first = types.first().filter(|_| !opened);
-        event.payload["action"] = first.map_or("opened", |word| word.value.as_str()).into();
+        set(&mut event.payload, "action", first.map_or("opened", |word| &word.value));
     }
     event
 }
 
+/// Sets one key of a body, for this event alone.
+fn set(body: &mut Value, key: &str, text: &str) {
+    let mut pairs = body.as_object().cloned().unwrap_or_default();
+    pairs.insert(key, text);
+    *body = pairs.into();
+}
+
 /// What can only be said once the run is planned: GitHub's own addresses, and the numbers that the body gives to those it names.
-pub(super) fn complete(github: &mut Value, plan: &RunPlan) {
+pub(super) fn complete(github: &mut Json, plan: &RunPlan) {
     github["api_url"] = "https://api.github.com".into();
     github["graphql_url"] = "https://api.github.com/graphql".into();
     let numbers = [

@@ -74,7 +74,7 @@ mod tests {
         let context = RunContext { github: Value::Null, vars: Value::Null, inputs: Value::Null };
         let event = Event {
             name: "push".to_owned(),
-            payload: serde_json::Value::Null,
+            payload: Value::Null,
             reference: String::new(),
             sha: String::new(),
             changed: None,

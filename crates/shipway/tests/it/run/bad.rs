@@ -274,6 +274,12 @@ fn a_call_that_is_wrong() {
     let folder = repository(OK);
     folder.write("list.json", "[]");
     contains(&expect(&folder, &["--event-file", "list.json"], 2), &["list.json", "not an object"]);
+    folder.write("deep.json", &"{\"a\":".repeat(100_000));
+    contains(&expect(&folder, &["--event-file", "deep.json"], 2), &["deep.json", "recursion limit exceeded"]);
+    folder.write("large.json", &format!("{{\"a\":\"{}\"}}", "x".repeat(25 << 20)));
+    for large in ["large.json", "/dev/zero"] {
+        contains(&expect(&folder, &["--event-file", large], 2), &[large, "larger than 25 MiB"]);
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::{contains, events, expect, of_kind, on_push, repository, run};
 use crate::support::Folder;
+use shipway_base::Digest;
 
 const SHOW: &str = "    runs-on: x\n    steps:\n      - run: echo \"saw ${{ toJSON(github.event) }}\"\n";
 
@@ -82,6 +83,21 @@ fn the_body_of_the_event_can_be_given() {
     folder.write("event.json", "{\"action\": \"opened\"}");
     let answer = expect(&folder, &["pull_request", "--event-file", "event.json"], 3);
     contains(&answer, &["its types do not include opened"]);
+}
+
+#[test]
+fn a_large_body_reaches_a_job_whole() {
+    let folder = repository(&on_push(
+        "  a:\n    runs-on: x\n    steps:\n      - run: echo \"${{ github.event.objects[29999].name }}\"; sha256sum \
+         < \"$GITHUB_EVENT_PATH\"\n",
+    ));
+    let objects = (0..30_000).map(|id| format!(r#"{{"id":{id},"name":"object {id}","on":true,"to":null}}"#));
+    let objects = objects.collect::<Vec<_>>().join(",");
+    let long = "ä\\n\\\"".repeat(1 << 19);
+    let body = format!(r#"{{"objects":[{objects}],"long":"{long}","score":1.5}}"#);
+    folder.write("event.json", &body);
+    let answer = expect(&folder, &["--event-file", "event.json", "--verbose"], 0);
+    contains(&answer, &["object 29999", &Digest::of(body.as_bytes()).hex()]);
 }
 
 #[test]

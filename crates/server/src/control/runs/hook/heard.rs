@@ -149,25 +149,24 @@ fn answer(hook: &Hook, error: HookError) -> BackendError {
 impl Heard {
     /// The name of its setting: what is sent again has the same.
     fn name(&self) -> String {
-        format!("{HEARD}{}", Digest::of(self.hook_text().as_bytes()).hex())
-    }
-
-    fn hook_text(&self) -> String {
-        let Hook { event, delivery, payload } = &self.hook;
-        format!("{event}\n{}\n{payload}", delivery.as_deref().unwrap_or_default())
+        let Hook { event, delivery, body, .. } = &self.hook;
+        let delivery = delivery.as_deref().unwrap_or_default();
+        let parts = [event, "\n", delivery, "\n", body].map(str::as_bytes);
+        format!("{HEARD}{}", Digest::of_parts(&parts).hex())
     }
 
     fn text(&self) -> String {
-        format!("{}\n{}", self.at.as_millis(), self.hook_text())
+        let Hook { event, delivery, body, .. } = &self.hook;
+        format!("{}\n{event}\n{}\n{body}", self.at.as_millis(), delivery.as_deref().unwrap_or_default())
     }
 
     fn parse(stored: &str) -> Option<Heard> {
         let mut lines = stored.splitn(4, '\n');
         let at = Timestamp::from_millis(lines.next()?.parse().ok()?);
-        let (event, delivery, payload) = (lines.next()?, lines.next()?, lines.next()?);
+        let (event, delivery, body) = (lines.next()?, lines.next()?, lines.next()?);
         let delivery = Some(delivery).filter(|delivery| !delivery.is_empty()).map(str::to_owned);
-        let payload = serde_json::from_str(payload).ok()?;
-        Some(Heard { hook: Hook { event: event.to_owned(), delivery, payload }, at })
+        let hook = Hook::read(event.to_owned(), delivery, body.to_owned()).ok()?;
+        Some(Heard { hook, at })
     }
 }
 
@@ -181,7 +180,9 @@ mod tests {
         #[test]
         fn what_is_heard_is_read_again(event in "[!-~]{1,20}", delivery in proptest::option::of("[!-~]{1,20}"), word in "\\PC*") {
             let payload = serde_json::json!({ "word": word, "lines": "a\nb" });
-            let heard = Heard { hook: Hook { event, delivery, payload }, at: Timestamp::from_millis(7) };
+            let body = format!("{payload:#}");
+            let hook = Hook::read(event, delivery, body).expect("JSON");
+            let heard = Heard { hook, at: Timestamp::from_millis(7) };
             let again = Heard::parse(&heard.text()).expect("it is read");
             prop_assert_eq!((&again.hook, again.at, again.name()), (&heard.hook, heard.at, heard.name()));
         }

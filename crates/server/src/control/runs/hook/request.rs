@@ -1,7 +1,7 @@
 //! Pull requests: the commits that they run, which the forge makes in its own time.
 
 use super::{HookError, Runs, is_object_id, is_ref, text, wanted};
-use serde_json::Value as Json;
+use shipway_workflow::expr::Value;
 
 /// How often the forge is asked for the merge of a request that is new, or has new commits.
 const MERGE_LOOKS: u32 = 60;
@@ -42,8 +42,8 @@ impl<'p> Request<'p> {
         self.is_open
     }
 
-    pub(super) fn of(payload: &'p Json) -> Result<Request<'p>, HookError> {
-        let number = payload.pointer("/pull_request/number").and_then(Json::as_u64);
+    pub(super) fn of(payload: &'p Value) -> Result<Request<'p>, HookError> {
+        let number = payload.pointer("/pull_request/number").and_then(Value::as_u64);
         let number = number.ok_or_else(|| HookError::Payload("it has no pull_request.number".to_owned()))?;
         let base = format!("refs/heads/{}", wanted(payload, "/pull_request/base/ref")?);
         let default = format!("refs/heads/{}", wanted(payload, "/repository/default_branch")?);
@@ -53,7 +53,7 @@ impl<'p> Request<'p> {
             }
         }
         let sha = |pointer: &str| text(payload, pointer).filter(|sha| is_object_id(sha));
-        let is = |pointer: &str| payload.pointer(pointer).and_then(Json::as_bool);
+        let is = |pointer: &str| payload.pointer(pointer).and_then(Value::as_bool);
         let merged =
             sha("/pull_request/merge_commit_sha").filter(|_| is("/pull_request/merged") == Some(true));
         Ok(Request {
@@ -74,7 +74,7 @@ impl<'p> Request<'p> {
 ///
 /// # Panics
 /// When that is anything but plain names.
-pub(crate) fn names(payload: &Json) {
+pub(crate) fn names(payload: &Value) {
     if let Ok(request) = Request::of(payload) {
         for name in request.names() {
             assert!(is_ref(name) || is_object_id(name), "git would be told {name:?}");

@@ -1,7 +1,7 @@
 //! Which commit the workflows of a forge's event run at: GitHub's table of events, for those that are told by webhooks.
 
 use super::{HookError, is_object_id, is_ref, text, wanted};
-use serde_json::Value as Json;
+use shipway_workflow::expr::Value;
 
 /// Where the files and the commit of an event's runs are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub(super) const ELSEWHERE: [&str; 8] = [
 
 impl Target {
     /// The place of an event that is neither a push nor a pull request.
-    pub(super) fn of(event: &str, payload: &Json) -> Result<Target, HookError> {
+    pub(super) fn of(event: &str, payload: &Value) -> Result<Target, HookError> {
         if ON_DEFAULT.contains(&event) {
             return Ok(Target::Default);
         }
@@ -74,7 +74,7 @@ impl Target {
                 }
             }
             "release" => {
-                let draft = payload.pointer("/release/draft").and_then(Json::as_bool) == Some(true);
+                let draft = payload.pointer("/release/draft").and_then(Value::as_bool) == Some(true);
                 match text(payload, "/action") {
                     Some("created" | "edited" | "deleted") if draft => {
                         Ok(Target::Nothing("drafts of releases start nothing".to_owned()))
@@ -129,13 +129,13 @@ fn commit(named: &str, sha: &str) -> Result<Target, HookError> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value as Json, json};
 
     #[test]
     fn events_run_where_github_says() {
         let sha = "a".repeat(40);
         let check = |event: &str, payload: Json, expect: Target| {
-            assert_eq!(Target::of(event, &payload).expect(event), expect, "{event} {payload}");
+            assert_eq!(Target::of(event, &payload.clone().into()).expect(event), expect, "{event} {payload}");
         };
         check("issues", json!({}), Target::Default);
         check("repository_dispatch", json!({ "branch": "work" }), Target::Default);
@@ -157,11 +157,11 @@ mod tests {
         let deployment = json!({ "deployment": { "ref": "main", "sha": sha } });
         check("deployment", deployment, Target::Commit { named: "main".to_owned(), sha: sha.clone() });
         let status = json!({ "deployment_status": { "state": "inactive" }, "deployment": {} });
-        assert!(matches!(Target::of("deployment_status", &status), Ok(Target::Nothing(_))));
+        assert!(matches!(Target::of("deployment_status", &status.into()), Ok(Target::Nothing(_))));
         let group = json!({ "merge_group": { "head_ref": "refs/heads/q/1", "head_sha": sha } });
         check("merge_group", group, Target::Commit { named: "refs/heads/q/1".to_owned(), sha });
         check("pull_request_review", json!({}), Target::Merge);
-        assert!(matches!(Target::of("star", &json!({})), Ok(Target::Nothing(_))));
+        assert!(matches!(Target::of("star", &json!({}).into()), Ok(Target::Nothing(_))));
     }
 
     /// Values as a payload may hold them where another was expected.
@@ -195,7 +195,7 @@ mod tests {
             } else {
                 name.clone()
             };
-            match Target::of(event, &payload) {
+            match Target::of(event, &payload.into()) {
                 Ok(Target::Ref(name)) => prop_assert!(is_ref(&name), "{name:?}"),
                 Ok(Target::Commit { named, sha }) => {
                     prop_assert!(is_object_id(&sha));
