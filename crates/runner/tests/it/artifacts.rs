@@ -15,7 +15,7 @@ on: push
 jobs:
   build:
     runs-on: host
-    outputs: {digest: '${{ steps.up.outputs.artifact-digest }}'}
+    outputs: {digest: '${{ steps.up.outputs.artifact-digest }}', url: '${{ steps.up.outputs.artifact-url }}'}
     steps:
     - run: mkdir -p out/bin && printf '#!/bin/sh\necho I run\n' > out/bin/app && chmod +x out/bin/app && echo cfg > out/.hidden && echo log > notes.txt
     - {id: up, uses: actions/upload-artifact@v4, with: {name: web, path: out}}
@@ -45,6 +45,8 @@ jobs:
     assert!(!story.log().lines().any(|line| line == ".hidden"));
     let archive = fs::read(world.dir.path().join("artifacts/web.zip")).expect("the archive");
     assert_eq!(story.outputs("build")["digest"], shipway_base::Digest::of(&archive).hex());
+    let url = &story.outputs("build")["url"];
+    assert!(url.starts_with("https://github.com/me/it/actions/runs/7/artifacts/"), "{url}");
     assert!(story.annotations(Level::Warning)[0].contains("no files were found at absent; nothing"));
 }
 

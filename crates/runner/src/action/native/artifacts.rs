@@ -85,9 +85,22 @@ impl Job<'_> {
         };
         let line = format!("artifact {name}: {files} files, {size} bytes, {digest}");
         self.log.line(step, &line).await;
-        let outputs =
-            [("artifact-id".to_owned(), kept.id.to_string()), ("artifact-digest".to_owned(), digest.hex())];
+        let outputs = [
+            ("artifact-id".to_owned(), kept.id.to_string()),
+            ("artifact-digest".to_owned(), digest.hex()),
+            ("artifact-url".to_owned(), self.artifact_url(kept.id)),
+        ];
         Ok(Came { outputs: outputs.into(), ..Came::of(Conclusion::Success) })
+    }
+
+    /// Where the forge would have the artifact: the address that the real action gives, whatever server keeps it.
+    fn artifact_url(&self, id: i64) -> String {
+        let github = |field: &str, default: &str| {
+            let value = self.request.github.get(field).map(|value| value.to_text().to_string());
+            value.filter(|text| !text.is_empty()).unwrap_or_else(|| default.to_owned())
+        };
+        let server = github("server_url", "https://github.com");
+        format!("{server}/{}/actions/runs/{}/artifacts/{id}", github("repository", ""), github("run_id", ""))
     }
 
     /// The run whose artifacts are asked for, when it is another one. As with the real action, `run-id` counts only beside
