@@ -159,7 +159,10 @@ impl Native {
                 // Without a token the real action looks at neither of the two.
                 let other = inputs.text("repository").filter(|_| inputs.has("github-token"));
                 let other = other.filter(|name| !name.eq_ignore_ascii_case(own));
-                other.map(|other| format!("does not download from {other}"))
+                let pattern = inputs.text("pattern").filter(|pattern| is_extended(pattern));
+                other
+                    .map(|other| format!("does not download from {other}"))
+                    .or_else(|| pattern.map(|pattern| format!("does not know patterns such as {pattern}")))
             }
             Native::UploadArtifact | Native::Cache | Native::RestoreCache | Native::SaveCache => None,
         }
@@ -260,6 +263,12 @@ impl Inputs {
             )),
         }
     }
+}
+
+/// Whether a pattern has more than wildcards and classes: braces, groups, a negation, or is a comment.
+fn is_extended(pattern: &str) -> bool {
+    let group = |pair: &[u8]| b"?*+@!".contains(&pair[0]) && pair[1] == b'(';
+    pattern.starts_with(['!', '#']) || pattern.contains('{') || pattern.as_bytes().windows(2).any(group)
 }
 
 fn is_false(text: &str) -> bool {

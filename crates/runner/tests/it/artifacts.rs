@@ -316,3 +316,27 @@ async fn files_of_annotations_are_relative_to_the_workspace() {
         .collect();
     assert_eq!(files, ["src/a.c", "/x/a.c"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn patterns_of_artifacts_mean_what_they_mean_to_the_real_action() {
+    let world = World::new();
+    let put = r#"
+      - run: echo x > x
+      - {uses: actions/upload-artifact@v4, with: {name: one-mac, path: x}}
+      - {uses: actions/upload-artifact@v4, with: {name: .hidden, path: x}}
+"#;
+    let get = "      - {uses: actions/download-artifact@v4, with: {path: got, pattern: '*'}}\n      - run: ls -A got\n";
+    let story = world.steps(&format!("{put}{get}")).await;
+    story.expect_success();
+    assert!(!story.log().lines().any(|line| line == ".hidden"), "{}", story.log());
+    // What only the real one understands is left to it, and it is not here.
+    for pattern in ["one-{mac,linux}", "@(one-mac|x)", "!one", "#one"] {
+        let get = format!(
+            "      - {{uses: actions/download-artifact@v4, with: {{path: got, pattern: '{pattern}'}}}}\n"
+        );
+        let story = World::new().steps(&format!("{put}{get}")).await;
+        assert_eq!(story.conclusion, Conclusion::Failure, "{pattern}: {}", story.log());
+        let errors = story.annotations(Level::Error).join("\n");
+        assert!(errors.contains("does not know patterns such as"), "{errors}");
+    }
+}

@@ -91,6 +91,31 @@ async fn stands_on_the_branch_of_the_run_and_has_a_remote() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_checkout_fetches_the_history_that_the_first_left_out() {
+    let mut world = World::new();
+    for text in ["one", "two", "three"] {
+        world.file("a", text);
+        world.commit();
+    }
+    git(&world.repository(), &["tag", "v1", "HEAD~1"]);
+    let steps = r#"
+      - uses: actions/checkout@v4
+      - run: echo "first $(git rev-list --count HEAD)"
+      - {uses: actions/checkout@v4, with: {fetch-depth: 0}}
+      - run: echo "then $(git rev-list --count HEAD) $(git rev-parse --is-shallow-repository) $(git describe --tags | cut -d- -f1,2)"
+      - {uses: actions/checkout@v4, with: {fetch-depth: 0}}
+      - run: echo "again $(git rev-list --count HEAD)"
+"#;
+    world
+        .steps(steps)
+        .await
+        .expect_success()
+        .expect_line("first 1")
+        .expect_line("then 3 false v1-1")
+        .expect_line("again 3");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repository_without_commits_has_files_all_the_same() {
     let world = World::new();
     world.file("x", "here");

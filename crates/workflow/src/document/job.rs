@@ -215,8 +215,8 @@ fn read_strategy(reader: &mut Reader<'_>, node: &Node) -> Option<Strategy> {
             "max-parallel" => {
                 strategy.max_parallel = reader.maybe_number(value, "max-parallel", &expr::STRATEGY);
                 let number = value.as_number();
-                if number.is_some_and(|number| number < 1.0 || number.fract() != 0.0) {
-                    reader.error("SW0104", value.span, "max-parallel must be a whole number of at least 1");
+                if number.is_some_and(|number| number.fract() != 0.0) {
+                    reader.error("SW0104", value.span, "max-parallel must be a whole number");
                 }
             }
             _ => reader.unknown_key(key, "strategy", &["matrix", "fail-fast", "max-parallel"]),

@@ -33,7 +33,7 @@ impl Strategy {
         let fail_fast = self.fail_fast.as_ref().map_or(Ok(true), |maybe| maybe.eval(scope))?;
         let legs = self.matrix.as_ref().map(|matrix| matrix.legs(source, scope)).transpose()?;
         let max_parallel = self.max_parallel.as_ref().map(|maybe| maybe.eval(scope)).transpose()?;
-        let max_parallel = max_parallel.map(|number| parallel(number, source, self.span)).transpose()?;
+        let max_parallel = max_parallel.map_or(Ok(None), |number| parallel(number, source, self.span))?;
         Ok(StrategyValues { legs, fail_fast, max_parallel })
     }
 
@@ -86,7 +86,7 @@ impl Strategy {
                     let message =
                         || wrong(format!("max-parallel must be a number, but it is {}", kind(value)));
                     let number = value.as_number().ok_or_else(message)?;
-                    found.max_parallel = Some(parallel(number, source, self.span)?);
+                    found.max_parallel = parallel(number, source, self.span)?;
                 }
                 _ => {
                     return Err(wrong(format!(
@@ -126,12 +126,12 @@ impl Tree {
     }
 }
 
-/// `max-parallel` as a number of legs.
-fn parallel(number: f64, source: &Source, span: Span) -> Result<usize, Diagnostic> {
-    if number < 1.0 || number.fract() != 0.0 {
-        let message = format!("max-parallel must be a whole number of at least 1, but it is {number}");
+/// `max-parallel` as a number of legs; as on GitHub, 0 and less are no limit.
+fn parallel(number: f64, source: &Source, span: Span) -> Result<Option<usize>, Diagnostic> {
+    if number.fract() != 0.0 {
+        let message = format!("max-parallel must be a whole number, but it is {number}");
         return Err(Diagnostic::error("SW0104", source, span, message));
     }
     // The cast saturates, and more than there are legs is the same as all of them.
-    Ok(number as usize)
+    Ok((number >= 1.0).then_some(number as usize))
 }

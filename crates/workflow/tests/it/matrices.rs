@@ -259,8 +259,8 @@ fn a_strategy_may_be_one_expression() {
         &format!("{place}[SW0116]: fail-fast must be a boolean, but it is a string"),
     );
     check(
-        r#"fromJSON('{\"max-parallel\":0}')"#,
-        &format!("{place}[SW0104]: max-parallel must be a whole number of at least 1, but it is 0"),
+        r#"fromJSON('{\"max-parallel\":0.5}')"#,
+        &format!("{place}[SW0104]: max-parallel must be a whole number, but it is 0.5"),
     );
 }
 

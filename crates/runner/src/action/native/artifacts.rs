@@ -171,15 +171,18 @@ impl Job<'_> {
             }
             (Some(name), None) => vec![(name.to_owned(), to.clone())],
             (None, ids) => {
-                let pattern = inputs.text("pattern").unwrap_or("*");
+                // As for the real action, wildcards find no name that begins with a dot.
+                let fits = |name: &str| {
+                    inputs.text("pattern").is_none_or(|pattern| {
+                        matches_name(pattern, name) && (pattern.starts_with('.') || !name.starts_with('.'))
+                    })
+                };
                 let known = artifacts.list().await.map_err(failed)?;
                 let names: Vec<String> = match ids {
                     Some(ids) => by_ids(ids, &known)?,
-                    None => known
-                        .into_iter()
-                        .map(|artifact| artifact.name)
-                        .filter(|name| matches_name(pattern, name))
-                        .collect(),
+                    None => {
+                        known.into_iter().map(|artifact| artifact.name).filter(|name| fits(name)).collect()
+                    }
                 };
                 let single = names.len() == 1 && !single_has_folder(uses);
                 let place = |name: &String| if merge || single { to.clone() } else { to.join(name) };

@@ -320,8 +320,9 @@ impl Job<'_> {
         let read = format!("--upload-pack={UPLOAD_PACK}");
         let mut arguments = vec!["fetch", "--quiet", "--no-recurse-submodules", "--force", &read];
         arguments.push(if *tags || *full { "--tags" } else { "--no-tags" });
-        // Of a repository that is shallow itself there is what it has.
-        arguments.push(if *full { "--update-shallow" } else { depth });
+        // Of a repository that is shallow itself there is what it has. An earlier checkout may have fetched less.
+        let whole = if to.join(".git/shallow").exists() { "--unshallow" } else { "--update-shallow" };
+        arguments.push(if *full { whole } else { depth });
         arguments.extend([url.as_str(), target]);
         if *full {
             arguments.push("+refs/heads/*:refs/remotes/origin/*");
