@@ -35,8 +35,8 @@ impl Masker {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a secret: the whole text, each of its lines, and both in the encodings in which programs print them
-    /// (base64 at any offset, URL, JSON, XML, shell and expression quoting).
+    /// Adds a secret: the whole text and each of its lines, with and without the blanks around them, and all of these in the
+    /// encodings in which programs print them (base64 at any offset, URL, JSON, XML, shell and expression quoting).
     pub(crate) fn add(&mut self, secret: &str) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).add(secret);
     }
@@ -209,6 +209,42 @@ mod tests {
     }
 
     #[test]
+    fn blanks_around_a_secret_or_a_line_of_it_may_be_gone() {
+        let secrets = ["  padded secret ", "\ttabbed\t", "-----BEGIN\n   indented key line\r\n\t last one \n"];
+        for (text, expect) in [
+            ("A padded secret", "A ***"),
+            ("A=  padded secret ;", "A=***;"),
+            ("x=padded secret y", "x=*** y"),
+            ("tabbed, \ttabbed\t", "***, ***"),
+            ("indented key line", "***"),
+            (">   indented key line<", ">***<"),
+            ("[last one] [\t last one ]", "[***] [***]"),
+            ("padded%20secret indented+key+line", "*** ***"),
+            // `printf 'indented key line' | base64`, and with the blanks before it.
+            ("aW5kZW50ZWQga2V5IGxpbmU=", "***"),
+            ("ICAgaW5kZW50ZWQga2V5IGxpbmU=", "***"),
+        ] {
+            check(&secrets, text, expect);
+        }
+    }
+
+    #[test]
+    fn a_secret_without_its_blanks_is_hidden_across_a_cut() {
+        let masker = masker(&["  padded secret ", "first\n   indented key line\n"]);
+        for text in ["A padded secret!", "A   padded secret !", "<indented key line>", "<   indented key line>"] {
+            for cut in 0..=text.len() {
+                let (before, after) = text.split_at(cut);
+                let mut pieces = PieceMasker::new();
+                let first = pieces.push(Piece { bytes: before.into(), ends: false }, &masker);
+                let second = pieces.push(Piece { bytes: after.into(), ends: true }, &masker);
+                let shown: String = first.into_iter().chain(second).collect();
+                assert_eq!(shown, masker.mask(text), "cut after {before:?}");
+                assert!(!shown.contains("padded") && !shown.contains("key"), "{shown}");
+            }
+        }
+    }
+
+    #[test]
     fn masks_the_password_of_a_proxy() {
         let mut masker = Masker::new();
         masker.add_proxy_password("http://user:pass123@127.0.0.1:8888");
@@ -234,6 +270,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_line_of_a_secret_is_left(secret in "[ab\"& \t\n]{1,12}", text in "[ab\"& \t]{0,60}") {
+            let masked = masker(&[&secret]).mask(&text);
+            for line in secret.trim().lines().map(str::trim).filter(|line| line.len() >= 3) {
+                prop_assert!(!masked.contains(line), "{masked} holds {line}");
+            }
+        }
+
         #[test]
         fn no_secret_is_left(secrets in prop::collection::vec("[ab\"&%]{1,6}", 1..4), text in "[ab\"&%c]{0,60}") {
             let known: Vec<&str> = secrets.iter().map(String::as_str).collect();

@@ -58,16 +58,26 @@ impl Default for Known {
 }
 
 impl Known {
-    /// Adds a secret, its lines and their forms.
+    /// Adds a secret, its lines and their forms: as they are, and without the blanks around them, which shells and filters take
+    /// off.
     pub(super) fn add(&mut self, secret: &str) {
         if secret.trim().is_empty() {
             return;
         }
-        self.add_forms(secret);
+        self.add_trimmed(secret);
         if secret.contains(['\r', '\n']) {
             for line in secret.split(['\r', '\n']).filter(|line| line.trim().len() >= MIN_PART) {
-                self.add_forms(line);
+                self.add_trimmed(line);
             }
+        }
+    }
+
+    /// Adds a text with and without the blanks around it.
+    fn add_trimmed(&mut self, text: &str) {
+        self.add_forms(text);
+        let trimmed = text.trim();
+        if trimmed.len() < text.len() {
+            self.add_forms(trimmed);
         }
     }
 

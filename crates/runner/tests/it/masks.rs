@@ -48,3 +48,41 @@ jobs:
     }
     assert_eq!(story.outputs("job").into_keys().collect::<Vec<_>>(), ["good"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_report_shows_a_secret_without_the_blanks_around_it() {
+    let mut world = World::new();
+    world.secret("PADDED", "  padded secret ");
+    world.secret("KEY", "-----BEGIN\n   indented key line\n");
+    let story = world
+        .run(
+            r##"
+on: push
+jobs:
+  job:
+    runs-on: host
+    outputs:
+      bad: ${{ steps.s.outputs.bad }}
+      good: ${{ steps.s.outputs.good }}
+    steps:
+    - id: s
+      env: {PADDED: '${{ secrets.PADDED }}', KEY: '${{ secrets.KEY }}'}
+      run: |
+        echo $PADDED
+        echo "$KEY" | while read line; do echo "read: $line"; done
+        echo "$KEY" | sed 's/^ *//' | tail -n 2 | head -c 12; sleep 0.1; echo "end"
+        echo "::add-mask::  spaced ""val  "
+        echo "::add-mask::line1 v""al%0A  line2 v""al  "
+        echo "spaced ""val, line2 v""al"
+        echo "bad=x$(echo $PADDED)y" >> "$GITHUB_OUTPUT"
+        echo "good=fine" >> "$GITHUB_OUTPUT"
+"##,
+        )
+        .await;
+    story.expect_success().expect_line("read: ***").expect_line("***, ***");
+    let everything = format!("{:?}", story.reports);
+    for secret in ["padded secret", "indented key line", "spaced val", "line2 val"] {
+        assert!(!everything.contains(secret), "{secret} in {}", story.log());
+    }
+    assert_eq!(story.outputs("job").into_keys().collect::<Vec<_>>(), ["good"]);
+}
