@@ -11,9 +11,8 @@ use std::{
     },
 };
 
-/// The least length of a line of a value of several lines, or of a derived form, to be masked by itself: a lone
-/// brace of a JSON secret would otherwise mask every brace.
-const MIN_PART: usize = 3;
+/// The least length of a derived form to be masked.
+const MIN_FORM: usize = 3;
 
 /// So many bytes of output make a filter worth its building.
 const WORTH: usize = 64 * 1024;
@@ -59,14 +58,14 @@ impl Default for Known {
 
 impl Known {
     /// Adds a secret, its lines and their forms: as they are, and without the blanks around them, which shells and filters take
-    /// off.
+    /// off. As on GitHub a line counts whatever its length, so that a JSON text of several lines masks every brace.
     pub(super) fn add(&mut self, secret: &str) {
         if secret.trim().is_empty() {
             return;
         }
         self.add_trimmed(secret);
         if secret.contains(['\r', '\n']) {
-            for line in secret.split(['\r', '\n']).filter(|line| line.trim().len() >= MIN_PART) {
+            for line in secret.split(['\r', '\n']).filter(|line| !line.trim().is_empty()) {
                 self.add_trimmed(line);
             }
         }
@@ -129,7 +128,7 @@ impl Known {
     fn add_forms(&mut self, text: &str) {
         self.add_pattern(text.as_bytes());
         for form in encode::forms(text) {
-            if form.trim().len() >= MIN_PART {
+            if form.trim().len() >= MIN_FORM {
                 self.add_pattern(form.as_bytes());
             }
         }
