@@ -11,6 +11,11 @@ pub(crate) struct Shell {
     pub(crate) extension: &'static str,
 }
 
+/// The ending of the script's file by the program that is started, as GitHub has it, also when its arguments are one's own: PowerShell
+/// refuses a file without it.
+const EXTENSIONS: [(&str, &str); 5] =
+    [("bash", ".sh"), ("sh", ".sh"), ("pwsh", ".ps1"), ("powershell", ".ps1"), ("python", ".py")];
+
 /// What goes around a script of PowerShell, as GitHub has it: the first error ends it, and the exit code of the last
 /// program is its own.
 const POWERSHELL: (&str, &str) = (
@@ -31,9 +36,9 @@ impl Shell {
         if !text.ends_with('\n') {
             text.push('\n');
         }
-        match self.extension {
-            ".ps1" => format!("{}{text}{}", POWERSHELL.0, POWERSHELL.1),
-            _ => text,
+        match self.argv.first().map(String::as_str) {
+            Some("pwsh" | "powershell") => format!("{}{text}{}", POWERSHELL.0, POWERSHELL.1),
+            Some(_) | None => text,
         }
     }
 
@@ -62,7 +67,11 @@ impl Shell {
                 "shell: cmd is the command interpreter of Windows, and this is none",
             )
             .with_help("use bash, sh, pwsh or python, or a command line such as perl {0}")),
-            custom if custom.contains("{0}") => Ok(Shell { argv: words(custom), extension: "" }),
+            custom if custom.contains("{0}") => {
+                let argv = words(custom);
+                let extension = argv.first().map_or("", |program| extension(program));
+                Ok(Shell { argv, extension })
+            }
             other => Err(RunnerError::new(
                 ErrorKind::ShellMissing,
                 format!(
@@ -72,6 +81,12 @@ impl Shell {
             .with_help(format!("write shell: {other} {{0}} to start it with the script's path"))),
         }
     }
+}
+
+/// The ending of the file of a script that this program is given; empty for one that is not known.
+fn extension(program: &str) -> &'static str {
+    let found = EXTENSIONS.iter().find(|(name, _)| name.eq_ignore_ascii_case(program));
+    found.map_or("", |(_, extension)| extension)
 }
 
 /// Splits a command line at blanks; quotes keep words together and are dropped.
@@ -115,6 +130,26 @@ mod tests {
         assert!(pwsh.script("Get-Item x").starts_with("$ErrorActionPreference = 'stop'\nGet-Item x\n"));
         assert_eq!(Shell::default_shell(true).script("a\r\nb"), "a\nb\n");
         assert_eq!(Shell::default_shell(true).argv, ["bash", "-e", "{0}"]);
+    }
+
+    #[test]
+    fn a_known_program_with_arguments_of_ones_own_gets_its_kind_of_script() {
+        let added = "$ErrorActionPreference = 'stop'\nx\n\nif ((Test-Path";
+        for (text, extension, begins) in [
+            ("pwsh -NoProfile -Command \". '{0}'\"", ".ps1", added),
+            ("pwsh -File {0}", ".ps1", added),
+            ("powershell -File {0}", ".ps1", added),
+            ("python -u {0}", ".py", "x\n"),
+            ("bash --norc {0}", ".sh", "x\n"),
+            ("sh -x {0}", ".sh", "x\n"),
+            ("BASH {0}", ".sh", "x\n"),
+            ("perl {0}", "", "x\n"),
+            ("/usr/bin/pwsh {0}", "", "x\n"),
+        ] {
+            let shell = Shell::parse(text, |_| true).expect(text);
+            assert_eq!(shell.extension, extension, "{text}");
+            assert!(shell.script("x").starts_with(begins), "{text}: {}", shell.script("x"));
+        }
     }
 
     #[test]
