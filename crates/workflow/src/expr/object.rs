@@ -1,4 +1,4 @@
-//! Objects of the expression language: ordered by insertion, their keys found in any case.
+//! Objects of the expression language: ordered by insertion, their keys found in any case, or only as they are spelled.
 
 use super::{Value, fold};
 use indexmap::{Equivalent, IndexMap};
@@ -12,8 +12,8 @@ use std::{
 /// than what it leads to.
 const FEW: usize = 8;
 
-/// A map from text to values that keeps the order of insertion and the spelling of its keys, and finds a key in any
-/// case.
+/// A map from text to values that keeps the order of insertion and the spelling of its keys. It finds a key in any case, unless
+/// it was made by [`Object::exact`].
 #[derive(Clone)]
 pub struct Object(Pairs);
 
@@ -22,6 +22,8 @@ enum Pairs {
     /// At most [`FEW`].
     Few(Vec<(Key, Value)>),
     Many(Box<IndexMap<Key, Value>>),
+    /// As they are spelled.
+    Exact(Box<IndexMap<Arc<str>, Value>>),
 }
 
 #[derive(Clone, Debug)]
@@ -36,17 +38,24 @@ impl Object {
         Object(Pairs::Few(Vec::new()))
     }
 
-    /// The value under a key in any case.
+    /// An object whose keys are found only as they are spelled, and may differ in nothing but case. GitHub's runner has one: the
+    /// `env` context, everywhere but on Windows.
+    pub fn exact() -> Object {
+        Object(Pairs::Exact(Box::default()))
+    }
+
+    /// The value under a key, in any case unless keys are exact.
     pub fn get(&self, key: &str) -> Option<&Value> {
         match &self.0 {
             Pairs::Few(pairs) => {
                 pairs.iter().find(|(known, _)| fold::eq(&known.0, key)).map(|(_, value)| value)
             }
             Pairs::Many(pairs) => pairs.get(&Lookup(key)),
+            Pairs::Exact(pairs) => pairs.get(key),
         }
     }
 
-    /// Sets a key. One that differs only in case is the same: it keeps its place and its spelling.
+    /// Sets a key. One that is found by the same name keeps its place and its spelling.
     pub fn insert(&mut self, key: impl Into<Arc<str>>, value: impl Into<Value>) {
         let (key, value) = (Key(key.into()), value.into());
         match &mut self.0 {
@@ -63,6 +72,9 @@ impl Object {
             Pairs::Many(pairs) => {
                 pairs.insert(key, value);
             }
+            Pairs::Exact(pairs) => {
+                pairs.insert(key.0, value);
+            }
         }
     }
 
@@ -74,6 +86,7 @@ impl Object {
                 Some(pairs.remove(at).1)
             }
             Pairs::Many(pairs) => pairs.shift_remove(&Lookup(key)),
+            Pairs::Exact(pairs) => pairs.shift_remove(key),
         }
     }
 
@@ -82,6 +95,7 @@ impl Object {
         match &self.0 {
             Pairs::Few(pairs) => Iter::Few(pairs.iter()),
             Pairs::Many(pairs) => Iter::Many(pairs.iter()),
+            Pairs::Exact(pairs) => Iter::Exact(pairs.iter()),
         }
     }
 
@@ -90,6 +104,7 @@ impl Object {
         match &self.0 {
             Pairs::Few(pairs) => pairs.len(),
             Pairs::Many(pairs) => pairs.len(),
+            Pairs::Exact(pairs) => pairs.len(),
         }
     }
 
@@ -103,6 +118,7 @@ impl Object {
         match &mut self.0 {
             Pairs::Few(pairs) => pairs.shrink_to_fit(),
             Pairs::Many(pairs) => pairs.shrink_to_fit(),
+            Pairs::Exact(pairs) => pairs.shrink_to_fit(),
         }
     }
 }
@@ -120,6 +136,7 @@ impl<K: Into<Arc<str>>, V: Into<Value>> FromIterator<(K, V)> for Object {
 enum Iter<'a> {
     Few(std::slice::Iter<'a, (Key, Value)>),
     Many(indexmap::map::Iter<'a, Key, Value>),
+    Exact(indexmap::map::Iter<'a, Arc<str>, Value>),
 }
 
 impl<'a> Iterator for Iter<'a> {
@@ -129,6 +146,7 @@ impl<'a> Iterator for Iter<'a> {
         match self {
             Iter::Few(pairs) => pairs.next().map(|(key, value)| (&*key.0, value)),
             Iter::Many(pairs) => pairs.next().map(|(key, value)| (&*key.0, value)),
+            Iter::Exact(pairs) => pairs.next().map(|(key, value)| (&**key, value)),
         }
     }
 
@@ -136,6 +154,7 @@ impl<'a> Iterator for Iter<'a> {
         match self {
             Iter::Few(pairs) => pairs.size_hint(),
             Iter::Many(pairs) => pairs.size_hint(),
+            Iter::Exact(pairs) => pairs.size_hint(),
         }
     }
 }
@@ -201,6 +220,24 @@ mod tests {
         assert_eq!(object.get("üBER"), Some(&Value::Number(4.0)));
         assert_eq!(object.iter().map(|(key, _)| key).collect::<Vec<_>>(), ["Zebra", "apple", "Über"]);
         assert_eq!(object.remove("APPLE"), Some(Value::Number(2.0)));
+        assert_eq!((object.len(), object.is_empty()), (2, false));
+    }
+
+    #[test]
+    fn exact_keys_may_differ_in_case_alone() {
+        let mut object = Object::exact();
+        for (key, value) in [("http_proxy", 1.0), ("HTTP_PROXY", 2.0), ("Foo", 3.0), ("http_proxy", 4.0)] {
+            object.insert(key, value);
+        }
+        assert_eq!(object.get("http_proxy"), Some(&Value::Number(4.0)));
+        assert_eq!(object.get("HTTP_PROXY"), Some(&Value::Number(2.0)));
+        assert_eq!(object.get("FOO"), None);
+        assert_eq!(
+            object.iter().map(|(key, _)| key).collect::<Vec<_>>(),
+            ["http_proxy", "HTTP_PROXY", "Foo"]
+        );
+        assert_eq!(object.clone().remove("http_PROXY"), None);
+        assert_eq!(object.remove("HTTP_PROXY"), Some(Value::Number(2.0)));
         assert_eq!((object.len(), object.is_empty()), (2, false));
     }
 

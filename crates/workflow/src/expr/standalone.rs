@@ -1,6 +1,6 @@
 //! One expression over contexts given as JSON, and the status functions that follow from a status alone.
 
-use super::{AllowedNames, Function, Scope, Template, Value, has_expression};
+use super::{AllowedNames, Function, Object, Scope, Template, Value, has_expression};
 use serde_json::{Map, Value as Json};
 use shipway_base::{Diagnostic, Pos, Source, Span};
 
@@ -54,7 +54,15 @@ struct Contexts<'a>(&'a Map<String, Json>);
 
 impl Scope for Contexts<'_> {
     fn context(&self, name: &str) -> Option<Value> {
-        self.0.get(name).map(Value::from_json)
+        match (name, self.0.get(name)?) {
+            // Variables that differ in case are two, as in a step.
+            (name, Json::Object(variables)) if name.eq_ignore_ascii_case("env") => {
+                let mut env = Object::exact();
+                variables.iter().for_each(|(key, value)| env.insert(key.as_str(), Value::from_json(value)));
+                Some(env.into())
+            }
+            (_, json) => Some(Value::from_json(json)),
+        }
     }
 
     fn function(&self, name: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
@@ -78,6 +86,17 @@ mod tests {
         let contexts = contexts.as_object().cloned().unwrap_or_default();
         let found = evaluate_json(text, &contexts).map_err(|error| error.to_string());
         assert_eq!(found, expect.map_err(str::to_owned), "{text}");
+    }
+
+    #[test]
+    fn variables_are_found_as_they_are_spelled() {
+        let contexts = json!({"env": {"Foo": "1", "FOO": "2"}, "vars": {"Foo": "3"}});
+        check("env.Foo", &contexts, Ok(json!("1")));
+        check("ENV['FOO']", &contexts, Ok(json!("2")));
+        check("env.foo", &contexts, Ok(Json::Null));
+        check("env", &contexts, Ok(json!({"Foo": "1", "FOO": "2"})));
+        check("join(env.*, ' ')", &contexts, Ok(json!("1 2")));
+        check("vars.FOO", &contexts, Ok(json!("3")));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! the whole event as JSON.
 
 use super::{
+    set::Variables,
     untrusted::{self, Author},
     view::{Site, Slot, View},
 };
@@ -83,23 +84,27 @@ fn follow(
         .max_by_key(|found| found.0)
 }
 
-/// Where a variable that a place sees is set with an expression: by its step, its job or the workflow, the nearest.
+/// Where a variable that a place sees is set with an expression: by its step, its job or the workflow, the nearest. One that is
+/// spelled otherwise is another, but on Windows it is the same.
 fn variable<'v, 'a>(view: &'v View<'a>, site: &Site<'_>, name: &str) -> Option<&'v Site<'a>> {
-    let set = |job: Option<usize>, step: Option<usize>| view.set.variables(job, step)?.site(name);
-    let at = |site: Option<usize>| view.sites.get(site?);
-    // A variable's own text sees those around it, not itself. The nearest counts, also when it is a plain text.
+    let found = nearest(view, site, |variables| variables.site(name))
+        .or_else(|| nearest(view, site, |variables| variables.site_in_any_case(name)))?;
+    view.sites.get(found?)
+}
+
+/// What the nearest place that has an answer says; a plain text is one, too.
+fn nearest(
+    view: &View<'_>,
+    site: &Site<'_>,
+    ask: impl Fn(&Variables<'_>) -> Option<Option<usize>>,
+) -> Option<Option<usize>> {
+    let set = |job: Option<usize>, step: Option<usize>| ask(view.set.variables(job, step)?);
+    // A variable's own text sees those around it, not itself.
     let is_variable = matches!(site.slot, Slot::Env(_));
-    if let (Some(_), false) = (site.step, is_variable)
-        && let Some(found) = set(site.job, site.step)
-    {
-        return at(found);
-    }
-    if let (Some(_), true) = (site.job, site.step.is_some() || !is_variable)
-        && let Some(found) = set(site.job, None)
-    {
-        return at(found);
-    }
-    at(set(None, None)?)
+    let of_step = || site.step.filter(|_| !is_variable).and_then(|step| set(site.job, Some(step)));
+    let of_job =
+        || site.job.filter(|_| site.step.is_some() || !is_variable).and_then(|job| set(Some(job), None));
+    of_step().or_else(of_job).or_else(|| set(None, None))
 }
 
 /// Where the output of a job is written with an expression.

@@ -22,8 +22,10 @@ pub(super) struct Set<'a> {
 pub(super) struct Variables<'a> {
     /// As they are written; none when `env` is no mapping, so that it may be anything.
     pub(super) names: Option<BTreeSet<&'a str>>,
-    /// By the name in lower case, the site of its text, where that has expressions.
-    sites: BTreeMap<String, Option<usize>>,
+    /// By the name, the site of its text, where that has expressions.
+    sites: BTreeMap<&'a str, Option<usize>>,
+    /// The same by the name in lower case, which Windows finds too.
+    folded: BTreeMap<String, Option<usize>>,
 }
 
 impl<'a> Set<'a> {
@@ -42,7 +44,8 @@ impl<'a> Set<'a> {
                 (Slot::Env(name), job, step) => {
                     let variables = set.variables.entry((job, step)).or_default();
                     // The first counts: a mapping under a variable is no text, and what is in it comes after.
-                    variables.sites.entry(name.to_ascii_lowercase()).or_default().get_or_insert(at);
+                    variables.sites.entry(name).or_default().get_or_insert(at);
+                    variables.folded.entry(name.to_ascii_lowercase()).or_default().get_or_insert(at);
                 }
                 (Slot::JobOutput(name), Some(job), None) => {
                     set.outputs.entry((job, name.to_ascii_lowercase())).or_insert(at);
@@ -59,10 +62,12 @@ impl<'a> Set<'a> {
 
     fn env(&mut self, place: Place, map: &'a Mapping) {
         let Some(node) = map.get("env") else { return };
-        let names = node.as_mapping().map(|env| env.iter().map(|(key, _)| key.value.as_str()).collect());
+        let names: Option<BTreeSet<&str>> =
+            node.as_mapping().map(|env| env.iter().map(|(key, _)| key.value.as_str()).collect());
         let variables = self.variables.entry(place).or_default();
-        variables.sites =
-            Option::iter(&names).flatten().map(|name: &&str| (name.to_ascii_lowercase(), None)).collect();
+        let all = || Option::iter(&names).flatten();
+        variables.sites = all().map(|name| (*name, None)).collect();
+        variables.folded = all().map(|name| (name.to_ascii_lowercase(), None)).collect();
         variables.names = names;
     }
 
@@ -79,8 +84,13 @@ impl<'a> Set<'a> {
 }
 
 impl Variables<'_> {
-    /// The site of a variable's text in any case, where it has expressions; the outer `None` when it is not set here.
+    /// The site of a variable's text, where it has expressions; the outer `None` when it is not set here.
     pub(super) fn site(&self, name: &str) -> Option<Option<usize>> {
-        self.sites.get(&name.to_ascii_lowercase()).copied()
+        self.sites.get(name).copied()
+    }
+
+    /// The same in any case.
+    pub(super) fn site_in_any_case(&self, name: &str) -> Option<Option<usize>> {
+        self.folded.get(&name.to_ascii_lowercase()).copied()
     }
 }

@@ -345,6 +345,11 @@ fn injections() -> Vec<Case> {
         ),
         case(steps("      - run: echo '${{ toJSON(github.event) }}'\n"), &[]),
         case(
+            // Variables that differ in case are two, and one that is only spelled otherwise is the same on Windows.
+            "on: issues\npermissions: {}\nenv: {A_B: '${{ github.event.issue.title }}', C: '${{ github.event.issue.body }}'}\njobs:\n  a:\n    runs-on: windows-latest\n    env: {a_b: safe}\n    steps:\n      - run: |\n          echo \"${{ env.a_b }}\"\n          echo \"${{ env.A_B }}\"\n          echo \"${{ env.c }}\"\n",
+            &["11:21 error script-injection", "12:21 error script-injection"],
+        ),
+        case(
             "on: {workflow_run: {workflows: [a], types: [completed]}}\npermissions: {}\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: cat before >> $GITHUB_ENV\n      - {uses: actions/download-artifact@v4, with: {name: pr}}\n      - run: |\n          cat pr.txt >> $GITHUB_ENV\n          cat pr.txt >> $GITHUB_OUTPUT\n          echo A=1 >> $GITHUB_ENV\n",
             &["10:11 error env-injection"],
         ),
