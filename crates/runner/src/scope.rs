@@ -50,7 +50,7 @@ pub(crate) struct Variables {
 
 impl Variables {
     fn value(&self) -> Value {
-        self.value.get_or_init(|| object(&self.texts)).clone()
+        self.value.get_or_init(|| variables(&self.texts)).clone()
     }
 }
 
@@ -155,6 +155,13 @@ pub(crate) fn object(map: &Texts) -> Value {
     map.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Object>().into()
 }
 
+/// The same for variables: to expressions as to programs, `http_proxy` and `HTTP_PROXY` are two.
+fn variables(map: &Texts) -> Value {
+    let mut object = Object::exact();
+    map.iter().for_each(|(key, value)| object.insert(key.as_str(), value.as_str()));
+    object.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,7 +170,7 @@ mod tests {
     fn variables_that_are_changed_are_seen_as_they_are() {
         let mut variables = Variables::from(Texts::from([("A".to_owned(), "1".to_owned())]));
         let seen =
-            |variables: &Variables| variables.value().get("a").map(|value| value.to_text().to_string());
+            |variables: &Variables| variables.value().get("A").map(|value| value.to_text().to_string());
         assert_eq!(seen(&variables).as_deref(), Some("1"));
         let before = variables.clone();
         variables.insert("A".to_owned(), "2".to_owned());

@@ -530,3 +530,34 @@ async fn a_job_tells_where_it_deployed() {
         assert!(run(quiet, "true").await.expect_success().annotations(Level::Notice).is_empty());
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn variables_that_differ_in_case_are_two() {
+    let story = World::new()
+        .run(
+            r###"
+on: push
+env: {Foo: 1, plain: 0}
+jobs:
+  job:
+    runs-on: host
+    env: {FOO: 2}
+    outputs: {all: "${{ env.Foo }}${{ env.FOO }}${{ env.upper }}${{ env.UPPER }}"}
+    steps:
+    - env: {foo: 3}
+      run: |
+        echo "${{ env.Foo }} ${{ env.FOO }} ${{ env.foo }} / $Foo $FOO $foo / ${{ env['fOO'] }}${{ env.PLAIN }}."
+        echo 'json: ${{ join(env.*, ',') }} ${{ contains(toJSON(env), '"FOO": "2"') }}'
+        printf 'UPPER=4\nupper=5\n' >> "$GITHUB_ENV"
+    - if: env.UPPER == '4' && ENV.upper == '5' && env.Upper == ''
+      run: echo "second ${{ env.UPPER }}${{ env.upper }} $UPPER$upper"
+"###,
+        )
+        .await;
+    story
+        .expect_success()
+        .expect_line("1 2 3 / 1 2 3 / .")
+        .expect_line("json: 1,0,2,3 true")
+        .expect_line("second 45 45");
+    assert_eq!(story.outputs("job")["all"], "1254");
+}
