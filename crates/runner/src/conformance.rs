@@ -208,14 +208,15 @@ fn command_file(name: &str) {
             (None, true) => format!("\u{feff}{}", text(input, "content")),
             (None, false) => text(input, "content").to_owned(),
         };
-        let found = match (filecommand::pairs(content.as_bytes()), expect.get("error_contains")) {
+        let (found, ended) = filecommand::pairs(content.as_bytes());
+        match (ended, expect.get("error_contains")) {
             (Err(error), Some(part)) => {
                 let part = part.as_str().unwrap_or_default();
                 return Some(if error.to_string().contains(part) { Ok(()) } else { Err(error.to_string()) });
             }
             (Err(error), None) => return Some(Err(error.to_string())),
-            (Ok(found), _) => found,
-        };
+            (Ok(()), _) => {}
+        }
         let (refused, kept): (Vec<_>, Vec<_>) = found.into_iter().partition(|(key, _)| {
             text(input, "variable") == "GITHUB_ENV" && filecommand::is_refused_env(key)
         });

@@ -61,11 +61,15 @@ pub(crate) enum FileCommandError {
 }
 
 /// The pairs in `GITHUB_ENV`, `GITHUB_OUTPUT` or `GITHUB_STATE`, in the order of the file; a later one of the same name
-/// counts.
-pub(crate) fn pairs(bytes: &[u8]) -> Result<Vec<(String, String)>, FileCommandError> {
-    let text = text(bytes);
-    let mut lines = Lines { rest: &text, number: 0 };
+/// counts. Those before something that is not in order count too, as on GitHub.
+pub(crate) fn pairs(bytes: &[u8]) -> (Vec<(String, String)>, Result<(), FileCommandError>) {
     let mut pairs = Vec::new();
+    let ended = read_pairs(&text(bytes), &mut pairs);
+    (pairs, ended)
+}
+
+fn read_pairs(text: &str, pairs: &mut Vec<(String, String)>) -> Result<(), FileCommandError> {
+    let mut lines = Lines { rest: text, number: 0 };
     while let Some((line, _)) = lines.next_line() {
         if line.is_empty() {
             continue;
@@ -89,7 +93,7 @@ pub(crate) fn pairs(bytes: &[u8]) -> Result<Vec<(String, String)>, FileCommandEr
             (_, None) => return Err(FileCommandError::Format { line: number, text: line.to_owned() }),
         }
     }
-    Ok(pairs)
+    Ok(())
 }
 
 /// The folders in `GITHUB_PATH`, in the order of the file; each goes before all that came earlier.
@@ -184,11 +188,11 @@ mod tests {
 
     fn check(text: &str, expect: &[(&str, &str)]) {
         let expect: Vec<_> = expect.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        assert_eq!(pairs(text.as_bytes()), Ok(expect), "{text:?}");
+        assert_eq!(pairs(text.as_bytes()), (expect, Ok(())), "{text:?}");
     }
 
     fn refusal(text: &str) -> String {
-        pairs(text.as_bytes()).expect_err(text).to_string()
+        pairs(text.as_bytes()).1.expect_err(text).to_string()
     }
 
     #[test]
@@ -212,6 +216,16 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_before_a_mistake_counts() {
+        for text in ["A=1\nB<<E\n2\nE\nnothing\nC=3\n", "A=1\nB=2\nC<<E\nx\n", "A=1\nB=2\n=x\nD=4\n"] {
+            let (found, ended) = pairs(text.as_bytes());
+            let found: Vec<_> = found.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+            assert_eq!(found, [("A", "1"), ("B", "2")], "{text:?}");
+            assert!(ended.is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
     fn reads_paths_and_summaries() {
         assert_eq!(paths(b"/a\n\n/b c\r\n"), ["/a", "/b c"]);
         assert_eq!(summary(b""), Ok(None));
@@ -229,11 +243,11 @@ mod tests {
                 line.encode_utf16().fold(vec![0xfe, 0xff], |all, unit| [all, unit.to_be_bytes().to_vec()].concat()),
             ];
             for mut bytes in written {
-                prop_assert_eq!(pairs(&bytes), Ok(vec![("A".to_owned(), value.clone())]));
+                prop_assert_eq!(pairs(&bytes), (vec![("A".to_owned(), value.clone())], Ok(())));
                 if odd {
                     // Half of a character is not silently left out.
                     bytes.push(b'x');
-                    prop_assert!(pairs(&bytes).is_err());
+                    prop_assert!(pairs(&bytes).1.is_err());
                 }
             }
         }
@@ -244,7 +258,7 @@ mod tests {
             for (name, value) in &values {
                 text += &format!("{name}<<END\n{value}\nEND\n");
             }
-            prop_assert_eq!(pairs(text.as_bytes()), Ok(values.clone()));
+            prop_assert_eq!(pairs(text.as_bytes()), (values.clone(), Ok(())));
         }
 
         #[test]

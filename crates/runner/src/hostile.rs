@@ -97,12 +97,11 @@ pub fn expression(bytes: &[u8]) {
 
 /// A command file of each kind.
 pub fn file_commands(bytes: &[u8]) {
-    if let Ok(pairs) = filecommand::pairs(bytes) {
-        // A byte that is no UTF-8 becomes three.
-        let size: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
-        assert!(size <= 3 * bytes.len(), "{size} bytes came of {}", bytes.len());
-        assert!(pairs.iter().all(|(name, _)| !name.is_empty()));
-    }
+    let (pairs, _ended) = filecommand::pairs(bytes);
+    // A byte that is no UTF-8 becomes three.
+    let size: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
+    assert!(size <= 3 * bytes.len(), "{size} bytes came of {}", bytes.len());
+    assert!(pairs.iter().all(|(name, _)| !name.is_empty()));
     assert!(filecommand::paths(bytes).iter().all(|path| !path.is_empty()));
     let _summary = filecommand::summary(bytes);
 }

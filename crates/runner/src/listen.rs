@@ -275,14 +275,11 @@ pub(crate) async fn take_files(
     for (name, bytes) in
         [("GITHUB_ENV", &files.env), ("GITHUB_OUTPUT", &files.output), ("GITHUB_STATE", &files.state)]
     {
-        let pairs = match filecommand::pairs(bytes) {
-            Ok(pairs) => pairs,
-            Err(error) => {
-                let text = format!("the file {name} is not in order, {error}");
-                heard.refusals.push(RunnerError::new(ErrorKind::CommandFile, text));
-                continue;
-            }
-        };
+        let (pairs, ended) = filecommand::pairs(bytes);
+        if let Err(error) = ended {
+            let text = format!("the file {name} is not in order, {error}");
+            heard.refusals.push(RunnerError::new(ErrorKind::CommandFile, text));
+        }
         match name {
             "GITHUB_OUTPUT" => heard.outputs.extend(pairs),
             "GITHUB_STATE" => heard.state.extend(pairs),

@@ -561,3 +561,25 @@ jobs:
         .expect_line("second 45 45");
     assert_eq!(story.outputs("job")["all"], "1254");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_step_wrote_before_a_mistake_counts() {
+    let story = World::new()
+        .run(
+            r###"
+on: push
+jobs:
+  job:
+    runs-on: host
+    steps:
+    - id: c
+      continue-on-error: true
+      run: |
+        printf 'good=1\nnothing\nbad=2\n' >> "$GITHUB_OUTPUT"
+        printf 'EARLY=1\nnothing\nLATE=2\n' >> "$GITHUB_ENV"
+    - run: echo "${{ steps.c.outcome }} ${{ toJSON(steps.c.outputs) }} $EARLY$LATE" | tr -d '\n '
+"###,
+        )
+        .await;
+    story.expect_success().expect_line("failure{good:1}1");
+}
