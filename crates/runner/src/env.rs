@@ -99,6 +99,19 @@ pub(crate) fn environment(
     env
 }
 
+/// What a program gets of its environment. Such a text ends at the first NUL, so a value is cut there, and a variable whose name
+/// has one is none; GitHub's runner hands the same to the system.
+pub(crate) fn passed(env: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
+    let named = env.iter().filter(|(name, _)| !name.contains('\0'));
+    named.map(|(name, value)| (name.as_str(), value.split('\0').next().unwrap_or_default()))
+}
+
+/// The same as `NAME=value`, which is how engines of containers take it.
+#[cfg(feature = "docker")]
+pub(crate) fn passed_to_engine(env: &BTreeMap<String, String>) -> Vec<String> {
+    passed(env).map(|(name, value)| format!("{name}={value}")).collect()
+}
+
 fn search_path(base: &Base<'_>, path: Option<&String>, added_paths: &[String]) -> String {
     let Base { context, map, own, .. } = *base;
     let path = path.cloned().unwrap_or_else(|| DEFAULT_PATH.to_owned());
@@ -164,4 +177,16 @@ pub(crate) fn runner_context(folders: &Folders, map: &PathMap, debug: bool) -> O
         runner.insert("debug", "1");
     }
     runner
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_ends_at_its_first_nul() {
+        let env = [("A", "nu\0l\0"), ("B", "\0"), ("C\0D", "x"), ("E", "é")];
+        let env = env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        assert_eq!(passed(&env).collect::<Vec<_>>(), [("A", "nu"), ("B", ""), ("E", "é")]);
+    }
 }

@@ -211,7 +211,8 @@ mod tests {
 
     #[test]
     fn blanks_around_a_secret_or_a_line_of_it_may_be_gone() {
-        let secrets = ["  padded secret ", "\ttabbed\t", "-----BEGIN\n   indented key line\r\n\t last one \n"];
+        let secrets =
+            ["  padded secret ", "\ttabbed\t", "-----BEGIN\n   indented key line\r\n\t last one \n"];
         for (text, expect) in [
             ("A padded secret", "A ***"),
             ("A=  padded secret ;", "A=***;"),
@@ -232,7 +233,9 @@ mod tests {
     #[test]
     fn a_secret_without_its_blanks_is_hidden_across_a_cut() {
         let masker = masker(&["  padded secret ", "first\n   indented key line\n"]);
-        for text in ["A padded secret!", "A   padded secret !", "<indented key line>", "<   indented key line>"] {
+        for text in
+            ["A padded secret!", "A   padded secret !", "<indented key line>", "<   indented key line>"]
+        {
             for cut in 0..=text.len() {
                 let (before, after) = text.split_at(cut);
                 let mut pieces = PieceMasker::new();

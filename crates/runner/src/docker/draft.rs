@@ -2,6 +2,7 @@
 //! engine is asked for it.
 
 use super::ports::Port;
+use crate::env::passed_to_engine;
 use bollard::models::{
     ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, Mount, MountType, NetworkingConfig,
     PortBinding,
@@ -71,7 +72,7 @@ impl Draft {
     /// What the engine is asked for, in a network of the job.
     pub(super) fn finish(self, network: Option<&str>) -> ContainerCreateBody {
         let Draft { mut body, mut host, mut endpoint, .. } = self;
-        body.env = Some(self.env.into_iter().map(|(name, value)| format!("{name}={value}")).collect());
+        body.env = Some(passed_to_engine(&self.env));
         body.labels = Some(self.labels.into_iter().collect());
         body.healthcheck = self.health;
         let mut exposed = self.exposed;

@@ -7,6 +7,7 @@ use super::{
     started::{Started, container_error},
 };
 use crate::{
+    env::passed_to_engine,
     error::{ErrorKind, RunnerError},
     executor::{Chunk, Ending, Patience, Streams},
 };
@@ -74,7 +75,7 @@ impl Exec<'_> {
             attach_stdin: Some(self.streams.input.is_some()),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
-            env: Some(self.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+            env: Some(passed_to_engine(self.env)),
             cmd: Some(self.argv.to_vec()),
             working_dir: Some(self.directory.to_string_lossy().into_owned()),
             ..CreateExecOptions::default()

@@ -2,6 +2,7 @@
 
 use super::{engine::failed, exec::Exec, inside::end_step, started::container_error};
 use crate::{
+    env::passed_to_engine,
     error::RunnerError,
     executor::{Chunk, Ending, Terminal},
 };
@@ -27,7 +28,7 @@ impl Exec<'_> {
             attach_stdout: Some(true),
             attach_stderr: Some(true),
             tty: Some(true),
-            env: Some(self.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+            env: Some(passed_to_engine(self.env)),
             cmd: Some(self.argv.to_vec()),
             working_dir: Some(self.directory.to_string_lossy().into_owned()),
             ..CreateExecOptions::default()

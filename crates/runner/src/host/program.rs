@@ -2,6 +2,7 @@
 
 use super::{HostExecutor, StepFiles, output};
 use crate::{
+    env::passed,
     error::{ErrorKind, RunnerError},
     executor::{Chunk, Ending, Program, ProgramPlace},
     process::{OrphanRecord, Scope, TRACKING_ENV, end_tree, kill_now},
@@ -162,7 +163,7 @@ fn spawn(
     };
     command
         .env_clear()
-        .envs(&program.env)
+        .envs(passed(&program.env))
         .envs(files.env())
         .env(TRACKING_ENV, files.tracking(&program.job))
         .stdin(end(program.streams.input.as_ref())?.unwrap_or_else(Stdio::null))

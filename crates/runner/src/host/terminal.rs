@@ -1,6 +1,7 @@
 //! A program with a terminal of its own, whose far end somebody holds.
 
 use crate::{
+    env::passed,
     error::{ErrorKind, RunnerError},
     executor::{Chunk, Ending, Program, SCRIPT_ENV, Terminal},
     host::{HostExecutor, files::StepFiles, find_program},
@@ -62,7 +63,7 @@ fn command(found: &Path, program: &Program, files: &StepFiles) -> Command {
     let command = Command::new(found)
         .args(program.argv.iter().skip(1))
         .env_clear()
-        .envs(&program.env)
+        .envs(passed(&program.env))
         .envs(files.env())
         .env(TRACKING_ENV, files.tracking(&program.job))
         .current_dir(&program.directory);

@@ -583,3 +583,22 @@ jobs:
         .await;
     story.expect_success().expect_line("failure{good:1}1");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_nul_ends_the_value_of_a_variable() {
+    let story = World::new()
+        .run(
+            r###"
+on: push
+jobs:
+  job:
+    runs-on: host
+    steps:
+    - run: printf 'V=nu\0l\nW\0X=1\n' >> "$GITHUB_ENV"
+    - env: {Q: "${{ fromJSON('\"a\\u0000b\"') }}"}
+      run: echo "$V $Q."
+"###,
+        )
+        .await;
+    story.expect_success().expect_line("nu a.");
+}
