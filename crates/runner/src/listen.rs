@@ -252,8 +252,8 @@ async fn problem(log: &mut Log, step: Option<usize>, ears: &mut Ears, line: Stri
     }
     match found.problem {
         None => Some(log.masker.masked(disarm(line))),
-        Some((annotation, shown)) => {
-            log.annotate_as(Annotation { step, ..annotation }, &shown).await;
+        Some(annotation) => {
+            log.annotate(Annotation { step, ..annotation }).await;
             None
         }
     }

@@ -56,27 +56,25 @@ impl Log {
         self.send(ReportKind::Lines { step, text }).await;
     }
 
-    /// Masks and sends an annotation, with a line in the log for it.
-    pub(crate) async fn annotate(&mut self, annotation: Annotation) {
-        let text = annotation.message.clone();
-        self.annotate_as(annotation, &text).await;
-    }
-
-    /// The same, with another text in the log than the annotation has.
-    pub(crate) async fn annotate_as(&mut self, mut annotation: Annotation, text: &str) {
-        annotation.message = self.masker.mask(&annotation.message);
-        annotation.title = annotation.title.map(|title| self.masker.mask(&title));
-        annotation.file = annotation.file.map(|file| self.masker.mask(&file));
-        annotation.code = annotation.code.map(|code| self.masker.mask(&code));
+    /// Masks and sends an annotation, with a line in the log for it: the one that a problem matcher caught, or its text.
+    pub(crate) async fn annotate(&mut self, mut annotation: Annotation) {
+        let text = annotation.caught.as_ref().unwrap_or(&annotation.message);
         let (line, step) = (format!("##[{}]{text}", annotation.level.word()), annotation.step);
+        annotation.message = self.masker.mask(&annotation.message);
+        for text in
+            [&mut annotation.title, &mut annotation.file, &mut annotation.code, &mut annotation.caught]
+        {
+            *text = text.take().map(|text| self.masker.masked(text));
+        }
         let count = self.annotated.entry((step, annotation.level)).or_default();
         *count += 1;
         if *count > MAX_ANNOTATIONS {
             return self.line(step, &line).await;
         }
         self.lines(&line, |text| ReportKind::Noted { step, text }).await;
-        let end = annotation.message.floor_char_boundary(MAX_MESSAGE);
-        annotation.message.truncate(end);
+        for text in std::iter::once(&mut annotation.message).chain(&mut annotation.caught) {
+            text.truncate(text.floor_char_boundary(MAX_MESSAGE));
+        }
         self.send(ReportKind::Annotation(Box::new(annotation))).await;
     }
 

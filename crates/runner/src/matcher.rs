@@ -50,8 +50,8 @@ pub(crate) struct Watch {
 /// What came of a line.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// The problem, and the line as it goes into the log in place of the output.
-    pub(crate) problem: Option<(Annotation, String)>,
+    /// The problem, with the line that goes into the log in place of the output.
+    pub(crate) problem: Option<Annotation>,
     /// What explains it to those who look for a mistake.
     pub(crate) debug: Vec<String>,
     /// What everybody is to know.
@@ -156,7 +156,7 @@ impl Watch {
                         }
                     }
                     if let Some(annotation) = self.annotation(&matched, &mut found.debug) {
-                        found.problem = Some((annotation, line));
+                        found.problem = Some(Annotation { caught: Some(line), ..annotation });
                         return found;
                     }
                     number += 1;

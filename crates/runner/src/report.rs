@@ -191,6 +191,8 @@ pub struct Annotation {
     pub end_column: Option<u32>,
     /// What the tool calls this kind of problem, such as `CS0103`; from problem matchers only.
     pub code: Option<String>,
+    /// The line of output that a problem matcher caught, which the log has in place of the text.
+    pub caught: Option<String>,
 }
 
 /// How bad an annotation is.
@@ -218,6 +220,7 @@ impl Annotation {
             column: None,
             end_column: None,
             code: None,
+            caught: None,
         }
     }
 }

@@ -89,7 +89,7 @@ fn conformance_finds_files_in_the_repository() {
             .map(|line| {
                 let line = line.as_str().expect("a line");
                 let line = if line.starts_with(workspace) { here(line) } else { line.to_owned() };
-                let (annotation, _) = watch.take(&line).problem.expect("a problem");
+                let annotation = watch.take(&line).problem.expect("a problem");
                 json!({"message": annotation.message, "file": annotation.file})
             })
             .collect();
@@ -129,7 +129,7 @@ fn conformance_a_whole_stream() {
                 debug.extend(found.debug.into_iter().map(Value::from));
                 match found.problem {
                     None => output.push(Value::from(disarm(line.to_owned()))),
-                    Some((annotation, logged)) => {
+                    Some(annotation) => {
                         let mut issue =
                             json!({"type": annotation.level.word(), "message": annotation.message});
                         let number = |value: Option<u32>| value.map(|number| number.to_string());
@@ -142,7 +142,7 @@ fn conformance_a_whole_stream() {
                                 issue[key] = value.into();
                             }
                         }
-                        issue["logged_as"] = logged.into();
+                        issue["logged_as"] = annotation.caught.into();
                         issues.push(issue);
                     }
                 }
@@ -162,8 +162,8 @@ fn real_colours_are_no_obstacle() {
     let tsc = json!({"owner": "t", "pattern": [{"regexp": "^(.+): error (.+)$", "code": 1, "message": 2}]});
     watch.add(config::matcher(&tsc).expect("a matcher")).expect("room");
     let found = watch.take("\x1b[1;31ma.ts\x1b[m\x1b[K: error no");
-    let (annotation, logged) = found.problem.expect("a problem");
-    assert_eq!((annotation.message.as_str(), logged.as_str()), ("no", "a.ts: error no"));
+    let annotation = found.problem.expect("a problem");
+    assert_eq!((annotation.message.as_str(), annotation.caught.as_deref()), ("no", Some("a.ts: error no")));
 }
 
 #[test]

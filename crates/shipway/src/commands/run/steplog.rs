@@ -274,7 +274,8 @@ pub(in crate::commands) fn script<'h>(head: &'h [&'h str]) -> Option<&'h [&'h st
     Some(&head[1..shell])
 }
 
-/// `error: file:line: message`, as compilers write it, so that editors and terminals find the place.
+/// `error: file:line: message`, as compilers write it, so that editors and terminals find the place. Of what a problem matcher
+/// caught it is the whole line, as in the log.
 pub(super) fn words(annotation: &Annotation) -> String {
     let level = match annotation.level {
         Level::Notice => "notice",
@@ -282,15 +283,22 @@ pub(super) fn words(annotation: &Annotation) -> String {
         Level::Error => "error",
     };
     let title = annotation.title.as_ref().map(|title| format!("{title}: ")).unwrap_or_default();
-    let place = match (&annotation.file, annotation.line, annotation.column) {
+    let text = annotation.caught.as_deref().map_or(&*annotation.message, str::trim_start);
+    let is_told = |file: &str| match &annotation.caught {
+        Some(line) => {
+            line.contains(file) && annotation.line.is_none_or(|number| line.contains(&number.to_string()))
+        }
         // What the runner says of a document names the place itself.
-        (Some(file), _, _) if annotation.message.starts_with(file.as_str()) => String::new(),
+        None => text.starts_with(file),
+    };
+    let place = match (&annotation.file, annotation.line, annotation.column) {
+        (Some(file), _, _) if is_told(file) => String::new(),
         (Some(file), Some(line), Some(column)) => format!("{file}:{line}:{column}: "),
         (Some(file), Some(line), None) => format!("{file}:{line}: "),
         (Some(file), None, _) => format!("{file}: "),
         (None, _, _) => String::new(),
     };
-    format!("{level}: {place}{title}{}", annotation.message)
+    format!("{level}: {place}{title}{text}")
 }
 
 /// The beginning of a line, as much as is remembered of it.
@@ -403,6 +411,26 @@ mod tests {
         let lines = log.last_lines();
         assert_eq!(lines[0], "... 5 lines before these; --verbose shows all");
         assert_eq!((lines[1].as_str(), lines.len()), ("5", TAIL + 1));
+    }
+
+    #[test]
+    fn what_a_matcher_caught_is_shown_whole() {
+        let caught = |file: Option<&str>, line: &str| Annotation {
+            file: file.map(str::to_owned),
+            line: Some(3),
+            column: Some(4),
+            caught: Some(line.to_owned()),
+            ..Annotation::new(Level::Error, "bad thing")
+        };
+        let line = "src/a.c:3:4: error: bad thing";
+        assert_eq!(words(&caught(Some("src/a.c"), line)), format!("error: {line}"));
+        // The file is not in the workspace, or stands in another line.
+        assert_eq!(words(&caught(None, line)), format!("error: {line}"));
+        assert_eq!(
+            words(&caught(Some("foo.js"), "  3:4 E1 bad thing")),
+            "error: foo.js:3:4: 3:4 E1 bad thing"
+        );
+        assert_eq!(words(&caught(Some("a.ts"), "a.ts: bad thing")), "error: a.ts:3:4: a.ts: bad thing");
     }
 
     #[test]

@@ -182,7 +182,7 @@ fn files_of_matchers_lie_in_the_folders_of_the_job() {
              link\n          echo \"::add-matcher::{file}\"\n          echo bad apple\n"
         ))
     };
-    contains(&expect(&repository(&workflow("matcher.json")), &["--isolate"], 0), &["error: apple"]);
+    contains(&expect(&repository(&workflow("matcher.json")), &["--isolate"], 0), &["error: bad apple"]);
     contains(
         &expect(&repository(&workflow("/etc/hostname")), &["--isolate"], 1),
         &["lies outside of the folders"],

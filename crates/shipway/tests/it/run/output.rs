@@ -43,6 +43,23 @@ fn a_failed_step_shows_its_end() {
 }
 
 #[test]
+fn a_line_that_a_matcher_caught_is_shown_whole() {
+    let folder = super::repository(&on_push(
+        "  a:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v4\n      - run: |\n          echo \
+         \"::add-matcher::gcc.json\"\n          echo \"src/a.c:3:4: error: bad thing\"\n          exit 1\n",
+    ));
+    folder.write(
+        "gcc.json",
+        r#"{"problemMatcher": [{"owner": "gcc", "pattern": [
+            {"regexp": "^(.+):(\\d+):(\\d+): (error|warning): (.+)$", "file": 1, "line": 2, "column": 3, "severity": 4, "message": 5}]}]}"#,
+    );
+    folder.commit("matchers");
+    // The file that the line names is not there, so that the annotation has no place.
+    contains(&folder.shipway(&["run"]), &["a |     error: src/a.c:3:4: error: bad thing\n"]);
+    contains(&folder.shipway(&["run", "--verbose"]), &["a |     error: src/a.c:3:4: error: bad thing\n"]);
+}
+
+#[test]
 fn heads_and_annotations_are_shown_once() {
     let workflow = on_push(
         "  a:\n    runs-on: x\n    env: {LEVEL: high}\n    steps:\n      - {name: Get it, uses: actions/checkout@v4}\n      - uses: \
