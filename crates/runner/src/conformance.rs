@@ -127,6 +127,8 @@ fn command_session() {
                         Action::Nothing
                         | Action::SetOutput { .. }
                         | Action::SaveState { .. }
+                        | Action::SetEnv { .. }
+                        | Action::AddPath(_)
                         | Action::Annotate(_)
                         | Action::Group(_)
                         | Action::EndGroup

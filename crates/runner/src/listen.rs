@@ -215,6 +215,8 @@ async fn command(
         Action::SaveState { name, value } => {
             heard.state.insert(name, value);
         }
+        Action::SetEnv { name, value } => set_env(log, step, heard, (name, value), "::set-env::").await,
+        Action::AddPath(folder) => heard.paths.push(folder),
         Action::AddMatcher(file) => match ears.watch.add_file(&file) {
             Ok(owners) => {
                 let names = owners.join("', '");
@@ -265,6 +267,22 @@ async fn debug(log: &mut Log, step: Option<usize>, ears: &Ears, text: &str) {
     }
 }
 
+/// Takes a variable for the steps that follow, unless it is one that nobody may set.
+async fn set_env(
+    log: &mut Log,
+    step: Option<usize>,
+    heard: &mut HeardAll,
+    (key, value): (String, String),
+    from: &str,
+) {
+    if filecommand::is_refused_env(&key) {
+        let text = format!("{key} is not taken from {from}, since every later Node program would obey it");
+        log.annotate(Annotation { step, ..Annotation::new(Level::Error, text) }).await;
+    } else {
+        heard.env.push((key, value));
+    }
+}
+
 /// Adds what a step left in its command files.
 pub(crate) async fn take_files(
     log: &mut Log,
@@ -284,15 +302,8 @@ pub(crate) async fn take_files(
             "GITHUB_OUTPUT" => heard.outputs.extend(pairs),
             "GITHUB_STATE" => heard.state.extend(pairs),
             _ => {
-                for (key, value) in pairs {
-                    if filecommand::is_refused_env(&key) {
-                        let text = format!(
-                            "{key} is not taken from GITHUB_ENV, since every later Node program would obey it"
-                        );
-                        log.annotate(Annotation { step, ..Annotation::new(Level::Error, text) }).await;
-                    } else {
-                        heard.env.push((key, value));
-                    }
+                for pair in pairs {
+                    set_env(log, step, heard, pair, name).await;
                 }
             }
         }

@@ -31,6 +31,7 @@ pub(crate) struct Session {
     stopped_until: Option<String>,
     echo: bool,
     any_stop_token: bool,
+    trusts_output: bool,
     warned_output: bool,
     warned_state: bool,
 }
@@ -71,6 +72,15 @@ pub(crate) enum Action {
         /// Its value.
         value: String,
     },
+    /// A variable for the steps that follow.
+    SetEnv {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// A folder for `PATH`.
+    AddPath(String),
     /// A text to mask from now on.
     Mask(String),
     /// A file of problem matchers to obey from now on.
@@ -99,6 +109,11 @@ impl Session {
     /// `any_stop_token` is what `ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS` asks for.
     pub(crate) fn new(debug: bool, any_stop_token: bool) -> Session {
         Session { echo: debug, any_stop_token, ..Session::default() }
+    }
+
+    /// The same, and with `trusts` the output may set variables and the path, which `ACTIONS_ALLOW_UNSECURE_COMMANDS` asks for.
+    pub(crate) fn trusting(self, trusts: bool) -> Session {
+        Session { trusts_output: trusts, ..self }
     }
 
     /// Whether commands are echoed into the log.
@@ -161,11 +176,16 @@ impl Session {
                     .then(|| deprecated("save-state", "echo \"name=value\" >> \"$GITHUB_STATE\""));
                 named(|name, value| Action::SaveState { name, value })
             }
+            "set-env" if self.trusts_output => named(|name, value| Action::SetEnv { name, value }),
             "set-env" => Action::Refuse(
                 "::set-env:: is refused, since any program whose output is logged could change the environment; \
                  write echo \"NAME=value\" >> \"$GITHUB_ENV\" instead"
                     .to_owned(),
             ),
+            "add-path" if self.trusts_output => match command.data.is_empty() {
+                true => Action::Refuse("::add-path:: needs a folder, as in ::add-path::/a/folder".to_owned()),
+                false => Action::AddPath(command.data.clone()),
+            },
             "add-path" => Action::Refuse(
                 "::add-path:: is refused, since any program whose output is logged could change the path; \
                  write echo \"/a/folder\" >> \"$GITHUB_PATH\" instead"
@@ -304,6 +324,20 @@ mod tests {
         for line in
             ["::set-env name=A::b", "::add-path::/x", "::stop-commands::", "::set-output::x", "::echo::maybe"]
         {
+            assert!(matches!(action(line), Some(Action::Refuse(_))), "{line}");
+        }
+    }
+
+    #[test]
+    fn sets_variables_and_the_path_where_the_output_is_trusted() {
+        let action = |line: &str| match Session::new(false, false).trusting(true).hear(line) {
+            Heard::Plain => None,
+            Heard::Command { action, .. } => Some(action),
+        };
+        let set = Action::SetEnv { name: "A".to_owned(), value: "b=c".to_owned() };
+        assert_eq!(action("::set-env name=A::b=c"), Some(set));
+        assert_eq!(action("##[add-path]/x"), Some(Action::AddPath("/x".to_owned())));
+        for line in ["::set-env::b", "::add-path::"] {
             assert!(matches!(action(line), Some(Action::Refuse(_))), "{line}");
         }
     }

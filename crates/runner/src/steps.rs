@@ -516,9 +516,13 @@ impl Job<'_> {
             .env()
             .get("ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS")
             .is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"));
+        let trusts = what
+            .env()
+            .get("ACTIONS_ALLOW_UNSECURE_COMMANDS")
+            .is_some_and(|value| value.trim().eq_ignore_ascii_case("true"));
         let repository = self.request.github.get("repository").map(|name| name.to_text()).unwrap_or_default();
         let ears = Ears {
-            session: Session::new(self.context.debug, any_token),
+            session: Session::new(self.context.debug, any_token).trusting(trusts),
             watch: Watch::new(&self.matchers, self.places(&repository, &what)),
             debug: self.context.debug,
         };

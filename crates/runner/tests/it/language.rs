@@ -403,6 +403,30 @@ async fn a_step_has_ten_annotations_of_a_kind() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn output_that_is_trusted_sets_variables_and_the_path() {
+    let story = World::new()
+        .steps(
+            r###"
+      - env: {ACTIONS_ALLOW_UNSECURE_COMMANDS: 'True'}
+        run: |
+          echo "::set-env name=A::b%0Ac"
+          echo "::set-env name=NODE_OPTIONS::--inspect"
+          echo "::add-path::/a/folder"
+      - run: echo "$A / ${{ env.A }} / $NODE_OPTIONS / ${PATH%%:*}" | tr '\n' ' '
+      - run: echo "::set-env name=A::c"
+"###,
+        )
+        .await;
+    assert_eq!(story.conclusions(), "success success failure", "{}", story.log());
+    story.expect_line("b c / b c /  / /a/folder ");
+    let errors = story.annotations(Level::Error);
+    assert!(
+        errors.iter().any(|text| text.contains("NODE_OPTIONS is not taken from ::set-env::")),
+        "{errors:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn problem_matchers_make_annotations_in_this_and_later_steps() {
     let mut world = World::new();
     world.file(
