@@ -137,14 +137,13 @@ fn output(reader: &mut Reader<'_>, name: &Spanned<String>, node: &Node) -> Actio
     output
 }
 
+const PLUGIN: &str = "a plugin is a part of GitHub's own runner and cannot be run here";
+
 fn read_runs(reader: &mut Reader<'_>, node: &Node) -> Option<Runs> {
     let mapping = reader.mapping(node, "runs")?;
     let Some((_, using)) = mapping.iter().find(|(key, _)| key.value == "using") else {
         match mapping.iter().find(|(key, _)| key.value == "plugin") {
-            Some((key, _)) => {
-                let message = "a plugin is a part of GitHub's own runner and cannot be run here";
-                reader.error("SW0105", key.span, message);
-            }
+            Some((key, _)) => reader.error("SW0105", key.span, PLUGIN),
             None => reader.missing(node.span, "runs", "using"),
         }
         return None;
@@ -154,6 +153,10 @@ fn read_runs(reader: &mut Reader<'_>, node: &Node) -> Option<Runs> {
         "composite" => composite(reader, node, mapping),
         "docker" => docker_action(reader, node, mapping, &using),
         version if NODE_VERSIONS.contains(&version) => node_action(reader, node, mapping, using),
+        "plugin" => {
+            reader.error("SW0105", using.span, PLUGIN);
+            None
+        }
         other => {
             let message = format!("an action cannot be run with {other:?}");
             let help = format!("use composite, docker or one of {}", NODE_VERSIONS.join(", "));

@@ -121,6 +121,7 @@ fn actions_full_of_mistakes() {
         "runs: {main: a.js}\n",
         "runs: {using: docker, args: ['${{ github.x }}'], pre: x, post-if: secrets.X}\n",
         "runs: {plugin: checkout}\n",
+        "runs: {using: plugin, plugin: checkout}\n",
         "runs: {using: node18, main: a.js}\n",
         "runs: {using: node20, mian: a.js, post-if: needs.x}\n",
         "inputs: {a: {defalt: x, default: '${{ inputs.b }}'}, b: text}
