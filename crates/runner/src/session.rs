@@ -191,6 +191,10 @@ impl Session {
                  write echo \"/a/folder\" >> \"$GITHUB_PATH\" instead"
                     .to_owned(),
             ),
+            "add-mask" if command.data.trim().is_empty() => {
+                warning = Some("::add-mask:: masks nothing, since its text is empty".to_owned());
+                Action::Nothing
+            }
             "add-mask" => Action::Mask(command.data.clone()),
             "add-matcher" => Action::AddMatcher(command.data.clone()),
             "remove-matcher" => Action::RemoveMatcher {
@@ -339,6 +343,17 @@ mod tests {
         assert_eq!(action("##[add-path]/x"), Some(Action::AddPath("/x".to_owned())));
         for line in ["::set-env::b", "::add-path::"] {
             assert!(matches!(action(line), Some(Action::Refuse(_))), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_empty_mask_is_told() {
+        for line in ["::add-mask::", "::add-mask::  %0A "] {
+            let Heard::Command { action, warning, .. } = Session::new(false, false).hear(line) else {
+                panic!("{line} is a command");
+            };
+            assert_eq!(action, Action::Nothing, "{line}");
+            assert!(warning.is_some_and(|text| text.contains("its text is empty")), "{line}");
         }
     }
 
