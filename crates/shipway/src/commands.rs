@@ -5,6 +5,7 @@ pub(crate) mod demo;
 pub(crate) mod demo_service;
 pub(crate) mod deploy;
 pub(crate) mod dispatch;
+mod entry;
 pub(crate) mod expr;
 pub(crate) mod lint;
 pub(crate) mod rerun;

@@ -1,6 +1,7 @@
 //! Finding and reading the files.
 
 use crate::{
+    commands::entry::{Entry, odd},
     environment::Environment,
     exit::{Exit, Failure},
     replace::{Outlives, replace},
@@ -49,25 +50,22 @@ pub(super) fn no_repository(folder: &Path) -> Failure {
 
 /// All workflow files and all actions of a repository, by path.
 pub(super) fn all(root: &Path) -> Result<Vec<File>, Failure> {
-    let mut paths = Vec::new();
-    workflows(&root.join(".github/workflows"), &mut paths)?;
-    actions(root, DEPTH, &mut paths)?;
-    paths.sort();
-    paths.iter().map(|path| read(root, path)).collect()
+    let mut found = Vec::new();
+    workflows(&root.join(".github/workflows"), &mut found)?;
+    actions(root, DEPTH, &mut found)?;
+    found.sort_by(|one, other| one.path().cmp(other.path()));
+    found.iter().map(|entry| look(root, entry)).collect()
 }
 
 /// The workflow files of a folder.
-fn workflows(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    for path in entries(folder)? {
-        let yaml = path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
-        if yaml && path.is_file() && Kind::of(&path.to_string_lossy()) == Kind::Workflow {
-            found.push(path);
-        }
-    }
+fn workflows(folder: &Path, found: &mut Vec<Entry>) -> Result<(), Failure> {
+    let paths = entries(folder)?.into_iter();
+    let of_workflows = paths.filter(|path| Kind::of(&path.to_string_lossy()) == Kind::Workflow);
+    found.extend(of_workflows.filter_map(Entry::of));
     Ok(())
 }
 
-fn actions(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Failure> {
+fn actions(folder: &Path, depth: usize, found: &mut Vec<Entry>) -> Result<(), Failure> {
     for path in entries(folder)? {
         // A link may lead around in a circle.
         let Ok(kind) = fs::symlink_metadata(&path).map(|meta| meta.file_type()) else { continue };
@@ -75,7 +73,7 @@ fn actions(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), 
         if kind.is_dir() && depth > 0 && !SKIPPED.contains(&name) {
             actions(&path, depth - 1, found)?;
         } else if kind.is_file() && matches!(name, "action.yml" | "action.yaml") {
-            found.push(path);
+            found.push(Entry::File(path));
         }
     }
     Ok(())
@@ -111,24 +109,24 @@ pub(super) fn named(environment: &Environment, root: &Path, path: &Path) -> Resu
     // `.`, and what leads through links, by its real name.
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.clone());
     let root = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
-    let mut paths = Vec::new();
+    let mut found = Vec::new();
     let own = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     match own {
-        "workflows" => workflows(&folder, &mut paths)?,
-        ".github" => workflows(&folder.join("workflows"), &mut paths)?,
-        _ => workflows(&folder.join(".github/workflows"), &mut paths)?,
+        "workflows" => workflows(&folder, &mut found)?,
+        ".github" => workflows(&folder.join("workflows"), &mut found)?,
+        _ => workflows(&folder.join(".github/workflows"), &mut found)?,
     }
-    actions(&folder, DEPTH, &mut paths)?;
-    paths.sort();
-    paths.dedup();
-    if paths.is_empty() {
+    actions(&folder, DEPTH, &mut found)?;
+    found.sort_by(|one, other| one.path().cmp(other.path()));
+    found.dedup();
+    if found.is_empty() {
         let message = format!("there is no workflow and no action in the folder {}", path.display());
         return Err(Failure::new(Exit::NotFound, message).with_help(
             "workflows are *.yml and *.yaml in .github/workflows, or in a folder called workflows; actions are called \
              action.yml",
         ));
     }
-    paths.iter().map(|path| read(&root, path)).collect()
+    found.iter().map(|entry| look(&root, entry)).collect()
 }
 
 /// Writes the new text of a file, unless somebody else has changed it since it was read. A link that leads out of the
@@ -150,8 +148,25 @@ pub(super) fn write(file: &File, text: &str, root: &Path) -> Result<(), Failure>
     replace(&path, text.as_bytes(), Outlives::PowerLoss).map_err(|error| failed(&error))
 }
 
+/// What stands at a place that was found.
+fn look(root: &Path, entry: &Entry) -> Result<File, Failure> {
+    match entry {
+        Entry::File(at) => read(root, at),
+        Entry::Odd(at, why) => {
+            let path = shown(root, at);
+            let found = odd(&path, why);
+            let source = found.source.clone();
+            Ok(File { kind: Kind::Workflow, source, unread: Some(found), at: at.clone(), path })
+        }
+    }
+}
+
+fn shown(root: &Path, at: &Path) -> String {
+    at.strip_prefix(root).unwrap_or(at).to_string_lossy().replace('\\', "/")
+}
+
 fn read(root: &Path, at: &Path) -> Result<File, Failure> {
-    let path = at.strip_prefix(root).unwrap_or(at).to_string_lossy().replace('\\', "/");
+    let path = shown(root, at);
     let bytes =
         fs::read(at).map_err(|error| Failure::new(Exit::Usage, format!("cannot read {path}: {error}")))?;
     let (source, unread) = match Source::from_bytes(path.as_str(), bytes) {

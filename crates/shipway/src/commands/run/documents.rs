@@ -3,6 +3,7 @@
 use super::{Options, drive::actions, event, labels, legs, pairs::Given, repository::Here};
 use crate::{
     cli::{say, talk},
+    commands::entry::{Entry, odd},
     environment::Environment,
     exit::{Exit, Failure},
     render::{self, counted},
@@ -82,14 +83,21 @@ impl Documents {
         here: &Here,
         options: &Options,
     ) -> Result<Documents, Failure> {
-        let paths = if options.workflows.is_empty() {
+        let entries = if options.workflows.is_empty() {
             all(&here.root)?
         } else {
-            let found = options.workflows.iter().map(|path| named(environment, here, path));
-            found.collect::<Result<Vec<PathBuf>, Failure>>()?
+            let found = options.workflows.iter().map(|path| Ok(Entry::File(named(environment, here, path)?)));
+            found.collect::<Result<Vec<Entry>, Failure>>()?
         };
         let mut documents = Documents { sources: Vec::new(), unread: Diagnostics::new() };
-        for path in &paths {
+        for entry in &entries {
+            let path = match entry {
+                Entry::File(path) => path,
+                Entry::Odd(path, why) => {
+                    documents.unread.push(odd(&here.shown(path), why));
+                    continue;
+                }
+            };
             match Source::from_bytes(here.shown(path), read(here, path)?) {
                 Ok(source) => documents.sources.push(source),
                 Err(found) => documents.unread.push(found),
@@ -206,7 +214,7 @@ async fn called(here: &Here, store: &ActionStore, workflow: &Workflow) -> Result
 }
 
 /// All workflow files, in the order of their names.
-fn all(root: &Path) -> Result<Vec<PathBuf>, Failure> {
+fn all(root: &Path) -> Result<Vec<Entry>, Failure> {
     let folder = root.join(FOLDER);
     let unreadable = |error: io::Error| {
         Failure::new(Exit::Usage, format!("cannot read the folder {}: {error}", folder.display()))
@@ -216,17 +224,11 @@ fn all(root: &Path) -> Result<Vec<PathBuf>, Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_workflow(root)),
         Err(error) => return Err(unreadable(error)),
     };
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml")
-            && path.is_file()
-        {
-            paths.push(path);
-        }
-    }
-    paths.sort_unstable();
-    if paths.is_empty() { Err(no_workflow(root)) } else { Ok(paths) }
+    let paths = entries.map(|entry| Ok(entry.map_err(unreadable)?.path()));
+    let mut found: Vec<Entry> =
+        paths.collect::<Result<Vec<PathBuf>, Failure>>()?.into_iter().filter_map(Entry::of).collect();
+    found.sort_unstable_by(|one, other| one.path().cmp(other.path()));
+    if found.is_empty() { Err(no_workflow(root)) } else { Ok(found) }
 }
 
 fn no_workflow(root: &Path) -> Failure {
@@ -248,7 +250,7 @@ fn named(environment: &Environment, here: &Here, path: &Path) -> Result<PathBuf,
     let names: Vec<String> = all(&here.root)
         .unwrap_or_default()
         .iter()
-        .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+        .filter_map(|entry| Some(entry.path().file_name()?.to_str()?.to_owned()))
         .collect();
     let wanted = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     Err(match closest(wanted, names.iter().map(String::as_str)) {

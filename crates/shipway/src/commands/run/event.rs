@@ -40,7 +40,9 @@ pub(super) async fn make(
                 let why = format!("it is larger than {} MiB, and GitHub sends no such", MOST_BODY >> 20);
                 return Err(wrong(&why));
             };
-            let value = Value::from_json_text(&text).map_err(|error| wrong(&error.to_string()))?;
+            // Editors and shells of Windows begin a text with a byte order mark, which JSON has not.
+            let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+            let value = Value::from_json_text(text).map_err(|error| wrong(&error.to_string()))?;
             if value.as_object().is_none() {
                 return Err(wrong("it is not an object"));
             }

@@ -94,6 +94,22 @@ fn everything_wrong_in_all_files_is_told_at_once() {
 }
 
 #[test]
+fn what_is_named_like_a_workflow_and_is_no_file() {
+    let folder = repository(OK);
+    let at = folder.path().join(".github/workflows/f.yml");
+    std::os::unix::fs::symlink("nowhere", &at).expect("a link");
+    contains(&expect(&folder, &[], 2), &[".github/workflows/f.yml", "SW0001", "a link that leads nowhere"]);
+    contains(&expect(&folder, &["-W", "ci.yml"], 0), &["ok      a"]);
+    let answer = folder.shipway(&["lint"]);
+    assert_eq!(answer.code, 2, "{}", answer.all());
+    assert!(answer.stdout.contains("f.yml") && answer.stdout.contains("leads nowhere"), "{}", answer.all());
+    std::fs::remove_file(&at).expect("a link");
+    std::os::unix::fs::symlink("/dev/zero", &at).expect("a link");
+    contains(&expect(&folder, &[], 2), &["it is a device, not a file"]);
+    assert!(folder.shipway(&["lint"]).stdout.contains("it is a device, not a file"));
+}
+
+#[test]
 fn a_file_that_is_no_text() {
     let folder = repository(OK);
     std::fs::write(folder.path().join(".github/workflows/ci.yml"), b"on: push\n\xff\n").expect("a file");

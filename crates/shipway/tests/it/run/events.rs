@@ -59,6 +59,7 @@ fn inputs_come_with_the_body_of_the_event_too() {
     let body = r#"{"inputs": {"colour": "blue", "loud": "false", "count": 3}}"#;
     check(body, &[], 0, &["blue false 3", "\"colour\": \"blue\""]);
     check(body, &["--input", "colour=green"], 0, &["green false 3"]);
+    check(&format!("\u{feff}{body}"), &[], 0, &["blue false 3"]);
     check(r#"{"inputs": {"loud": null}}"#, &[], 0, &["red true"]);
     check(r#"{"inputs": {"colour": "blue", "luod": true}}"#, &[], 2, &["SW0115", "luod"]);
     let long = |length: usize| format!(r#"{{"inputs": {{"colour": "{}"}}}}"#, "x".repeat(length));
