@@ -232,8 +232,8 @@ async fn command(
             Err(why) => heard.refusals.push(RunnerError::new(ErrorKind::CommandRefused, why)),
         },
         Action::Annotate(mut annotation) => {
-            annotation.file = annotation.file.map(|file| ears.watch.named(file));
-            log.annotate(Annotation { step, ..annotation }).await;
+            annotation.file = annotation.file.take().map(|file| ears.watch.named(file));
+            log.annotate(Annotation { step, ..*annotation }).await;
         }
         Action::Group(title) => log.line(step, &format!("##[group]{title}")).await,
         Action::EndGroup => log.line(step, "##[endgroup]").await,

@@ -92,8 +92,8 @@ pub(crate) enum Action {
         /// The file; empty when there is none.
         file: String,
     },
-    /// An error, warning or notice.
-    Annotate(Annotation),
+    /// An error, warning or notice. Boxed, since it is several times as large as the others.
+    Annotate(Box<Annotation>),
     /// The lines until the next `EndGroup` belong together under a title.
     Group(String),
     /// The group ends.
@@ -202,9 +202,9 @@ impl Session {
                 file: command.data.clone(),
             },
             "debug" => Action::Debug(command.data.clone()),
-            "warning" => Action::Annotate(annotation(Level::Warning, command)),
-            "error" => Action::Annotate(annotation(Level::Error, command)),
-            "notice" => Action::Annotate(annotation(Level::Notice, command)),
+            "warning" => Action::Annotate(Box::new(annotation(Level::Warning, command))),
+            "error" => Action::Annotate(Box::new(annotation(Level::Error, command))),
+            "notice" => Action::Annotate(Box::new(annotation(Level::Notice, command))),
             "group" => Action::Group(command.data.clone()),
             "endgroup" => Action::EndGroup,
             "echo" => match command.data.trim().to_ascii_lowercase().as_str() {
