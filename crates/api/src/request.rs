@@ -81,6 +81,11 @@ pub fn cancel_run(id: RunId) -> Request<Run> {
     post(format!("/api/v1/runs/{id}/cancel"), &Done {})
 }
 
+/// Stops a run, and whatever would run in spite of that.
+pub fn force_cancel_run(id: RunId) -> Request<Run> {
+    post(format!("/api/v1/runs/{id}/force-cancel"), &Done {})
+}
+
 /// An earlier attempt of a run.
 pub fn attempt(id: RunId, attempt: u32) -> Request<Run> {
     get(format!("/api/v1/runs/{id}/attempts/{attempt}"))

@@ -134,6 +134,8 @@ pub struct Usual {
 pub enum RunAction {
     /// Stop it.
     Cancel,
+    /// End also what runs in spite of that. Only a run that is being stopped has it.
+    ForceCancel,
     /// Run all of it again.
     Rerun,
     /// Run the jobs that failed or were cancelled, and what needs them, again.

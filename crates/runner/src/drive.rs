@@ -61,7 +61,8 @@ pub async fn drive(
         conclusion: None,
     };
     driver.begin().await?;
-    let (mut asked, mut forced) = (false, false);
+    // A run that was cancelled before it was replayed knows that.
+    let (mut asked, mut forced) = (driver.run.cancelled().is_some(), false);
     loop {
         if let Some(conclusion) = driver.conclusion {
             return Ok(conclusion);
@@ -73,7 +74,7 @@ pub async fn drive(
             biased;
             () = cancel.forced.cancelled(), if !forced => {
                 forced = true;
-                // Asked twice, the machine stops also what runs in spite of the first time.
+                // Told twice, the machine stops also what runs in spite of the first time.
                 for _ in 0..if asked { 1 } else { 2 } {
                     driver.take(Input::Cancel { reason: cancel.reason() }).await?;
                 }
@@ -115,10 +116,19 @@ struct Driver<'a> {
     /// Asked for, without a slot yet.
     waiting: VecDeque<Ready>,
     running: JoinSet<JobOutcome>,
-    /// How to stop each running job.
-    known: BTreeMap<Attempt, Cancel>,
+    /// The running jobs.
+    known: BTreeMap<Attempt, Known>,
     names: BTreeMap<Id, Attempt>,
     conclusion: Option<Conclusion>,
+}
+
+/// A job that runs.
+struct Known {
+    name: String,
+    /// How to stop it.
+    cancel: Cancel,
+    /// Whether it was told that it lost its place.
+    told: bool,
 }
 
 impl Driver<'_> {
@@ -184,10 +194,13 @@ impl Driver<'_> {
                 }
             }
             Wanted::Stop(call, why) => {
-                for ((job, _), cancel) in &self.known {
-                    if is_of(job, &call) {
-                        cancel.ask_because(why.clone());
+                let of_call: Vec<Attempt> =
+                    self.known.keys().filter(|(job, _)| is_of(job, &call)).cloned().collect();
+                for attempt in of_call {
+                    if let Some(known) = self.known.get(&attempt) {
+                        known.cancel.ask_because(why.clone());
                     }
+                    self.tell_displaced(&attempt).await;
                 }
                 for request in self.withdraw(|request| is_of(&request.key, &call)) {
                     let input = self.never_ran(request, why.clone()).await;
@@ -207,6 +220,7 @@ impl Driver<'_> {
             }
             Heard::Lost(request, why) => (vec![*request], why),
             Heard::Asked((job, attempt)) => {
+                self.tell_displaced(&(job.clone(), attempt)).await;
                 let is_it = |ready: &&Ready| ready.request.key == job && ready.request.attempt == attempt;
                 let why = self.waiting.iter().find(is_it).map(|ready| ready.cancel.reason());
                 let gone = self.withdraw(|request| request.key == job && request.attempt == attempt);
@@ -219,6 +233,17 @@ impl Driver<'_> {
             self.take(input).await?;
         }
         Ok(())
+    }
+
+    /// Tells of a running job that it lost its place, when that is why it was asked to stop.
+    async fn tell_displaced(&mut self, attempt: &Attempt) {
+        let Some(known) = self.known.get_mut(attempt).filter(|known| !known.told) else { return };
+        let Some(why) = known.cancel.told() else { return };
+        known.told = true;
+        let (name, why) = (known.name.clone(), why.to_owned());
+        let (job, attempt) = attempt.clone();
+        let told = told_displaced(self.context, &name, &why);
+        send(self.context, &self.reports, (job, attempt), told).await;
     }
 
     /// Takes out the jobs that have not begun and that `wanted` names, wherever they wait.
@@ -243,26 +268,25 @@ impl Driver<'_> {
             let outputs = Texts::new();
             return Some(Input::JobFinished { job, attempt, conclusion: Conclusion::Cancelled, outputs });
         }
-        if let Some(cancel) = self.known.get(&(job, attempt)) {
-            cancel.ask();
+        if let Some(known) = self.known.get(&(job, attempt)) {
+            known.cancel.ask();
         }
         None
     }
 
     /// Stops all jobs with whatever they still run.
     fn force(&self) {
-        for cancel in self.known.values() {
-            cancel.asked.cancel();
-            cancel.forced.cancel();
+        for known in self.known.values() {
+            known.cancel.force();
         }
     }
 
     async fn start_next(&mut self, permit: OwnedSemaphorePermit) -> Result<(), RunnerError> {
-        let Some(mut ready) = self.waiting.pop_front() else { return Ok(()) };
-        ready.begin();
+        let Some(ready) = self.waiting.pop_front() else { return Ok(()) };
         let (job, attempt) = (ready.request.key.clone(), ready.request.attempt);
         self.take(Input::JobStarted { job: job.clone(), attempt }).await?;
-        self.known.insert((job.clone(), attempt), ready.cancel.clone());
+        let (name, cancel) = (ready.request.name.clone(), ready.cancel.clone());
+        self.known.insert((job.clone(), attempt), Known { name, cancel, told: false });
         let (context, executor) = (self.context.clone(), self.executor.clone());
         let reports = self.reports.clone();
         let task = self.running.spawn(async move {
@@ -301,16 +325,29 @@ async fn displaced(
     reports: &mpsc::Sender<Report>,
 ) -> JobOutcome {
     let conclusion = Conclusion::Cancelled;
+    let [named, notice] = told_displaced(context, &request.name, &reason);
+    let ended = ReportKind::JobFinished { conclusion, duration: Duration::ZERO };
+    send(context, reports, (request.key.clone(), request.attempt), [named, notice, ended]).await;
+    JobOutcome { conclusion, outputs: Texts::new(), reason: Some(RunMasks::of(context).text(&reason)) }
+}
+
+/// What is told of a job that lost its place, without secrets.
+fn told_displaced(context: &JobContext, name: &str, reason: &str) -> [ReportKind; 2] {
     let masks = RunMasks::of(context);
-    let (name, reason) = (masks.text(&request.name), masks.text(&reason));
-    for kind in [
-        ReportKind::JobDisplaced { name, reason: reason.clone() },
-        ReportKind::Annotation(Box::new(Annotation::new(Level::Notice, reason.clone()))),
-        ReportKind::JobFinished { conclusion, duration: Duration::ZERO },
-    ] {
+    let (name, reason) = (masks.text(name), masks.text(reason));
+    let notice = Annotation::new(Level::Notice, reason.clone());
+    [ReportKind::JobDisplaced { name, reason }, ReportKind::Annotation(Box::new(notice))]
+}
+
+async fn send(
+    context: &JobContext,
+    reports: &mpsc::Sender<Report>,
+    (job, attempt): Attempt,
+    kinds: impl IntoIterator<Item = ReportKind>,
+) {
+    for kind in kinds {
         let at = context.clock.now();
-        // Nobody listens any more; the outcome still counts.
-        let _ = reports.send(Report { job: request.key.clone(), attempt: request.attempt, at, kind }).await;
+        // Nobody listens any more; what was to be done is done all the same.
+        let _ = reports.send(Report { job: job.clone(), attempt, at, kind }).await;
     }
-    JobOutcome { conclusion, outputs: Texts::new(), reason: Some(reason) }
 }

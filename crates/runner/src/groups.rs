@@ -33,6 +33,17 @@ struct Group {
     waits: VecDeque<(u64, Cancel, oneshot::Sender<()>)>,
 }
 
+/// Why there is no turn in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoTurn {
+    /// Somebody newer took the place.
+    Newer,
+    /// Too many wait already.
+    Full,
+    /// It was cancelled while it waited.
+    Cancelled,
+}
+
 /// The right to run in a group, given back when dropped.
 #[derive(Debug)]
 #[must_use = "the group is left when this is dropped"]
@@ -48,9 +59,11 @@ impl Groups {
         Groups::default()
     }
 
-    /// Waits for the turn in a group; its name is compared as it is, so fold it first. `None` when somebody newer took the
-    /// place, when too many wait already, or when `cancel` is asked meanwhile.
-    pub async fn enter(&self, wanted: &ConcurrencyGroup, cancel: &Cancel) -> Option<Membership> {
+    /// Waits for the turn in a group; its name is compared as it is, so fold it first.
+    ///
+    /// # Errors
+    /// When somebody newer took the place, when too many wait already, or when `cancel` is asked meanwhile.
+    pub async fn enter(&self, wanted: &ConcurrencyGroup, cancel: &Cancel) -> Result<Membership, NoTurn> {
         let name = wanted.group.as_str();
         let (number, turn) = {
             let mut inner = self.lock();
@@ -59,15 +72,17 @@ impl Groups {
             let Some(group) = inner.groups.get_mut(name) else {
                 let runs = (number, cancel.clone());
                 inner.groups.insert(name.to_owned(), Group { runs, waits: VecDeque::new() });
-                return Some(self.membership(name, number));
+                return Ok(self.membership(name, number));
             };
             if wanted.cancel_in_progress {
-                group.runs.1.ask_because(format!("a newer one entered the concurrency group {name:?}"));
+                group.runs.1.ask_because(NoTurn::Newer.words(name));
             }
             let (sender, turn) = oneshot::channel();
             match wanted.queue {
                 ConcurrencyQueue::Single => group.waits.clear(),
-                ConcurrencyQueue::Max if group.waits.len() >= MOST_WAITING => return None,
+                ConcurrencyQueue::Max if group.waits.len() >= MOST_WAITING => {
+                    return Err(NoTurn::Full);
+                }
                 ConcurrencyQueue::Max => {}
             }
             group.waits.push_back((number, cancel.clone(), sender));
@@ -77,8 +92,8 @@ impl Groups {
         let membership = self.membership(name, number);
         tokio::select! {
             biased;
-            turn = turn => turn.is_ok().then_some(membership),
-            () = cancel.asked.cancelled() => None,
+            turn = turn => turn.map(|()| membership).map_err(|_displaced| NoTurn::Newer),
+            () = cancel.asked.cancelled() => Err(NoTurn::Cancelled),
         }
     }
 
@@ -89,6 +104,21 @@ impl Groups {
     /// Nothing panics while it holds the lock, so the state behind a poisoned one is whole.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl NoTurn {
+    /// Why whoever wanted to run in this group does not, for people.
+    pub fn words(self, group: &str) -> String {
+        match self {
+            NoTurn::Newer => format!("a newer one entered the concurrency group {group:?}"),
+            NoTurn::Full => {
+                format!("{MOST_WAITING} wait in the concurrency group {group:?} already")
+            }
+            NoTurn::Cancelled => {
+                format!("it was cancelled while it waited in the concurrency group {group:?}")
+            }
+        }
     }
 }
 
@@ -126,11 +156,15 @@ mod tests {
         group(name, cancel_in_progress, ConcurrencyQueue::Single)
     }
 
-    fn enter(groups: &Groups, stop: bool, cancel: &Cancel) -> JoinHandle<Option<Membership>> {
+    fn enter(groups: &Groups, stop: bool, cancel: &Cancel) -> JoinHandle<Result<Membership, NoTurn>> {
         enter_as(groups, single("g", stop), cancel)
     }
 
-    fn enter_as(groups: &Groups, group: ConcurrencyGroup, cancel: &Cancel) -> JoinHandle<Option<Membership>> {
+    fn enter_as(
+        groups: &Groups,
+        group: ConcurrencyGroup,
+        cancel: &Cancel,
+    ) -> JoinHandle<Result<Membership, NoTurn>> {
         let (groups, cancel) = (groups.clone(), cancel.clone());
         tokio::spawn(async move { groups.enter(&group, &cancel).await })
     }
@@ -151,11 +185,11 @@ mod tests {
         assert!(!second.is_finished());
         let third = enter(&groups, false, &Cancel::new());
         settle().await;
-        assert!(second.await.expect("joined").is_none(), "displaced");
+        assert_eq!(second.await.expect("joined").expect_err("displaced"), NoTurn::Newer);
         assert!(!third.is_finished());
         drop(first);
         let third = third.await.expect("joined").expect("its turn");
-        assert!(groups.enter(&single("other", false), &Cancel::new()).await.is_some());
+        assert!(groups.enter(&single("other", false), &Cancel::new()).await.is_ok());
         drop(third);
         assert!(groups.lock().groups.is_empty());
     }
@@ -169,7 +203,8 @@ mod tests {
             waiting.push_back(enter_as(&groups, max.clone(), &Cancel::new()));
             settle().await;
         }
-        assert!(groups.enter(&max, &Cancel::new()).await.is_none(), "the line is full");
+        let turned_away = groups.enter(&max, &Cancel::new()).await.expect_err("the line is full");
+        assert_eq!(turned_away, NoTurn::Full);
         let leaver = Cancel::new();
         while let Some(next) = waiting.pop_front() {
             assert!(waiting.iter().all(|later| !later.is_finished()));
@@ -179,7 +214,7 @@ mod tests {
         let gone = enter_as(&groups, max.clone(), &leaver);
         settle().await;
         leaver.ask();
-        assert!(gone.await.expect("joined").is_none());
+        assert_eq!(gone.await.expect("joined").expect_err("cancelled"), NoTurn::Cancelled);
         drop(running);
         assert!(groups.lock().groups.is_empty());
     }
@@ -191,8 +226,12 @@ mod tests {
         let second = enter(&groups, true, &Cancel::new());
         running.asked.cancelled().await;
         assert!(running.reason().contains("concurrency group \"g\""));
+        let third = enter(&groups, true, &Cancel::new());
+        settle().await;
+        assert!(!running.forced.is_cancelled(), "two that are newer ask for nothing more than one");
+        assert_eq!(second.await.expect("joined").expect_err("displaced"), NoTurn::Newer);
         drop(first);
-        assert!(second.await.expect("joined").is_some());
+        assert!(third.await.expect("joined").is_ok());
     }
 
     #[tokio::test]
@@ -202,7 +241,7 @@ mod tests {
         let second = enter(&groups, false, &waiting);
         settle().await;
         waiting.ask();
-        assert!(second.await.expect("joined").is_none());
+        assert_eq!(second.await.expect("joined").expect_err("cancelled"), NoTurn::Cancelled);
         drop(first);
         assert!(groups.lock().groups.is_empty());
     }

@@ -80,7 +80,7 @@ pub use executor::{
     JobIdentity, Patience, Program, ProgramPlace, SCRIPT_ENV, Script, Streams, Terminal,
 };
 pub use filecommand::CommandFiles;
-pub use groups::{Groups, Membership};
+pub use groups::{Groups, Membership, NoTurn};
 pub use host::{HostExecutor, sweep_places};
 pub use job::{JobOutcome, run_job};
 pub use journal::{Journal, MemoryJournal};

@@ -25,8 +25,8 @@ pub enum ReportKind {
         /// The name shown to people.
         name: String,
     },
-    /// The job will not begin, since its place in a concurrency group was taken: that follows as an
-    /// [`Annotation`](ReportKind::Annotation), and then [`JobFinished`](ReportKind::JobFinished).
+    /// The place of the job in a concurrency group was taken: that follows as an [`Annotation`](ReportKind::Annotation). A job that
+    /// runs is stopped; one that has not begun never will, and [`JobFinished`](ReportKind::JobFinished) is next.
     JobDisplaced {
         /// The name shown to people.
         name: String,

@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 /// A limit beyond a year is as good as none, and may not fit into an instant.
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 
-/// How a run or a job is asked to stop: once, and a second time when also the steps that run in spite of it are to stop.
+/// How a run or a job is asked to stop. Who asks again changes nothing: that also the steps that run in spite of it are to stop
+/// is a wish of its own.
 #[derive(Clone, Debug, Default)]
 pub struct Cancel {
     /// Asked to stop.
@@ -26,13 +27,9 @@ impl Cancel {
         Cancel::default()
     }
 
-    /// Asks to stop; the second time, forces.
+    /// Asks to stop. Asked already, it stays as it is.
     pub fn ask(&self) {
-        if self.asked.is_cancelled() {
-            self.forced.cancel();
-        } else {
-            self.asked.cancel();
-        }
+        self.asked.cancel();
     }
 
     /// Asks to stop and says who wants it and why. The first reason counts.
@@ -42,9 +39,27 @@ impl Cancel {
         self.ask();
     }
 
+    /// Asks to stop, and also whatever would run in spite of that.
+    pub fn force(&self) {
+        self.asked.cancel();
+        self.forced.cancel();
+    }
+
+    /// [Forces](Cancel::force), and says who wants it and why. The first reason counts.
+    pub fn force_because(&self, reason: impl Into<String>) {
+        // A reason that is there already stays.
+        let _ = self.reason.set(reason.into());
+        self.force();
+    }
+
     /// Why, for people.
     pub fn reason(&self) -> String {
-        self.reason.get().cloned().unwrap_or_else(|| "somebody cancelled the run".to_owned())
+        self.told().unwrap_or("somebody cancelled the run").to_owned()
+    }
+
+    /// The reason that was given; none when nobody gave one.
+    pub(crate) fn told(&self) -> Option<&str> {
+        self.reason.get().map(String::as_str)
     }
 }
 
@@ -99,7 +114,7 @@ pub(crate) enum Cause {
     Step,
     /// The job was cancelled, and what still ran after that took too long.
     TooLate(Duration),
-    /// Somebody cancelled a second time.
+    /// Somebody forced the end.
     Forced,
 }
 
@@ -263,7 +278,7 @@ impl Cause {
                 format!("the step took longer than its timeout-minutes of {} and was stopped", minutes(limit))
             }
             Cause::Step => "a later step cancelled the step".to_owned(),
-            Cause::Forced => "the job was cancelled twice, so that nothing was let run on".to_owned(),
+            Cause::Forced => "the end of the job was forced, so that nothing was let run on".to_owned(),
             Cause::TooLate(limit) => {
                 format!("the job was cancelled, and the steps after that took longer than {}", minutes(limit))
             }
@@ -313,6 +328,8 @@ mod tests {
         assert_eq!(stop.check(), Some(Cause::Cancelled));
         assert_eq!(stop.over(false, None), None, "what still runs has its own time");
         stop.cancel.ask();
+        assert_eq!(stop.over(true, None), None, "asking again changes nothing");
+        stop.cancel.force();
         assert_eq!(stop.over(true, None), Some(Cause::Forced));
     }
 }

@@ -4,7 +4,7 @@
 //! for ever.
 
 use crate::{
-    groups::{Groups, Membership},
+    groups::{Groups, Membership, NoTurn},
     stop::Cancel,
 };
 use shipway_workflow::run::{CallGroup, JobKey, JobRequest, Run};
@@ -43,7 +43,7 @@ enum Turn {
 #[derive(Debug)]
 pub(super) enum News {
     /// Its turn has come, or will not come.
-    Turn(Place, Option<Membership>, Cancel),
+    Turn(Place, Result<Membership, NoTurn>, Cancel),
     /// Somebody newer wants it to end, and why.
     Asked(Place, String),
 }
@@ -117,7 +117,7 @@ impl Calls {
             News::Turn(place, turn, cancel) => {
                 let Some(held) = self.held.get_mut(&place) else { return Wanted::Again(Vec::new()) };
                 let next = match turn {
-                    Some(membership) => {
+                    Ok(membership) => {
                         let of = place.clone();
                         held.task = self.tasks.spawn(async move {
                             cancel.asked.cancelled().await;
@@ -125,12 +125,7 @@ impl Calls {
                         });
                         Turn::Has(membership)
                     }
-                    None => {
-                        let (call, group) = &place;
-                        Turn::Lost(format!(
-                            "the call {call} was cancelled while it waited in the concurrency group {group:?}"
-                        ))
-                    }
+                    Err(none) => Turn::Lost(none.words(&place.1)),
                 };
                 match std::mem::replace(&mut held.turn, next) {
                     Turn::Waits(jobs) => Wanted::Again(jobs),

@@ -4,7 +4,7 @@
 
 use super::Attempt;
 use crate::{
-    groups::{Groups, Membership},
+    groups::{Groups, Membership, NoTurn},
     stop::Cancel,
 };
 use shipway_workflow::run::JobRequest;
@@ -23,7 +23,7 @@ pub(super) struct Ready {
     member: Option<Membership>,
     /// How to stop it; the group has it too.
     pub(super) cancel: Cancel,
-    /// Waits for somebody who wants its end.
+    /// Waits for somebody who wants its end, which is told of also when it runs.
     watch: Option<AbortHandle>,
 }
 
@@ -47,7 +47,7 @@ struct Held {
 #[derive(Debug)]
 pub(super) enum Word {
     /// Its turn has come, or will not come.
-    Turn(Attempt, Option<Membership>),
+    Turn(Attempt, Result<Membership, NoTurn>),
     /// Somebody newer wants it to end.
     Asked(Attempt),
 }
@@ -59,24 +59,17 @@ pub(super) enum Heard {
     Ready(Box<Ready>),
     /// It lost its place, and why.
     Lost(Box<JobRequest>, String),
-    /// It is to end, if it waits for a slot still.
+    /// It is to end: now, if it waits for a slot still.
     Asked(Attempt),
     /// It was taken out meanwhile.
     Gone,
 }
 
-impl Ready {
-    /// It has its slot: from now on whoever runs it looks whether it is to end.
-    pub(super) fn begin(&mut self) {
-        if let Some(watch) = self.watch.take() {
-            watch.abort();
-        }
-    }
-}
-
 impl Drop for Ready {
     fn drop(&mut self) {
-        self.begin();
+        if let Some(watch) = &self.watch {
+            watch.abort();
+        }
     }
 }
 
@@ -96,7 +89,7 @@ impl Turns {
         let mut turn = Box::pin(async move { groups.enter(&group, &asked).await });
         // The first look gets in line, so that jobs do in the order in which they are asked for.
         let first = turn.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        if let Poll::Ready(Some(member)) = first {
+        if let Poll::Ready(Ok(member)) = first {
             return Some(self.ready(request, member, cancel));
         }
         let of = attempt.clone();
@@ -133,14 +126,12 @@ impl Turns {
     pub(super) fn take(&mut self, word: Word) -> Heard {
         match word {
             Word::Turn(attempt, turn) => match (self.held.remove(&attempt), turn) {
-                (Some(Held { request, cancel, .. }), Some(member)) => {
+                (Some(Held { request, cancel, .. }), Ok(member)) => {
                     Heard::Ready(Box::new(self.ready(request, member, cancel)))
                 }
-                (Some(Held { request, .. }), None) => {
-                    let group = request.concurrency.as_ref().map(|group| group.group.clone());
-                    let group = group.unwrap_or_default();
-                    let why =
-                        format!("the job was cancelled while it waited in the concurrency group {group:?}");
+                (Some(Held { request, .. }), Err(none)) => {
+                    let group = request.concurrency.as_ref().map_or("", |group| group.group.as_str());
+                    let why = none.words(group);
                     Heard::Lost(request, why)
                 }
                 (None, _) => Heard::Gone,

@@ -11,7 +11,7 @@ use shipway_runner::{
 use shipway_workflow::{
     document::ConcurrencyQueue,
     plan::ConcurrencyGroup,
-    run::{Conclusion, Input},
+    run::{Conclusion, Input, JobKey},
 };
 use std::{fs, net::TcpListener, sync::Arc};
 use tokio::sync::{Semaphore, mpsc};
@@ -95,18 +95,128 @@ async fn cancelling_ends_what_runs_and_what_waits() {
     assert!(story.inputs.iter().any(|(_, input)| *input == Input::Cancel { reason: "enough".to_owned() }));
 }
 
+/// A job whose clean-up runs whatever happens.
+const CLEANS_UP: &str = "on: push\njobs:\n  job:\n    runs-on: host\n    steps:\n    - {run: x, env: {SHIPWAY_DUMMY_SLEEP: 100h}}\n    - {if: always(), run: x, env: {SHIPWAY_DUMMY_SLEEP: WAIT}}\n";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn cancelling_twice_ends_also_what_always_runs() {
-    let workflow = "on: push\njobs:\n  job:\n    runs-on: host\n    steps:\n    - {run: x, env: {SHIPWAY_DUMMY_SLEEP: 100h}}\n    - {if: always(), run: x, env: {SHIPWAY_DUMMY_SLEEP: 100h}}\n";
+async fn forcing_the_end_ends_also_what_always_runs() {
+    let mut begun = 0;
     let story = World::dummy()
-        .watch(workflow, |report, cancel| {
+        .watch(&CLEANS_UP.replace("WAIT", "100h"), |report, cancel| {
             if matches!(report.kind, ReportKind::StepStarted { .. }) {
-                cancel.ask();
+                begun += 1;
+                if begun == 1 { cancel.ask() } else { cancel.force() }
             }
         })
         .await;
     assert_eq!(story.conclusion, Conclusion::Cancelled);
     assert_eq!(story.conclusions(), "cancelled cancelled");
+    // Nobody has to have asked before.
+    let story = World::dummy()
+        .watch(&CLEANS_UP.replace("WAIT", "100h"), |report, cancel| {
+            if matches!(report.kind, ReportKind::StepStarted { .. }) {
+                cancel.force_because("enough");
+            }
+        })
+        .await;
+    assert_eq!(story.conclusion, Conclusion::Cancelled);
+    assert!(story.inputs.iter().any(|(_, input)| *input == Input::Cancel { reason: "enough".to_owned() }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancelling_again_ends_no_clean_up() {
+    let story = World::dummy()
+        .watch(&CLEANS_UP.replace("WAIT", "100ms"), |report, cancel| {
+            if matches!(report.kind, ReportKind::StepStarted { .. }) {
+                cancel.ask();
+                cancel.ask_because("again");
+            }
+        })
+        .await;
+    assert_eq!(story.conclusion, Conclusion::Cancelled);
+    assert_eq!(story.conclusions(), "cancelled success");
+    let asked = story.inputs.iter().filter(|(_, input)| matches!(input, Input::Cancel { .. }));
+    assert_eq!(asked.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancelling_again_after_a_restart_ends_no_clean_up() {
+    let workflow = "on: push\njobs:\n  a: {runs-on: host, steps: [{run: x}]}\n  b: {needs: a, if: always(), runs-on: host, steps: [{run: x}]}\n";
+    let world = World::dummy();
+    let mut run = world.plan(workflow);
+    let a = JobKey("a".to_owned());
+    let before = [
+        Input::Start,
+        Input::JobStarted { job: a.clone(), attempt: 1 },
+        Input::Cancel { reason: "enough".to_owned() },
+        Input::JobFinished {
+            job: a,
+            attempt: 1,
+            conclusion: Conclusion::Cancelled,
+            outputs: Default::default(),
+        },
+    ];
+    for input in before {
+        let _done = run.apply(&input, Timestamp::from_millis(1));
+    }
+    world.cancel.ask_because("again");
+    let mut journal = MemoryJournal::default();
+    let (conclusion, _) = world.drive(run, &mut journal, |_, _| {}).await;
+    assert_eq!(conclusion.expect("driven"), Conclusion::Cancelled);
+    let b = |(_, input): &(_, Input)| matches!(input, Input::JobFinished { job, conclusion: Conclusion::Success, .. } if job.0 == "b");
+    assert!(journal.0.iter().any(b), "{:?}", journal.0);
+    assert!(!journal.0.iter().any(|(_, input)| matches!(input, Input::Cancel { .. })), "{:?}", journal.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_two_newer_ones_displace_cleans_up_and_says_why() {
+    let world = World::new();
+    let there = world.dir.path().join("there");
+    let workflow = format!(
+        "on: push\njobs:\n  older:\n    runs-on: host\n    concurrency: g\n    steps:\n    - {{run: sleep 600}}\n    - {{if: always(), run: \"until [ -e '{}' ]; do sleep 0.02; done\"}}\n",
+        there.display()
+    );
+    let groups = world.context.groups.clone();
+    let (newer, mut begun) = (Cancel::new(), 0);
+    let story = world
+        .watch(&workflow, |report, cancel| {
+            if !matches!(report.kind, ReportKind::StepStarted { .. }) {
+                return;
+            }
+            begun += 1;
+            let wanted = ConcurrencyGroup {
+                group: "g".to_owned(),
+                cancel_in_progress: true,
+                queue: ConcurrencyQueue::Single,
+            };
+            let (groups, newer, there) = (groups.clone(), newer.clone(), there.clone());
+            let (asks, cancel) = (begun == 2, cancel.clone());
+            tokio::spawn(async move {
+                let mut enters = Box::pin(groups.enter(&wanted, &newer));
+                tokio::select! {
+                    _ = &mut enters => {}
+                    // It stands in line by now.
+                    () = tokio::time::sleep(std::time::Duration::from_millis(50)) => {
+                        if asks {
+                            // One Ctrl-C, the first.
+                            cancel.ask();
+                            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                            fs::write(there, "").expect("a file");
+                        }
+                        let _turn = enters.await;
+                    }
+                }
+            });
+        })
+        .await;
+    assert_eq!(story.conclusion, Conclusion::Cancelled);
+    assert_eq!(story.conclusions(), "cancelled success", "{}", story.log());
+    let why = "a newer one entered the concurrency group \"g\"";
+    assert_eq!(story.annotations(Level::Notice), [why]);
+    let named = story.reports.iter().any(|report| {
+        matches!(&report.kind, ReportKind::JobDisplaced { name, reason } if name == "older" && reason == why)
+    });
+    assert!(named, "{:?}", story.reports);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

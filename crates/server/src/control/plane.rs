@@ -303,11 +303,17 @@ impl Backend for Plane {
     }
 
     fn run(&self, which: Which) -> Answer<'_, api::Run> {
-        Box::pin(async move { runpage::read(&self.world, which).await })
+        Box::pin(async move {
+            runpage::read(&self.world, which, |attempt| self.runs.is_cancelling(attempt)).await
+        })
     }
 
     fn cancel_run(&self, id: api::RunId, by: Actor) -> Answer<'_, ()> {
         Box::pin(async move { self.runs.cancel(run_id(id), &by).await })
+    }
+
+    fn force_cancel_run(&self, id: api::RunId, by: Actor) -> Answer<'_, ()> {
+        Box::pin(async move { self.runs.force_cancel(run_id(id), &by).await })
     }
 
     fn rerun(&self, id: api::RunId, request: api::RerunRequest, by: Actor) -> Answer<'_, u32> {

@@ -12,7 +12,7 @@ use shipway_store::{
         self, Conclusion, Level, Paging, Status,
         jobs::{ArtifactRow, JobRow, JobTrace, StepRow},
         rollouts::RolloutFilter,
-        runs::{RunFilter, RunId, RunRow},
+        runs::{AttemptId, RunFilter, RunId, RunRow},
     },
 };
 use std::sync::Arc;
@@ -85,8 +85,12 @@ pub(super) async fn row(world: &World, which: Which) -> Result<(RunRow, u32), Ba
     Ok((row.ok_or_else(missing)?, attempts))
 }
 
-/// One attempt of a run with everything about it.
-pub(super) async fn read(world: &Arc<World>, which: Which) -> Result<api::Run, BackendError> {
+/// One attempt of a run with everything about it; `is_cancelling` knows which attempts were asked to stop.
+pub(super) async fn read(
+    world: &Arc<World>,
+    which: Which,
+    is_cancelling: impl Fn(AttemptId) -> bool,
+) -> Result<api::Run, BackendError> {
     let (row, attempts) = row(world, which).await?;
     let (id, run) = (row.id, row.run);
     let context = format!("reading run {run}");
@@ -115,6 +119,10 @@ pub(super) async fn read(world: &Arc<World>, which: Which) -> Result<api::Run, B
     };
     let actions = match row.status {
         _ if row.attempt != attempts => Vec::new(),
+        // The first stays where it is: a second click of the same mouse is harmless.
+        Status::Queued | Status::InProgress if is_cancelling(id) => {
+            vec![api::RunAction::Cancel, api::RunAction::ForceCancel]
+        }
         Status::Queued | Status::InProgress => vec![api::RunAction::Cancel],
         Status::Completed if rows.iter().any(failed) => {
             vec![api::RunAction::RerunFailed, api::RunAction::Rerun]

@@ -259,18 +259,30 @@ impl Runs {
         Ok(())
     }
 
-    /// Stops a run.
+    /// Stops a run. One that is being stopped already is not stopped any harder.
     pub(crate) async fn cancel(&self, run: RunId, by: &Actor) -> Result<(), BackendError> {
+        self.going_on(run).await?.ask_because(format!("cancelled by {by}"));
+        Ok(())
+    }
+
+    /// Stops a run, and whatever would run in spite of that.
+    pub(crate) async fn force_cancel(&self, run: RunId, by: &Actor) -> Result<(), BackendError> {
+        self.going_on(run).await?.force_because(format!("its end was forced by {by}"));
+        Ok(())
+    }
+
+    /// Whether an attempt goes on and was asked to stop.
+    pub(super) fn is_cancelling(&self, id: AttemptId) -> bool {
+        lock(&self.active).get(&id).is_some_and(|cancel| cancel.asked.is_cancelled())
+    }
+
+    /// How to stop a run that goes on.
+    async fn going_on(&self, run: RunId) -> Result<Cancel, BackendError> {
         let context = format!("stopping run {run}");
         let row = self.world.store.run(run).await.map_err(|error| unavailable(&context, error))?;
         let row = row.ok_or_else(|| BackendError::not_found(&context, format!("run {run}")))?;
-        match lock(&self.active).get(&row.id) {
-            Some(active) => {
-                active.ask_because(format!("cancelled by {by}"));
-                Ok(())
-            }
-            None => Err(BackendError::conflict(context, "it is over already")),
-        }
+        let active = lock(&self.active).get(&row.id).cloned();
+        active.ok_or_else(|| BackendError::conflict(context, "it is over already"))
     }
 
     /// Rebuilds an attempt of a run from its events and goes on with it. Jobs that were running are lost with the process that

@@ -99,6 +99,11 @@ fn actions(run: &Run) -> Markup {
                         RunAction::Cancel => form method="post" action={ "/runs/" (id) "/cancel" } {
                             button class="danger" { "Cancel run" }
                         },
+                        RunAction::ForceCancel => form method="post" action={ "/runs/" (id) "/force-cancel" } {
+                            button class="danger" title="Ends also what runs in spite of the cancellation, such as steps with if: always()" {
+                                "Force the end"
+                            }
+                        },
                         RunAction::RerunFailed => form method="post" action={ "/runs/" (id) "/rerun" } {
                             input type="hidden" name="only_failed" value="true";
                             (again(run))

@@ -7,7 +7,7 @@ use crate::{
 use axum::{body::Body, http::StatusCode};
 use serde_json::{Value, json};
 use shipway_api::{
-    CommandRequest, DeployRequest, JobKey, RerunRequest, RolloutCommand, RolloutQuery, RunQuery,
+    CommandRequest, DeployRequest, JobKey, RerunRequest, RolloutCommand, RolloutQuery, RunQuery, Status,
     request::{self, AnswerError, Request},
 };
 
@@ -97,6 +97,8 @@ async fn the_typed_client_and_the_server_agree() {
     let first = ask(&client, &request::attempt(run, 1)).await.expect("the first attempt");
     assert_eq!((first.summary.attempt, first.attempts, first.actions.len()), (1, 2, 0));
     ask(&client, &request::cancel_run(new.summary.id)).await.expect("cancelled");
+    let forced = ask(&client, &request::force_cancel_run(samples::run_id(2))).await.expect("ended");
+    assert_eq!(forced.summary.status, Status::Completed);
     ask(&client, &request::releases(Some("web"))).await.expect("releases");
     let open = RolloutQuery { in_flight: Some(true), ..RolloutQuery::default() };
     let rollouts = ask(&client, &request::rollouts(&open)).await.expect("rollouts");
@@ -171,6 +173,7 @@ async fn wrong_requests_say_what_is_wrong() {
         ("POST", format!("/api/v1/rollouts/{rollout}/resume"), None, 409, "SW0905"),
         ("POST", "/api/v1/deployments".to_owned(), Some(json!({"service": 1})), 400, "SW0906"),
         ("POST", format!("/api/v1/runs/{}/cancel", samples::run_id(3)), None, 409, "SW0905"),
+        ("POST", format!("/api/v1/runs/{}/force-cancel", samples::run_id(3)), None, 409, "SW0905"),
     ] {
         let reply = client.call(method, &path, body).await;
         assert_eq!(
@@ -207,7 +210,7 @@ async fn every_error_below_the_api_is_a_problem() {
     for (before, parts) in [
         ("/runs/{x}", of_run.as_slice()),
         ("/runs/{x}/attempts/{x}", &of_run),
-        ("/runs/{x}", &["/cancel", "/rerun", "/nothing"]),
+        ("/runs/{x}", &["/cancel", "/force-cancel", "/rerun", "/nothing"]),
         ("/rollouts/{x}", &["", "/events", "/promote", "/{x}"]),
         ("/secrets", &["", "/{x}"]),
         ("/variables", &["", "/{x}"]),

@@ -2,6 +2,7 @@
 
 use crate::{client::Client, fake::samples};
 use axum::http::StatusCode;
+use shipway_api::RunAction;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most bytes of a page.
@@ -158,6 +159,27 @@ async fn forms_do_what_they_say_and_lead_back() {
         client.fake.state().asked[0],
         format!("abort {} because customers complain by operator", samples::rollout_id(1))
     );
+}
+
+/// The end can be forced once the run was asked to stop, by another button than the one that a hand is on.
+#[tokio::test]
+async fn the_end_of_a_run_that_is_being_cancelled_can_be_forced() {
+    let client = Client::new(samples::rich());
+    let running = format!("/runs/{}", samples::run_id(2));
+    let form = format!("action=\"{running}/force-cancel\"");
+    let page = client.get(&running).await.text;
+    assert!(page.contains("Cancel run") && !page.contains(&form), "{page}");
+    for run in &mut client.fake.state().runs {
+        if run.summary.id == samples::run_id(2) {
+            run.actions = vec![RunAction::Cancel, RunAction::ForceCancel];
+        }
+    }
+    let page = client.get(&running).await.text;
+    assert!(page.find("Cancel run") < page.find(&form) && page.contains("Force the end"), "{page}");
+    let forced = client.form(&format!("{running}/force-cancel"), "").await;
+    assert_eq!((forced.status, forced.header("location")), (StatusCode::SEE_OTHER, running.as_str()));
+    let asked = client.fake.state().asked.last().cloned();
+    assert_eq!(asked, Some(format!("force-cancel {} by operator", samples::run_id(2))));
 }
 
 #[tokio::test]

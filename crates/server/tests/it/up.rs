@@ -1,6 +1,7 @@
 //! The control plane as a whole, in this process: a repository, a data folder, and a clock that the test moves.
 
 mod called;
+mod cancel;
 mod dispatch;
 mod far;
 mod follow;

@@ -90,6 +90,12 @@ impl Runs {
     pub(super) fn start(self: &Arc<Self>, (id, run): (AttemptId, RunId), start: Start) {
         let Start { made, shared, sha, values } = start;
         let cancel = Cancel::new();
+        if let Made::Whole { run, .. } = &made
+            && let Some(reason) = run.cancelled()
+        {
+            // Before the process was started again.
+            cancel.ask_because(reason);
+        }
         let group = made.group(&shared).unwrap_or_else(|found| {
             // A group that cannot be named is the workflow's fault: the run ends with it as its reason.
             cancel.ask_because(found.to_string());
@@ -129,10 +135,7 @@ impl Runs {
     async fn enter(&self, group: Option<&ConcurrencyGroup>, cancel: &Cancel) -> Option<Membership> {
         let group = group?;
         let entered = self.groups.enter(group, cancel).await;
-        if entered.is_none() {
-            cancel.ask_because(format!("another run took its place in the group {:?}", group.group));
-        }
-        entered
+        entered.map_err(|none| cancel.ask_because(none.words(&group.group))).ok()
     }
 
     /// Fetches what a run still needs, and writes it down.

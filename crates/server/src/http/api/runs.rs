@@ -23,6 +23,7 @@ pub(super) fn routes() -> Router<Context> {
         .route("/runs/{run}", get(read))
         .route("/runs/{run}/attempts/{attempt}", get(read))
         .route("/runs/{run}/cancel", post(cancel))
+        .route("/runs/{run}/force-cancel", post(force_cancel))
         .route("/runs/{run}/rerun", post(rerun))
         .route("/runs/{run}/artifacts/{name}", get(artifact))
         .route("/runs/{run}/attempts/{attempt}/artifacts/{name}", get(artifact))
@@ -59,6 +60,16 @@ async fn cancel(
 ) -> ApiResult<Json<Run>> {
     let run: RunId = id("run", &run)?;
     context.backend.cancel_run(run, (&principal).into()).await?;
+    Ok(Json(context.backend.run(run.into()).await?))
+}
+
+async fn force_cancel(
+    State(context): State<Context>,
+    Extension(principal): Extension<Principal>,
+    Path(run): Path<String>,
+) -> ApiResult<Json<Run>> {
+    let run: RunId = id("run", &run)?;
+    context.backend.force_cancel_run(run, (&principal).into()).await?;
     Ok(Json(context.backend.run(run.into()).await?))
 }
 

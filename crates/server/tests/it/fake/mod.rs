@@ -122,6 +122,13 @@ impl Backend for Fake {
         answer(done)
     }
 
+    fn force_cancel_run(&self, id: RunId, by: Actor) -> Answer<'_, ()> {
+        self.ask(format!("force-cancel {id}"), &by);
+        let done = runs::cancel(&mut self.state().runs, id);
+        self.announce(Change::Run(id));
+        answer(done)
+    }
+
     fn rerun(&self, id: RunId, request: RerunRequest, by: Actor) -> Answer<'_, u32> {
         let job = request.job.map(|job| format!(" job={job}")).unwrap_or_default();
         self.ask(format!("rerun {id} only_failed={}{job}", request.only_failed), &by);

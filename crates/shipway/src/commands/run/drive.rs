@@ -222,7 +222,7 @@ async fn watch(
                             "Forcing the end: what runs gets INT, TERM after 7.5 s and KILL after 10 s. Ctrl-C once \
                              more kills at once.",
                         );
-                        cancels.iter().for_each(|cancel| cancel.forced.cancel());
+                        cancels.iter().for_each(Cancel::force);
                     }
                     _ => return Ok(Watched::Killed),
                 }
@@ -318,13 +318,7 @@ impl OneRun {
             None => None,
             Some(group) => {
                 let entered = context.groups.enter(group, &cancel).await;
-                if entered.is_none() {
-                    cancel.ask_because(format!(
-                        "another run took its place in the concurrency group {:?}",
-                        group.group
-                    ));
-                }
-                entered
+                entered.map_err(|none| cancel.ask_because(none.words(&group.group))).ok()
             }
         };
         let run = Run::new(planned.plan, planned.context);

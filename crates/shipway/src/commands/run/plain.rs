@@ -265,8 +265,10 @@ impl<W: Write + Send> Show for Plain<W> {
         match &report.kind {
             ReportKind::JobStarted { name } => self.job_started(run, report, name),
             ReportKind::JobDisplaced { name, .. } => {
+                // One that runs has a label already.
                 let prefix = self.label(run, name);
-                self.jobs.insert(run, job.clone(), Told { prefix, ..Told::default() });
+                let new = || Told { prefix, ..Told::default() };
+                self.jobs.get_or_insert_with(run, job.clone(), new);
             }
             ReportKind::StepStarted { index, name } => {
                 let live = self.how.live;

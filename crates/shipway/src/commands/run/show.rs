@@ -21,12 +21,14 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// What may be seen of it. `displaced` are the reasons of jobs that never began since they lost their places, which the
-    /// machine of the run does not know.
+    /// What may be seen of it. `displaced` are the reasons of jobs that lost their places, which the machine of the run does not
+    /// know.
     pub(super) fn of(run: &Run, masks: &RunMasks, displaced: &BTreeMap<JobKey, String>) -> Ended {
         let seen = |job: JobView| {
             let mut job = masks.job(job);
-            job.reason = job.reason.or_else(|| displaced.get(&job.key).cloned());
+            if job.conclusion == Some(Conclusion::Cancelled) {
+                job.reason = job.reason.or_else(|| displaced.get(&job.key).cloned());
+            }
             job
         };
         let (began, finished) = (run.started(), run.finished());

@@ -46,7 +46,7 @@ pub(super) fn rows() -> Vec<Row> {
         works("cancelling: INT, TERM and KILL to the whole tree; `always()` and post steps still run", Probe::Run)
             .tests(&[
                 Test("runner/tests/it/processes.rs", "a_cancelled_job_leaves_no_process"),
-                Test("runner/tests/it/driving.rs", "cancelling_twice_ends_also_what_always_runs"),
+                Test("runner/tests/it/driving.rs", "forcing_the_end_ends_also_what_always_runs"),
             ])
             .act(Said::Missing("steps are not cancelled", Page::ActUnsupported)),
     ]
