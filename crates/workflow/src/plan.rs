@@ -48,7 +48,7 @@ pub struct ConcurrencyGroup {
 }
 
 impl RunPlan {
-    /// Plans a run of a workflow that calls no others. `inputs` are those of `workflow_dispatch`, as text.
+    /// Plans a run of a workflow that calls no others. `inputs` are those of `workflow_dispatch` or `workflow_call`, as text.
     ///
     /// # Errors
     /// As [`RunPlan::calling`].
@@ -61,7 +61,7 @@ impl RunPlan {
     }
 
     /// Plans a run of a workflow that calls others, whose documents are `called`. `inputs` are those of
-    /// `workflow_dispatch`, as text.
+    /// `workflow_dispatch` or `workflow_call`, as text.
     ///
     /// # Errors
     /// What is wrong in a called document. SW0105 for what is understood and cannot be run yet: groups of called
@@ -113,9 +113,22 @@ impl RunPlan {
         &self.event
     }
 
-    /// The `inputs` context: typed, with defaults.
+    /// The `inputs` context: typed, with defaults; of `workflow_call` without those that are expressions, which
+    /// [`inputs_in`](RunPlan::inputs_in) has.
     pub fn inputs(&self) -> &Value {
         &self.inputs
+    }
+
+    /// The `inputs` context with all defaults, also when the workflow is started as if it was called.
+    ///
+    /// # Errors
+    /// An expression of a default that cannot be evaluated (SW02xx), or does not fit its input (SW0122).
+    pub fn inputs_in(&self, context: &RunContext) -> Result<Value, Diagnostic> {
+        let started = self.workflow().on.iter().find(|trigger| trigger.event.value == self.event.name);
+        match started.and_then(|trigger| trigger.call.as_deref()) {
+            Some(call) => fit::with_defaults(call, &self.inputs, &RunScope(context)).map(Value::from),
+            None => Ok(self.inputs.clone()),
+        }
     }
 
     pub(crate) fn tree(&self) -> &Arc<Node> {

@@ -69,7 +69,7 @@ pub(crate) struct Options {
     /// Run this job and what it needs only
     #[arg(short = 'j', long = "job", value_name = "JOB")]
     wanted: Vec<String>,
-    /// Give an input of workflow_dispatch
+    /// Give an input of workflow_dispatch or workflow_call
     #[arg(long = "input", value_name = "NAME=VALUE", value_parser = pair)]
     inputs: Vec<Pair>,
     /// Give a secret; without a value it is taken from the environment

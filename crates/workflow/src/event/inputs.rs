@@ -1,8 +1,8 @@
-//! Inputs of `workflow_dispatch`.
+//! Inputs of `workflow_dispatch`, and what is given for them and for those of `workflow_call`.
 
-use super::Event;
+use super::{CallInputKind, Event};
 use crate::{
-    document::{DispatchInput, InputKind, Reader, Workflow, scalar_value},
+    document::{DispatchInput, InputKind, Maybe, Reader, Workflow, scalar_value},
     expr::{Object, Value},
 };
 use shipway_base::{Diagnostic, Diagnostics, Span, Spanned, yaml, yaml::Node};
@@ -115,7 +115,8 @@ pub fn too_large(given: &BTreeMap<String, String>) -> Option<String> {
 }
 
 /// The `inputs` context: what was given, checked and typed, with defaults for the rest. Empty for other events than
-/// `workflow_dispatch`.
+/// `workflow_dispatch`, and `workflow_call` for a workflow that is started as if it was called; defaults that are expressions are
+/// left out then, since what they may name is not known yet.
 ///
 /// # Errors
 /// SW0115 for each input that is unknown, missing or does not fit its type.
@@ -125,51 +126,82 @@ pub(crate) fn resolve(
     given: &BTreeMap<String, String>,
 ) -> Result<Value, Diagnostics> {
     let trigger = workflow.on.iter().find(|trigger| trigger.event.value == event.name);
-    let declared = trigger.map_or(&[][..], |trigger| &trigger.inputs);
+    let by_hand = trigger.map_or(&[][..], |trigger| &trigger.inputs);
+    let called = trigger.and_then(|trigger| trigger.call.as_deref()).map_or(&[][..], |call| &call.inputs);
+    let names = || by_hand.iter().map(|input| &input.name).chain(called.iter().map(|input| &input.name));
     let mut found = Diagnostics::new();
-    let mut values = Object::new();
     for name in given.keys() {
-        if declared.iter().any(|input| input.name.value.eq_ignore_ascii_case(name)) {
+        if names().any(|known| known.value.eq_ignore_ascii_case(name)) {
             continue;
         }
         let span = trigger.map_or(Span::START, |trigger| trigger.span);
         let message = format!("this workflow has no input {name:?}");
         let error = Diagnostic::error("SW0115", &workflow.source, span, message);
-        let names = declared.iter().map(|input| input.name.value.as_str());
-        found.push(match yaml::closest(name, names) {
+        let known: Vec<&str> = names().map(|name| name.value.as_str()).collect();
+        found.push(match yaml::closest(name, known.iter().copied()) {
             Some(close) => error.with_help(format!("did you mean {close:?}?")),
-            None => error,
+            None if known.is_empty() => error.with_help(format!("for {} it declares no inputs", event.name)),
+            None => error.with_help(format!("its inputs: {}", known.join(", "))),
         });
     }
-    for input in declared {
-        let text =
-            given.iter().find(|(name, _)| input.name.value.eq_ignore_ascii_case(name)).map(|(_, text)| text);
-        match typed(input, text.map(String::as_str)) {
-            Ok(value) => values.insert(input.name.value.as_str(), value),
-            Err(message) => {
-                found.push(Diagnostic::error("SW0115", &workflow.source, input.name.span, message));
-            }
-        }
+    let text = |name: &Spanned<String>| {
+        let found = given.iter().find(|(given, _)| name.value.eq_ignore_ascii_case(given));
+        found.map(|(_, text)| text.as_str())
+    };
+    let mut values = Object::new();
+    let mut take = |name: &Spanned<String>, value: Result<Value, String>| match value {
+        Ok(value) => values.insert(name.value.as_str(), value),
+        Err(message) => found.push(Diagnostic::error("SW0115", &workflow.source, name.span, message)),
+    };
+    for input in by_hand {
+        take(&input.name, typed(input, text(&input.name)));
+    }
+    for input in called {
+        let name = &input.name.value;
+        let value = match (text(&input.name), &input.default) {
+            (Some(text), _) => of_text(name, &input.kind.into(), text),
+            (None, Some(Maybe::Literal(default))) => Ok(default.value.clone()),
+            (None, Some(Maybe::Expression(_))) => continue,
+            (None, None) if input.required => Err(missing(name)),
+            (None, None) => Ok(input.kind.empty()),
+        };
+        take(&input.name, value);
     }
     if found.has_errors() { Err(found) } else { Ok(values.into()) }
+}
+
+impl From<CallInputKind> for InputKind {
+    fn from(kind: CallInputKind) -> InputKind {
+        match kind {
+            CallInputKind::String => InputKind::String,
+            CallInputKind::Boolean => InputKind::Boolean,
+            CallInputKind::Number => InputKind::Number,
+        }
+    }
 }
 
 fn typed(input: &DispatchInput, given: Option<&str>) -> Result<Value, String> {
     let name = &input.name.value;
     let default = input.default.as_ref().map(|default| default.value.as_str());
-    let Some(text) = given.or(default) else {
-        if input.required {
-            return Err(format!("the input {name:?} is required and was not given"));
-        }
-        return Ok(match &input.kind {
+    match given.or(default) {
+        Some(text) => of_text(name, &input.kind, text),
+        None if input.required => Err(missing(name)),
+        None => Ok(match &input.kind {
             InputKind::String | InputKind::Environment => "".into(),
             InputKind::Boolean => false.into(),
             // As GitHub documents for `workflow_call`.
             InputKind::Number => 0.0.into(),
             InputKind::Choice(options) => options.first().map_or("", String::as_str).into(),
-        });
-    };
-    match &input.kind {
+        }),
+    }
+}
+
+fn missing(name: &str) -> String {
+    format!("the input {name:?} is required and was not given")
+}
+
+fn of_text(name: &str, kind: &InputKind, text: &str) -> Result<Value, String> {
+    match kind {
         InputKind::String | InputKind::Environment => Ok(text.into()),
         InputKind::Boolean => match text {
             "true" => Ok(true.into()),

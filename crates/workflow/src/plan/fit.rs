@@ -92,25 +92,54 @@ pub(crate) fn inputs(
     let mut inputs = Object::new();
     for input in &interface.inputs {
         let name = input.name.value.as_str();
-        let value = match (given(call, input), &input.default) {
-            (Some((_, Maybe::Literal(literal))), _) => typed(input, literal.value.clone())
+        let value = match given(call, input) {
+            Some((_, Maybe::Literal(literal))) => typed(input, literal.value.clone())
                 .map_err(|why| Diagnostic::error("SW0122", source, literal.span, why))?,
-            (Some((_, Maybe::Expression(template))), _) => typed(input, template.eval_value(scope)?)
-                .map_err(|why| {
+            Some((_, Maybe::Expression(template))) => {
+                typed(input, template.eval_value(scope)?).map_err(|why| {
                     let error = Diagnostic::error("SW0122", source, template.span(), why);
                     error.with_help("a text is turned into another kind by fromJSON(...)")
-                })?,
-            (None, Some(Maybe::Literal(literal))) => literal.value.clone(),
-            (None, Some(Maybe::Expression(template))) => {
-                let value = template.eval_value(&Defaults { outer: scope, inputs: &inputs })?;
-                typed(input, value)
-                    .map_err(|why| Diagnostic::error("SW0122", template.source(), template.span(), why))?
+                })?
             }
-            (None, None) => input.kind.empty(),
+            None => default(input, scope, &inputs)?,
         };
         inputs.insert(name, value);
     }
     Ok(inputs)
+}
+
+/// The `inputs` context of a workflow that is started as if it was called: what is `given`, and defaults for the rest.
+///
+/// # Errors
+/// What cannot be evaluated (SW02xx), or is not of the input's kind (SW0122).
+pub(super) fn with_defaults(
+    interface: &WorkflowCall,
+    given: &Value,
+    scope: &dyn Scope,
+) -> Result<Object, Diagnostic> {
+    let mut inputs = Object::new();
+    for input in &interface.inputs {
+        let name = input.name.value.as_str();
+        let value = match given.get(name) {
+            Some(value) => value.clone(),
+            None => default(input, scope, &inputs)?,
+        };
+        inputs.insert(name, value);
+    }
+    Ok(inputs)
+}
+
+/// What an input is that nobody gives, after those `before` it.
+fn default(input: &CallInput, scope: &dyn Scope, before: &Object) -> Result<Value, Diagnostic> {
+    match &input.default {
+        Some(Maybe::Literal(literal)) => Ok(literal.value.clone()),
+        Some(Maybe::Expression(template)) => {
+            let value = template.eval_value(&Defaults { outer: scope, inputs: before })?;
+            let wrong = |why| Diagnostic::error("SW0122", template.source(), template.span(), why);
+            typed(input, value).map_err(wrong)
+        }
+        None => Ok(input.kind.empty()),
+    }
 }
 
 /// What a default sees: `github` and `vars` of the run, and the inputs before it.

@@ -144,3 +144,40 @@ w.yml:6:7: error[SW0115]: the input \"dry-run\" is a boolean; \"yes\" is neither
 w.yml:7:7: error[SW0115]: the input \"level\" cannot be \"middle\"; the options are: low, high"
     );
 }
+
+/// A workflow that is started as if it was called, with these inputs declared.
+fn call(inputs: &str, given: &[(&str, &str)]) -> Result<serde_json::Value, String> {
+    let text = format!(
+        "on:\n  workflow_call:\n    inputs: {inputs}\n  workflow_dispatch:\n    inputs: {{other: {{}}}}\njobs: {{a: {{runs-on: here, steps: [{{run: make}}]}}}}\n"
+    );
+    let given = given.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    let plan = RunPlan::new(Arc::new(workflow(&text)), event("workflow_call", json!({})), &given)
+        .map_err(|found| found.to_string())?;
+    let inputs = plan.inputs_in(&crate::worlds::context(&plan)).map_err(|found| found.to_string())?;
+    Ok(inputs.to_json())
+}
+
+#[test]
+fn a_workflow_that_is_started_as_if_called_has_the_inputs_of_a_call() {
+    let inputs = "{who: {type: string, required: true}, to: {type: string, default: '${{ inputs.who }}-${{ github.actor }}'}, n: {type: number, default: 5}, flag: {type: boolean}, m: {type: number}}";
+    assert_eq!(
+        call(inputs, &[("WHO", "me"), ("flag", "true")]),
+        Ok(json!({"who": "me", "to": "me-mona", "n": 5, "flag": true, "m": 0}))
+    );
+    assert_eq!(
+        call(inputs, &[("who", "3"), ("to", ""), ("n", "7")]),
+        Ok(json!({"who": "3", "to": "", "n": 7, "flag": false, "m": 0}))
+    );
+    let wrong = call(inputs, &[("flag", "yes"), ("other", "x")]).expect_err("they do not fit");
+    for part in [
+        "SW0115]: this workflow has no input \"other\" (its inputs: who, to, n, flag, m)",
+        "SW0115]: the input \"who\" is required and was not given",
+        "SW0115]: the input \"flag\" is a boolean; \"yes\" is neither true nor false",
+    ] {
+        assert!(wrong.contains(part), "{wrong}");
+    }
+    let wrong = call("{n: {type: number, default: '${{ github.actor }}'}}", &[]).expect_err("no number");
+    assert!(wrong.contains("SW0122") && wrong.contains("must be a number"), "{wrong}");
+    let none = call("", &[("x", "1")]).expect_err("it has none");
+    assert!(none.contains("for workflow_call it declares no inputs"), "{none}");
+}

@@ -165,7 +165,11 @@ impl Documents {
                 Ok(plan) => {
                     let plan = plan.only_legs(given.legs.clone());
                     let id = ids.next::<()>(environment.clock.now()).number();
-                    let context = context(here, given, &plan, &name, &path, id);
+                    let mut context = context(here, given, &plan, &name, &path, id);
+                    match plan.inputs_in(&context) {
+                        Ok(inputs) => context.inputs = inputs,
+                        Err(wrong) => found.push(wrong),
+                    }
                     found.append(labels::foreign(&plan, &context));
                     let group = plan.concurrency(&context).unwrap_or_else(|wrong| {
                         found.push(wrong);

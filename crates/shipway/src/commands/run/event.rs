@@ -103,14 +103,17 @@ fn repository(payload: &Value) -> Option<RepositoryName> {
     (plain(owner) && plain(name)).then(|| RepositoryName { owner: owner.to_owned(), name: name.to_owned() })
 }
 
-/// The inputs that the body of a `workflow_dispatch` brings, as texts; what is null has its default.
+/// The events that bring inputs.
+const WITH_INPUTS: [&str; 2] = ["workflow_dispatch", "workflow_call"];
+
+/// The inputs that the body of such an event brings, as texts; what is null has its default.
 pub(super) fn inputs(event: &Event) -> Result<BTreeMap<String, String>, Failure> {
     let wrong = |why: String| {
-        Failure::new(Exit::Usage, format!("the body of the event is not one of workflow_dispatch: {why}"))
+        Failure::new(Exit::Usage, format!("the body of the event is not one of {}: {why}", event.name))
             .with_help("give inputs as an object of names and texts, as GitHub sends it")
     };
     let inputs = match event.payload.get("inputs") {
-        Some(inputs) if event.name == "workflow_dispatch" => inputs,
+        Some(inputs) if WITH_INPUTS.contains(&event.name.as_str()) => inputs,
         Some(_) | None => return Ok(BTreeMap::new()),
     };
     let mut found = BTreeMap::new();

@@ -36,7 +36,7 @@ pub(crate) struct Options {
     /// Look at this job and what it needs only
     #[arg(short = 'j', long = "job", value_name = "JOB")]
     wanted: Vec<String>,
-    /// Give an input of workflow_dispatch
+    /// Give an input of workflow_dispatch or workflow_call
     #[arg(long = "input", value_name = "NAME=VALUE", value_parser = pair)]
     inputs: Vec<Pair>,
     /// Give a variable, vars.NAME

@@ -73,6 +73,57 @@ fn calls_nest_in_a_matrix() {
     assert!(log.iter().any(|line| ["after=a2 success", "after=b2 success"].contains(line)), "{log:?}");
 }
 
+const CALLED: &str = "
+on:
+  workflow_call:
+    inputs:
+      n: {type: number, default: 5}
+      flag: {type: boolean}
+      who: {type: string, required: true}
+      greeting: {type: string, default: \"${{ format('hello {0} of {1}', inputs.who, github.event_name) }}\"}
+run-name: For ${{ inputs.who }}
+jobs:
+  a:
+    runs-on: x
+    steps:
+      - run: echo 'q=${{ toJSON(inputs.n) }} ${{ toJSON(inputs.flag) }} ${{ inputs.greeting }}'
+";
+
+#[test]
+fn a_called_workflow_that_is_run_by_itself_takes_its_inputs() {
+    let folder = Folder::repository(&[
+        (".github/workflows/called.yml", CALLED),
+        ("event.json", r#"{"inputs": {"n": 7, "flag": true, "WHO": "you", "greeting": null}}"#),
+        ("bad.json", r#"{"inputs": {"who": ["you"]}}"#),
+    ]);
+    let run = |more: &[&str]| folder.shipway(&[&["run", "workflow_call", "--json"], more].concat());
+    for (more, expect) in [
+        (&["--input", "who=me"][..], "q=5 false hello me of workflow_call"),
+        (
+            &["--input", "who=me", "--input", "n=2.5", "--input", "Flag=true"],
+            "q=2.5 true hello me of workflow_call",
+        ),
+        (&["--event-file", "event.json"], "q=7 true hello you of workflow_call"),
+        (&["--event-file", "event.json", "--input", "n=8"], "q=8 true hello you of workflow_call"),
+    ] {
+        let answer = run(more);
+        assert_eq!(answer.code, 0, "{}", answer.all());
+        let events = events(&answer);
+        assert!(log(&events).contains(&expect), "{:?}", log(&events));
+    }
+    for (more, expect) in [
+        (&[][..], &["called.yml:7:7", "SW0115", "the input \"who\" is required and was not given"][..]),
+        (&["--input", "who=me", "--input", "n=many"], &["called.yml:5:7", "\"many\" is none"]),
+        (&["--input", "who=me", "--input", "flak=true"], &["no input \"flak\"", "did you mean \"flag\"?"]),
+        (&["--input", "who=me", "--input", "x=1"], &["its inputs: n, flag, who, greeting"]),
+        (&["--event-file", "bad.json"], &["not one of workflow_call", "the input who"]),
+    ] {
+        let answer = run(more);
+        assert_eq!(answer.code, 2, "{}", answer.all());
+        contains(&answer, expect);
+    }
+}
+
 #[test]
 fn a_call_that_cannot_be_made_is_told_with_its_place() {
     let text = "on: push
