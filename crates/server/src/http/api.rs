@@ -159,6 +159,10 @@ fn body<T: DeserializeOwned>(headers: &HeaderMap, bytes: Payload) -> Result<T, B
         wrong.help = Some("Send the header Content-Type: application/json.".to_owned());
         return Err(wrong);
     }
+    // The reader of JSON takes a list for an object: its values, in the order of the fields.
+    if text.trim_ascii_start().starts_with(b"[") {
+        return Err(problem(codes::BAD_REQUEST, "the body is an array, where an object is expected"));
+    }
     serde_json::from_slice(text)
         .map_err(|error| problem(codes::BAD_REQUEST, format!("the body cannot be read: {error}")))
 }

@@ -56,6 +56,9 @@ async fn github(
     let unread = |error: &dyn std::fmt::Display| wrong(format!("the body cannot be read as JSON: {error}"));
     let body = String::from_utf8(body.into()).map_err(|error| unread(&error))?;
     let hook = Hook::read(event.to_owned(), delivery, body).map_err(|error| unread(&error))?;
+    if hook.payload.as_object().is_none() {
+        return Err(wrong("the body is not a JSON object".to_owned()));
+    }
     // A forge hangs up after ten seconds; what it said is done none the less.
     let backend = context.backend.clone();
     let done = tokio::spawn(async move { backend.hook(hook).await }).await;

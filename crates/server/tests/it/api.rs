@@ -188,6 +188,32 @@ async fn wrong_requests_say_what_is_wrong() {
     assert_eq!((reply.status.as_u16(), reply.json()["code"].as_str()), (413, Some("SW0910")));
 }
 
+/// A list is no object, though it has values for all that the object has.
+#[tokio::test]
+async fn a_body_that_is_an_array_is_refused() {
+    let client = Client::new(samples::rich());
+    let (run, rollout) = (samples::run_id(3), samples::rollout_id(1));
+    for (method, path, full) in [
+        ("POST", "/api/v1/workflows/deploy.yml/dispatches".to_owned(), json!(["main", {}])),
+        ("POST", format!("/api/v1/runs/{run}/rerun"), json!([true, null, null])),
+        ("POST", format!("/api/v1/rollouts/{rollout}/pause"), json!(["it is late", null, null])),
+        (
+            "POST",
+            "/api/v1/deployments".to_owned(),
+            json!(["web", "web", samples::run_id(2), "kind: Service", "shipway.yaml", "v4"]),
+        ),
+        ("PUT", "/api/v1/secrets/A".to_owned(), json!(["value"])),
+        ("PUT", "/api/v1/variables/A".to_owned(), json!(["value"])),
+    ] {
+        for body in [json!([]), full] {
+            let reply = client.call(method, &path, Some(body.clone())).await;
+            let told = (reply.status.as_u16(), reply.json()["code"].as_str() == Some("SW0906"));
+            assert_eq!(told, (400, true), "{method} {path} {body}: {}", reply.text);
+        }
+    }
+    assert!(client.fake.state().asked.is_empty(), "{:?}", client.fake.state().asked);
+}
+
 /// Every path below `/api` tells errors as problem+json, whatever is wrong with the request.
 #[tokio::test]
 async fn every_error_below_the_api_is_a_problem() {

@@ -48,6 +48,9 @@ async fn only_a_signed_body_is_heard() {
         assert!(answer.text.contains("the body cannot be read as JSON"), "{}", answer.text);
         assert!(answer.text.contains(why), "{}", answer.text);
     }
+    for odd in ["[]", "[{\"zen\": \"x\"}]", "null"] {
+        assert_eq!(send("ping", &signature(odd), odd).await.status, StatusCode::BAD_REQUEST, "{odd}");
+    }
     let large = format!("{{\"zen\": \"{}\"}}", "x".repeat(3 << 20));
     assert_eq!(
         send("ping", &signature(&large), &large).await.status,
