@@ -89,21 +89,36 @@ fn extension(program: &str) -> &'static str {
     found.map_or("", |(_, extension)| extension)
 }
 
-/// Splits a command line at blanks; quotes keep words together and are dropped.
+/// Splits a command line as GitHub's runner does, which hands lines to .NET (`ParseArgumentsIntoList`): blanks separate, double quotes
+/// keep words together and are dropped, single quotes mean nothing. Backslashes count only before a double quote: two are one, and one
+/// that is left makes the quote a part of the word. Two double quotes within quotes are one.
 pub(crate) fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
-    let mut quote = None;
-    for character in line.chars() {
-        match (quote, character) {
-            (Some(open), _) if open == character => quote = None,
-            (Some(_), _) => word.get_or_insert_default().push(character),
-            (None, '"' | '\'') => {
-                quote = Some(character);
+    let mut within = false;
+    let mut rest = line.chars().peekable();
+    while let Some(character) = rest.next() {
+        match character {
+            '\\' => {
+                let mut count = 1;
+                while rest.next_if_eq(&'\\').is_some() {
+                    count += 1;
+                }
+                let before_quote = rest.peek() == Some(&'"');
+                let kept = if before_quote { count / 2 } else { count };
+                let word = word.get_or_insert_default();
+                word.extend(std::iter::repeat_n('\\', kept));
+                if before_quote && count % 2 == 1 {
+                    word.extend(rest.next());
+                }
+            }
+            '"' if within && rest.next_if_eq(&'"').is_some() => word.get_or_insert_default().push('"'),
+            '"' => {
+                within = !within;
                 word.get_or_insert_default();
             }
-            (None, blank) if blank.is_whitespace() => words.extend(word.take()),
-            (None, _) => word.get_or_insert_default().push(character),
+            blank if blank.is_whitespace() && !within => words.extend(word.take()),
+            plain => word.get_or_insert_default().push(plain),
         }
     }
     words.extend(word);
@@ -124,7 +139,7 @@ mod tests {
         check("bash", &["bash", "--noprofile", "--norc", "-eo", "pipefail", "{0}"]);
         check("sh", &["sh", "-e", "{0}"]);
         check("python", &["python3", "{0}"]);
-        check("perl -w {0} 'a b'", &["perl", "-w", "{0}", "a b"]);
+        check("perl -w {0} \"a b\" 'c d'", &["perl", "-w", "{0}", "a b", "'c", "d'"]);
         check("pwsh", &["pwsh", "-command", ". '{0}'"]);
         let pwsh = Shell::parse("pwsh", |_| true).expect("a shell");
         assert!(pwsh.script("Get-Item x").starts_with("$ErrorActionPreference = 'stop'\nGet-Item x\n"));
@@ -157,6 +172,51 @@ mod tests {
         for text in ["cmd", "zsh", ""] {
             let error = Shell::parse(text, |_| true).expect_err(text);
             assert_eq!(error.kind, ErrorKind::ShellMissing);
+        }
+    }
+
+    #[test]
+    fn command_lines_are_split_as_github_splits_them() {
+        let check = |line: &str, expect: &[&str]| assert_eq!(words(line), expect, "{line}");
+        check("", &[]);
+        check(" a  b\tc\n", &["a", "b", "c"]);
+        check(r#"sh -c "echo Q3: \"hello   world\"""#, &["sh", "-c", r#"echo Q3: "hello   world""#]);
+        check(r#"bash -c "echo \"pre\"; bash {0}""#, &["bash", "-c", r#"echo "pre"; bash {0}"#]);
+        check(r#"x one\"two \"q "a \"b c\" d""#, &["x", "one\"two", "\"q", "a \"b c\" d"]);
+        check("it's 'one two' don't", &["it's", "'one", "two'", "don't"]);
+        check(r#"a\b \\c "d\\" e\\"f g""#, &["a\\b", "\\\\c", "d\\", "e\\f g"]);
+        check(r#""" "a""b" "" x"#, &["", "a\"b", "", "x"]);
+        check(r#""not closed a"#, &["not closed a"]);
+        check("end\\", &["end\\"]);
+    }
+
+    proptest::proptest! {
+        /// What .NET itself writes for a list of arguments is split into that list.
+        #[test]
+        fn quoted_arguments_come_back(expect in proptest::collection::vec("[ a'\"\\\\]{0,6}", 0..5)) {
+            let quoted = |text: &String| {
+                let mut out = String::from("\"");
+                let mut slashes = 0;
+                for character in text.chars() {
+                    match character {
+                        '\\' => slashes += 1,
+                        '"' => {
+                            out.extend(std::iter::repeat_n('\\', slashes * 2 + 1));
+                            out.push('"');
+                            slashes = 0;
+                        }
+                        plain => {
+                            out.extend(std::iter::repeat_n('\\', slashes));
+                            out.push(plain);
+                            slashes = 0;
+                        }
+                    }
+                }
+                out.extend(std::iter::repeat_n('\\', slashes * 2));
+                out + "\""
+            };
+            let line: Vec<String> = expect.iter().map(quoted).collect();
+            proptest::prop_assert_eq!(words(&line.join(" ")), expect);
         }
     }
 }

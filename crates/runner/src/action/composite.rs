@@ -31,7 +31,8 @@ impl Job<'_> {
         if self.posts.iter().any(|post| post.current.place.starts_with(&frame.place)) {
             self.ended.insert(frame.place.clone(), frame.steps.clone());
         }
-        let scope = self.scope(&frame, &self.env, Some(&current.id));
+        // Outputs see the environment of the step that calls the action, as it began.
+        let scope = self.scope(&frame, &current.scope.env, Some(&current.id));
         let mut outputs = Texts::new();
         for output in &loaded.action.outputs {
             if let Some(template) = &output.value {

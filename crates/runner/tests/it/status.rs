@@ -218,3 +218,17 @@ async fn tolerance_sees_the_outputs_of_the_step() {
     World::new().steps(&step("yes")).await.expect_success();
     assert_eq!(World::new().steps(&step("no")).await.conclusion, Conclusion::Failure);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn outputs_of_an_action_see_the_environment_of_its_step() {
+    let mut world = World::new();
+    world.file(
+        "act/action.yml",
+        "name: act\noutputs: {a: {description: a, value: '${{ env.OWN }}'}, b: {description: b, value: '${{ env.JOBS }}'}}\nruns:\n  using: composite\n  steps:\n  - {shell: bash, run: 'echo JOBS=changed >> $GITHUB_ENV'}\n",
+    );
+    world.commit();
+    let story = world
+        .run("on: push\njobs:\n  job:\n    runs-on: host\n    env: {JOBS: job}\n    steps:\n      - uses: actions/checkout@v4\n      - {id: c, uses: ./act, env: {OWN: own}}\n      - run: 'echo \"${{ steps.c.outputs.a }} ${{ steps.c.outputs.b }} $JOBS\"'\n")
+        .await;
+    story.expect_success().expect_line("own job changed");
+}
