@@ -92,7 +92,7 @@ async fn an_image_is_a_step_and_its_failure_and_limit_are_told() {
     let world = world().await;
     let story = world
         .run(&format!(
-            "on: push\njobs:\n  job:\n    runs-on: host\n    steps:\n      - uses: docker://{NAME}\n        with: {{entrypoint: /bin/echo, args: one 'two three'}}\n      - uses: docker://{NAME}\n        with: {{entrypoint: /bin/sh, args: -c 'exit 4'}}\n        continue-on-error: true\n      - uses: docker://{NAME}\n        with: {{entrypoint: /bin/sh, args: -c 'echo going; sleep 1000'}}\n        timeout-minutes: 0.05\n"
+            "on: push\njobs:\n  job:\n    runs-on: host\n    steps:\n      - uses: docker://{NAME}\n        with: {{entrypoint: /bin/echo, args: 'one \"two three\"'}}\n      - uses: docker://{NAME}\n        with: {{entrypoint: /bin/sh, args: '-c \"exit 4\"'}}\n        continue-on-error: true\n      - uses: docker://{NAME}\n        with: {{entrypoint: /bin/sh, args: '-c \"echo going; sleep 1000\"'}}\n        timeout-minutes: 0.05\n"
         ))
         .await;
     story.expect_line("one two three").expect_line("going");
