@@ -220,14 +220,20 @@ pub fn github_facts(event: &Event, facts: &ContextFacts<'_>) -> Json {
     let of_request = |side: &str| {
         event.payload.pointer(&format!("/pull_request/{side}/ref")).map_or(json!(""), Value::to_json)
     };
+    // The numbers that the body gives to those it names; others are not known here.
+    let number = |pointer: &str| {
+        let number = event.payload.pointer(pointer).and_then(Value::as_u64);
+        number.map_or_else(|| "1".to_owned(), |number| number.to_string())
+    };
     json!({
         "event_name": event.name, "event": null, "ref": event.reference, "ref_name": ref_name,
         "ref_type": ref_type, "ref_protected": false, "sha": event.sha, "head_ref": of_request("head"),
         "base_ref": of_request("base"), "repository": full, "repository_owner": facts.repository.owner,
-        "repository_id": "1", "repository_owner_id": "1", "repositoryUrl": repository_url(facts.server_url, &full),
+        "repository_id": number("/repository/id"), "repository_owner_id": number("/repository/owner/id"),
+        "repositoryUrl": repository_url(facts.server_url, &full),
         "run_id": facts.run_id.to_string(), "run_number": facts.run_number.to_string(),
         "run_attempt": facts.run_attempt.to_string(),
-        "actor": facts.actor, "actor_id": "1", "triggering_actor": facts.triggering_actor, "workflow": facts.workflow,
+        "actor": facts.actor, "actor_id": number("/sender/id"), "triggering_actor": facts.triggering_actor, "workflow": facts.workflow,
         "workflow_ref": workflow_ref, "workflow_sha": event.sha, "server_url": facts.server_url,
         "api_url": format!("{}/api/v3", facts.server_url), "graphql_url": format!("{}/api/graphql", facts.server_url),
         "token": facts.token, "retention_days": "90", "secret_source": "Actions",
@@ -300,6 +306,38 @@ mod tests {
             repository_url("http://shipway.localhost:7/", "acme/web"),
             "git://shipway.localhost:7/acme/web.git"
         );
+    }
+
+    #[test]
+    fn the_numbers_of_those_it_names_are_the_bodys() {
+        let github = |payload: Json| {
+            let event = Event {
+                name: "release".to_owned(),
+                payload: payload.into(),
+                reference: "refs/heads/main".to_owned(),
+                sha: String::new(),
+                changed: None,
+            };
+            let repository = RepositoryName { owner: "acme".to_owned(), name: "web".to_owned() };
+            let facts = ContextFacts {
+                repository: &repository,
+                run_id: 1,
+                run_number: 1,
+                run_attempt: 1,
+                workflow: "w",
+                path: "w.yml",
+                actor: "ann",
+                triggering_actor: "ann",
+                server_url: "https://github.com",
+                token: "",
+            };
+            let found = github_facts(&event, &facts);
+            ["actor_id", "repository_id", "repository_owner_id"].map(|field| found[field].clone())
+        };
+        assert_eq!(github(json!({})), ["1", "1", "1"].map(Json::from));
+        let told = json!({"repository": {"id": 77, "owner": {"id": 5}}, "sender": {"id": 9}});
+        assert_eq!(github(told), ["9", "77", "5"].map(Json::from));
+        assert_eq!(github(json!({"sender": {"id": "x"}})), ["1", "1", "1"].map(Json::from));
     }
 
     #[test]

@@ -357,7 +357,7 @@ fn context(here: &Here, given: &Given, plan: &RunPlan, name: &str, path: &str, i
         token: given.secrets.get("GITHUB_TOKEN").map_or(NO_TOKEN, Secret::expose),
     };
     let mut github = github_facts(plan.event(), &facts);
-    event::complete(&mut github, plan);
+    event::complete(&mut github);
     RunContext {
         github: github_context(&github, plan.event(), Some(plan)),
         vars: given

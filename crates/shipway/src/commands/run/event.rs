@@ -8,7 +8,7 @@ use crate::{
 use serde_json::{Map, Value as Json, json};
 use shipway_server::git::Git;
 use shipway_server::source::{RepositoryName, push_payload, ref_name, repository_payload};
-use shipway_workflow::{document::Workflow, event::Event, expr::Value, plan::RunPlan};
+use shipway_workflow::{document::Workflow, event::Event, expr::Value};
 use std::{
     collections::BTreeMap,
     fs,
@@ -247,18 +247,8 @@ fn set(body: &mut Value, key: &str, text: &str) {
     *body = pairs.into();
 }
 
-/// What can only be said once the run is planned: GitHub's own addresses, and the numbers that the body gives to those it names.
-pub(super) fn complete(github: &mut Json, plan: &RunPlan) {
+/// GitHub's own addresses.
+pub(super) fn complete(github: &mut Json) {
     github["api_url"] = "https://api.github.com".into();
     github["graphql_url"] = "https://api.github.com/graphql".into();
-    let numbers = [
-        ("repository_id", "/repository/id"),
-        ("repository_owner_id", "/repository/owner/id"),
-        ("actor_id", "/sender/id"),
-    ];
-    for (field, pointer) in numbers {
-        if let Some(number) = plan.event().payload.pointer(pointer).and_then(Value::as_u64) {
-            github[field] = number.to_string().into();
-        }
-    }
 }
