@@ -437,6 +437,12 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// A text that the `github` context of the run has, unless it is empty.
+    pub(crate) fn github_text(&self, field: &str) -> Option<String> {
+        let value = self.request.github.get(field).map(|value| value.to_text().to_string());
+        value.filter(|text| !text.is_empty())
+    }
+
     /// The environment of a program whose step sees `scope`.
     pub(crate) fn environment(&self, scope: &StepScope) -> BTreeMap<String, String> {
         let github = scope.contexts.get("github").and_then(Value::as_object).cloned().unwrap_or_default();

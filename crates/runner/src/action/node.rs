@@ -146,11 +146,7 @@ impl Job<'_> {
         mut program: Program,
         current: &Current,
     ) -> Program {
-        let github = |field: &str| {
-            let value = self.request.github.get(field).map(|value| value.to_text().to_string());
-            value.filter(|text| !text.is_empty())
-        };
-        let (server, name) = (github("server_url"), github("repository"));
+        let (server, name) = (self.github_text("server_url"), self.github_text("repository"));
         let Some(name) = name.filter(|_| part.repository.eq_ignore_ascii_case("actions/checkout")) else {
             return program;
         };

@@ -95,12 +95,11 @@ impl Job<'_> {
 
     /// Where the forge would have the artifact: the address that the real action gives, whatever server keeps it.
     fn artifact_url(&self, id: i64) -> String {
-        let github = |field: &str, default: &str| {
-            let value = self.request.github.get(field).map(|value| value.to_text().to_string());
-            value.filter(|text| !text.is_empty()).unwrap_or_else(|| default.to_owned())
-        };
-        let server = github("server_url", "https://github.com");
-        format!("{server}/{}/actions/runs/{}/artifacts/{id}", github("repository", ""), github("run_id", ""))
+        let server = self.github_text("server_url");
+        let server = server.as_deref().unwrap_or("https://github.com");
+        let [repository, run] =
+            ["repository", "run_id"].map(|field| self.github_text(field).unwrap_or_default());
+        format!("{server}/{repository}/actions/runs/{run}/artifacts/{id}")
     }
 
     /// The run whose artifacts are asked for, when it is another one. As with the real action, `run-id` counts only beside

@@ -239,12 +239,8 @@ impl Job<'_> {
 
     /// Tells git of the remote `origin`: the address that the repository has at its forge, found in the repository of the run.
     fn set_origin(&self, at: &Path, from: &str) -> Result<(), RunnerError> {
-        let github = |field: &str| {
-            let value = self.request.github.get(field).map(|value| value.to_text().to_string());
-            value.filter(|text| !text.is_empty())
-        };
-        let server = github("server_url").unwrap_or_else(|| "https://github.com".to_owned());
-        let Some(name) = github("repository") else { return Ok(()) };
+        let server = self.github_text("server_url").unwrap_or_else(|| "https://github.com".to_owned());
+        let Some(name) = self.github_text("repository") else { return Ok(()) };
         // Only those who see the repository under that path find it there; a line end would end the setting.
         let sees_it = self.links() == Reach::Machine && !from.contains(['\n', '\0']);
         let address = format!("{server}/{name}");
@@ -321,8 +317,11 @@ impl Job<'_> {
         let mut arguments = vec!["fetch", "--quiet", "--no-recurse-submodules", "--force", &read];
         arguments.push(if *tags || *full { "--tags" } else { "--no-tags" });
         // Of a repository that is shallow itself there is what it has. An earlier checkout may have fetched less.
-        let whole = if to.join(".git/shallow").exists() { "--unshallow" } else { "--update-shallow" };
-        arguments.push(if *full { whole } else { depth });
+        arguments.push(match full {
+            true if to.join(".git/shallow").exists() => "--unshallow",
+            true => "--update-shallow",
+            false => depth,
+        });
         arguments.extend([url.as_str(), target]);
         if *full {
             arguments.push("+refs/heads/*:refs/remotes/origin/*");
