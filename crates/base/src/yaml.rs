@@ -5,6 +5,7 @@
 //! an enormous tree. Merge keys (`<<`) are ordinary keys here; documents that refuse them say so themselves.
 
 mod load;
+mod mend;
 mod scalar;
 
 use crate::{Span, Spanned};
@@ -268,6 +269,56 @@ mod tests {
         refusal("a:\n\tb: c\n");
         let many: String = (0..3_000).map(|n| format!("k{n}:\tv\n")).collect();
         assert!(refusal(&many.repeat(30)).contains("SW0001"));
+    }
+
+    #[test]
+    fn brackets_and_quotes_ask_for_no_indentation() {
+        let text = concat!(
+            "m:\n  - [\n    \"a, é\",\n    b c\n  ]\n  - - k: [\n  x,\n{ y: z\n}]\n    - \"1\n 2\n\n3\"\n  - l: [\nv,\n]\n",
+            "q: 'a\n\tb\nc' # 'd\nr: [1]#one\ns: \"é\"#[\nt: |#two\n  |#u\n# ]\n",
+        );
+        let node = tree(text);
+        let map = node.as_mapping().expect("mapping");
+        let m = map.get("m").and_then(Node::as_sequence).expect("m");
+        let texts = |node: &Node| -> Vec<String> {
+            node.as_sequence()
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|n| n.as_text().map(str::to_owned))
+                .collect()
+        };
+        assert_eq!(texts(&m[0]), ["a, é", "b c"]);
+        let inner = m[1].as_sequence().expect("- -");
+        let k = inner[0].as_mapping().and_then(|map| map.get("k")?.as_sequence()).expect("k");
+        assert_eq!(
+            (k[0].as_text(), k[1].as_mapping().and_then(|map| map.get("y")?.as_text())),
+            (Some("x"), Some("z"))
+        );
+        assert_eq!(inner[1].as_text(), Some("1 2\n3"));
+        assert_eq!(texts(m[2].as_mapping().and_then(|map| map.get("l")).expect("l")), ["v"]);
+        let text = |key: &str| map.get(key).and_then(Node::as_text);
+        assert_eq!((text("q"), text("s"), text("t")), (Some("a b c"), Some("é"), Some("|#u\n")));
+        assert_eq!(texts(map.get("r").expect("r")), ["1"]);
+        // Places are those of the text as it is written.
+        assert_eq!(k[0].span, Span::new(Pos::new(7, 3), Pos::new(7, 4)));
+        let y = k[1].as_mapping().and_then(|map| map.iter().next()).expect("y");
+        assert_eq!((y.0.span.start, k[1].span.end), (Pos::new(8, 3), Pos::new(8, 7)));
+        assert_eq!(map.get("s").expect("s").span.start, Pos::new(21, 4));
+
+        // What is open still has to end, and blocks are made by indentation alone.
+        refusal("a: [\nb\n");
+        refusal("a: 'b\nc\n");
+        refusal("a:\n    b: 1\n  c: 2\n");
+        assert!(
+            refusal("a:\n  - [\nb\n]]\n").starts_with("t.yml:4:2: "),
+            "{}",
+            refusal("a:\n  - [\nb\n]]\n")
+        );
+        // Only so often, for each time costs a reading.
+        let many = format!("a:\n  - [\n{}]\n", "x,\n".repeat(200_000));
+        assert!(refusal(&many).contains("SW0001"));
+        let some = format!("a:\n  - [\n{}]\n", "x,\n".repeat(500));
+        tree(&some);
     }
 
     #[test]

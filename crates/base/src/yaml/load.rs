@@ -1,12 +1,9 @@
 //! From parser events to the tree, under limits.
 
-use super::{Mapping, Node, Scalar, ScalarKind, Value, scalar};
+use super::{Mapping, Node, Scalar, ScalarKind, Value, mend::Mended, scalar};
 use crate::{Diagnostic, Pos, Source, Span, Spanned};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError};
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a document may cost. The defaults are GitHub's for workflow files: 1 MiB, depth 50 and 10 MiB of what comes of them;
 /// aliases may multiply the tree up to `nodes` and `texts`.
@@ -63,49 +60,33 @@ pub fn parse_all(source: &Source, limits: Limits) -> Result<Vec<Node>, Diagnosti
         return Err(Diagnostic::error("SW0001", source, Span::new(pos, pos), message)
             .with_help("remove it; where a script needs one, let the script make it, as printf '\\0' does"));
     }
-    let mut text = Cow::Borrowed(&*source.text);
-    let mut read = 0;
+    let mut text = Mended::new(&source.text);
     loop {
-        read += text.len();
-        let mut tab = None;
-        match (load(source, limits, &text, &mut tab), tab) {
-            // A space in the place of the tab changes neither what is meant nor where anything stands.
-            (Err(_), Some(tab)) if read < MOST_READ => text.to_mut().replace_range(tab..=tab, " "),
+        let mut wrong = None;
+        match (load(source, limits, &text, &mut wrong), wrong) {
+            (Err(_), Some(wrong)) if text.mend(&wrong) => {}
             (documents, _) => return documents,
         }
     }
 }
 
-/// How many bytes are read in all when tabs behind colons make a text be read again.
-const MOST_READ: usize = 16 * 1024 * 1024;
-
-/// The first of the tabs behind a colon that end at a character, when the parser complains about just them.
-fn tab_behind_colon(text: &str, error: &ScanError) -> Option<usize> {
-    if error.info() != "':' must be followed by a valid YAML whitespace" {
-        return None;
-    }
-    let (end, _) = text.char_indices().nth(error.marker().index())?;
-    let before = text[..end].trim_end_matches('\t');
-    (before.len() < end && before.ends_with(':')).then_some(before.len())
-}
-
-/// Reads all documents of `text`, which is that of the source but for tabs. `tab` becomes the byte that is a tab between a
-/// colon and its value, where that is all that is wrong: YAML allows it, and the parser does not.
+/// Reads all documents of `text`, which is that of the source but for blanks. `wrong` becomes what the parser complains about.
 fn load(
     source: &Source,
     limits: Limits,
-    text: &str,
-    tab: &mut Option<usize>,
+    text: &Mended<'_>,
+    wrong: &mut Option<ScanError>,
 ) -> Result<Vec<Node>, Diagnostic> {
-    let mut loader =
-        Loader { source, limits, nodes: 0, texts: 0, anchors: BTreeMap::new(), end: end_of(text) };
-    let mut parser = Parser::new_from_str(text);
+    let end = end_of(&source.text);
+    let mut loader = Loader { source, text, limits, nodes: 0, texts: 0, anchors: BTreeMap::new(), end };
+    let mut parser = Parser::new_from_str(text.text());
     let mut documents = Vec::new();
     let mut stack: Vec<Frame> = Vec::new();
     while let Some(event) = parser.next_event() {
-        let (event, at) = event.map_err(|e| {
-            *tab = tab_behind_colon(text, &e);
-            loader.syntax_error(*e.marker(), e.info())
+        let (event, at) = event.map_err(|error| {
+            let told = loader.syntax_error(*error.marker(), error.info());
+            *wrong = Some(error);
+            told
         })?;
         let span = Span::new(loader.pos(at.start), loader.pos(at.end));
         let finished =
@@ -164,6 +145,7 @@ fn load(
 
 struct Loader<'a> {
     source: &'a Source,
+    text: &'a Mended<'a>,
     limits: Limits,
     nodes: usize,
     texts: usize,
@@ -206,7 +188,8 @@ impl Frame {
 
 impl Loader<'_> {
     fn pos(&self, marker: Marker) -> Pos {
-        Pos::new(number(marker.line()).max(1), number(marker.col()).saturating_add(1)).min(self.end)
+        let at = Pos::new(number(marker.line()).max(1), number(marker.col()).saturating_add(1));
+        self.text.source(at).min(self.end)
     }
 
     fn syntax_error(&self, at: Marker, info: &str) -> Diagnostic {

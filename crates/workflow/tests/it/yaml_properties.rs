@@ -63,11 +63,13 @@ impl Tree {
     fn flow(&self, out: &mut String) {
         match self {
             Tree::Text(text, style) => out.push_str(&quoted(text, *style)),
-            Tree::List(items, _) => {
-                out.push('[');
+            Tree::List(items, style) => {
+                // Brackets ask for no indentation.
+                let line = if *style == Style::Flow { "\n" } else { "" };
+                out.push_str(&format!("[{line}"));
                 for item in items {
                     item.flow(out);
-                    out.push_str(", ");
+                    out.push_str(&format!(", {line}"));
                 }
                 out.push(']');
             }
