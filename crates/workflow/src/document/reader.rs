@@ -81,6 +81,16 @@ impl<'a> Reader<'a> {
         self.found.push(Diagnostic::error(code, self.source, span, message).with_help(help));
     }
 
+    pub(crate) fn warn(
+        &mut self,
+        code: &'static str,
+        span: Span,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.found.push(Diagnostic::warning(code, self.source, span, message).with_help(help));
+    }
+
     /// Notes a key that the specification does not know at this place.
     pub(crate) fn unknown_key(&mut self, key: &Spanned<String>, place: &str, known: &[&str]) {
         if self.special_key(key) {
@@ -102,9 +112,17 @@ impl<'a> Reader<'a> {
     pub(crate) fn misspelt_key(&mut self, key: &Spanned<String>, place: &str, known: &[&str]) {
         if let Some(name) = yaml::closest(&key.value, known.iter().copied()) {
             let message = format!("{place} has no key {:?}, so that it means nothing", key.value);
-            let found = Diagnostic::warning("SW0101", self.source, key.span, message);
-            self.found.push(found.with_help(format!("did you mean {name:?}?")));
+            self.warn("SW0101", key.span, message, format!("did you mean {name:?}?"));
         }
+    }
+
+    /// Warns of a key that means nothing, and that GitHub lets pass.
+    pub(crate) fn idle_key(&mut self, key: &Spanned<String>, place: &str, known: &[&str]) {
+        if self.special_key(key) {
+            return;
+        }
+        let message = format!("{place} has no key {:?}, so that it means nothing", key.value);
+        self.warn("SW0101", key.span, message, format!("known keys: {}", known.join(", ")));
     }
 
     /// Notes keys that mean something else than a name: expressions and merge keys.

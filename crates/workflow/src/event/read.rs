@@ -59,7 +59,10 @@ fn read_trigger(reader: &mut Reader<'_>, known: &Known, name: &Spanned<String>, 
     for (key, value) in mapping.iter() {
         let word = key.value.as_str();
         if !known.keys.contains(&word) {
-            reader.unknown_key(key, &place, known.keys);
+            match table::is_idle(known.name, word) {
+                true => reader.idle_key(key, &place, known.keys),
+                false => reader.unknown_key(key, &place, known.keys),
+            }
             continue;
         }
         match word {

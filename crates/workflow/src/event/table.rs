@@ -157,6 +157,16 @@ pub(super) const EVENTS: &[Known] = &[
     },
 ];
 
+/// Whether GitHub lets a key pass that means nothing under this event: it reads the filters of pull requests as those of
+/// pushes, and anything under `workflow_dispatch`.
+pub(super) fn is_idle(event: &str, key: &str) -> bool {
+    match event {
+        "pull_request" | "pull_request_target" => matches!(key, "tags" | "tags-ignore"),
+        "workflow_dispatch" => true,
+        _ => false,
+    }
+}
+
 /// The event of that name.
 pub(super) fn find(name: &str) -> Option<&'static Known> {
     EVENTS.iter().find(|known| known.name == name)

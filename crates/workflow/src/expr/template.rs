@@ -1,7 +1,8 @@
 //! Text with `${{ }}` parts.
 
 use super::{
-    AllowedNames, Expr, ExprError, Scope, TEMPLATE_BYTES, Value, eval_within, fold, lex, parse,
+    AllowedNames, Expr, ExprError, MAX_CHARACTERS, Scope, TEMPLATE_BYTES, Value, eval_within, fold, lex,
+    parse,
     place::{Places, locate},
 };
 use shipway_base::{Diagnostic, Source, Span};
@@ -71,7 +72,27 @@ impl Template {
         if !rest.is_empty() {
             template.parts.push(Part::Text(Arc::from(rest)));
         }
+        template.check_length()?;
         Ok(template)
+    }
+
+    /// Text with expressions is one expression to GitHub, a call of `format` (actions/runner, "TemplateReader"), and as long
+    /// as an expression may be at most.
+    fn check_length(&self) -> Result<(), Diagnostic> {
+        let part = |(before, part): (usize, &Part)| match part {
+            // Quotes and braces are written twice.
+            Part::Text(text) => text.chars().count() + text.matches(['\'', '{', '}']).count(),
+            // `{0}` and `, ` with the expression.
+            Part::Expr { length, .. } => format!("{{{before}}}, ").len() + *length as usize,
+        };
+        let length = "format('')".len() + self.parts.iter().enumerate().map(part).sum::<usize>();
+        if self.parts.len() < 2 || length <= MAX_CHARACTERS {
+            return Ok(());
+        }
+        let message = format!("Exceeded max expression length {MAX_CHARACTERS}");
+        let help = "GitHub counts a text with `${{ }}` as one expression: hand the values over in `env`, so that a script \
+                    holds no expression, or move it into a file";
+        Err(Diagnostic::error("SW0204", &self.source, self.span, message).with_help(help))
     }
 
     /// Reads a scalar that is an expression as a whole, without `${{`.
@@ -286,6 +307,20 @@ mod tests {
         check("a${{env.N}}b${{ env.none }}c${{ env.LIST }}", "a1.5bcArray");
         check("${{ '}}' }} ${{ 'it''s }}' }}", "}} it's }}");
         check("${{ '${{' }}", "${{");
+    }
+
+    #[test]
+    fn text_with_expressions_is_as_long_as_one_may_be() {
+        // `format('` and `{0}'` and `, env.N)` around the text.
+        let most = MAX_CHARACTERS - "format('{0}', env.N)".len();
+        let told = |text: String| template(&text).map(|_| ()).map_err(|found| (found.code, found.span.start));
+        let refused = Err(("SW0204", Pos::new(1, 3)));
+        assert_eq!(told(format!("{}${{{{ env.N }}}}", "é".repeat(most))), Ok(()));
+        assert_eq!(told(format!("{}${{{{ env.N }}}}", "é".repeat(most + 1))), refused);
+        assert_eq!(told(format!("{}'${{{{ env.N }}}}", "é".repeat(most - 1))), refused);
+        // Without an expression there is no limit, and one alone has its own.
+        assert_eq!(told("x".repeat(MAX_CHARACTERS * 2)), Ok(()));
+        assert!(template(&"${{ env.N }}".repeat(100_000)).is_err());
     }
 
     #[test]

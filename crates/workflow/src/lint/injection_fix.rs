@@ -10,9 +10,6 @@ use super::{
 use crate::expr::{Key, Reference};
 use shipway_base::yaml::Node;
 
-/// Longer scripts are left as they are: it would take long to see where each of many expressions stands in them.
-const LONGEST: usize = 128 << 10;
-
 /// The name of the variable for a value: its last two properties.
 pub(super) fn variable(reference: &Reference) -> String {
     let all: Vec<&str> = (0..reference.keys.len()).filter_map(|depth| reference.name(depth)).collect();
@@ -41,7 +38,7 @@ pub(super) fn evaluated_by_shell(
     written: &Written<'_>,
 ) -> Option<Evaluated> {
     let text = site.template.text();
-    if text.len() > LONGEST || !is_posix(view, view.job(site)?, step) {
+    if !is_posix(view, view.job(site)?, step) {
         return None;
     }
     evaluated(text, text.get(..written.start)?.rfind("${{")?)
@@ -62,9 +59,6 @@ pub(super) fn through_env(
     }
     let name = variable(&reference);
     let text = site.template.text();
-    if text.len() > LONGEST {
-        return None;
-    }
     let open = text.get(..written.start)?.rfind("${{")?;
     let from_end = written.start + written.text.len();
     let close = from_end + text[from_end..].find("}}")? + 2;
