@@ -63,9 +63,12 @@ pub enum Kind {
 impl Kind {
     /// What a file of this name is.
     pub fn of(path: &str) -> Kind {
-        match path.rsplit(['/', '\\']).next() {
-            Some("action.yml" | "action.yaml") => Kind::Action,
-            Some(_) | None => Kind::Workflow,
+        let mut parts = path.rsplit(['/', '\\']);
+        match (parts.next(), parts.next(), parts.next()) {
+            // A workflow may have that name.
+            (Some("action.yml" | "action.yaml"), Some("workflows"), Some(".github")) => Kind::Workflow,
+            (Some("action.yml" | "action.yaml"), ..) => Kind::Action,
+            _ => Kind::Workflow,
         }
     }
 }

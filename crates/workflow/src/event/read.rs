@@ -81,6 +81,7 @@ fn read_trigger(reader: &mut Reader<'_>, known: &Known, name: &Spanned<String>, 
             _ => filter(reader, key, value, &mut trigger.versions),
         }
     }
+    warn_of_empty(reader, &trigger);
     if known.name == "workflow_run" && trigger.workflows.is_empty() {
         reader.missing(name.span, &place, "workflows");
     }
@@ -108,23 +109,9 @@ fn filter(reader: &mut Reader<'_>, key: &Spanned<String>, node: &Node, slot: &mu
     let mut patterns = Vec::new();
     for text in reader.names(node, &key.value) {
         match Pattern::parse(&text.value) {
-            Ok(pattern) if pattern.negative() && ignore => {
-                let message = format!("a pattern of {:?} cannot begin with `!`", key.value);
-                let help =
-                    format!("use {:?} with `!` patterns instead", key.value.trim_end_matches("-ignore"));
-                reader.error_with_help("SW0114", text.span, message, help);
-            }
             Ok(pattern) => patterns.push(Spanned::new(pattern, text.span)),
             Err(why) => reader.error("SW0114", text.span, format!("the pattern {:?} {why}", text.value)),
         }
-    }
-    if !ignore && !patterns.is_empty() && patterns.iter().all(|pattern| pattern.value.negative()) {
-        let help = format!(
-            "begin with a pattern that lets in, such as '**', or use {:?}",
-            format!("{}-ignore", key.value)
-        );
-        let message = format!("{:?} has only patterns that take away, so nothing can match", key.value);
-        reader.error_with_help("SW0114", node.span, message, help);
     }
     if slot.is_some() {
         let stem = key.value.trim_end_matches("-ignore");
@@ -133,6 +120,26 @@ fn filter(reader: &mut Reader<'_>, key: &Spanned<String>, node: &Node, slot: &mu
         return;
     }
     *slot = Some(Filter { ignore, patterns });
+}
+
+/// Warns of filters that let nothing in. Beside `branches` it is a usual way to say that no tag is meant, and the other way round.
+fn warn_of_empty(reader: &mut Reader<'_>, trigger: &Trigger) {
+    let (branches, tags) = (trigger.branches.is_some(), trigger.tags.is_some());
+    let filters = [
+        ("branches", &trigger.branches, tags),
+        ("tags", &trigger.tags, branches),
+        ("paths", &trigger.paths, false),
+    ];
+    for (key, filter, _) in filters.into_iter().filter(|(_, _, meant)| !meant) {
+        let Some(filter) = filter.as_ref().filter(|filter| !filter.ignore) else { continue };
+        if let Some(first) = filter.patterns.first()
+            && filter.patterns.iter().all(|pattern| pattern.value.negative())
+        {
+            let help = format!("begin with a pattern that lets in, such as '**', or use \"{key}-ignore\"");
+            let message = format!("{key:?} has only patterns that take away, so nothing can match");
+            reader.warn("SW0114", first.span, message, help);
+        }
+    }
 }
 
 fn schedule(reader: &mut Reader<'_>, node: &Node) -> Option<Schedule> {

@@ -157,14 +157,12 @@ pub(super) const EVENTS: &[Known] = &[
     },
 ];
 
-/// Whether GitHub lets a key pass that means nothing under this event: it reads the filters of pull requests as those of
-/// pushes, and anything under `workflow_dispatch`.
+/// Whether GitHub lets a key pass that means nothing under this event: the filters of other events, and anything under
+/// `workflow_dispatch`.
 pub(super) fn is_idle(event: &str, key: &str) -> bool {
-    match event {
-        "pull_request" | "pull_request_target" => matches!(key, "tags" | "tags-ignore"),
-        "workflow_dispatch" => true,
-        _ => false,
-    }
+    let filters = ["types", "branches", "branches-ignore", "tags", "tags-ignore", "paths", "paths-ignore"]
+        .contains(&key);
+    event == "workflow_dispatch" || (event != "workflow_call" && filters)
 }
 
 /// The event of that name.

@@ -34,6 +34,11 @@ fn refs_of_a_push() {
     check("{push: {branches: ['**', '!a/**', a/b]}}", &nested, "");
     check("{push: {branches-ignore: [main]}}", &main, "its branches leave out main");
     check("{push: {branches-ignore: [main]}}", &nested, "");
+    // A pattern with `!` lets back in what is ignored, as a later one takes away what is let in.
+    check("{push: {branches-ignore: ['**', '!main']}}", &main, "");
+    check("{push: {branches-ignore: ['**', '!main']}}", &nested, "its branches leave out a/b");
+    check("{push: {branches: ['**'], tags: ['!**']}}", &main, "");
+    check("{push: {branches: ['**'], tags: ['!**']}}", &tag, "its tags leave out v1.2");
     check("{push: {branches: [main]}}", &tag, "it filters refs, and names no tags");
     check("{push: {tags: ['v*']}}", &tag, "");
     check("{push: {tags: ['v*']}}", &main, "it filters refs, and names no branches");
@@ -48,6 +53,8 @@ fn paths_of_a_push() {
     check("{push: {paths: ['src/**']}}", &both, "");
     check("{push: {paths-ignore: ['docs/**']}}", &docs, "every changed path is ignored");
     check("{push: {paths-ignore: ['docs/**']}}", &both, "");
+    check("{push: {paths-ignore: ['**', '!src/lib.rs']}}", &both, "");
+    check("{push: {paths-ignore: ['**', '!src/lib.rs']}}", &docs, "every changed path is ignored");
     check("{push: {branches: [x], paths: ['src/**']}}", &both, "its branches leave out main");
     // Unknown changes pass, nothing changed matches nothing, and tags have no paths.
     check("{push: {paths: ['src/**']}}", &push("refs/heads/main", None), "");
@@ -66,6 +73,8 @@ fn types_and_bases() {
     check("{pull_request: {types: [closed]}}", &pull("closed"), "");
     check("{pull_request: {types: closed}}", &pull("opened"), "its types do not include opened");
     check("{pull_request: {branches: [dev]}}", &pull("opened"), "its branches leave out main");
+    // Filters of other events mean nothing.
+    check("{pull_request: {tags-ignore: ['**'], tags: [x]}}", &pull("opened"), "");
     check("pull_request", &event("pull_request", json!({})), "");
     check("issues", &event("issues", json!({"action": "labeled"})), "");
     check(

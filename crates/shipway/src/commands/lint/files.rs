@@ -72,7 +72,7 @@ fn actions(folder: &Path, depth: usize, found: &mut Vec<Entry>) -> Result<(), Fa
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if kind.is_dir() && depth > 0 && !SKIPPED.contains(&name) {
             actions(&path, depth - 1, found)?;
-        } else if kind.is_file() && matches!(name, "action.yml" | "action.yaml") {
+        } else if kind.is_file() && Kind::of(&path.to_string_lossy()) == Kind::Action {
             found.push(Entry::File(path));
         }
     }
