@@ -23,7 +23,7 @@ use shipway_workflow::{
     action::Action,
     document::Workflow,
     event::Event,
-    expr::{Value, evaluate_json},
+    expr::{Value, evaluate_json, read_json},
     lock::Lock,
     plan::RunPlan,
     run::{Input, Run, RunContext},
@@ -92,6 +92,31 @@ pub fn expression(bytes: &[u8]) {
         let size = value.to_string().len();
         // Escapes of JSON may make a text longer than it is in memory.
         assert!(size <= 6 * MOST_RESULT, "a result of {size} bytes");
+    }
+}
+
+/// A text for `fromJSON`. What strict JSON is must be read the same as by its own reader.
+pub fn json(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let strict = serde_json::from_str::<serde_json::Value>(&text);
+    match (read_json(&text), strict) {
+        (Ok(value), Ok(strict)) => {
+            let (found, expect) = (value.to_json().to_string(), Value::from(strict).to_json().to_string());
+            // The last digit of a fraction may differ: the two do not round alike.
+            let digits = |text: &str| text.replace(|c: char| c.is_ascii_digit() || "eE.+-".contains(c), "");
+            assert_eq!(digits(&found), digits(&expect));
+        }
+        (Ok(value), Err(_)) => {
+            let size = value.to_json().to_string().len();
+            // A comma may stand for an empty text, a character for an escape of six, 380 digits for one of twenty.
+            assert!(size <= 6 * text.len() + 32, "{size} bytes came of {}", text.len());
+        }
+        (Err(error), strict) => {
+            let line = text.split('\n').nth(error.line - 1).expect("a line of the text");
+            assert!(error.column <= line.chars().count() + 1, "{error}");
+            let deep = error.what.contains("within one another");
+            assert!(deep || strict.is_err(), "{error}");
+        }
     }
 }
 

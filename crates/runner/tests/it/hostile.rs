@@ -123,6 +123,19 @@ fn expressions() {
 }
 
 #[test]
+fn json() {
+    let seeds = own(&[
+        "{\"a\": [1, -2.5e3, true, null, \"\\u00e9\\ud83d\\ude00\"], \"B\": {\"b\": [], \"\": {}}}",
+        "['3.9', '3.10',] // of Python",
+        "{/* c */ a: 0x1F, $b: .5, 'c': NaN, d:, e: [,,], f: undefined, g: 017}",
+    ]);
+    feed("JSON", &seeds, 6_000, hostile::json);
+    for piece in ["[", "{a:", "[{", ",", "'", "\"\\ud800", "/*", "//\n", "9", "\0", "{"] {
+        hostile::json(piece.repeat(200_000).as_bytes());
+    }
+}
+
+#[test]
 fn file_commands() {
     let seeds = own(&[
         "a=b\nc<<EOF\none\ntwo\nEOF\n",

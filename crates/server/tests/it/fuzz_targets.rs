@@ -31,6 +31,7 @@ targets! {
     document "../../../../fuzz/fuzz_targets/document.rs",
     expression "../../../../fuzz/fuzz_targets/expression.rs",
     file_commands "../../../../fuzz/fuzz_targets/file_commands.rs",
+    json "../../../../fuzz/fuzz_targets/json.rs",
     webhook "../../../../fuzz/fuzz_targets/webhook.rs",
 }
 

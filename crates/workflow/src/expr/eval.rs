@@ -303,14 +303,15 @@ mod tests {
 
     #[test]
     fn says_what_is_wrong_with_json() {
+        check("join(fromJSON('[''3.9'', ''3.10'',] // of Python'), ' ')", "\"3.9 3.10\"");
         check("fromJSON('')", "fromJSON was given an empty text, which is not JSON");
         check(
             "fromJSON('{')",
-            "fromJSON was given a text that is not JSON: EOF while parsing an object at line 1 column 1",
+            "fromJSON was given a text that is not JSON: the text ends within an object at line 1 column 2",
         );
         check(
             &format!("fromJSON('{}')", "[".repeat(9_000)),
-            "fromJSON was given a text that is not JSON: recursion limit exceeded at line 1 column 128",
+            "fromJSON was given a text that is not JSON: more than 64 lists and objects within one another at line 1 column 65",
         );
     }
 }

@@ -1,6 +1,6 @@
 //! The built-in functions that depend on nothing but their arguments.
 
-use super::{ExprError, ExprErrorKind, Value, eval::Budget, fold, json};
+use super::{ExprError, ExprErrorKind, Value, eval::Budget, fold, json, newtonsoft};
 use std::sync::Arc;
 
 /// Calls a built-in function by its canonical name; none when it is not one of these.
@@ -61,8 +61,7 @@ fn to_json(value: &Value, budget: &mut Budget) -> Result<Value, ExprError> {
 
 fn from_json(text: &str, budget: &mut Budget) -> Result<Value, ExprError> {
     budget.spend_text(text)?;
-    // The JSON reader has its own limit of 128 levels.
-    serde_json::from_str(text).map(|json| Value::from_json(&json)).map_err(|error| {
+    newtonsoft::read(text).map_err(|error| {
         let message = match text.trim().is_empty() {
             true => "fromJSON was given an empty text, which is not JSON".to_owned(),
             false => format!("fromJSON was given a text that is not JSON: {error}"),

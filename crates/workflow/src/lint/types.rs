@@ -5,7 +5,7 @@ use super::{
     finding::Findings,
     view::{Slot, Written},
 };
-use crate::expr::{Node, Reference};
+use crate::expr::{Node, Reference, read_json};
 
 pub(super) const FORMAT_ARGUMENTS: Rule = Rule {
     id: "format-arguments",
@@ -22,9 +22,10 @@ pub(super) const BROKEN_JSON: Rule = Rule {
     id: "broken-json",
     level: Level::Error,
     pedantic: false,
-    what: "`fromJSON` is given a literal text that is no JSON, which fails.",
+    what: "`fromJSON` is given a literal text that its reader does not take, which fails. It takes more than JSON: single \
+           quotes, names without quotes, a comma at the end, comments.",
     example: "${{ fromJSON('[1, 2') }}",
-    fix: "write JSON: names and texts in double quotes, no comma at the end",
+    fix: "write JSON: each text, list and object closed, numbers, `true`, `false` and `null` as they are, all else in quotes",
     zizmor: &[],
 };
 
@@ -87,13 +88,10 @@ fn is_object(reference: &Reference) -> bool {
 }
 
 fn json(written: &Written<'_>, text: &str, out: &mut Findings<'_>) {
-    if let Err(why) = serde_json::from_str::<serde_json::Value>(text) {
-        // The runner's own reader takes a little more than JSON; what it takes is let pass.
-        let relaxed = text.contains('\'') || text.contains("//") || text.contains("NaN");
-        if !relaxed {
-            out.report(&BROKEN_JSON, written.span(), format!("this text is no JSON: {why}"))
-                .help("names and texts stand in double quotes, and no comma comes last");
-        }
+    if let Err(why) = read_json(text) {
+        out.report(&BROKEN_JSON, written.span(), format!("this text is no JSON: {why}")).help(
+            "lists, objects and texts are closed, and all but numbers, true, false and null stands in quotes",
+        );
     }
 }
 

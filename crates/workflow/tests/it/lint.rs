@@ -292,6 +292,13 @@ fn kinds() -> Vec<Case> {
             steps("      - run: echo ${{ fromJSON('[1, 2')[0] }} ${{ fromJSON('[1, 2]')[0] }}\n"),
             &["7:23 error broken-json"],
         ),
+        // What GitHub's reader takes, though it is no JSON, is no finding.
+        case(
+            steps(
+                "      - run: echo ${{ fromJSON('[1, 2,]')[0] }} ${{ fromJSON('{a: .5} // b').a }} ${{ fromJSON('{a}').a }}\n",
+            ),
+            &["7:80 error broken-json"],
+        ),
         case(
             steps(
                 "      - run: echo ${{ github.event }} ${{ github.repository.owner }}\n        env: {A: '${{ matrix }}', B: '${{ toJSON(matrix) }}'}\n",
