@@ -31,7 +31,6 @@ mod started;
 mod sweep;
 mod terminal;
 mod volumes;
-mod words;
 
 pub(crate) use reclaim::Left;
 pub(crate) use sweep::reap;
@@ -143,20 +142,21 @@ impl DockerExecutor {
             read_only: true,
         });
         let config = self.settings.config.as_deref();
-        let place = Place::open(engine.clone(), job, &wants, &folders, config, output, stop);
-        let (place, opened) = match Box::pin(place).await {
-            Ok(place) => {
-                let opened =
-                    Opened { folders, paths: place.paths.clone(), env: place.env(), job: place.contexts() };
-                (place, Ok(opened))
-            }
-            // So that what was begun is found by its label.
-            Err(error) => {
-                let images = wants.container.iter().map(|container| container.image.clone()).collect();
-                let left = Left { root: folders.root.clone(), images };
-                (Place::bare(engine, &job.tracking, left), Err(error))
-            }
+        let left = Left { root: folders.root.clone(), images: Vec::new() };
+        let mut place = Place::bare(engine, &job.tracking, left);
+        let filled = Box::pin(place.fill(job, &wants, &folders, config, output, stop)).await;
+        let has_place = wants.container.is_none() || place.container.is_some();
+        let opened = match filled {
+            Err(error) if !has_place || stop.is_cancelled() => Err(error),
+            filled => Ok(Opened {
+                folders,
+                paths: place.paths.clone(),
+                env: place.env(),
+                job: place.contexts(),
+                unready: filled.err(),
+            }),
         };
+        // What was begun is shown and removed when the job ends, also when it could not be finished.
         self.places().insert(job.folder.clone(), Arc::new(place));
         opened
     }

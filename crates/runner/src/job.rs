@@ -260,7 +260,8 @@ impl<'a> Job<'a> {
         folders: Folders,
         stop: Stop,
     ) -> Job<'a> {
-        let Opened { folders, paths: map, env: base, job: containers } = Opened::on_machine(folders);
+        let Opened { folders, paths: map, env: base, job: containers, unready: _ } =
+            Opened::on_machine(folders);
         let mut github = request.github.as_object().cloned().unwrap_or_default();
         github.insert("job", request.job_id.as_str());
         github.insert("workspace", map.inside_text(&folders.workspace));
@@ -345,7 +346,7 @@ impl<'a> Job<'a> {
 
     /// The job in a place that is ready.
     pub(crate) fn settle(&mut self, opened: Opened) {
-        let Opened { folders, paths, env, job } = opened;
+        let Opened { folders, paths, env, job, unready: _ } = opened;
         (self.folders, self.map, self.base, self.containers) = (folders, paths, env, job);
         self.github.insert("workspace", self.map.inside_text(&self.folders.workspace));
         self.runner = env::runner_context(&self.folders, &self.map, self.context.debug);

@@ -8,7 +8,7 @@ use crate::{
     job::{Frame, Job},
     listen::{Ears, Hearing, listen},
     log::Log,
-    place::Wants,
+    place::{Opened, Wants},
     report::{Annotation, Level},
     script::expression,
     stop::Stop,
@@ -16,7 +16,7 @@ use crate::{
 };
 use shipway_base::Span;
 use shipway_workflow::{
-    document::ContainerSpec,
+    document::{ContainerSpec, Services},
     expr::{Value, as_json},
     run::{Conclusion, JobRequest},
 };
@@ -99,6 +99,7 @@ impl Job<'_> {
             return false;
         }
         Box::pin(self.run_hook(frame, When::Started)).await;
+        self.tell_of_left_out(wants).await;
         let mut wants = Cow::Borrowed(wants);
         if frame.status != Conclusion::Success {
             // Containers start for a job that went well so far. Steps that run all the same do so without services, and
@@ -108,10 +109,17 @@ impl Job<'_> {
             }
             wants.to_mut().services.clear();
         }
-        if let Err(Unopened { conclusion, reason }) = Box::pin(self.enter(&wants)).await {
-            frame.status = conclusion;
-            self.reason.get_or_insert(reason);
-            return false;
+        match Box::pin(self.enter(&wants)).await {
+            Ok(None) => {}
+            Ok(Some(reason)) => {
+                frame.fail();
+                self.reason.get_or_insert(reason);
+            }
+            Err(Unopened { conclusion, reason }) => {
+                frame.status = conclusion;
+                self.reason.get_or_insert(reason);
+                return false;
+            }
         }
         let entered = self.enter_services().await;
         let entered = entered.and_then(|()| if self.map.is_empty() { Ok(()) } else { self.write_event() });
@@ -120,6 +128,17 @@ impl Job<'_> {
             return false;
         }
         true
+    }
+
+    /// Names the services whose image turned out empty; nothing else tells of them.
+    async fn tell_of_left_out(&mut self, wants: &Wants) {
+        let Some(Services::Entries(entries)) = &self.request.body.services else { return };
+        for name in entries.iter().filter_map(|(key, _)| key.name()) {
+            if !wants.services.iter().any(|(wanted, _)| wanted == name) {
+                let line = format!("The service {name} is not started, since its image is empty");
+                self.log.line(None, &line).await;
+            }
+        }
     }
 
     async fn fail(&mut self, frame: &mut Frame, error: &RunnerError) {
@@ -153,8 +172,10 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Starts the containers of the job, and sees everything from now on as its steps do.
-    async fn enter(&mut self, wants: &Wants) -> Result<(), Unopened> {
+    /// Starts the containers of the job, and sees everything from now on as its steps do. As on GitHub a failure of a service leaves
+    /// a job that has failed, whose steps that run all the same do so where they are meant to: then the answer is the reason,
+    /// masked, which was told.
+    async fn enter(&mut self, wants: &Wants) -> Result<Option<String>, Unopened> {
         let (sender, receiver) = mpsc::channel(CHUNKS);
         let token = CancellationToken::new();
         let mut cause = None;
@@ -171,17 +192,23 @@ impl Job<'_> {
                 () = watch => Err(RunnerError::new(ErrorKind::TimedOut, "the job was stopped")),
             }
         };
-        let error = match (entered, cause) {
-            (Ok(opened), _) => {
+        let (error, has_place) = match (entered, cause) {
+            (Ok(opened @ Opened { unready: None, .. }), _) => {
                 self.settle(opened);
-                return Ok(());
+                return Ok(None);
             }
             // The limit of a job that is over before its first step is seen again by whoever asks.
-            (Err(_), Some(cause)) => {
+            (Ok(_) | Err(_), Some(cause)) => {
                 return Err(unopened(&mut self.log, Conclusion::Cancelled, &cause.words(), None).await);
             }
-            (Err(error), None) => error,
+            (Ok(mut opened), None) => {
+                let unready = opened.unready.take();
+                self.settle(opened);
+                (unready, true)
+            }
+            (Err(error), None) => (Some(error), wants.container.is_none()),
         };
+        let Some(error) = error else { return Ok(None) };
         // What is wrong with the engine itself belongs to whoever wants it.
         let first = wants.services.first().map(|(name, _)| Part::Service(name.clone()));
         let asks = if wants.container.is_some() { Some(Part::Container) } else { first };
@@ -193,7 +220,8 @@ impl Job<'_> {
             }
             None => (error.to_string(), None),
         };
-        Err(unopened(&mut self.log, Conclusion::Failure, &message, place).await)
+        let told = unopened(&mut self.log, Conclusion::Failure, &message, place).await;
+        if has_place { Ok(Some(told.reason)) } else { Err(told) }
     }
 
     /// Stops them again.

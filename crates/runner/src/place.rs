@@ -39,7 +39,7 @@ pub struct Mount {
 }
 
 /// The place of a job that is ready for its first step.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Opened {
     /// The folders, as this machine sees them.
     pub folders: Folders,
@@ -49,12 +49,14 @@ pub struct Opened {
     pub env: Option<BTreeMap<String, String>>,
     /// `container` and `services` of the `job` context.
     pub job: Object,
+    /// Why the job has failed already, though steps that run all the same have their place: a service is not ready.
+    pub unready: Option<RunnerError>,
 }
 
 impl Opened {
     /// A place on this machine itself.
     pub fn on_machine(folders: Folders) -> Opened {
-        Opened { folders, paths: PathMap::default(), env: None, job: Object::new() }
+        Opened { folders, paths: PathMap::default(), env: None, job: Object::new(), unready: None }
     }
 }
 

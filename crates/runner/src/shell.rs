@@ -89,10 +89,16 @@ fn extension(program: &str) -> &'static str {
     found.map_or("", |(_, extension)| extension)
 }
 
-/// Splits a command line as GitHub's runner does, which hands lines to .NET (`ParseArgumentsIntoList`): blanks separate, double quotes
-/// keep words together and are dropped, single quotes mean nothing. Backslashes count only before a double quote: two are one, and one
-/// that is left makes the quote a part of the word. Two double quotes within quotes are one.
+/// Splits a command line as GitHub's runner does, which hands lines to .NET (`ParseArgumentsIntoList`): spaces and tabs separate, and
+/// nothing else, ends of lines neither. See [`split`]; a quote that is not closed ends with the line.
 pub(crate) fn words(line: &str) -> Vec<String> {
+    split(line, |character| matches!(character, ' ' | '\t')).0
+}
+
+/// Splits at blanks by the rules of .NET: double quotes keep words together and are dropped, single quotes mean nothing. Backslashes
+/// count only before a double quote: two are one, and one that is left makes the quote a part of the word. Two double quotes within
+/// quotes are one. Also tells whether a quote is not closed.
+pub(crate) fn split(line: &str, is_blank: impl Fn(char) -> bool) -> (Vec<String>, bool) {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut within = false;
@@ -117,12 +123,12 @@ pub(crate) fn words(line: &str) -> Vec<String> {
                 within = !within;
                 word.get_or_insert_default();
             }
-            blank if blank.is_whitespace() && !within => words.extend(word.take()),
+            blank if is_blank(blank) && !within => words.extend(word.take()),
             plain => word.get_or_insert_default().push(plain),
         }
     }
     words.extend(word);
-    words
+    (words, within)
 }
 
 #[cfg(test)]
@@ -179,7 +185,8 @@ mod tests {
     fn command_lines_are_split_as_github_splits_them() {
         let check = |line: &str, expect: &[&str]| assert_eq!(words(line), expect, "{line}");
         check("", &[]);
-        check(" a  b\tc\n", &["a", "b", "c"]);
+        check(" a  b\tc ", &["a", "b", "c"]);
+        check("a\nb c\r\n", &["a\nb", "c\r\n"]);
         check(r#"sh -c "echo Q3: \"hello   world\"""#, &["sh", "-c", r#"echo Q3: "hello   world""#]);
         check(r#"bash -c "echo \"pre\"; bash {0}""#, &["bash", "-c", r#"echo "pre"; bash {0}"#]);
         check(r#"x one\"two \"q "a \"b c\" d""#, &["x", "one\"two", "\"q", "a \"b c\" d"]);

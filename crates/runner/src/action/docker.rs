@@ -152,7 +152,7 @@ impl Job<'_> {
         }
         if part.docker.args.is_empty() {
             let given = part.inputs.get("args").map(|value| value.to_text().to_string());
-            args = words(&given.unwrap_or_default());
+            args = words(given.unwrap_or_default().trim_end());
         }
         // What the step sets wins over what the action sets.
         for (name, value) in part.docker.env.eval(&current.scope).map_err(|found| expression(&found))? {
@@ -176,7 +176,7 @@ impl Job<'_> {
         };
         let image = ImageSource::Named { image: image.to_owned(), credentials: None };
         let image = self.prepare_image(&image, current).await?;
-        let args = words(&text("args").unwrap_or_default());
+        let args = words(text("args").unwrap_or_default().trim_end());
         self.run_image(image, text("entrypoint"), args, input_env(&inputs), current).await
     }
 

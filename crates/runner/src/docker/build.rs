@@ -108,10 +108,18 @@ async fn send(
             return Err(detail.message.unwrap_or_else(|| "it says no reason".to_owned()));
         }
         for line in info.stream.iter().flat_map(|text| text.lines()).filter(|line| !line.trim().is_empty()) {
-            line.trim().clone_into(&mut last);
+            if is_of_a_program(line) {
+                line.trim().clone_into(&mut last);
+            }
             say(output, line).await;
         }
     }
+}
+
+/// Whether a line of a build is what a program printed, and not what the engine says of itself.
+fn is_of_a_program(line: &str) -> bool {
+    let engine = ["Step ", "STEP ", "--->", "-->", "Removing intermediate container ", "Successfully "];
+    !engine.iter().any(|words| line.trim_start().starts_with(words))
 }
 
 /// Packs a folder for the engine; what `.dockerignore` leaves out stays away, but not that file and the Dockerfile.
@@ -193,6 +201,20 @@ impl<W: Write> Write for Hashing<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_line_of_a_build_is_that_of_its_program() {
+        for line in [
+            "Step 2/3 : RUN make",
+            "STEP 2/3: RUN make",
+            "--> 1376b1ffaa5b",
+            " ---> 1376b1ffaa5b",
+            "Removing intermediate container 70ca69db0a25",
+        ] {
+            assert!(!is_of_a_program(line), "{line}");
+        }
+        assert!(is_of_a_program("make: *** [all] Error 2") && is_of_a_program("Stepping back"));
+    }
 
     #[test]
     fn packing_ends_with_its_step() {

@@ -43,6 +43,8 @@ pub(super) struct Draft {
     pub(super) platform: Option<String>,
     /// When the image is pulled.
     pub(super) pull: Pull,
+    /// What has no effect, and why.
+    pub(super) warnings: Vec<&'static str>,
 }
 
 /// When an image is pulled.

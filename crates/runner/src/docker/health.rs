@@ -10,7 +10,7 @@ use crate::{
     executor::Chunk,
 };
 use bollard::models::{ContainerInspectResponse, Health, HealthStatusEnum};
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -49,10 +49,13 @@ pub(super) async fn wait(
     for service in services {
         match wait_for(engine, service, output, stop).await {
             Ok(()) => {}
-            Err(error) => {
+            Err(error) if stop.is_cancelled() => {
                 failure = Some(error);
                 break;
             }
+            // All are looked at, as on GitHub; the first is the reason.
+            Err(error) if failure.is_none() => failure = Some(error),
+            Err(error) => say(output, &format!("##[error]{error}")).await,
         }
     }
     let took = began.elapsed().as_millis();
@@ -110,6 +113,7 @@ async fn wait_for(
             Standing::Unhealthy(check) => ("its health check fails".to_owned(), check),
             Standing::Ended(code) => (format!("it has ended with exit code {code}"), String::new()),
         };
+        service.told.store(true, Ordering::Relaxed);
         let mut lines = last_lines(engine, &service.id, LINES).await;
         say(output, &format!("the last lines of the service {name}:")).await;
         for line in &lines {

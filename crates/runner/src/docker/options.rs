@@ -5,12 +5,27 @@ mod mount;
 mod table;
 mod values;
 
-use super::{draft::Draft, words::words};
+use super::draft::Draft;
+use crate::shell::split;
 use table::Setter;
 
-/// Reads options into a container. The error is a sentence that names the option.
+/// Reads options into a container, split as GitHub splits them, but that the ends of lines separate too. The error is a sentence that
+/// names the option.
 pub(super) fn apply(draft: &mut Draft, text: &str) -> Result<(), String> {
-    let mut words = words(text)?.into_iter();
+    let (words, open) = split(text, char::is_whitespace);
+    if open {
+        return Err("a double quote is not closed".to_owned());
+    }
+    // Whoever writes them for a shell learns of it by what is left of their values.
+    let quoted = words.iter().any(|word| word.starts_with('\'') && !word.ends_with('\''));
+    each(draft, words).map_err(|why| {
+        let hint = "; single quotes keep nothing together here, as on GitHub: write double quotes";
+        if quoted { why + hint } else { why }
+    })
+}
+
+fn each(draft: &mut Draft, words: Vec<String>) -> Result<(), String> {
+    let mut words = words.into_iter();
     while let Some(word) = words.next() {
         if let Some(long) = word.strip_prefix("--") {
             let (name, value) = match long.split_once('=') {
@@ -94,6 +109,18 @@ mod tests {
     }
 
     #[test]
+    fn options_are_split_as_github_splits_them() {
+        let draft = read(
+            r#"-e A=a\"b -e "B=two words" -e C=it's -e D="q r" -e E='q' -e F=a\b --label "x=\"y z\"" --health-cmd 'true'"#,
+        );
+        let env: Vec<_> = draft.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(env, ["A=a\"b", "B=two words", "C=it's", "D=q r", "E='q'", r"F=a\b"]);
+        assert_eq!(draft.labels.get("x").map(String::as_str), Some("\"y z\""));
+        let test = draft.health.and_then(|health| health.test).unwrap_or_default();
+        assert_eq!(test, ["CMD-SHELL", "'true'"]);
+    }
+
+    #[test]
     fn options_reach_the_fields_of_the_api() {
         let draft = read(
             "--cpus 1.5 -m 512m --memory-swap=-1 --user 1001:1001 --privileged --init -it -eA=b -e C=d --hostname h \
@@ -128,7 +155,9 @@ mod tests {
         check("--health-interval soon", "--health-interval: \"soon\" is no length of time");
         check("--memory", "--memory needs a value");
         check("ubuntu", "\"ubuntu\" is no option");
-        check("--health-cmd 'x", "a single quote is not closed");
+        check("--health-cmd \"x", "a double quote is not closed");
+        check("--health-cmd 'pg_isready -U me'", "-U is no option of docker create");
+        check("--health-cmd 'pg_isready -U me'", "single quotes keep nothing together here");
         check("-z", "-z is no option");
         check("--env-file x", "--env-file");
         check("--privileged=maybe", "neither true nor false");

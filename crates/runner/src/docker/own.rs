@@ -76,6 +76,8 @@ fn draft(place: &Place, container: &OwnContainer, files: &StepFiles) -> Draft {
         draft.env.insert(name.clone(), translated(&place.paths, &there, value));
     }
     draft.env.extend(files.env().map(|(name, path)| (name.to_owned(), there.inside_text(&path))));
+    // As on GitHub, also where the step sets another one.
+    draft.env.insert("HOME".to_owned(), there.inside_text(&container.folders.home));
     draft.env.insert(TRACKING_ENV.to_owned(), place.tracking.clone());
     draft.env.insert("GITHUB_ACTIONS".to_owned(), "true".to_owned());
     draft.env.entry("CI".to_owned()).or_insert_with(|| "true".to_owned());

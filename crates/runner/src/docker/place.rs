@@ -26,7 +26,7 @@ use shipway_workflow::expr::{Object, Value};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, PoisonError, atomic::Ordering},
 };
 use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -94,16 +94,16 @@ impl Place {
         left.images.push(image.to_owned());
     }
 
-    /// Makes everything that a job wants. After an error something may be left; it is removed by [`sweep`].
-    pub(super) async fn open(
-        engine: Engine,
+    /// Makes everything that a job wants. After an error it has what could be made, also a service that is not healthy.
+    pub(super) async fn fill(
+        &mut self,
         job: &JobIdentity,
         wants: &Wants,
         folders: &Folders,
         config: Option<&Path>,
         output: &mpsc::Sender<Chunk>,
         stop: &CancellationToken,
-    ) -> Result<Place, RunnerError> {
+    ) -> Result<(), RunnerError> {
         // All drafts first: what cannot be honoured is told before anything is pulled.
         let mut services = Vec::new();
         for (name, spec) in &wants.services {
@@ -113,31 +113,23 @@ impl Place {
             Some(spec) => Some((prepare::job_container(spec, wants, folders, &job.tracking)?, spec)),
             None => None,
         };
-        let left = Left { root: folders.root.clone(), images: Vec::new() };
-        let mut place = Place::bare(engine, &job.tracking, left);
-        let network = place.network().await?.name.clone();
-        if container.is_some() {
-            place.paths = prepare::paths(folders, wants);
-            place.own = prepare::own(folders).map(|folder| place.paths.inside(&folder)).collect();
+        let network = self.network().await?.name.clone();
+        if let Some((_, spec)) = &container {
+            self.note_image(&spec.image);
+            self.paths = prepare::paths(folders, wants);
+            self.own = prepare::own(folders).map(|folder| self.paths.inside(&folder)).collect();
         }
-        let start = Start { engine: &place.engine, network: &network, config, output, stop };
-        let mut started = Vec::new();
+        let engine = self.engine.clone();
+        let start = Start { engine: &engine, network: &network, config, output, stop };
         for (part, draft, spec) in services {
-            started.push(Box::pin(start.container(part, draft, spec.credentials.as_ref())).await?);
+            let service = Box::pin(start.container(part, draft, spec.credentials.as_ref())).await?;
+            self.services.push(service);
         }
-        let own = match container {
-            Some((draft, spec)) => {
-                Some(Box::pin(start.container(Part::Container, draft, spec.credentials.as_ref())).await?)
-            }
-            None => None,
-        };
-        health::wait(&place.engine, &started, output, stop).await?;
-        place.services = started;
-        if let Some(own) = &own {
-            place.note_image(&own.image);
+        if let Some((draft, spec)) = container {
+            let own = start.container(Part::Container, draft, spec.credentials.as_ref());
+            self.container = Some(Box::pin(own).await?);
         }
-        place.container = own;
-        Ok(place)
+        health::wait(&engine, &self.services, output, stop).await
     }
 
     /// The network of the job.
@@ -265,6 +257,9 @@ impl Place {
     pub(super) async fn close(&self, output: &mpsc::Sender<Chunk>) -> Closed {
         for service in &self.services {
             let Part::Service(name) = &service.part else { continue };
+            if service.told.load(Ordering::Relaxed) {
+                continue;
+            }
             say(output, &format!("##[group]Log of the service {name} (last {LINES} lines)")).await;
             for line in last_lines(&self.engine, &service.id, LINES).await {
                 say(output, &line).await;

@@ -1,10 +1,11 @@
 //! From what a job wants to drafts of its containers, before the engine is asked for anything.
 
-use super::{draft::Draft, label, options, ports, volumes, words::words};
+use super::{draft::Draft, label, options, ports, volumes};
 use crate::{
     error::{ErrorKind, Part, RunnerError},
     executor::Folders,
     place::{COMMAND_FILES, PathMap, Wants},
+    shell::words,
 };
 use shipway_workflow::document::ContainerSpec;
 use std::path::{Path, PathBuf};
@@ -25,10 +26,9 @@ pub(super) fn job_container(
 ) -> Result<Draft, RunnerError> {
     let mut draft = base(spec, tracking).map_err(|why| refused(&Part::Container, &why))?;
     if draft.body.entrypoint.is_some() {
-        return Err(refused(
-            &Part::Container,
-            "--entrypoint is not supported here: the container of a job only waits for its steps",
-        ));
+        draft.warnings.push(
+            "--entrypoint has no effect, as on GitHub: the container of a job only waits for its steps",
+        );
     }
     draft.body.entrypoint = Some(vec!["tail".to_owned()]);
     draft.body.cmd = Some(vec!["-f".to_owned(), "/dev/null".to_owned()]);
@@ -54,8 +54,7 @@ pub(super) fn service(name: &str, spec: &ContainerSpec, tracking: &str) -> Resul
         draft.body.entrypoint = Some(vec![entrypoint.clone()]);
     }
     if let Some(command) = &spec.command {
-        let split = words(command).map_err(|why| refused(&part, &format!("command {command:?}: {why}")))?;
-        draft.body.cmd = Some(split);
+        draft.body.cmd = Some(words(command.trim_end()));
     }
     Ok(draft)
 }
@@ -174,7 +173,20 @@ mod tests {
             "{error}"
         );
         let error =
-            job_container(&spec("--entrypoint x"), &Wants::default(), &folders(), "t").expect_err("refused");
+            job_container(&spec("--link x"), &Wants::default(), &folders(), "t").expect_err("refused");
         assert_eq!(error.kind, ErrorKind::ContainerOption);
+    }
+
+    #[test]
+    fn an_entrypoint_in_options_is_that_of_services_only() {
+        let spec = ContainerSpec {
+            image: "x".to_owned(),
+            options: "--entrypoint \"\"".to_owned(),
+            ..ContainerSpec::default()
+        };
+        let own = job_container(&spec, &Wants::default(), &folders(), "t").expect("a draft");
+        assert_eq!((own.body.entrypoint, own.warnings.len()), (Some(vec!["tail".to_owned()]), 1));
+        let service = service("db", &spec, "t").expect("a draft");
+        assert_eq!((service.body.entrypoint, service.warnings.len()), (Some(vec![String::new()]), 0));
     }
 }

@@ -47,7 +47,7 @@ pub(super) struct Started {
     pub(super) user: String,
     /// Where something is mounted in it.
     pub(super) mounts: Vec<PathBuf>,
-    /// Whether it was told at length that it has ended.
+    /// Whether it was told at length that it has ended, or is a service that is not healthy.
     pub(super) told: Arc<AtomicBool>,
     /// Ports in the container and of the machine.
     pub(super) ports: Vec<(String, u16)>,
@@ -95,6 +95,9 @@ impl Start<'_> {
         credentials: Option<&(String, Secret)>,
     ) -> Result<Started, RunnerError> {
         let Start { engine, network, config, output, stop } = self;
+        for warning in &draft.warnings {
+            say(output, &format!("##[warning]{warning}")).await;
+        }
         let platform = draft.platform.clone();
         let wanted = Wanted { image, platform: platform.as_deref(), credentials, pull: draft.pull, config };
         pull::ensure(engine, wanted, output, stop).await?;

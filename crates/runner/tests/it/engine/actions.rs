@@ -199,3 +199,16 @@ async fn scripts_of_the_operator_run_on_the_machine_around_a_job_in_a_container(
     let log = story.log();
     assert!(log.lines().any(|line| line.starts_with("hook in /") && !line.contains("/__w")), "{log}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a container engine"]
+async fn a_docker_step_has_the_home_of_the_job_whatever_it_sets_and_args_as_github_splits_them() {
+    let world = world().await;
+    let story = world
+        .run(&format!(
+            "on: push\njobs:\n  job:\n    runs-on: host\n    steps:\n      - uses: docker://{NAME}\n        env: {{HOME: /elsewhere, OTHER: yes}}\n        with:\n          entrypoint: sh\n          args: |\n            -c \"for each in $HOME $OTHER \\\"$@\\\"; do echo \\\"[$each]\\\"; done\" - it's 'so' two\n            lines\n"
+        ))
+        .await;
+    story.expect_success().expect_line("[/github/home]").expect_line("[yes]");
+    story.expect_line("[it's]").expect_line("['so']").expect_line("[two").expect_line("lines]");
+}

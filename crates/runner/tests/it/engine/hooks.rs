@@ -6,7 +6,7 @@ use crate::hooks::hooks;
 use shipway_runner::Level;
 use shipway_workflow::run::Conclusion;
 
-const JOB: &str = "on: push\njobs:\n  job:\n    runs-on: box\n    services:\n      web:\n        image: shipway-test\n        entrypoint: /bin/sh\n        command: -c 'echo serving; sleep 1000'\n    steps:\n      - run: echo \"in $PWD with $FROM_HOOK\"; cat \"$GITHUB_EVENT_PATH\" > event\n      - if: always()\n        run: echo always\n";
+const JOB: &str = "on: push\njobs:\n  job:\n    runs-on: box\n    services:\n      web:\n        image: shipway-test\n        entrypoint: /bin/sh\n        command: -c \"echo serving; sleep 1000\"\n    steps:\n      - run: echo \"in $PWD with $FROM_HOOK\"; cat \"$GITHUB_EVENT_PATH\" > event\n      - if: always()\n        run: echo always\n";
 
 fn job() -> String {
     JOB.replace("shipway-test", super::image::NAME)

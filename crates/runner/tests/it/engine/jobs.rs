@@ -93,3 +93,17 @@ async fn no_record_is_left_when_a_job_ends() {
     story.expect_success().expect_line("started");
     assert_eq!(std::fs::read_dir(world.dir.path().join("records")).expect("records").count(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a container engine"]
+async fn options_are_split_as_github_splits_them() {
+    let world = world().await;
+    let options = r#"-e A=a\"b --env "B=two words" -e C=it's --entrypoint "" --hostname named"#;
+    let story = world
+        .run(&format!(
+            "on: push\njobs:\n  job:\n    runs-on: x\n    container:\n      image: {NAME}\n      options: {options}\n    steps:\n      - run: echo \"$(cat /etc/hostname) [$A] [$B] [$C]\"\n"
+        ))
+        .await;
+    story.expect_success().expect_line("named [a\"b] [two words] [it's]");
+    story.expect_line("##[warning]--entrypoint has no effect, as on GitHub: the container of a job only waits for its steps");
+}

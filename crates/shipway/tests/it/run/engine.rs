@@ -350,7 +350,7 @@ fn a_server_that_stops_leaves_no_container_at_work() {
 #[ignore = "needs a container engine"]
 fn a_sick_service_tells_its_last_words() {
     let folder = repository(&format!(
-        "on: push\njobs:\n  job:\n    runs-on: x\n    services: {{s: {{image: {}, entrypoint: sh, command: \"-c 'echo the real reason; exit 1'\", \
+        "on: push\njobs:\n  job:\n    runs-on: x\n    services: {{s: {{image: {}, entrypoint: sh, command: '-c \"echo the real reason; exit 1\"', \
          options: --health-cmd false}}}}\n    steps: [{{run: echo never}}]\n",
         image()
     ));
