@@ -3,8 +3,11 @@
 //! Only ever reads; the repository is somebody else's.
 
 mod fetch;
+mod history;
 mod pack;
 mod plain;
+
+pub use history::{Move, Pushed};
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +15,7 @@ use std::{
     process::Stdio,
     time::Duration,
 };
-use tokio::process::Command;
+use tokio::{io::AsyncWriteExt as _, process::Command};
 
 /// A repository on this machine, bare or with a work tree.
 #[derive(Clone, Debug)]
@@ -33,13 +36,6 @@ pub struct Commit {
     pub date: String,
     /// The whole message.
     pub message: String,
-}
-
-/// A commit with who committed it, and its tree.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WholeCommit {
-    /// What others need of it.
-    pub commit: Commit,
     /// The full object name of its tree.
     pub tree: String,
     /// The committer's name.
@@ -55,6 +51,8 @@ pub struct Head {
     pub commit: Option<Commit>,
     /// The first parent of that commit.
     pub parent: Option<String>,
+    /// Whether it has more parents.
+    pub is_merge: bool,
     /// The full name of its branch; of a tag or another branch there when it is detached, if there is one.
     pub reference: Option<String>,
 }
@@ -218,7 +216,7 @@ impl Git {
 
     /// The same in one question to git where there is a commit.
     async fn asked_head(&self) -> Result<Head, GitError> {
-        let format = "--format=%H%x00%an%x00%ae%x00%cI%x00%P%x00%D%x00%B";
+        let format = "--format=%H%x00%an%x00%ae%x00%cI%x00%T%x00%cn%x00%ce%x00%P%x00%D%x00%B";
         let question = ["log", "--max-count=1", "--no-show-signature", "--decorate=full", format, "HEAD"];
         let text = match self.ask(&question).await {
             Ok(text) => text,
@@ -232,16 +230,18 @@ impl Git {
                 };
             }
         };
-        let mut parts = text.splitn(7, '\0').map(str::to_owned);
+        let mut parts = text.splitn(10, '\0').map(str::to_owned);
         let mut next = || parts.next().unwrap_or_default();
-        let (sha, author, email, date, parents, names) = (next(), next(), next(), next(), next(), next());
+        let (sha, author, email, date) = (next(), next(), next(), next());
+        let (tree, committer, committer_email, parents, names) = (next(), next(), next(), next(), next());
         let message = next().trim_end().to_owned();
         // Of several branches at a commit that `HEAD` is at by itself, the default one is meant.
         let several = !names.contains("HEAD -> ") && names.matches("refs/heads/").count() > 1;
         let default = if several { self.default_branch().await.ok() } else { None };
         Ok(Head {
-            commit: Some(Commit { sha, author, email, date, message }),
+            commit: Some(Commit { sha, author, email, date, message, tree, committer, committer_email }),
             parent: parents.split(' ').find(|parent| !parent.is_empty()).map(str::to_owned),
+            is_merge: parents.contains(' '),
             reference: reference_of(&names, default.as_deref()),
         })
     }
@@ -284,28 +284,9 @@ impl Git {
     /// # Errors
     /// When there is no such commit.
     pub async fn commit(&self, sha: &str) -> Result<Commit, GitError> {
-        let text = self.ask(&["show", "--no-patch", "--format=%H%x00%an%x00%ae%x00%cI%x00%B", sha]).await?;
-        let mut parts = text.splitn(5, '\0').map(str::to_owned);
-        let mut next = || parts.next().unwrap_or_default();
-        Ok(Commit {
-            sha: next(),
-            author: next(),
-            email: next(),
-            date: next(),
-            message: next().trim_end().to_owned(),
-        })
-    }
-
-    /// A commit with all of its head.
-    ///
-    /// # Errors
-    /// When there is no such commit.
-    pub async fn whole_commit(&self, sha: &str) -> Result<WholeCommit, GitError> {
-        let commit = self.commit(sha).await?;
-        let text = self.ask(&["show", "--no-patch", "--format=%T%x00%cn%x00%ce", sha]).await?;
-        let mut parts = text.trim_end().splitn(3, '\0').map(str::to_owned);
-        let mut next = || parts.next().unwrap_or_default();
-        Ok(WholeCommit { commit, tree: next(), committer: next(), committer_email: next() })
+        let format = format!("--format={}", history::FORMAT);
+        let text = self.ask(&["show", "--no-patch", "--no-show-signature", &format, sha]).await?;
+        Ok(history::commits(&text).pop().unwrap_or_default())
     }
 
     /// The files of a folder at a commit, not of its subfolders; empty when there is no such folder.
@@ -370,13 +351,24 @@ impl Git {
         self.ask_within(PATIENCE, arguments).await
     }
 
+    async fn ask_within(&self, patience: Duration, arguments: &[&str]) -> Result<String, GitError> {
+        self.ask_with(patience, arguments, None).await
+    }
+
+    /// Asks with something to read, or with nothing.
     #[expect(
         clippy::disallowed_methods,
         reason = "git is asked here and nowhere else in this crate; it ends by itself or is killed on drop"
     )]
-    async fn ask_within(&self, patience: Duration, arguments: &[&str]) -> Result<String, GitError> {
+    async fn ask_with(
+        &self,
+        patience: Duration,
+        arguments: &[&str],
+        input: Option<&[u8]>,
+    ) -> Result<String, GitError> {
         let fail = |kind| GitError { question: arguments.join(" "), folder: self.folder.clone(), kind };
-        let answer = Command::new("git")
+        let mut command = Command::new("git");
+        command
             .args(["-c", "core.quotepath=off", "-c", "core.fsmonitor=false"])
             .args(arguments)
             .current_dir(&self.folder)
@@ -384,9 +376,22 @@ impl Git {
             .env("LC_ALL", "C")
             // Who could answer is not here.
             .env("GIT_TERMINAL_PROMPT", "0")
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output();
+            .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let answer = async {
+            let mut git = command.spawn()?;
+            let (pipe, input) = (git.stdin.take(), input.unwrap_or_default());
+            let write = async {
+                // Whoever does not want the rest says why by how it ends.
+                if let Some(mut pipe) = pipe {
+                    let _refused = pipe.write_all(input).await;
+                }
+            };
+            let ((), output) = tokio::join!(write, git.wait_with_output());
+            output
+        };
         let output = tokio::time::timeout(patience, answer)
             .await
             .map_err(|_| fail(GitErrorKind::Silent(patience.as_secs())))?

@@ -1,6 +1,6 @@
 //! From a local repository to GitHub's words: events, the `github` context, names.
 
-use crate::git::{Commit, Git, GitError, WholeCommit};
+use crate::git::{Commit, Git, GitError, Move};
 use serde_json::{Value as Json, json};
 use shipway_base::Timestamp;
 use shipway_store::models::runs::RunRow;
@@ -9,7 +9,7 @@ use shipway_workflow::{
     expr::{Object, Value},
     plan::RunPlan,
 };
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 /// Who a repository on this machine is, since it has no forge to say so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl RepositoryName {
     }
 }
 
-/// The event of a branch or tag that moved to `after`.
+/// The event of a branch or tag that moved; `refs` are all that there were before it did.
 ///
 /// # Errors
 /// When the commit cannot be read.
@@ -89,29 +89,78 @@ pub async fn push(
     git: &Git,
     repository: &RepositoryName,
     reference: &str,
-    before: &str,
-    after: &str,
+    (before, after): (&str, &str),
+    refs: &BTreeMap<String, String>,
 ) -> Result<Event, GitError> {
-    let commit = git.commit(after).await?;
-    let (changed, default_branch) = (git.changed(before, after).await?, git.default_branch().await?);
-    let payload = push_payload(&repository_payload(repository, &default_branch), reference, before, &commit);
-    let payload = payload.into();
-    Ok(Event { name: "push".to_owned(), payload, reference: reference.to_owned(), sha: commit.sha, changed })
+    let known: Vec<&str> = refs.values().map(String::as_str).collect();
+    let pushed = git.pushed(Move { before, after, known: &known }).await?;
+    let head = git.commit(after).await?;
+    let default_branch = git.default_branch().await?;
+    let told = Told { reference, before, head: &head, commits: &pushed.commits, forced: pushed.forced };
+    let mut payload = push_payload(&repository_payload(repository, &default_branch), told);
+    payload["base_ref"] = match payload["created"].as_bool() {
+        Some(true) => base_ref(refs, &default_branch, after).into(),
+        Some(false) | None => Json::Null,
+    };
+    let (name, payload, reference) = ("push".to_owned(), payload.into(), reference.to_owned());
+    Ok(Event { name, payload, reference, sha: head.sha, changed: pushed.changed })
+}
+
+/// The branch that was at a commit already, which a new ref came from; the default one if there are several.
+fn base_ref<'r>(refs: &'r BTreeMap<String, String>, default: &str, sha: &str) -> Option<&'r str> {
+    let default = format!("refs/heads/{default}");
+    let there = |name: &str| name.starts_with("refs/heads/") && refs.get(name).is_some_and(|at| at == sha);
+    let mut names = refs.keys().map(String::as_str).filter(|name| there(name));
+    names.clone().find(|name| *name == default).or_else(|| names.next())
+}
+
+/// What is told of a push.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// The full ref.
+    pub reference: &'a str,
+    /// What it pointed to; zeros when it is new.
+    pub before: &'a str,
+    /// What it points to.
+    pub head: &'a Commit,
+    /// All commits that it brought, the oldest first, and whether no other ref had them.
+    pub commits: &'a [(Commit, bool)],
+    /// Whether it left commits behind.
+    pub forced: bool,
 }
 
 /// The body of the `push` webhook, as far as a repository without a forge can know it; `repository` is as
 /// [`repository_payload`] makes it.
-pub fn push_payload(repository: &Json, reference: &str, before: &str, commit: &Commit) -> Json {
-    let person = json!({ "name": commit.author, "email": commit.email, "username": commit.author });
-    let head = json!({
-        "id": commit.sha, "message": commit.message, "timestamp": commit.date, "author": person, "committer": person,
-    });
+pub fn push_payload(repository: &Json, told: Told<'_>) -> Json {
+    let Told { reference, before, head, commits, forced } = told;
+    let distinct = commits.last().is_none_or(|(last, distinct)| last.sha != head.sha || *distinct);
+    let all: Vec<Json> = commits.iter().map(|(commit, distinct)| commit_of_push(commit, *distinct)).collect();
     json!({
-        "ref": reference, "before": before, "after": commit.sha, "created": before.bytes().all(|byte| byte == b'0'),
-        "deleted": false, "forced": false, "head_commit": head, "commits": [head],
-        "pusher": { "name": commit.author, "email": commit.email },
-        "sender": { "login": commit.author, "type": "User" },
+        "ref": reference, "before": before, "after": head.sha, "created": before.bytes().all(|byte| byte == b'0'),
+        "deleted": false, "forced": forced, "head_commit": commit_of_push(head, distinct), "commits": all,
+        "pusher": { "name": head.author, "email": head.email },
+        "sender": { "login": head.author, "type": "User" },
         "repository": repository,
+    })
+}
+
+/// A commit as a push tells it. As in the `github.event` of GitHub, it does not say which files it changed.
+fn commit_of_push(commit: &Commit, distinct: bool) -> Json {
+    let mut told = commit_payload(commit);
+    told["distinct"] = distinct.into();
+    // The names of accounts are a forge's; there the usual one is that of the person.
+    for (who, name) in [("author", &commit.author), ("committer", &commit.committer)] {
+        told[who]["username"] = name.as_str().into();
+    }
+    told
+}
+
+/// A commit as webhooks tell it.
+fn commit_payload(commit: &Commit) -> Json {
+    json!({
+        "id": commit.sha, "tree_id": commit.tree, "message": commit.message, "timestamp": commit.date,
+        "author": { "name": commit.author, "email": commit.email },
+        "committer": { "name": commit.committer, "email": commit.committer_email },
     })
 }
 
@@ -138,7 +187,7 @@ pub struct RunFacts<'a> {
     /// Who caused that event.
     pub actor: Option<&'a str>,
     /// The commit that [`RunFacts::head_sha`] names, unless it is not here any more.
-    pub head: Option<&'a WholeCommit>,
+    pub head: Option<&'a Commit>,
     /// The address of the pages.
     pub url: &'a str,
 }
@@ -184,11 +233,7 @@ pub fn workflow_run_payload(facts: &RunFacts<'_>, action: &str) -> Json {
         "created_at": time(row.created_at), "run_started_at": time(row.started_at.unwrap_or(row.created_at)),
         "updated_at": time(row.finished_at.or(row.started_at).unwrap_or(row.created_at)),
         "actor": person(actor), "triggering_actor": person(&row.actor), "pull_requests": requests,
-        "head_commit": facts.head.map(|head| json!({
-            "id": head.commit.sha, "tree_id": head.tree, "message": head.commit.message, "timestamp": head.commit.date,
-            "author": { "name": head.commit.author, "email": head.commit.email },
-            "committer": { "name": head.committer, "email": head.committer_email },
-        })),
+        "head_commit": facts.head.map(commit_payload),
         "repository": own, "head_repository": head_repository.as_ref().unwrap_or(&own),
     });
     json!({

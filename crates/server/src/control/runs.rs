@@ -11,6 +11,7 @@ mod start;
 pub(crate) mod token;
 
 use super::{
+    pushes::Refs,
     trust::Isolation,
     values::{Values, ValuesError},
     world::{World, lock, unavailable},
@@ -181,15 +182,16 @@ impl Runs {
         &self.pushes
     }
 
-    /// Makes and starts the runs that a branch or tag at a new commit asks for. Asked again for the same commit of the
-    /// same ref, it makes nothing.
+    /// Makes and starts the runs that a branch or tag at a new commit asks for; `refs` are all that there were before. Asked again
+    /// for the same commit of the same ref, it makes nothing.
     pub(crate) async fn push(
         self: &Arc<Self>,
         reference: &str,
-        before: &str,
-        after: &str,
+        (before, after): (&str, &str),
+        refs: &Refs,
     ) -> Result<(), RunError> {
-        let event = source::push(&self.git, &self.settings.repository, reference, before, after).await?;
+        let repository = &self.settings.repository;
+        let event = source::push(&self.git, repository, reference, (before, after), refs).await?;
         let commit = self.git.commit(after).await?;
         if let Some(mark) = skip_mark(&commit.message) {
             tracing::info!(reference, commit = after, "the commit message says {mark}: no workflow starts");

@@ -122,11 +122,14 @@ async fn look(world: &World, runs: &Arc<Runs>, seen: &mut Refs) -> Result<bool, 
     let _turn = runs.pushes().lock().await;
     runs.finish_push().await?;
     let told = pushes::told(&world.store).await?;
+    // As if they had moved one after the other, so that commits which several bring are new in one alone.
+    let mut known = seen.clone();
     for (name, sha) in &refs {
         let before = seen.get(name).map_or(NOTHING, String::as_str);
         if before != sha && !told.has(name, sha) {
-            runs.push(name, before, sha).await?;
+            runs.push(name, (before, sha), &known).await?;
         }
+        known.insert(name.clone(), sha.clone());
     }
     runs.came_and_went(seen, &refs).await?;
     let moved: Vec<&str> = seen.keys().chain(refs.keys()).map(String::as_str).collect();

@@ -36,15 +36,19 @@ pub(super) fn head(folder: &Path) -> Option<Head> {
     let sha = object_of(&git, &reference)?;
     let objects = git.join("objects");
     let bytes = loose(&objects, &sha).or_else(|| pack::commit(&objects, &sha, LIMIT))?;
-    let (commit, parent) = commit(&sha, &bytes)?;
+    let (commit, mut parents) = commit(&sha, &bytes)?;
     // A shallow clone does not have the parents of those it ends at.
     let ends = match fs::read_to_string(git.join("shallow")) {
         Ok(ends) => ends.lines().any(|end| end == sha),
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         Err(_) => return None,
     };
-    let parent = parent.filter(|_| !ends);
-    Some(Head { commit: Some(commit), parent, reference: Some(reference) })
+    if ends {
+        parents.clear();
+    }
+    let is_merge = parents.len() > 1;
+    let parent = parents.into_iter().next();
+    Some(Head { commit: Some(commit), parent, is_merge, reference: Some(reference) })
 }
 
 /// A commit that is an object of its own: `commit <length>\0` and then what it says.
@@ -144,26 +148,27 @@ fn packed<'a>(refs: &'a str, reference: &str) -> Option<&'a str> {
         .map(|(sha, _)| sha)
 }
 
-/// A commit and its first parent, from `<headers>\n\n<message>`.
-fn commit(sha: &str, bytes: &[u8]) -> Option<(Commit, Option<String>)> {
+/// A commit and its parents, from `<headers>\n\n<message>`.
+fn commit(sha: &str, bytes: &[u8]) -> Option<(Commit, Vec<String>)> {
     let body = std::str::from_utf8(bytes).ok()?;
     let (headers, message) = body.split_once("\n\n")?;
-    let mut parent = None;
-    let (mut author, mut committer) = (None, None);
+    let mut parents = Vec::new();
+    let (mut author, mut committer, mut tree) = (None, None, None);
     for line in headers.lines() {
         let (key, value) = line.split_once(' ')?;
         match key {
-            "parent" if parent.is_none() => parent = Some(value.to_owned()),
+            "tree" => tree = Some(value.to_owned()),
+            "parent" => parents.push(value.to_owned()),
             "author" => author = Some(person(value)?),
             "committer" => committer = Some(person(value)?),
             "encoding" => return None,
-            // The tree, further parents, signatures (whose further lines begin with a space).
+            // Signatures (whose further lines begin with a space).
             _ => {}
         }
     }
-    let ((author, email, _), (_, _, date)) = (author?, committer?);
-    let message = message.trim_end().to_owned();
-    Some((Commit { sha: sha.to_owned(), author, email, date, message }, parent))
+    let ((author, email, _), (committer, committer_email, date)) = (author?, committer?);
+    let (sha, message, tree) = (sha.to_owned(), message.trim_end().to_owned(), tree?);
+    Some((Commit { sha, author, email, date, message, tree, committer, committer_email }, parents))
 }
 
 /// Name, address and date (RFC 3339) of `Ann <ann@example.com> 1700000000 +0100`.

@@ -6,6 +6,7 @@ mod dispatch;
 mod far;
 mod follow;
 mod hooks;
+mod pushes;
 mod refs;
 mod rerun;
 mod schedule;

@@ -165,7 +165,7 @@ impl Runs {
         let stored = self.stored(row.id).await?;
         let caused = stored.event();
         // The head of a pull request belongs to no branch here, so that git may have thrown it away.
-        let head = self.git.whole_commit(&RunFacts::head_sha(&caused, row)).await.ok();
+        let head = self.git.commit(&RunFacts::head_sha(&caused, row)).await.ok();
         let facts = RunFacts {
             repository: &self.settings.repository,
             default_branch: branch,

@@ -118,12 +118,15 @@ impl Runs {
     /// Makes the runs of a push that is written down as begun, and writes down that they are made.
     async fn make_pushed(self: &Arc<Self>, push: &Begun, payload: &Value) -> Result<Vec<RunId>, RunError> {
         let Begun { reference, before, sha, .. } = push;
+        let commits = payload.get("commits").and_then(Value::as_array);
+        let oldest = text(payload, "/commits/0/id").filter(|id| is_object_id(id));
+        let changed = self.git.changed_by(before, sha, commits.map(<[Value]>::len), oldest).await?;
         let event = Event {
             name: "push".to_owned(),
             payload: payload.clone(),
             reference: reference.clone(),
             sha: sha.clone(),
-            changed: self.git.changed(before, sha).await?,
+            changed,
         };
         let commit = self.git.commit(sha).await?;
         // By the key that watching the branch has too, so that one push makes its runs once.

@@ -7,7 +7,7 @@ use crate::{
 };
 use serde_json::{Map, Value as Json, json};
 use shipway_server::git::Git;
-use shipway_server::source::{RepositoryName, push_payload, ref_name, repository_payload};
+use shipway_server::source::{RepositoryName, Told, push_payload, ref_name, repository_payload};
 use shipway_workflow::{document::Workflow, event::Event, expr::Value};
 use std::{
     collections::BTreeMap,
@@ -27,6 +27,7 @@ pub(super) async fn make(
     options: &Options,
 ) -> Result<Event, Failure> {
     let payload = match &options.event_file {
+        None if options.event == "push" => push(here).await?.into(),
         None => body(here, options, base_commit(here, options).await.as_deref()).into(),
         Some(path) => {
             let text = read(&environment.folder.join(path)).map_err(|error| {
@@ -158,11 +159,25 @@ async fn base_commit(here: &Here, options: &Options) -> Option<String> {
     None
 }
 
+/// The newest commit as if it had been pushed now; a merge brings those of its other branch.
+async fn push(here: &Here) -> Result<Json, Failure> {
+    let head = &here.commit;
+    let commits = if here.is_merge {
+        let commits = Git::at(&here.root).commits(&head.sha, &[&here.before]).await;
+        commits.map_err(|error| Failure::new(Exit::Usage, error.to_string()).with_code("SW1011"))?
+    } else {
+        vec![head.clone()]
+    };
+    let commits: Vec<_> = commits.into_iter().map(|commit| (commit, true)).collect();
+    let repository = repository_payload(&here.name, &here.default_branch);
+    let (reference, before) = (&here.reference, &here.before);
+    Ok(push_payload(&repository, Told { reference, before, head, commits: &commits, forced: false }))
+}
+
 fn body(here: &Here, options: &Options, base: Option<&str>) -> Json {
     let sender = json!({ "login": here.actor(), "type": "User" });
     let repository = repository_payload(&here.name, &here.default_branch);
     match options.event.as_str() {
-        "push" => push_payload(&repository, &here.reference, &here.before, &here.commit),
         "pull_request" | "pull_request_target" => {
             let (branch, _) = ref_name(&here.reference);
             let (title, rest) = here.commit.message.split_once('\n').unwrap_or((&here.commit.message, ""));

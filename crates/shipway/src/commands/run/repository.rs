@@ -24,6 +24,8 @@ pub(super) struct Here {
     pub(super) unborn: bool,
     /// The commit before it; zeros when there is none.
     pub(super) before: String,
+    /// Whether that is one of several.
+    pub(super) is_merge: bool,
     /// The full name of the branch, `refs/heads/main`.
     pub(super) reference: String,
     /// The short name of the repository's default branch.
@@ -64,6 +66,7 @@ impl Here {
             commit: head.commit.unwrap_or_else(|| Commit { sha: NO_COMMIT.to_owned(), ..Commit::default() }),
             unborn,
             before: head.parent.unwrap_or_else(|| NO_COMMIT.to_owned()),
+            is_merge: head.is_merge,
             // A commit that no branch and no tag names is as good as on a branch called HEAD.
             reference: head.reference.unwrap_or_else(|| "refs/heads/HEAD".to_owned()),
             default_branch,

@@ -30,6 +30,23 @@ fn a_push_says_what_the_repository_knows() {
 }
 
 #[test]
+fn a_push_of_a_merge_has_the_commits_that_it_brought() {
+    let workflow = on_push(
+        "  a:\n    runs-on: x\n    steps:\n      - run: echo \"saw ${{ join(github.event.commits.*.message) }} of ${{ \
+         github.event.head_commit.tree_id }}\"\n",
+    );
+    let folder = repository(&workflow);
+    let head = |folder: &Folder| folder.git(&["rev-parse", "HEAD^{tree}"]).trim().to_owned();
+    folder.git(&["checkout", "--quiet", "-b", "side"]);
+    folder.commit("one");
+    folder.commit("two");
+    contains(&expect(&folder, &["--verbose"], 0), &[&format!("saw two of {}", head(&folder))]);
+    folder.git(&["checkout", "--quiet", "main"]);
+    folder.git(&["merge", "--quiet", "--no-ff", "--message", "merged", "side"]);
+    contains(&expect(&folder, &["--verbose"], 0), &[&format!("saw one,two,merged of {}", head(&folder))]);
+}
+
+#[test]
 fn inputs_are_typed_and_defaulted() {
     let workflow = format!(
         "on:\n  workflow_dispatch:\n    inputs:\n      colour: {{default: red}}\n      loud: {{type: boolean}}\njobs:\n  \
