@@ -120,6 +120,8 @@ pub(crate) struct Runs {
     fetches: Semaphore,
     /// What a forge told and is seen to takes one of these each.
     hearing: Arc<Semaphore>,
+    /// And one of these for each KiB of its body.
+    hearing_kib: Arc<Semaphore>,
     /// What is known of workflows that wait for runs, since a branch moved last.
     followed: Mutex<Option<follow::Followed>>,
     /// Held while the refs of the repository are moved by a fetch.
@@ -167,6 +169,7 @@ impl Runs {
             numbering: tokio::sync::Mutex::default(),
             fetches: Semaphore::new(FETCHES),
             hearing: Arc::new(Semaphore::new(hook::heard::MOST_HEARD)),
+            hearing_kib: Arc::new(Semaphore::new(hook::heard::MOST_KIB)),
             followed: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
         })

@@ -98,14 +98,21 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = status(&self.0);
         let media = [(header::CONTENT_TYPE, Problem::MEDIA_TYPE)];
-        (status, media, Json(self.0)).into_response()
+        let again = retry_after(status);
+        (status, media, again, Json(self.0)).into_response()
     }
 }
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        (status(&self.0), web::error::page(&self.0, true)).into_response()
+        let status = status(&self.0);
+        (status, retry_after(status), web::error::page(&self.0, true)).into_response()
     }
+}
+
+/// When whoever is turned away for the moment may come again, in seconds.
+fn retry_after(status: StatusCode) -> Option<[(header::HeaderName, &'static str); 1]> {
+    (status == StatusCode::SERVICE_UNAVAILABLE).then_some([(header::RETRY_AFTER, "30")])
 }
 
 /// The answer for one path: JSON below `/api`, else a page.
@@ -224,6 +231,16 @@ fn status(problem: &Problem) -> StatusCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_turned_away_for_the_moment_is_told_when_to_come_again() {
+        let header = |response: Response| response.headers().get(header::RETRY_AFTER).cloned();
+        let told = |code| header(ApiError(problem(code, "x")).into_response());
+        assert_eq!(told(codes::UNAVAILABLE), Some(HeaderValue::from_static("30")));
+        assert_eq!(told(codes::TOO_LARGE), None);
+        let page = PageError(problem(codes::UNAVAILABLE, "x")).into_response();
+        assert_eq!(header(page), Some(HeaderValue::from_static("30")));
+    }
 
     /// A forge shows the answer to whoever looks for the cause, and 5xx would say that the server is at fault.
     #[test]

@@ -10,7 +10,7 @@ use axum::{
     Json, Router,
     body::{Body, Bytes, to_bytes},
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, header},
     routing::post,
 };
 use hmac::{Hmac, KeyInit, Mac};
@@ -25,6 +25,9 @@ const MOST_BODY: usize = 25 << 20;
 
 /// Bodies that are read at once take one of these each.
 static READING: Semaphore = Semaphore::const_new(16);
+
+/// And one of these for each KiB that they say they have, or may have when they do not say it.
+static READING_KIB: Semaphore = Semaphore::const_new(128 << 10);
 
 /// How long reading a body may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,7 +48,7 @@ async fn github(
     };
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let signature = header("x-hub-signature-256").and_then(signature).ok_or_else(unsigned)?;
-    let body = read(body).await?;
+    let body = read(length(&headers), body).await?;
     if !is_signed(secret, &signature, &body) {
         return Err(unsigned().into());
     }
@@ -76,11 +79,24 @@ fn unsigned() -> Box<Problem> {
     wrong
 }
 
-async fn read(body: Body) -> Result<Bytes, Box<Problem>> {
-    let Ok(_turn) = READING.try_acquire() else {
-        return Err(problem(codes::UNAVAILABLE, "too many webhooks are being read at once"));
+/// How long a body says it is, in bytes; the most that one may have when it does not say it.
+fn length(headers: &HeaderMap) -> usize {
+    let told = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    told.unwrap_or(MOST_BODY)
+}
+
+async fn read(length: usize, body: Body) -> Result<Bytes, Box<Problem>> {
+    if length > MOST_BODY {
+        return Err(problem(codes::TOO_LARGE, "the body is larger than 25 MiB"));
+    }
+    let kib = u32::try_from(length.div_ceil(1 << 10)).unwrap_or(u32::MAX);
+    let (Ok(_turn), Ok(_kib)) = (READING.try_acquire(), READING_KIB.try_acquire_many(kib)) else {
+        return Err(problem(
+            codes::UNAVAILABLE,
+            "too many webhooks, or too large ones, are being read at once",
+        ));
     };
-    match tokio::time::timeout(PATIENCE, to_bytes(body, MOST_BODY)).await {
+    match tokio::time::timeout(PATIENCE, to_bytes(body, length)).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(_)) => Err(problem(codes::TOO_LARGE, "the body is cut off, or larger than 25 MiB")),
         Err(_) => Err(problem(codes::BAD_REQUEST, "the body did not come within 30 s")),

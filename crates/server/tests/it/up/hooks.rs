@@ -365,6 +365,30 @@ async fn what_takes_long_is_answered_at_once_and_done_after_a_crash() {
     assert_eq!(told(&forge), 0);
 }
 
+/// Bodies of what is seen to are in memory: large ones are refused before they are many, and small ones are heard.
+#[tokio::test(flavor = "multi_thread")]
+async fn large_webhooks_are_refused_before_they_fill_the_memory() {
+    let mut forge = Forge::new(&[(".github/workflows/ci.yml", CI), ("word", "one")]).await;
+    let base = forge.first();
+    forge.yard.stop().await;
+    forge.yard.answer_within = Duration::ZERO;
+    forge.yard.start().await;
+    // The merge of this one is waited for.
+    let large = |number: u64| {
+        let mut payload = request("opened", "eve/web", &base);
+        payload["pad"] = json!("x".repeat(17 << 20));
+        payload["pull_request"]["number"] = json!(number);
+        payload
+    };
+    let heard = forge.hear("pull_request", large(7)).await.expect("an answer");
+    assert!(heard.waiting.is_some(), "{heard:?}");
+    let refused = forge.hear("pull_request", large(8)).await.expect_err("no room");
+    let full = |kind: &BackendErrorKind| matches!(kind, BackendErrorKind::Unavailable(why) if why.contains("32 MiB"));
+    assert!(full(&refused.kind), "{refused}");
+    forge.hear("pull_request", request("opened", "eve/web", &base)).await.expect("there is room");
+    forge.yard.stop().await;
+}
+
 /// A repository that follows nobody cannot bring what a forge names: the forge is told what is missing, and what it tells once more when
 /// there is an `origin` is done. What the repository has already needs no origin.
 #[tokio::test(flavor = "multi_thread")]

@@ -18,6 +18,10 @@ const HEARD: &str = "heard ";
 /// So many things that were told are seen to at once; a forge is refused more.
 pub(in crate::control::runs) const MOST_HEARD: usize = 64;
 
+/// Their bodies are at most so long together, in KiB: all of them are in memory, and a body of small objects takes there a dozen times
+/// its length. One of the largest fits beside others.
+pub(in crate::control::runs) const MOST_KIB: usize = 32 << 10;
+
 /// What is wrong while something that was told cannot be done.
 const HEARING: &str = "doing what a webhook asked for";
 
@@ -33,6 +37,11 @@ struct Heard {
     at: Timestamp,
 }
 
+/// Room for one of them, and for its body.
+#[derive(Debug)]
+#[expect(dead_code, reason = "held for what its end does")]
+struct Turn(OwnedSemaphorePermit, OwnedSemaphorePermit);
+
 /// Who waits for the outcome, as long as it does.
 type Asker = oneshot::Sender<Result<api::HookOutcome, BackendError>>;
 
@@ -42,10 +51,9 @@ impl Runs {
     pub(crate) async fn hook(self: &Arc<Self>, hook: Hook) -> Result<api::HookOutcome, BackendError> {
         self.check(&hook)?;
         let context = context(&hook);
-        let Ok(turn) = self.hearing.clone().try_acquire_owned() else {
-            let why = format!("{MOST_HEARD} webhooks are being seen to already");
-            return Err(BackendError { context, kind: BackendErrorKind::Unavailable(why) });
-        };
+        let refused =
+            |why| BackendError { context: context.clone(), kind: BackendErrorKind::Unavailable(why) };
+        let turn = self.turn(&hook).map_err(refused)?;
         let heard = Heard { hook, at: self.world.clock.now() };
         let kept = self.world.store.put_setting(&heard.name(), heard.text().into_bytes()).await;
         kept.map_err(|error| unavailable(&context, error))?;
@@ -62,6 +70,17 @@ impl Runs {
         }
     }
 
+    /// Room for a webhook, or why there is none.
+    fn turn(&self, hook: &Hook) -> Result<Turn, String> {
+        let Ok(one) = self.hearing.clone().try_acquire_owned() else {
+            return Err(format!("{MOST_HEARD} webhooks are being seen to already"));
+        };
+        match self.hearing_kib.clone().try_acquire_many_owned(kib(hook)) {
+            Ok(kib) => Ok(Turn(one, kib)),
+            Err(_) => Err(format!("webhooks of {} MiB are being seen to already", MOST_KIB >> 10)),
+        }
+    }
+
     /// Goes on with what was told before the process ended.
     pub(crate) async fn resume_heard(self: &Arc<Self>) -> Result<(), StoreError> {
         for (name, stored) in self.world.store.settings_like(HEARD).await? {
@@ -72,10 +91,12 @@ impl Runs {
             };
             let runs = self.clone();
             self.world.tasks.spawn(async move {
-                let turn = runs.hearing.clone().acquire_owned();
-                // The semaphore is never closed.
-                if let Ok(turn) = turn.await {
-                    runs.see_to(heard, None, turn).await;
+                let (one, kib) = (runs.hearing.clone(), runs.hearing_kib.clone());
+                // The semaphores are never closed.
+                if let Ok(one) = one.acquire_owned().await
+                    && let Ok(kib) = kib.acquire_many_owned(self::kib(&heard.hook)).await
+                {
+                    runs.see_to(heard, None, Turn(one, kib)).await;
                 }
             });
         }
@@ -83,7 +104,7 @@ impl Runs {
     }
 
     /// Does what was told until it is done, or the process stops.
-    async fn see_to(self: Arc<Self>, heard: Heard, asker: Option<Asker>, turn: OwnedSemaphorePermit) {
+    async fn see_to(self: Arc<Self>, heard: Heard, asker: Option<Asker>, turn: Turn) {
         let stopping = self.world.stopping.clone();
         tokio::select! {
             () = stopping.cancelled() => {}
@@ -134,6 +155,12 @@ impl Runs {
 
 pub(super) fn context(hook: &Hook) -> String {
     format!("answering the webhook {}", hook.event)
+}
+
+/// The length of a body in KiB, of which there are never more than all of them may have.
+fn kib(hook: &Hook) -> u32 {
+    let kib = hook.body.len().div_ceil(1 << 10).min(MOST_KIB);
+    u32::try_from(kib).unwrap_or(u32::MAX)
 }
 
 fn answer(hook: &Hook, error: HookError) -> BackendError {
