@@ -28,12 +28,9 @@ pub trait Backend: Send + Sync + 'static {
     /// One attempt of a run with its jobs.
     fn run(&self, which: Which) -> Answer<'_, Run>;
 
-    /// Stops a run; what its conditions let run in spite of that does. Asked again, it changes nothing. A run that is over already
-    /// is a conflict.
-    fn cancel_run(&self, id: RunId, by: Actor) -> Answer<'_, ()>;
-
-    /// Stops a run, and whatever would run in spite of that. A run that is over already is a conflict.
-    fn force_cancel_run(&self, id: RunId, by: Actor) -> Answer<'_, ()>;
+    /// Stops a run; what its conditions let run in spite of that does, unless the end is forced. Asked again, it changes nothing. A
+    /// run that is over already is a conflict.
+    fn cancel_run(&self, id: RunId, force: bool, by: Actor) -> Answer<'_, ()>;
 
     /// Runs a run again, or a part of it; gives the number of the attempt. A run that is not over, or of which nothing would run
     /// again, is a conflict.

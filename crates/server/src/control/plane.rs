@@ -308,12 +308,8 @@ impl Backend for Plane {
         })
     }
 
-    fn cancel_run(&self, id: api::RunId, by: Actor) -> Answer<'_, ()> {
-        Box::pin(async move { self.runs.cancel(run_id(id), &by).await })
-    }
-
-    fn force_cancel_run(&self, id: api::RunId, by: Actor) -> Answer<'_, ()> {
-        Box::pin(async move { self.runs.force_cancel(run_id(id), &by).await })
+    fn cancel_run(&self, id: api::RunId, force: bool, by: Actor) -> Answer<'_, ()> {
+        Box::pin(async move { self.runs.cancel(run_id(id), force, &by).await })
     }
 
     fn rerun(&self, id: api::RunId, request: api::RerunRequest, by: Actor) -> Answer<'_, u32> {

@@ -264,15 +264,14 @@ impl Runs {
         Ok(())
     }
 
-    /// Stops a run. One that is being stopped already is not stopped any harder.
-    pub(crate) async fn cancel(&self, run: RunId, by: &Actor) -> Result<(), BackendError> {
-        self.going_on(run).await?.ask_because(format!("cancelled by {by}"));
-        Ok(())
-    }
-
-    /// Stops a run, and whatever would run in spite of that.
-    pub(crate) async fn force_cancel(&self, run: RunId, by: &Actor) -> Result<(), BackendError> {
-        self.going_on(run).await?.force_because(format!("its end was forced by {by}"));
+    /// Stops a run; with force also whatever would run in spite of that. Without, one that is being stopped already is not stopped any
+    /// harder.
+    pub(crate) async fn cancel(&self, run: RunId, force: bool, by: &Actor) -> Result<(), BackendError> {
+        let run = self.going_on(run).await?;
+        match force {
+            true => run.force_because(format!("its end was forced by {by}")),
+            false => run.ask_because(format!("cancelled by {by}")),
+        }
         Ok(())
     }
 

@@ -17,8 +17,8 @@ use shipway_api::{CommandRequest, ReleaseId, RerunRequest, RolloutId, RunId, cod
 
 pub(super) fn routes() -> Router<Context> {
     Router::new()
-        .route("/runs/{run}/cancel", post(cancel))
-        .route("/runs/{run}/force-cancel", post(force_cancel))
+        .route("/runs/{run}/cancel", post(cancel::<false>))
+        .route("/runs/{run}/force-cancel", post(cancel::<true>))
         .route("/runs/{run}/rerun", post(rerun))
         .route("/rollouts/{rollout}/{command}", post(command))
         .route("/sign-out", post(sign_out))
@@ -44,23 +44,13 @@ struct CommandForm {
     step: Option<u32>,
 }
 
-async fn cancel(
+async fn cancel<const FORCE: bool>(
     State(context): State<Context>,
     Extension(principal): Extension<Principal>,
     Path(run): Path<String>,
 ) -> Result<Response, PageError> {
     let run: RunId = api::id("run", &run)?;
-    context.backend.cancel_run(run, (&principal).into()).await?;
-    Ok(see(&format!("/runs/{run}")))
-}
-
-async fn force_cancel(
-    State(context): State<Context>,
-    Extension(principal): Extension<Principal>,
-    Path(run): Path<String>,
-) -> Result<Response, PageError> {
-    let run: RunId = api::id("run", &run)?;
-    context.backend.force_cancel_run(run, (&principal).into()).await?;
+    context.backend.cancel_run(run, FORCE, (&principal).into()).await?;
     Ok(see(&format!("/runs/{run}")))
 }
 

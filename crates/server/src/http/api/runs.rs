@@ -22,8 +22,8 @@ pub(super) fn routes() -> Router<Context> {
         .route("/runs", get(list))
         .route("/runs/{run}", get(read))
         .route("/runs/{run}/attempts/{attempt}", get(read))
-        .route("/runs/{run}/cancel", post(cancel))
-        .route("/runs/{run}/force-cancel", post(force_cancel))
+        .route("/runs/{run}/cancel", post(cancel::<false>))
+        .route("/runs/{run}/force-cancel", post(cancel::<true>))
         .route("/runs/{run}/rerun", post(rerun))
         .route("/runs/{run}/artifacts/{name}", get(artifact))
         .route("/runs/{run}/attempts/{attempt}/artifacts/{name}", get(artifact))
@@ -53,23 +53,13 @@ async fn read(State(context): State<Context>, Path(path): Path<RunPath>) -> ApiR
     Ok(Json(context.backend.run(path.which()?).await?))
 }
 
-async fn cancel(
+async fn cancel<const FORCE: bool>(
     State(context): State<Context>,
     Extension(principal): Extension<Principal>,
     Path(run): Path<String>,
 ) -> ApiResult<Json<Run>> {
     let run: RunId = id("run", &run)?;
-    context.backend.cancel_run(run, (&principal).into()).await?;
-    Ok(Json(context.backend.run(run.into()).await?))
-}
-
-async fn force_cancel(
-    State(context): State<Context>,
-    Extension(principal): Extension<Principal>,
-    Path(run): Path<String>,
-) -> ApiResult<Json<Run>> {
-    let run: RunId = id("run", &run)?;
-    context.backend.force_cancel_run(run, (&principal).into()).await?;
+    context.backend.cancel_run(run, FORCE, (&principal).into()).await?;
     Ok(Json(context.backend.run(run.into()).await?))
 }
 

@@ -115,15 +115,8 @@ impl Backend for Fake {
         answer(runs::find(&self.state().runs, which).cloned())
     }
 
-    fn cancel_run(&self, id: RunId, by: Actor) -> Answer<'_, ()> {
-        self.ask(format!("cancel {id}"), &by);
-        let done = runs::cancel(&mut self.state().runs, id);
-        self.announce(Change::Run(id));
-        answer(done)
-    }
-
-    fn force_cancel_run(&self, id: RunId, by: Actor) -> Answer<'_, ()> {
-        self.ask(format!("force-cancel {id}"), &by);
+    fn cancel_run(&self, id: RunId, force: bool, by: Actor) -> Answer<'_, ()> {
+        self.ask(format!("{}cancel {id}", if force { "force-" } else { "" }), &by);
         let done = runs::cancel(&mut self.state().runs, id);
         self.announce(Change::Run(id));
         answer(done)

@@ -60,7 +60,7 @@ impl Yard {
     }
 
     async fn cancel(&self, id: RunId) {
-        self.backend().cancel_run(id, Actor::Operator).await.expect("it is asked to stop");
+        self.backend().cancel_run(id, false, Actor::Operator).await.expect("it is asked to stop");
     }
 }
 
@@ -79,7 +79,7 @@ async fn a_run_that_is_cancelled_twice_still_cleans_up() {
     assert_eq!(over.summary.conclusion, Some(Conclusion::Cancelled));
     assert!(yard.log(id, "a").await.contains("\ncleaned\n"), "{}", yard.log(id, "a").await);
     assert_eq!(over.actions, [RunAction::RerunFailed, RunAction::Rerun]);
-    let late = yard.backend().force_cancel_run(id, Actor::Operator).await.expect_err("it is over");
+    let late = yard.backend().cancel_run(id, true, Actor::Operator).await.expect_err("it is over");
     assert!(late.to_string().contains("over already"), "{late}");
     yard.stop().await;
 }
@@ -90,7 +90,7 @@ async fn the_end_of_a_run_that_cleans_up_can_be_forced() {
         let (mut yard, id) = Yard::begun(workflow).await;
         yard.cancel(id).await;
         yard.comes("begun").await;
-        yard.backend().force_cancel_run(id, Actor::Operator).await.expect("it is forced");
+        yard.backend().cancel_run(id, true, Actor::Operator).await.expect("it is forced");
         let over = yard.over(id).await;
         assert_eq!(over.summary.conclusion, Some(Conclusion::Cancelled));
         for job in &over.jobs {

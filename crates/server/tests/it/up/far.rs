@@ -83,7 +83,7 @@ async fn a_repository_that_never_answers_holds_up_nothing_else() {
     }
     // One is given up by hand, the other goes on after a restart, and asks anew.
     let far = all(&yard, "far", 2, |run| run.status == Status::Queued).await;
-    yard.backend().cancel_run(far[0].id, Actor::Operator).await.expect("it is cancelled");
+    yard.backend().cancel_run(far[0].id, false, Actor::Operator).await.expect("it is cancelled");
     let cancelled = yard.over(far[0].id).await.summary;
     assert_eq!(cancelled.conclusion, Some(Conclusion::Cancelled));
     assert!(cancelled.failed.is_some_and(|why| why.contains("cancelled by operator")));

@@ -177,7 +177,7 @@ async fn a_run_that_goes_on_is_not_run_again() {
         let error = yard.backend().rerun(run.id, request, Actor::Operator).await.expect_err("it goes on");
         assert!(error.to_string().contains("not over yet"), "{error}");
     }
-    yard.backend().cancel_run(run.id, Actor::Operator).await.expect("cancelled");
+    yard.backend().cancel_run(run.id, false, Actor::Operator).await.expect("cancelled");
     let over = yard.over(run.id).await;
     assert_eq!(over.actions, [RunAction::RerunFailed, RunAction::Rerun], "what was cancelled can run again");
     yard.stop().await;
