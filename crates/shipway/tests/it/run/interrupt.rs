@@ -8,10 +8,32 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A run that is under way, in a temporary folder of its own.
+/// Where a run keeps what it has: a temporary folder, and the caches of its user. The number of a job's folder is free or not by the
+/// caches, so that other tests with these would say which of the folders of a killed run may be removed.
+struct Own(TempDir);
+
+impl Own {
+    /// A run of its own there.
+    fn run(&self, folder: &std::path::Path) -> std::process::Command {
+        let mut command = command(binary(), folder);
+        command.arg("run").env("TMPDIR", self.temp()).env("XDG_CACHE_HOME", self.0.path().join("caches"));
+        command
+    }
+
+    fn temp(&self) -> std::path::PathBuf {
+        self.0.path().join("temp")
+    }
+
+    /// How much is in the temporary folder.
+    fn left(&self) -> usize {
+        std::fs::read_dir(self.temp()).expect("a folder").count()
+    }
+}
+
+/// A run that is under way.
 struct Running {
     child: Child,
-    temp: TempDir,
+    own: Own,
     _folder: Folder,
     seen: Vec<String>,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
@@ -20,16 +42,13 @@ struct Running {
 impl Running {
     fn start(workflow: &str) -> Running {
         let folder = super::repository(workflow);
-        let temp = tempfile::tempdir().expect("a folder");
-        let mut child = command(binary(), folder.path())
-            .args(["run", "--verbose"])
-            .env("TMPDIR", temp.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("shipway");
+        let own = Own(tempfile::tempdir().expect("a folder"));
+        std::fs::create_dir(own.temp()).expect("a folder");
+        let mut command = own.run(folder.path());
+        command.arg("--verbose").stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("shipway");
         let lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
-        Running { child, temp, _folder: folder, seen: Vec::new(), lines }
+        Running { child, own, _folder: folder, seen: Vec::new(), lines }
     }
 
     /// Waits for a line that contains a text.
@@ -51,11 +70,11 @@ impl Running {
         rustix::process::kill_process(pid, signal).expect("a living process");
     }
 
-    fn end(mut self) -> (Answer, TempDir) {
+    fn end(mut self) -> (Answer, Own) {
         self.seen.extend(self.lines.by_ref().map(|line| line.expect("a line")));
         let output = self.child.wait_with_output().expect("an end");
         let answer = Answer { stdout: self.seen.join("\n"), ..Answer::from(output) };
-        (answer, self.temp)
+        (answer, self.own)
     }
 }
 
@@ -67,14 +86,14 @@ fn the_first_one_lets_always_steps_run() {
     ));
     running.wait_for(" ready-42");
     running.signal(rustix::process::Signal::INT);
-    let (answer, temp) = running.end();
+    let (answer, own) = running.end();
     assert_eq!(answer.code, 130, "{}", answer.all());
     super::contains(
         &answer,
         &["cleaned-up", "stopped Run echo ready-", "always() steps still run", "stopped b"],
     );
     assert!(!answer.stdout.contains("|     never"), "{}", answer.all());
-    assert_eq!(std::fs::read_dir(temp.path()).expect("a folder").count(), 0);
+    assert_eq!(own.left(), 0);
 }
 
 #[test]
@@ -91,9 +110,9 @@ fn the_second_one_forces_and_the_third_kills() {
     running.signal(rustix::process::Signal::INT);
     assert!(talk.next().expect("a line").expect("text").starts_with("Forcing"));
     running.signal(rustix::process::Signal::INT);
-    let (answer, temp) = running.end();
+    let (answer, own) = running.end();
     assert_eq!(answer.code, 130, "{}", answer.all());
-    assert_eq!(std::fs::read_dir(temp.path()).expect("a folder").count(), 0);
+    assert_eq!(own.left(), 0);
 }
 
 #[test]
@@ -105,14 +124,13 @@ fn the_next_run_cleans_up_after_a_killed_one() {
     let line = running.seen.last().expect("a line");
     let pid: i32 = line.rsplit(' ').next().expect("a word").parse().expect("a pid");
     running.signal(rustix::process::Signal::KILL);
-    let (_, temp) = running.end();
+    let (_, own) = running.end();
     let left = std::path::PathBuf::from(format!("/proc/{pid}/stat"));
     assert!(left.exists(), "the step lives on after its run was killed");
     let folder = super::repository(&on_push("  a:\n    runs-on: x\n    steps: [{run: 'true'}]\n"));
-    let output =
-        command(binary(), folder.path()).arg("run").env("TMPDIR", temp.path()).output().expect("shipway");
+    let output = own.run(folder.path()).output().expect("shipway");
     assert_eq!(output.status.code(), Some(0), "{}", Answer::from(output).all());
-    assert_eq!(std::fs::read_dir(temp.path()).expect("a folder").count(), 0);
+    assert_eq!(own.left(), 0);
     // A zombie may stay when nobody reaps it.
     let state = std::fs::read_to_string(left).unwrap_or_default();
     assert!(state.is_empty() || state.contains(") Z "), "{state}");
