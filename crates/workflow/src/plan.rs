@@ -131,6 +131,25 @@ impl RunPlan {
         }
     }
 
+    /// SW0115 for each secret that the workflow requires of whoever calls it, when it is started as if it was called and `has` does not
+    /// know it by its name.
+    pub fn missing_secrets(&self, has: impl Fn(&str) -> bool) -> Diagnostics {
+        let started = self.workflow().on.iter().find(|trigger| trigger.event.value == self.event.name);
+        let declared =
+            started.and_then(|trigger| trigger.call.as_deref()).map_or(&[][..], |call| &call.secrets);
+        let mut found = Diagnostics::new();
+        for secret in declared.iter().filter(|secret| secret.required && !has(&secret.name.value)) {
+            let name = &secret.name;
+            let message = format!("the secret {:?} is required and was not given", name.value);
+            let error = Diagnostic::error("SW0115", &self.workflow().source, name.span, message);
+            found.push(error.with_help(format!(
+                "give it with --secret {}=..., or --secret {0} from the environment",
+                name.value
+            )));
+        }
+        found
+    }
+
     pub(crate) fn tree(&self) -> &Arc<Node> {
         &self.tree
     }

@@ -170,6 +170,12 @@ impl Documents {
                         Ok(inputs) => context.inputs = inputs,
                         Err(wrong) => found.push(wrong),
                     }
+                    // What is only planned needs none.
+                    if !options.dry_run {
+                        found.append(plan.missing_secrets(|name| {
+                            given.secrets.keys().any(|known| known.eq_ignore_ascii_case(name))
+                        }));
+                    }
                     found.append(labels::foreign(&plan, &context));
                     let group = plan.concurrency(&context).unwrap_or_else(|wrong| {
                         found.push(wrong);

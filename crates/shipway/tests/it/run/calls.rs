@@ -125,6 +125,32 @@ fn a_called_workflow_that_is_run_by_itself_takes_its_inputs() {
 }
 
 #[test]
+fn a_called_workflow_that_is_run_by_itself_asks_for_its_secrets() {
+    let text = "on:
+  workflow_call:
+    secrets:
+      Key: {required: true}
+      other: {required: false}
+jobs:
+  a: {runs-on: x, steps: [{run: 'echo \"k=${#K}\"', env: {K: '${{ secrets.KEY }}'}}]}
+";
+    let folder = Folder::repository(&[(".github/workflows/called.yml", text)]);
+    let answer = folder.shipway(&["run", "workflow_call"]);
+    assert_eq!(answer.code, 2, "{}", answer.all());
+    contains(
+        &answer,
+        &["called.yml:4:7", "SW0115", "the secret \"Key\" is required and was not given", "--secret Key="],
+    );
+    assert!(!answer.all().contains("other"), "{}", answer.all());
+    for given in ["KEY=12345", "key=12345"] {
+        let answer = folder.shipway(&["run", "workflow_call", "--json", "--secret", given]);
+        assert_eq!(answer.code, 0, "{}", answer.all());
+        assert!(log(&events(&answer)).contains(&"k=5"), "{}", answer.all());
+    }
+    assert_eq!(folder.shipway(&["plan", "workflow_call"]).code, 0);
+}
+
+#[test]
 fn a_call_that_cannot_be_made_is_told_with_its_place() {
     let text = "on: push
 jobs:
