@@ -152,7 +152,7 @@ impl Job<'_> {
         let fetched = tokio::select! {
             biased;
             fetched = self.fetch_action(uses, frame.root.as_deref(), Some(current.index)) => fetched?,
-            cause = stop.cause(current.survives, current.limit) => return Err(RunnerError::stopped(cause)),
+            stopped = stop.error(current.survives, current.limit) => return Err(stopped),
         };
         let Some(loaded) = fetched else {
             let message = format!("uses: {} is no action of a repository", written(uses));
@@ -175,7 +175,7 @@ impl Job<'_> {
         let fetched = tokio::select! {
             biased;
             fetched = self.fetch_actions(&composite.steps, &action.source, root, Some(current.index)) => fetched,
-            cause = stop.cause(current.survives, current.limit) => return Err(RunnerError::stopped(cause)),
+            stopped = stop.error(current.survives, current.limit) => return Err(stopped),
         };
         fetched.map_err(|unfetched| {
             let place = format!("{}:{}", unfetched.source.name, unfetched.span.start);

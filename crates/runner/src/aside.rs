@@ -1,10 +1,7 @@
 //! Work that blocks a thread, such as copying large files, beside the tasks of the runtime; it ends between two pieces when it is
 //! told so.
 
-use crate::{
-    error::{ErrorKind, RunnerError},
-    stop::Cause,
-};
+use crate::error::{ErrorKind, RunnerError};
 use std::{
     fs::File,
     future::Future,
@@ -127,19 +124,22 @@ impl<T: Send + 'static> Aside<T> {
         Aside { over, handle: tokio::task::spawn_blocking(move || work(&told)) }
     }
 
-    /// Waits for its end, at most until there is a cause to stop, which is the error then; its thread has come to rest by then, too.
-    pub(crate) async fn until(mut self, cause: impl Future<Output = Cause>) -> Result<T, RunnerError> {
+    /// Waits for its end, at most until it is stopped, which is the error then; its thread has come to rest by then, too.
+    pub(crate) async fn until(
+        mut self,
+        stopped: impl Future<Output = RunnerError>,
+    ) -> Result<T, RunnerError> {
         let broken = |error: tokio::task::JoinError| {
             RunnerError::new(ErrorKind::Folder, format!("the work on files stopped: {error}"))
         };
         tokio::select! {
             biased;
             done = &mut self.handle => done.map_err(broken),
-            cause = cause => {
+            stopped = stopped => {
                 self.over.tell();
                 // What it came to does not count any more.
                 let _ = (&mut self.handle).await;
-                Err(RunnerError::stopped(cause))
+                Err(stopped)
             }
         }
     }
@@ -154,6 +154,7 @@ impl<T> Drop for Aside<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stop::{Cancel, Cause, Stop};
     use std::{fs, time::Duration};
 
     #[test]
@@ -194,8 +195,9 @@ mod tests {
             told.store(true, Ordering::Relaxed);
             copied.is_err()
         });
-        let cause = std::future::ready(Cause::StepTimeout(Duration::from_secs(6)));
-        let error = endless.until(cause).await.expect_err("stopped");
+        let stop = Stop::new(Cancel::new(), Duration::MAX, Duration::MAX);
+        let stopped = RunnerError::stopped(Cause::StepTimeout(Duration::from_secs(6)), &stop);
+        let error = endless.until(std::future::ready(stopped)).await.expect_err("stopped");
         assert!(error.message.contains("the step took longer than its timeout-minutes of 6"), "{error}");
         assert!(ended.load(Ordering::Relaxed));
         let short = Aside::begin(|_: &Over| 7);

@@ -16,6 +16,7 @@ use crate::{
 use calls::{Admitted, Calls, News, Wanted, is_of};
 use shipway_workflow::{
     Texts,
+    expr::Value,
     run::{Conclusion, Effect, Input, JobKey, JobRequest, Run},
 };
 use std::{
@@ -58,6 +59,7 @@ pub async fn drive(
         running: JoinSet::new(),
         known: BTreeMap::new(),
         names: BTreeMap::new(),
+        why: None,
         conclusion: None,
     };
     driver.begin().await?;
@@ -74,6 +76,7 @@ pub async fn drive(
             biased;
             () = cancel.forced.cancelled(), if !forced => {
                 forced = true;
+                driver.why = cancel.told().map(str::to_owned);
                 // Told twice, the machine stops also what runs in spite of the first time.
                 for _ in 0..if asked { 1 } else { 2 } {
                     driver.take(Input::Cancel { reason: cancel.reason() }).await?;
@@ -83,6 +86,7 @@ pub async fn drive(
             }
             () = cancel.asked.cancelled(), if !asked => {
                 asked = true;
+                driver.why = cancel.told().map(str::to_owned);
                 driver.take(Input::Cancel { reason: cancel.reason() }).await?;
             }
             Some(ended) = driver.running.join_next_with_id() => driver.ended(ended).await?,
@@ -119,6 +123,8 @@ struct Driver<'a> {
     /// The running jobs.
     known: BTreeMap<Attempt, Known>,
     names: BTreeMap<Id, Attempt>,
+    /// Why the whole run was asked to stop, when somebody said it.
+    why: Option<String>,
     conclusion: Option<Conclusion>,
 }
 
@@ -165,8 +171,13 @@ impl Driver<'_> {
     /// Lets a job wait for a slot, or first for the turns of the calls around it and for its own; ends it when one of the calls
     /// lost its place.
     async fn queue(&mut self, request: Box<JobRequest>) -> Option<Input> {
-        match self.calls.admit(request) {
-            Admitted::Yes(request) => self.waiting.extend(self.turns.admit(request)),
+        let (context, github) = (self.context, request.github.clone());
+        match self.calls.admit(request, |call| who(context, &github, &call.0)) {
+            Admitted::Yes(request) => {
+                let grouped = request.concurrency.is_some();
+                let who = if grouped { who(context, &github, &request.name) } else { String::new() };
+                self.waiting.extend(self.turns.admit(request, who));
+            }
             Admitted::Later => {}
             Admitted::Never(request, why) => {
                 return Some(self.never_ran(*request, why).await);
@@ -268,8 +279,15 @@ impl Driver<'_> {
             let outputs = Texts::new();
             return Some(Input::JobFinished { job, attempt, conclusion: Conclusion::Cancelled, outputs });
         }
-        if let Some(known) = self.known.get(&(job, attempt)) {
-            known.cancel.ask();
+        if let Some(known) = self.known.get_mut(&(job, attempt)) {
+            match &self.why {
+                Some(why) => {
+                    // The run says it, for all its jobs.
+                    known.told = true;
+                    known.cancel.ask_because(why.clone());
+                }
+                None => known.cancel.ask(),
+            }
         }
         None
     }
@@ -315,6 +333,13 @@ impl Driver<'_> {
         };
         self.take(input).await
     }
+}
+
+/// Who takes a place in a concurrency group: a job or a call, and the run it is of.
+fn who(context: &JobContext, github: &Value, name: &str) -> String {
+    let text = |key: &str| github.get(key).and_then(Value::as_str).unwrap_or_default();
+    let run = (text("workflow"), text("run_number"));
+    RunMasks::of(context).text(&format!("{name} of {} #{}", run.0, run.1))
 }
 
 /// A job that never ran, since the place in its concurrency group, or in that of its call, was taken.

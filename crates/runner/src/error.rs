@@ -1,6 +1,6 @@
 //! Why a job could not be carried out: what was tried, what went wrong, what to do.
 
-use crate::stop::Cause;
+use crate::stop::{Cause, Stop};
 use shipway_workflow::run::Conclusion;
 use std::{fmt, io, path::Path};
 
@@ -181,14 +181,14 @@ impl RunnerError {
     }
 
     /// What was stopped before its end.
-    pub(crate) fn stopped(cause: Cause) -> RunnerError {
+    pub(crate) fn stopped(cause: Cause, stop: &Stop) -> RunnerError {
         let kind = match cause {
             Cause::StepTimeout(_) => ErrorKind::TimedOut,
             Cause::Cancelled | Cause::JobTimeout(_) | Cause::Step | Cause::TooLate(_) | Cause::Forced => {
                 ErrorKind::Cancelled
             }
         };
-        RunnerError::new(kind, cause.words())
+        RunnerError::new(kind, stop.words(cause))
     }
 
     /// A failure of the file system. A full disk is told apart from everything else.

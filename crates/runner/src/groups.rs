@@ -29,15 +29,15 @@ struct Inner {
 struct Group {
     /// Who runs, and how to stop it.
     runs: (u64, Cancel),
-    /// Who waits, the next one first: told when its turn has come; displaced when this is dropped.
-    waits: VecDeque<(u64, Cancel, oneshot::Sender<()>)>,
+    /// Who waits, the next one first: told when its turn has come, or that it will not.
+    waits: VecDeque<(u64, Cancel, oneshot::Sender<Result<(), NoTurn>>)>,
 }
 
 /// Why there is no turn in a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoTurn {
-    /// Somebody newer took the place.
-    Newer,
+    /// Somebody newer took the place, and who that is.
+    Newer(String),
     /// Too many wait already.
     Full,
     /// It was cancelled while it waited.
@@ -59,11 +59,17 @@ impl Groups {
         Groups::default()
     }
 
-    /// Waits for the turn in a group; its name is compared as it is, so fold it first.
+    /// Waits for the turn in a group; its name is compared as it is, so fold it first. `who` wants it is told to whom that costs the
+    /// place, so that it must hold no secret.
     ///
     /// # Errors
     /// When somebody newer took the place, when too many wait already, or when `cancel` is asked meanwhile.
-    pub async fn enter(&self, wanted: &ConcurrencyGroup, cancel: &Cancel) -> Result<Membership, NoTurn> {
+    pub async fn enter(
+        &self,
+        wanted: &ConcurrencyGroup,
+        who: &str,
+        cancel: &Cancel,
+    ) -> Result<Membership, NoTurn> {
         let name = wanted.group.as_str();
         let (number, turn) = {
             let mut inner = self.lock();
@@ -75,11 +81,16 @@ impl Groups {
                 return Ok(self.membership(name, number));
             };
             if wanted.cancel_in_progress {
-                group.runs.1.ask_because(NoTurn::Newer.words(name));
+                group.runs.1.ask_because(NoTurn::Newer(who.to_owned()).words(name));
             }
             let (sender, turn) = oneshot::channel();
             match wanted.queue {
-                ConcurrencyQueue::Single => group.waits.clear(),
+                ConcurrencyQueue::Single => {
+                    for (_, _, waits) in group.waits.drain(..) {
+                        // Who has just gone needs no answer.
+                        let _ = waits.send(Err(NoTurn::Newer(who.to_owned())));
+                    }
+                }
                 ConcurrencyQueue::Max if group.waits.len() >= MOST_WAITING => {
                     return Err(NoTurn::Full);
                 }
@@ -92,7 +103,8 @@ impl Groups {
         let membership = self.membership(name, number);
         tokio::select! {
             biased;
-            turn = turn => turn.map(|()| membership).map_err(|_displaced| NoTurn::Newer),
+            // Who waits is always answered, but for one that is taken out by its own cancellation.
+            turn = turn => turn.unwrap_or(Err(NoTurn::Cancelled)).map(|()| membership),
             () = cancel.asked.cancelled() => Err(NoTurn::Cancelled),
         }
     }
@@ -109,9 +121,9 @@ impl Groups {
 
 impl NoTurn {
     /// Why whoever wanted to run in this group does not, for people.
-    pub fn words(self, group: &str) -> String {
+    pub fn words(&self, group: &str) -> String {
         match self {
-            NoTurn::Newer => format!("a newer one entered the concurrency group {group:?}"),
+            NoTurn::Newer(who) => format!("a newer one entered the concurrency group {group:?}: {who}"),
             NoTurn::Full => {
                 format!("{MOST_WAITING} wait in the concurrency group {group:?} already")
             }
@@ -134,7 +146,7 @@ impl Drop for Membership {
             Some((number, cancel, sender)) => {
                 group.runs = (number, cancel);
                 // Who has just gone gives the turn back by its own membership.
-                let _ = sender.send(());
+                let _ = sender.send(Ok(()));
             }
             None => {
                 inner.groups.remove(&self.name);
@@ -166,7 +178,7 @@ mod tests {
         cancel: &Cancel,
     ) -> JoinHandle<Result<Membership, NoTurn>> {
         let (groups, cancel) = (groups.clone(), cancel.clone());
-        tokio::spawn(async move { groups.enter(&group, &cancel).await })
+        tokio::spawn(async move { groups.enter(&group, "who", &cancel).await })
     }
 
     /// Lets every other task go as far as it can; the runtime has one thread.
@@ -179,17 +191,17 @@ mod tests {
     #[tokio::test]
     async fn one_runs_one_waits_the_newest_displaces() {
         let groups = Groups::new();
-        let first = groups.enter(&single("g", false), &Cancel::new()).await.expect("free");
+        let first = groups.enter(&single("g", false), "who", &Cancel::new()).await.expect("free");
         let second = enter(&groups, false, &Cancel::new());
         settle().await;
         assert!(!second.is_finished());
         let third = enter(&groups, false, &Cancel::new());
         settle().await;
-        assert_eq!(second.await.expect("joined").expect_err("displaced"), NoTurn::Newer);
+        assert_eq!(second.await.expect("joined").expect_err("displaced"), NoTurn::Newer("who".to_owned()));
         assert!(!third.is_finished());
         drop(first);
         let third = third.await.expect("joined").expect("its turn");
-        assert!(groups.enter(&single("other", false), &Cancel::new()).await.is_ok());
+        assert!(groups.enter(&single("other", false), "who", &Cancel::new()).await.is_ok());
         drop(third);
         assert!(groups.lock().groups.is_empty());
     }
@@ -197,13 +209,13 @@ mod tests {
     #[tokio::test]
     async fn with_a_long_queue_all_take_turns_and_the_last_is_turned_away() {
         let (groups, max) = (Groups::new(), group("g", false, ConcurrencyQueue::Max));
-        let mut running = groups.enter(&max, &Cancel::new()).await.expect("free");
+        let mut running = groups.enter(&max, "who", &Cancel::new()).await.expect("free");
         let mut waiting = VecDeque::new();
         for _ in 0..MOST_WAITING {
             waiting.push_back(enter_as(&groups, max.clone(), &Cancel::new()));
             settle().await;
         }
-        let turned_away = groups.enter(&max, &Cancel::new()).await.expect_err("the line is full");
+        let turned_away = groups.enter(&max, "who", &Cancel::new()).await.expect_err("the line is full");
         assert_eq!(turned_away, NoTurn::Full);
         let leaver = Cancel::new();
         while let Some(next) = waiting.pop_front() {
@@ -222,14 +234,14 @@ mod tests {
     #[tokio::test]
     async fn the_one_that_runs_may_be_asked_to_stop() {
         let (groups, running) = (Groups::new(), Cancel::new());
-        let first = groups.enter(&single("g", false), &running).await.expect("free");
+        let first = groups.enter(&single("g", false), "who", &running).await.expect("free");
         let second = enter(&groups, true, &Cancel::new());
         running.asked.cancelled().await;
         assert!(running.reason().contains("concurrency group \"g\""));
         let third = enter(&groups, true, &Cancel::new());
         settle().await;
         assert!(!running.forced.is_cancelled(), "two that are newer ask for nothing more than one");
-        assert_eq!(second.await.expect("joined").expect_err("displaced"), NoTurn::Newer);
+        assert_eq!(second.await.expect("joined").expect_err("displaced"), NoTurn::Newer("who".to_owned()));
         drop(first);
         assert!(third.await.expect("joined").is_ok());
     }
@@ -237,7 +249,7 @@ mod tests {
     #[tokio::test]
     async fn who_is_cancelled_while_waiting_leaves_no_trace() {
         let (groups, waiting) = (Groups::new(), Cancel::new());
-        let first = groups.enter(&single("g", false), &Cancel::new()).await.expect("free");
+        let first = groups.enter(&single("g", false), "who", &Cancel::new()).await.expect("free");
         let second = enter(&groups, false, &waiting);
         settle().await;
         waiting.ask();

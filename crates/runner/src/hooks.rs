@@ -137,7 +137,7 @@ impl Job<'_> {
             }
             Ending::Signalled(signal) => return Err(failed(format!("it was ended by signal {signal}"))),
             Ending::Stopped => {
-                self.complain(step, &cause.unwrap_or(Cause::Cancelled).words(), None).await;
+                self.complain(step, &self.stop.words(cause.unwrap_or(Cause::Cancelled)), None).await;
                 return Ok(Came::of(Conclusion::Cancelled));
             }
         }

@@ -387,7 +387,8 @@ impl<'a> Job<'a> {
                 self.reason = None;
             }
             frame.cancel();
-            self.reason.get_or_insert_with(|| cause.words());
+            let stop = &self.stop;
+            self.reason.get_or_insert_with(|| stop.words(cause));
         }
         let outputs = self.outputs(&mut frame).await;
         self.tell_address(&mut frame).await;

@@ -64,7 +64,7 @@ pub(crate) async fn open(
     wants.container.iter().for_each(|container| add_password(log, container));
     let opened = tokio::select! {
         opened = executor.open(identity) => opened.map_err(|error| (Conclusion::Failure, error.to_string())),
-        cause = stop.cause(false, None) => Err((Conclusion::Cancelled, cause.words())),
+        cause = stop.cause(false, None) => Err((Conclusion::Cancelled, stop.words(cause))),
     };
     match opened {
         Ok(folders) => Ok((folders, wants)),
@@ -199,7 +199,9 @@ impl Job<'_> {
             }
             // The limit of a job that is over before its first step is seen again by whoever asks.
             (Ok(_) | Err(_), Some(cause)) => {
-                return Err(unopened(&mut self.log, Conclusion::Cancelled, &cause.words(), None).await);
+                return Err(
+                    unopened(&mut self.log, Conclusion::Cancelled, &self.stop.words(cause), None).await
+                );
             }
             (Ok(mut opened), None) => {
                 let unready = opened.unready.take();

@@ -3,7 +3,7 @@
 use crate::{
     hash_files::hash_files,
     reach::Reach,
-    stop::{Cause, StepLimit, Stop},
+    stop::{StepLimit, Stop},
 };
 use shipway_workflow::{
     Texts,
@@ -130,7 +130,10 @@ impl Scope for StepScope {
                 Some(match &self.workspace {
                     Some(workspace) => aside(|| {
                         let halt = self.halt.as_ref();
-                        let over = || halt?.stop.over(halt?.survives, halt?.limit).map(Cause::words);
+                        let over = || {
+                            let halt = halt?;
+                            halt.stop.over(halt.survives, halt.limit).map(|cause| halt.stop.words(cause))
+                        };
                         hash_files(&patterns, workspace, &self.home, self.reach, &over).map(Value::from)
                     }),
                     None => Ok(Value::from("")),

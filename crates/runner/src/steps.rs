@@ -479,7 +479,7 @@ impl Job<'_> {
                 let cause = cause.unwrap_or(Cause::Cancelled);
                 let timed_out = matches!(cause, Cause::StepTimeout(_));
                 let outcome = if timed_out { Conclusion::Failure } else { Conclusion::Cancelled };
-                (outcome, None, Some(cause.words()))
+                (outcome, None, Some(self.stop.words(cause)))
             }
         };
         if let Some(complaint) = complaint {
@@ -575,7 +575,7 @@ impl Job<'_> {
         match finished.ending {
             Ending::Exited(code) => Ok((Some(code), heard)),
             Ending::Signalled(_) => Ok((None, heard)),
-            Ending::Stopped => Err(RunnerError::stopped(cause.unwrap_or(Cause::Cancelled))),
+            Ending::Stopped => Err(RunnerError::stopped(cause.unwrap_or(Cause::Cancelled), &self.stop)),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Why a step or a job is stopped before its end.
 
+use crate::error::RunnerError;
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
@@ -265,12 +266,20 @@ impl Stop {
     }
 }
 
-impl Cause {
-    /// What people are told.
-    pub(crate) fn words(self) -> String {
+impl Stop {
+    /// Waits for the [cause](Stop::cause) to stop the step that runs now, as its error.
+    pub(crate) async fn error(&self, survives: bool, step_limit: Option<StepLimit>) -> RunnerError {
+        RunnerError::stopped(self.cause(survives, step_limit).await, self)
+    }
+
+    /// What people are told of a cause.
+    pub(crate) fn words(&self, cause: Cause) -> String {
         let minutes = |limit: Duration| shipway_base::human_duration(limit);
-        match self {
-            Cause::Cancelled => "the job was cancelled".to_owned(),
+        match cause {
+            Cause::Cancelled => match self.cancel.told() {
+                Some(why) => format!("the job was cancelled: {why}"),
+                None => "the job was cancelled".to_owned(),
+            },
             Cause::JobTimeout(limit) => {
                 format!("the job took longer than its timeout-minutes of {} and was stopped", minutes(limit))
             }

@@ -223,7 +223,7 @@ impl Job<'_> {
             }
         };
         match (made, cause) {
-            (Err(_), Some(cause)) => Err(RunnerError::stopped(cause)),
+            (Err(_), Some(cause)) => Err(RunnerError::stopped(cause, &self.stop)),
             (made, _) => made,
         }
     }

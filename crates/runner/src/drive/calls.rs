@@ -73,8 +73,9 @@ impl Calls {
         Calls { groups, held: BTreeMap::new(), tasks: JoinSet::new() }
     }
 
-    /// Looks whether the calls around a job have their turns, and gets in line where they have not.
-    pub(super) fn admit(&mut self, request: Box<JobRequest>) -> Admitted {
+    /// Looks whether the calls around a job have their turns, and gets in line where they have not. `who` a call is are others told
+    /// whose place it takes.
+    pub(super) fn admit(&mut self, request: Box<JobRequest>, who: impl Fn(&JobKey) -> String) -> Admitted {
         for CallGroup { call, group } in &request.calls {
             let place = (call.clone(), group.group.clone());
             match self.held.get_mut(&place).map(|held| &mut held.turn) {
@@ -89,9 +90,9 @@ impl Calls {
                 }
                 None => {
                     let (groups, group, cancel) = (self.groups.clone(), group.clone(), Cancel::new());
-                    let of = place.clone();
+                    let (of, who) = (place.clone(), who(call));
                     let task = self.tasks.spawn(async move {
-                        let turn = groups.enter(&group, &cancel).await;
+                        let turn = groups.enter(&group, &who, &cancel).await;
                         News::Turn(of, turn, cancel)
                     });
                     self.held.insert(place, Held { turn: Turn::Waits(vec![*request]), task });

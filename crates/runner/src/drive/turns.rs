@@ -78,15 +78,16 @@ impl Turns {
         Turns { groups, held: BTreeMap::new(), tasks: JoinSet::new() }
     }
 
-    /// A job that is in no group, or in one that nobody else is in, may have a slot; another one gets in line now.
-    pub(super) fn admit(&mut self, request: Box<JobRequest>) -> Option<Ready> {
+    /// A job that is in no group, or in one that nobody else is in, may have a slot; another one gets in line now. `who` it is are
+    /// others told whose place it takes.
+    pub(super) fn admit(&mut self, request: Box<JobRequest>, who: String) -> Option<Ready> {
         let cancel = Cancel::new();
         let Some(group) = request.concurrency.clone() else {
             return Some(Ready { request, member: None, cancel, watch: None });
         };
         let attempt: Attempt = (request.key.clone(), request.attempt);
         let (groups, asked) = (self.groups.clone(), cancel.clone());
-        let mut turn = Box::pin(async move { groups.enter(&group, &asked).await });
+        let mut turn = Box::pin(async move { groups.enter(&group, &who, &asked).await });
         // The first look gets in line, so that jobs do in the order in which they are asked for.
         let first = turn.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         if let Poll::Ready(Ok(member)) = first {

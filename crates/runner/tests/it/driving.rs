@@ -192,7 +192,7 @@ async fn a_job_that_two_newer_ones_displace_cleans_up_and_says_why() {
             let (groups, newer, there) = (groups.clone(), newer.clone(), there.clone());
             let (asks, cancel) = (begun == 2, cancel.clone());
             tokio::spawn(async move {
-                let mut enters = Box::pin(groups.enter(&wanted, &newer));
+                let mut enters = Box::pin(groups.enter(&wanted, "newer", &newer));
                 tokio::select! {
                     _ = &mut enters => {}
                     // It stands in line by now.
@@ -211,7 +211,7 @@ async fn a_job_that_two_newer_ones_displace_cleans_up_and_says_why() {
         .await;
     assert_eq!(story.conclusion, Conclusion::Cancelled);
     assert_eq!(story.conclusions(), "cancelled success", "{}", story.log());
-    let why = "a newer one entered the concurrency group \"g\"";
+    let why = "a newer one entered the concurrency group \"g\": newer";
     assert_eq!(story.annotations(Level::Notice), [why]);
     let named = story.reports.iter().any(|report| {
         matches!(&report.kind, ReportKind::JobDisplaced { name, reason } if name == "older" && reason == why)
@@ -315,7 +315,7 @@ async fn a_job_that_has_its_turn_and_no_slot_gives_way_to_a_newer_one() {
                         cancel_in_progress: true,
                         queue: ConcurrencyQueue::Single,
                     };
-                    let turn = groups.enter(&newer, &Cancel::new()).await.expect("its turn");
+                    let turn = groups.enter(&newer, "newer", &Cancel::new()).await.expect("its turn");
                     fs::write(there, "").expect("a file");
                     drop(turn);
                 });

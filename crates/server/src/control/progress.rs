@@ -207,8 +207,9 @@ impl Attempt {
         match &report.kind {
             // Jobs of a server wait for nobody at a failed step.
             ReportKind::JobStarted { .. } | ReportKind::JobFinished { .. } | ReportKind::Break { .. } => {}
-            // It comes again as an annotation.
-            ReportKind::JobDisplaced { .. } => {}
+            ReportKind::JobDisplaced { reason, .. } => {
+                statements.push(models::jobs::tell_reason(run, job, reason));
+            }
             ReportKind::Lines { .. } | ReportKind::Noted { .. } => {}
             ReportKind::StepStarted { index, name } => {
                 let row = StepRow {

@@ -143,8 +143,10 @@ statements! {
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
         ON CONFLICT (run, job) DO UPDATE SET place = excluded.place, name = excluded.name, needs = excluded.needs,
             status = excluded.status, conclusion = excluded.conclusion, attempt = excluded.attempt,
-            started_at = excluded.started_at, finished_at = excluded.finished_at, reason = excluded.reason,
+            started_at = excluded.started_at, finished_at = excluded.finished_at, reason = CASE excluded.conclusion
+                WHEN 'cancelled' THEN coalesce(excluded.reason, jobs.reason) ELSE excluded.reason END,
             log = coalesce(excluded.log, jobs.log), kept_from = excluded.kept_from";
+    TELL_REASON = "UPDATE jobs SET reason = ?3 WHERE run = ?1 AND job = ?2 AND reason IS NULL";
     KEEP_JOB = "INSERT INTO jobs (run, job, place, name, needs, status, conclusion, attempt, started_at, finished_at,
             reason, log, log_lines, error_line, summary, kept_from, summary_bytes, summary_blob)
         SELECT ?1, job, place, name, needs, status, conclusion, attempt, started_at, finished_at, reason, log, log_lines,
@@ -255,6 +257,11 @@ pub fn put_step(step: &StepRow) -> Statement {
 /// Forgets the steps of a job, before another attempt.
 pub fn clear_steps(run: AttemptId, key: &str) -> Statement {
     CLEAR_STEPS.with([run.into(), key.into()])
+}
+
+/// Says why a job is cancelled that does not know it itself. What it knows or comes to know counts more.
+pub fn tell_reason(run: AttemptId, job: &str, reason: &str) -> Statement {
+    TELL_REASON.with([run.into(), job.into(), reason.into()])
 }
 
 /// Adds an annotation.

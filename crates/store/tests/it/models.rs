@@ -321,6 +321,33 @@ fn jobs_keep_their_trace_when_their_state_changes() {
     });
 }
 
+/// What is told of a job from beside is kept when it is cancelled, and in no other case.
+#[test]
+fn a_cancelled_job_keeps_the_reason_that_was_told() {
+    let (_dir, store, _) = store();
+    run(async move {
+        let run = id(1);
+        let reason = async || store.job(run, "a").await.unwrap().expect("a job").0.reason;
+        let told = |why: &str| vec![jobs::tell_reason(run, "a", why)];
+        let put = |reason: Option<&str>, conclusion| {
+            let (reason, row) = (reason.map(str::to_owned), job_row(run, "a", 0));
+            vec![jobs::put(&JobRow { reason, conclusion, ..row })]
+        };
+        write(&store, put(Some("it waits"), None)).await;
+        write(&store, told("not yet")).await;
+        assert_eq!(reason().await.as_deref(), Some("it waits"));
+        write(&store, put(None, None)).await;
+        write(&store, told("a newer one came")).await;
+        assert_eq!(reason().await.as_deref(), Some("a newer one came"));
+        write(&store, put(None, Some(Conclusion::Cancelled))).await;
+        assert_eq!(reason().await.as_deref(), Some("a newer one came"));
+        write(&store, put(Some("its own"), Some(Conclusion::Cancelled))).await;
+        assert_eq!(reason().await.as_deref(), Some("its own"));
+        write(&store, put(None, Some(Conclusion::Success))).await;
+        assert_eq!(reason().await, None);
+    });
+}
+
 #[test]
 fn values_are_set_and_taken_away() {
     let (_dir, store, hand) = store();

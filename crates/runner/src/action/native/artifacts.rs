@@ -81,7 +81,7 @@ impl Job<'_> {
         let new = NewArtifact { name: name.clone(), file, size, digest, mime_type };
         let kept = tokio::select! {
             kept = self.context.artifacts.put(new, overwrite) => kept.map_err(artifact_error)?,
-            cause = self.stop.cause(current.survives, current.limit) => return Err(RunnerError::stopped(cause)),
+            stopped = self.stop.error(current.survives, current.limit) => return Err(stopped),
         };
         let line = format!("artifact {name}: {files} files, {size} bytes, {digest}");
         self.log.line(step, &line).await;

@@ -257,7 +257,7 @@ impl Job<'_> {
         let ended = self.run_tar(argv.into_iter().map(str::to_owned).collect(), streams, current).await;
         // Nothing is given any more to a `tar` that was stopped.
         let ended = ended?;
-        let fed = fed.until(self.stop.cause(current.survives, current.limit)).await??;
+        let fed = fed.until(self.stop.error(current.survives, current.limit)).await??;
         let (why, for_good) = match (fed, ended) {
             (Fed::Given, Ok(())) => {
                 self.log.line(step, &format!("Cache restored from key: {}", found.key)).await;

@@ -90,7 +90,7 @@ impl Job<'_> {
         current: &Current,
         work: impl FnOnce(&Over) -> Result<T, RunnerError> + Send + 'static,
     ) -> Result<T, RunnerError> {
-        Aside::begin(work).until(self.stop.cause(current.survives, current.limit)).await?
+        Aside::begin(work).until(self.stop.error(current.survives, current.limit)).await?
     }
 
     /// Whether the files of the job are the same for it and for whoever does the runner's work on them. They are not for a job in a

@@ -25,6 +25,7 @@ use shipway_store::{
 use shipway_workflow::{
     document::Workflow,
     event::Event,
+    expr::Value,
     plan::{Called, ConcurrencyGroup, RunPlan},
     run::{Run, RunContext},
 };
@@ -104,13 +105,15 @@ impl Runs {
         lock(&self.active).insert(id, cancel.clone());
         let context = self.context((id, run), &sha, values, made.event());
         let isolated = self.settings.isolation.holds(made.event());
+        let text = |key: &str| shared.github.get(key).and_then(Value::as_str).unwrap_or_default();
+        let who = RunMasks::of(&context).text(&format!("{} #{}", text("workflow"), text("run_number")));
         let executor = if isolated { &self.settings.isolated } else { &self.settings.executor }.clone();
         let this = self.clone();
         self.world.tasks.spawn(async move {
             // In this order, so that runs get in line in the order in which they were made.
             let ready = tokio::try_join!(
                 biased;
-                async { Ok(this.enter(group.as_ref(), &cancel).await) },
+                async { Ok(this.enter(group.as_ref(), &who, &cancel).await) },
                 this.whole(id, made, &shared, &cancel),
             );
             let outcome = match ready {
@@ -132,9 +135,14 @@ impl Runs {
     }
 
     /// Waits for the turn in the group of a run.
-    async fn enter(&self, group: Option<&ConcurrencyGroup>, cancel: &Cancel) -> Option<Membership> {
+    async fn enter(
+        &self,
+        group: Option<&ConcurrencyGroup>,
+        who: &str,
+        cancel: &Cancel,
+    ) -> Option<Membership> {
         let group = group?;
-        let entered = self.groups.enter(group, cancel).await;
+        let entered = self.groups.enter(group, who, cancel).await;
         entered.map_err(|none| cancel.ask_because(none.words(&group.group))).ok()
     }
 

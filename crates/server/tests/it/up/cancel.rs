@@ -121,3 +121,35 @@ async fn a_run_that_was_cancelled_before_a_restart_is_not_cancelled_harder_after
     assert_eq!(cleaned, Some(Conclusion::Success), "{over:#?}");
     yard.stop().await;
 }
+
+/// A job of one run takes the place of that of another: the one that goes names it, in its steps and in its own place on the page.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_displaced_names_what_took_its_place() {
+    let yard = Yard::new(&[("a", "a")]).await;
+    let workflow = "\
+name: CI
+on: push
+jobs:
+  a:
+    name: deploy
+    concurrency: {group: G, cancel-in-progress: true}
+    runs-on: x
+    steps:
+      - run: \"[ -e '{go}' ] || { touch '{begun}'; sleep 600; }\"
+";
+    let workflow = workflow.replace("{begun}", &yard.file("begun")).replace("{go}", &yard.file("go"));
+    yard.commit("one", &[(".github/workflows/ci.yml", &workflow)]);
+    yard.comes("begun").await;
+    std::fs::write(yard.file("go"), "").expect("a file");
+    yard.commit("two", &[]);
+    let runs = yard.all_over(2).await;
+    assert_eq!(runs[1].conclusion, Some(Conclusion::Success));
+    let gone = yard.over(runs[0].id).await;
+    let why = "a newer one entered the concurrency group \"g\": deploy of CI #2";
+    assert_eq!(gone.summary.conclusion, Some(Conclusion::Cancelled));
+    assert_eq!(gone.jobs[0].reason.as_deref(), Some(why), "{gone:#?}");
+    let log = yard.log(gone.summary.id, "a").await;
+    assert!(log.contains(&format!("the job was cancelled: {why}")), "{log}");
+    let mut yard = yard;
+    yard.stop().await;
+}

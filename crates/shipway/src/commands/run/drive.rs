@@ -317,7 +317,7 @@ impl OneRun {
         let _membership = match &planned.group {
             None => None,
             Some(group) => {
-                let entered = context.groups.enter(group, &cancel).await;
+                let entered = context.groups.enter(group, &planned.name, &cancel).await;
                 entered.map_err(|none| cancel.ask_because(none.words(&group.group))).ok()
             }
         };

@@ -183,7 +183,7 @@ fn a_job_that_lost_its_place_is_told_by_its_name() {
         (".github/workflows/ci.yml", &format!("name: many\n{workflow}")),
         (".github/workflows/other.yml", other),
     ]);
-    let why = "a newer one entered the concurrency group \"g\"";
+    let why = "a newer one entered the concurrency group \"g\": n (3) of many #1";
     let answer = expect(&folder, &["--jobs", "4"], 1);
     contains(&answer, &[&format!("many / n (2) |     notice: {why}")]);
     let last = answer.stdout.lines().find(|line| line.starts_with("stopped n (2)"));
