@@ -148,18 +148,30 @@ impl Git {
         &self.folder
     }
 
-    /// Full names of branches and tags, and the commits they point to.
+    /// Full names of branches and tags, and the commits they point to. A tag of something else, such as a file, is left out: nothing
+    /// can be run there.
     ///
     /// # Errors
     /// When git does not answer.
     pub async fn refs(&self) -> Result<BTreeMap<String, String>, GitError> {
-        let format = "--format=%(refname) %(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)";
+        let format = "--format=%(refname) %(if)%(*objectname)%(then)%(*objectname) %(*objecttype)%(else)%(objectname) \
+                      %(objecttype)%(end)";
         let text = self.ask(&["for-each-ref", format, "refs/heads", "refs/tags"]).await?;
-        Ok(text
-            .lines()
-            .filter_map(|line| line.split_once(' '))
-            .map(|(name, sha)| (name.into(), sha.into()))
-            .collect())
+        let mut found = BTreeMap::new();
+        for line in text.lines() {
+            let mut words = line.split(' ');
+            let (Some(name), Some(sha), Some(kind)) = (words.next(), words.next(), words.next()) else {
+                continue;
+            };
+            let sha = match kind {
+                "commit" => Some(sha.to_owned()),
+                // Before 2.45 git looks through one tag only.
+                "tag" => self.commit_of(sha).await?,
+                _ => None,
+            };
+            found.extend(sha.map(|sha| (name.to_owned(), sha)));
+        }
+        Ok(found)
     }
 
     /// The full name of the branch that `HEAD` points to, whether or not it has a commit yet.
@@ -279,6 +291,18 @@ impl Git {
             .to_owned())
     }
 
+    /// The commit that an object which is here stands for; none when it stands for something else.
+    ///
+    /// # Errors
+    /// When git does not answer.
+    pub async fn commit_of(&self, object: &str) -> Result<Option<String>, GitError> {
+        match self.resolve(object).await {
+            Ok(sha) => Ok(Some(sha)),
+            Err(error) if error.is_silence() => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// What a commit says of itself.
     ///
     /// # Errors
@@ -289,14 +313,22 @@ impl Git {
         Ok(history::commits(&text).pop().unwrap_or_default())
     }
 
-    /// The files of a folder at a commit, not of its subfolders; empty when there is no such folder.
+    /// The files of a folder at a commit, not of its subfolders; empty when there is no such folder. One whose name is not UTF-8 could
+    /// not be asked for, and is left out with a warning.
     ///
     /// # Errors
     /// When there is no such commit.
     pub async fn files(&self, sha: &str, folder: &str) -> Result<Vec<String>, GitError> {
-        let text =
-            self.ask(&["ls-tree", "-z", "--full-tree", "--name-only", sha, &format!("{folder}/")]).await?;
-        Ok(text.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
+        let text = self.ask(&["ls-tree", "-z", "--full-tree", sha, &format!("{folder}/")]).await?;
+        // `<mode> <type> <object>\t<name>`; others are folders and commits of submodules, which have no text.
+        let files = text.split('\0').filter_map(|line| line.split_once('\t'));
+        let files = files.filter(|(about, _)| about.split(' ').nth(1) == Some("blob")).map(|(_, name)| name);
+        let (odd, names): (Vec<&str>, Vec<&str>) =
+            files.partition(|name| name.contains(char::REPLACEMENT_CHARACTER));
+        for name in odd {
+            tracing::warn!(commit = sha, name, "the name of a file is not UTF-8, so that it is left out");
+        }
+        Ok(names.into_iter().map(str::to_owned).collect())
     }
 
     /// The text of a file at a commit; bytes that are not UTF-8 are replaced.

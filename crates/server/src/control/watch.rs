@@ -43,16 +43,11 @@ pub(crate) async fn watch(world: Arc<World>, runs: Arc<Runs>, interval: Duration
     let mut schedules: Option<Schedules> = None;
     let mut keys = Forgetting::default();
     loop {
-        let moved = match look(&world, &runs, &mut seen).await {
-            Ok(moved) => {
-                world.well("watching the repository");
-                moved
-            }
-            Err(error) => {
-                world.trouble("watching the repository", error);
-                false
-            }
-        };
+        let mut moved = false;
+        match look(&world, &runs, &mut seen, &mut moved).await {
+            Ok(()) => world.well("watching the repository"),
+            Err(error) => world.trouble("watching the repository", error),
+        }
         match on_time(&world, &runs, &mut schedules, &seen, moved).await {
             Ok(()) => {
                 world.well("running schedules");
@@ -112,11 +107,17 @@ async fn on_time(
     Ok(schedules.look(world, runs, refs, moved).await?)
 }
 
-/// Makes the runs of branches and tags that moved, but for those that a forge told of before. Gives whether one did.
-async fn look(world: &World, runs: &Arc<Runs>, seen: &mut Refs) -> Result<bool, WatchError> {
+/// Makes the runs of branches and tags that moved, but for those that a forge told of before; says whether one did. One whose runs cannot be
+/// made holds up no other, and is looked at again.
+async fn look(
+    world: &World,
+    runs: &Arc<Runs>,
+    seen: &mut Refs,
+    has_moved: &mut bool,
+) -> Result<(), WatchError> {
     let refs = runs.git().refs().await?;
     if refs == *seen {
-        return Ok(false);
+        return Ok(());
     }
     runs.moved();
     let _turn = runs.pushes().lock().await;
@@ -124,19 +125,32 @@ async fn look(world: &World, runs: &Arc<Runs>, seen: &mut Refs) -> Result<bool, 
     let told = pushes::told(&world.store).await?;
     // As if they had moved one after the other, so that commits which several bring are new in one alone.
     let mut known = seen.clone();
+    let (mut handled, mut failed) = (refs.clone(), None);
     for (name, sha) in &refs {
-        let before = seen.get(name).map_or(NOTHING, String::as_str);
-        if before != sha && !told.has(name, sha) {
-            runs.push(name, (before, sha), &known).await?;
+        let before = seen.get(name);
+        let from = before.map_or(NOTHING, String::as_str);
+        if from != sha
+            && !told.has(name, sha)
+            && let Err(error) = runs.push(name, (from, sha), &known).await
+        {
+            match before {
+                Some(before) => handled.insert(name.clone(), before.clone()),
+                None => handled.remove(name),
+            };
+            failed.get_or_insert(error);
+            continue;
         }
         known.insert(name.clone(), sha.clone());
     }
-    runs.came_and_went(seen, &refs).await?;
-    let moved: Vec<&str> = seen.keys().chain(refs.keys()).map(String::as_str).collect();
-    let moved: Vec<&str> = moved.into_iter().filter(|name| seen.get(*name) != refs.get(*name)).collect();
-    pushes::put_seen(&world.store, &refs, &moved).await?;
-    *seen = refs;
-    Ok(true)
+    runs.came_and_went(seen, &handled).await?;
+    let moved: Vec<&str> = seen.keys().chain(handled.keys()).map(String::as_str).collect();
+    let moved: Vec<&str> = moved.into_iter().filter(|name| seen.get(*name) != handled.get(*name)).collect();
+    if !moved.is_empty() {
+        pushes::put_seen(&world.store, &handled, &moved).await?;
+        *has_moved = true;
+    }
+    *seen = handled;
+    failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// Waits; true when the process is to stop.

@@ -327,6 +327,27 @@ mod tests {
         assert_eq!((pushed.commits.len(), pushed.changed), (1_500, None));
     }
 
+    #[tokio::test]
+    async fn tags_of_other_things_than_commits_are_no_refs() {
+        let folder = repository();
+        let path = folder.path();
+        let sha = commit(path, "a");
+        let refs = ["HEAD:a", "HEAD^{tree}", "HEAD"].map(|object| git(path, &["rev-parse", object]));
+        for (name, object) in ["file", "tree", "plain"].into_iter().zip(&refs) {
+            git(path, &["tag", name, object]);
+            git(path, &["tag", "--annotate", "--message", "x", &format!("{name}-told"), object]);
+            git(
+                path,
+                &["tag", "--annotate", "--message", "x", &format!("{name}-twice"), &format!("{name}-told")],
+            );
+        }
+        let found = Git::at(path).refs().await.expect("git answers");
+        let names: Vec<&str> = found.keys().map(String::as_str).collect();
+        let tags = ["refs/tags/plain", "refs/tags/plain-told", "refs/tags/plain-twice"];
+        assert_eq!(names, [&["refs/heads/main"][..], &tags].concat());
+        assert!(found.values().all(|found| *found == sha), "{found:?}");
+    }
+
     #[test]
     fn reads_commits_from_git() {
         assert_eq!(commits(""), []);

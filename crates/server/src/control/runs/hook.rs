@@ -72,7 +72,9 @@ impl Runs {
         if !self.brought(reference, after).await? {
             return Ok(ignored(&format!("{after} is at the origin no more; {reference} was pushed anew")));
         }
-        let sha = self.git.resolve(after).await?;
+        let Some(sha) = self.git.commit_of(after).await? else {
+            return Ok(ignored(&format!("{after} is no commit, so that nothing is run there")));
+        };
         let commit = self.git.commit(&sha).await?;
         let skips = skip_mark(&commit.message);
         let runs = {
@@ -261,7 +263,8 @@ impl Runs {
             self.git.fetch_objects(&[name]).await?;
         }
         // A tag may be an object of its own.
-        Ok(Ok((name.to_owned(), self.git.resolve(object).await?)))
+        let sha = self.git.commit_of(object).await?;
+        Ok(sha.map(|sha| (name.to_owned(), sha)).ok_or_else(|| format!("{name} is no commit")))
     }
 
     /// A commit with the branch or tag that was named with it; one that was named by itself has no ref, as on GitHub.
