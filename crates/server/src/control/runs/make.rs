@@ -32,6 +32,9 @@ use shipway_workflow::{
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+/// As many characters of a title are kept.
+const MOST_TITLE: usize = 1_000;
+
 /// What a run is made of.
 pub(super) struct Order<'a> {
     pub(super) event: &'a Event,
@@ -169,7 +172,7 @@ impl Runs {
                 Planned::Refused(_) => Value::Null,
             },
         };
-        let subject = one_line(order.commit.message.lines().next().unwrap_or_default());
+        let subject = headline(order.commit.message.lines().next().unwrap_or_default());
         let title = match &planned {
             Planned::Ready(plan) => plan.run_name(&context),
             Planned::Calling(_) | Planned::Refused(_) => Ok(None),
@@ -195,7 +198,7 @@ impl Runs {
             repository: self.settings.repository.full(),
             path: order.path.to_owned(),
             workflow: one_line(&name),
-            title: title.map_or_else(|| subject.clone(), |title| one_line(&title)),
+            title: title.map_or_else(|| subject.clone(), |title| headline(&title)),
             event: order.event.name.clone(),
             actor: order.actor.to_owned(),
             git_ref: order.event.reference.clone(),
@@ -403,5 +406,28 @@ fn annotation(run: AttemptId, found: &Diagnostic) -> models::jobs::AnnotationRow
         },
         file: Some(found.source.name.to_string()),
         line: Some(found.span.start.line),
+    }
+}
+
+/// A title as one line, and not a long one: lists show many of them.
+pub(super) fn headline(text: &str) -> String {
+    let mut line = one_line(text);
+    if let Some((end, _)) = line.char_indices().nth(MOST_TITLE) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_titles_are_cut() {
+        assert_eq!(headline("one\ntwo"), "one two");
+        let long = "ä".repeat(MOST_TITLE);
+        assert_eq!(headline(&long), long);
+        assert_eq!(headline(&format!("{long}x")), format!("{long}…"));
     }
 }

@@ -2,14 +2,14 @@
 
 use super::{
     AGAIN, REPORTS, RunError, Runs,
-    make::{alone, commits, texts},
+    make::{alone, commits, headline, texts},
 };
 use crate::{
     backend::Change,
     control::{journal::StoreJournal, progress, run_artifacts::RunArtifacts, values::RunValues, world::lock},
     job_services::RunServices,
 };
-use shipway_base::{Diagnostic, Secret, one_line};
+use shipway_base::{Diagnostic, Secret};
 use shipway_runner::{
     ActionStore, Artifacts, Cancel, JobContext, Membership, Repository, Revision, RunMasks, RunnerError,
     drive,
@@ -183,7 +183,7 @@ impl Runs {
                 return Err(Undriven::Over);
             }
         };
-        let models = title.map(|title| models::runs::retitle(id, one_line(&title))).into_iter().collect();
+        let models = title.map(|title| models::runs::retitle(id, headline(&title))).into_iter().collect();
         let event = rows::encode(&RunEvent::Called { texts: texts(&called), commits: commits(&called) })?;
         let stream = rows::stream(id);
         let appended = self.world.store.append(&stream, Expected::Version(1), vec![event], models).await?;
