@@ -8,17 +8,18 @@ use super::{
 use crate::backend::Hook;
 use axum::{
     Json, Router,
-    body::{Body, Bytes, to_bytes},
+    body::Body,
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     routing::post,
 };
+use futures_util::StreamExt as _;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use shipway_api::{HookOutcome, Problem, codes};
 use shipway_base::Secret;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The largest body of a webhook, as GitHub's.
 const MOST_BODY: usize = 25 << 20;
@@ -26,7 +27,7 @@ const MOST_BODY: usize = 25 << 20;
 /// Bodies that are read at once take one of these each.
 static READING: Semaphore = Semaphore::const_new(16);
 
-/// And one of these for each KiB that they say they have, or may have when they do not say it.
+/// And one of these for each KiB that came of them.
 static READING_KIB: Semaphore = Semaphore::const_new(128 << 10);
 
 /// How long reading a body may take.
@@ -48,7 +49,7 @@ async fn github(
     };
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let signature = header("x-hub-signature-256").and_then(signature).ok_or_else(unsigned)?;
-    let body = read(length(&headers), body).await?;
+    let body = read(body).await?;
     if !is_signed(secret, &signature, &body) {
         return Err(unsigned().into());
     }
@@ -57,7 +58,7 @@ async fn github(
         header("x-github-event").ok_or_else(|| wrong("the header X-GitHub-Event is missing".to_owned()))?;
     let delivery = header("x-github-delivery").map(str::to_owned);
     let unread = |error: &dyn std::fmt::Display| wrong(format!("the body cannot be read as JSON: {error}"));
-    let body = String::from_utf8(body.into()).map_err(|error| unread(&error))?;
+    let body = String::from_utf8(body).map_err(|error| unread(&error))?;
     let hook = Hook::read(event.to_owned(), delivery, body).map_err(|error| unread(&error))?;
     if hook.payload.as_object().is_none() {
         return Err(wrong("the body is not a JSON object".to_owned()));
@@ -79,28 +80,36 @@ fn unsigned() -> Box<Problem> {
     wrong
 }
 
-/// How long a body says it is, in bytes; the most that one may have when it does not say it.
-fn length(headers: &HeaderMap) -> usize {
-    let told = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    told.unwrap_or(MOST_BODY)
-}
-
-async fn read(length: usize, body: Body) -> Result<Bytes, Box<Problem>> {
-    if length > MOST_BODY {
-        return Err(problem(codes::TOO_LARGE, "the body is larger than 25 MiB"));
-    }
-    let kib = u32::try_from(length.div_ceil(1 << 10)).unwrap_or(u32::MAX);
-    let (Ok(_turn), Ok(_kib)) = (READING.try_acquire(), READING_KIB.try_acquire_many(kib)) else {
-        return Err(problem(
-            codes::UNAVAILABLE,
-            "too many webhooks, or too large ones, are being read at once",
-        ));
+async fn read(body: Body) -> Result<Vec<u8>, Box<Problem>> {
+    let Ok(_turn) = READING.try_acquire() else {
+        return Err(problem(codes::UNAVAILABLE, "too many webhooks are being read at once"));
     };
-    match tokio::time::timeout(PATIENCE, to_bytes(body, length)).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(_)) => Err(problem(codes::TOO_LARGE, "the body is cut off, or larger than 25 MiB")),
+    match tokio::time::timeout(PATIENCE, read_within(body, &READING_KIB)).await {
+        Ok(read) => read,
         Err(_) => Err(problem(codes::BAD_REQUEST, "the body did not come within 30 s")),
     }
+}
+
+/// Reads a body while there is room for what came of it.
+async fn read_within(body: Body, room: &Semaphore) -> Result<Vec<u8>, Box<Problem>> {
+    let mut pieces = body.into_data_stream();
+    let (mut read, mut held) = (Vec::new(), None);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|_| problem(codes::BAD_REQUEST, "the body is cut off"))?;
+        if read.len() + piece.len() > MOST_BODY {
+            return Err(problem(codes::TOO_LARGE, "the body is larger than 25 MiB"));
+        }
+        let more = (read.len() + piece.len()).div_ceil(1 << 10) - read.len().div_ceil(1 << 10);
+        let Ok(permit) = room.try_acquire_many(u32::try_from(more).unwrap_or(u32::MAX)) else {
+            return Err(problem(codes::UNAVAILABLE, "too many large webhooks are being read at once"));
+        };
+        match &mut held {
+            None => held = Some(permit),
+            Some(held) => SemaphorePermit::merge(held, permit),
+        }
+        read.extend_from_slice(&piece);
+    }
+    Ok(read)
 }
 
 /// Reads `sha256=<hex>`.
@@ -139,6 +148,24 @@ mod tests {
         assert!(!is_signed(&secret, &given, b"Hello, World"));
         assert!(!is_signed(&Secret::new("another"), &given, b"Hello, World!"));
         assert_eq!(signature(&SIGNATURE.to_uppercase().replace("SHA256", "sha256")), Some(given));
+    }
+
+    #[tokio::test]
+    async fn bodies_that_come_at_once_have_room_together() {
+        let room = Semaphore::new(10);
+        let body = |kib: usize| Body::from("x".repeat(kib << 10));
+        let held = room.acquire_many(4).await.expect("room");
+        assert_eq!(read_within(body(6), &room).await.expect("there is room").len(), 6 << 10);
+        let refused = read_within(body(7), &room).await.expect_err("there is none");
+        assert_eq!((refused.status, refused.code.as_str()), (503, codes::UNAVAILABLE));
+        drop(held);
+        assert_eq!(room.available_permits(), 10, "what was read gives its room back");
+        let pieces: Vec<Result<String, std::io::Error>> = (0..40).map(|_| Ok("x".repeat(200))).collect();
+        let read = read_within(Body::from_stream(futures_util::stream::iter(pieces)), &room).await;
+        assert_eq!(read.expect("8,000 bytes are 8 KiB").len(), 8_000);
+        let large = Semaphore::new(1 << 20);
+        let refused = read_within(body((25 << 10) + 1), &large).await.expect_err("too large");
+        assert_eq!(refused.status, 413);
     }
 
     proptest! {
