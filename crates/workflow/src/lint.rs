@@ -102,13 +102,7 @@ pub fn lint(source: &Source, kind: Kind, interfaces: &Interfaces, options: Optio
 
 fn diagnostics(source: &Source, kind: Kind) -> impl Iterator<Item = shipway_base::Diagnostic> {
     let found = match kind {
-        Kind::Workflow => {
-            let (workflow, mut found) = Workflow::parse(source);
-            let jobs = workflow.iter().flat_map(|workflow| workflow.jobs.values());
-            let matrices = jobs.filter_map(|job| job.strategy.as_ref()?.matrix.as_ref());
-            matrices.filter_map(|matrix| matrix.is_too_large(source)).for_each(|error| found.push(error));
-            found
-        }
+        Kind::Workflow => Workflow::parse(source).1,
         Kind::Action => Action::parse(source).1,
     };
     found.into_iter()

@@ -135,8 +135,11 @@ impl Items {
     pub fn eval(&self, scope: &dyn Scope, place: &str) -> Result<Vec<String>, Diagnostic> {
         match self {
             Items::Entries(templates) => {
-                let texts = templates.iter().map(|template| template.eval_string(scope));
-                texts.map(|text| text.map(|text| text.as_ref().to_owned())).collect()
+                let mut texts = Vec::new();
+                for template in templates {
+                    texts.extend(template.eval_items(scope)?.iter().map(|text| text.as_ref().to_owned()));
+                }
+                Ok(texts)
             }
             Items::Expression(template) => texts(template, place, &template.eval_value(scope)?),
         }
@@ -270,6 +273,17 @@ mod tests {
         assert_eq!(container("'${{ vars.WHOLE }}'"), Ok(Some(whole.clone())));
         let written = "{image: a, ports: [80], env: {K: 1}, credentials: {username: u, password: p}}";
         assert_eq!(container(written), Ok(Some(whole)));
+    }
+
+    #[test]
+    fn the_items_of_an_array_take_the_place_of_its_expression() {
+        let ports = |written: &str| {
+            let found = container(&format!("{{image: a, ports: {written}}}"));
+            found.map(|spec| spec.unwrap_or_default().ports.join("+")).map_err(|found| found.to_string())
+        };
+        let nested = "'${{ fromJSON(''[[1]]'') }}'";
+        assert_eq!(ports("[80, '${{ vars.WHOLE.ports }}', 82]"), Ok("80+80+82".to_owned()));
+        assert!(ports(&format!("[{nested}]")).is_err_and(|found| found.contains("gives an array")));
     }
 
     #[test]

@@ -165,12 +165,15 @@ fn read_default(
     if value == Value::Null {
         return None;
     }
+    if kind == CallInputKind::String {
+        // As on GitHub any scalar is text where text is wanted; nothing is turned into the other kinds.
+        return Some(Maybe::Literal(Spanned::new(value.to_text().into(), node.span)));
+    }
     if !kind.fits(&value) {
         let message = format!("this default of {place} is no {}", kind.as_str());
-        let help = match kind {
-            CallInputKind::String => "put it in quotes",
-            CallInputKind::Boolean => "write true or false without quotes",
-            CallInputKind::Number => "write a number without quotes",
+        let help = match kind == CallInputKind::Number {
+            true => "write a number without quotes",
+            false => "write true or false without quotes",
         };
         reader.error_with_help("SW0103", node.span, message, help);
         return None;

@@ -174,7 +174,22 @@ impl Template {
     /// # Errors
     /// SW0204 or SW0206 when an expression cannot be evaluated, or when it is the whole and gives an array or object.
     pub fn eval_string(&self, scope: &dyn Scope) -> Result<Arc<str>, Diagnostic> {
-        let value = self.eval_value(scope)?;
+        self.text_of(&self.eval_value(scope)?)
+    }
+
+    /// The texts that it stands for as an item of a sequence: those of the array that a lone expression gives, which take
+    /// its place as on GitHub (actions/runner, "TemplateUnraveler"), otherwise its own.
+    ///
+    /// # Errors
+    /// As [`Template::eval_string`], and SW0206 for an array that holds arrays or objects.
+    pub fn eval_items(&self, scope: &dyn Scope) -> Result<Vec<Arc<str>>, Diagnostic> {
+        match self.eval_value(scope)? {
+            Value::Array(items) => items.iter().map(|item| self.text_of(item)).collect(),
+            value => Ok(vec![self.text_of(&value)?]),
+        }
+    }
+
+    fn text_of(&self, value: &Value) -> Result<Arc<str>, Diagnostic> {
         if value.is_primitive() {
             return Ok(value.to_text());
         }

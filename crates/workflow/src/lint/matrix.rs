@@ -18,7 +18,7 @@ pub(super) const EXCLUDE_WITHOUT_LEG: Rule = Rule {
     id: "exclude-without-leg",
     level: Level::Warning,
     pedantic: false,
-    what: "An entry of `exclude` names a key or value that the matrix does not have, so it excludes nothing.",
+    what: "An entry of `exclude` names a value that the matrix does not have, so it excludes nothing.",
     example: "exclude: [{os: windows}] # the matrix has windows-latest",
     fix: "spell it as the matrix does; `exclude` compares whole values",
     zizmor: &[],
@@ -63,13 +63,8 @@ fn exclude(matrix: &Mapping, entry: &Node, out: &mut Findings<'_>) {
             name.value.eq_ignore_ascii_case(&key.value)
                 && !matches!(name.value.as_str(), "include" | "exclude")
         });
-        let Some((_, vector)) = vector else {
-            if matrix.iter().any(|(name, _)| !matches!(name.value.as_str(), "include" | "exclude")) {
-                let message = format!("the matrix has no vector {:?}, so this excludes nothing", key.value);
-                out.report(&EXCLUDE_WITHOUT_LEG, key.span, message);
-            }
-            continue;
-        };
+        // A key that is no vector is an error of the document.
+        let Some((_, vector)) = vector else { continue };
         let (Some(items), Some(wanted)) = (vector.as_sequence(), value.as_text()) else { continue };
         let texts: Option<Vec<&str>> = items.iter().map(|item| item.as_text()).collect();
         let Some(texts) = texts else { continue };

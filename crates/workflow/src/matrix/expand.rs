@@ -6,7 +6,7 @@
 
 use super::{Leg, Tree};
 use crate::{
-    document::{Entries, Key, StrategyMatrix},
+    document::{Entries, Key},
     expr::{Object, Scope, Value},
 };
 use shipway_base::{Diagnostic, Source, Span};
@@ -17,23 +17,8 @@ pub const MOST_LEGS: usize = 256;
 /// Up to which number the legs of a matrix that has too many are told.
 const COUNTED: usize = 1_000_000;
 
-impl StrategyMatrix {
-    /// What is wrong with a matrix without expressions that has more than [`MOST_LEGS`] legs; nothing for any other.
-    pub(crate) fn is_too_large(&self, source: &Source) -> Option<Diagnostic> {
-        let builder = Builder { source, span: self.span };
-        if self.tree.has_expressions() {
-            return None;
-        }
-        let matrix = builder.evaluate(&self.tree, &NoContexts).ok()?;
-        match builder.legs(matrix.as_object()?) {
-            Err(Flaw::TooLarge(found)) => Some(found),
-            Err(Flaw::Malformed(_)) | Ok(_) => None,
-        }
-    }
-}
-
 /// The scope of a tree without expressions, which asks for nothing.
-struct NoContexts;
+pub(super) struct NoContexts;
 
 impl Scope for NoContexts {
     fn context(&self, _: &str) -> Option<Value> {
@@ -42,28 +27,6 @@ impl Scope for NoContexts {
 
     fn function(&self, _: &str, _: &[Value]) -> Option<Result<Value, String>> {
         None
-    }
-}
-
-/// Why a matrix has no legs.
-enum Flaw {
-    /// They are too many.
-    TooLarge(Diagnostic),
-    /// It is no matrix.
-    Malformed(Diagnostic),
-}
-
-impl From<Diagnostic> for Flaw {
-    fn from(found: Diagnostic) -> Flaw {
-        Flaw::Malformed(found)
-    }
-}
-
-impl From<Flaw> for Diagnostic {
-    fn from(flaw: Flaw) -> Diagnostic {
-        match flaw {
-            Flaw::TooLarge(found) | Flaw::Malformed(found) => found,
-        }
     }
 }
 
@@ -82,9 +45,17 @@ impl Builder<'_> {
             Tree::Scalar(value) => Ok(value.value.clone()),
             Tree::Template(template) => template.eval_value(scope),
             Tree::Sequence(items, _) => {
-                let items: Result<Vec<Value>, Diagnostic> =
-                    items.iter().map(|item| self.evaluate(item, scope)).collect();
-                Ok(items?.into())
+                let mut values = Vec::new();
+                for item in items {
+                    match (item, self.evaluate(item, scope)?) {
+                        // The items of an array that an expression gives take the expression's place.
+                        (Tree::Template(_), Value::Array(inserted)) => {
+                            values.extend(inserted.iter().cloned())
+                        }
+                        (_, value) => values.push(value),
+                    }
+                }
+                Ok(values.into())
             }
             Tree::Mapping(pairs, _) => {
                 let mut all = Entries::new();
@@ -124,29 +95,32 @@ impl Builder<'_> {
                 self.error(self.span, format!("the matrix must be an object, but it is {}", kind(matrix)))
             );
         };
-        Ok(self.legs(matrix)?)
+        self.legs(matrix)
     }
 
-    fn legs(&self, matrix: &Object) -> Result<Vec<Leg>, Flaw> {
+    fn legs(&self, matrix: &Object) -> Result<Vec<Leg>, Diagnostic> {
         let mut vectors: Vec<(&str, &[Value])> = Vec::new();
         for (name, value) in matrix.iter().filter(|(name, _)| !is_filter(name)) {
             let Some(values) = value.as_array() else {
                 let message = format!("matrix.{name} must be a sequence, but it is {}", kind(value));
-                return Err(self.error(self.span, message).into());
+                return Err(self.error(self.span, message));
             };
             if values.is_empty() {
-                return Err(self.error(self.span, format!("matrix.{name} has no values")).into());
+                return Err(self.error(self.span, format!("matrix.{name} has no values")));
             }
             vectors.push((name, values));
         }
         let includes = self.filters(matrix, "include")?;
         let excludes = self.filters(matrix, "exclude")?;
+        if vectors.is_empty() && includes.is_empty() {
+            return Err(self.error(self.span, "a matrix needs at least one vector, or an entry of include"));
+        }
         let is_vector = |key: &str| vectors.iter().any(|(name, _)| name.eq_ignore_ascii_case(key));
         if let Some((key, _)) =
             excludes.iter().flat_map(|exclude| exclude.iter()).find(|(key, _)| !is_vector(key))
         {
             let message = format!("matrix.exclude names {key:?}, which is no key of the matrix");
-            return Err(self.error(self.span, message).into());
+            return Err(self.error(self.span, message));
         }
         let product = match vectors.is_empty() {
             true => 0,
@@ -224,15 +198,13 @@ impl Builder<'_> {
         Ok(filters)
     }
 
-    fn too_many(&self, legs: usize) -> Flaw {
+    fn too_many(&self, legs: usize) -> Diagnostic {
         // Counting ends somewhere: beyond that nobody wants the number.
         let legs = match legs {
             ..=COUNTED => legs.to_string(),
             _ => format!("more than {COUNTED}"),
         };
-        Flaw::TooLarge(
-            self.error(self.span, format!("this matrix has {legs} legs; at most {MOST_LEGS} are run")),
-        )
+        self.error(self.span, format!("this matrix has {legs} legs; at most {MOST_LEGS} are run"))
     }
 }
 

@@ -1,6 +1,9 @@
 //! Reading `strategy.matrix`.
 
-use super::Tree;
+use super::{
+    Tree,
+    expand::{Builder, NoContexts},
+};
 use crate::{
     document::{Key, Reader, scalar_value},
     expr,
@@ -17,6 +20,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Tree> {
             .whole(node, "matrix", "a mapping or an expression", &expr::STRATEGY)
             .map(Tree::Template);
     };
+    let told = reader.found.iter().count();
     if mapping.is_empty() {
         reader.error("SW0113", node.span, "matrix is empty; it needs at least one vector or include");
     }
@@ -44,7 +48,37 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Tree> {
             None => reader.wrong_kind(value, &place, "a sequence"),
         }
     }
-    tree(reader, node)
+    excluded_keys(reader, mapping);
+    let found = tree(reader, node);
+    // As on GitHub what needs no expression is known before anything runs. What is told already is not told again, nor are
+    // keys that are there twice, which the whole tree was searched for.
+    let sound = reader.found.iter().count() == told;
+    if let Some(tree) = found.as_ref().filter(|tree| sound && !tree.has_expressions()) {
+        let builder = Builder { source: reader.source, span: node.span };
+        let legs = builder.evaluate(tree, &NoContexts).and_then(|matrix| builder.of_value(&matrix));
+        if let Some(error) = legs.err().filter(|error| error.code != "SW0107") {
+            reader.found.push(error);
+        }
+    }
+    found
+}
+
+/// Tells of keys in `exclude` that are no vectors, which is known unless keys are computed.
+fn excluded_keys(reader: &mut Reader<'_>, matrix: &yaml::Mapping) {
+    if matrix.iter().any(|(key, _)| expr::has_expression(&key.value)) {
+        return;
+    }
+    let is_vector = |name: &str| {
+        let mut vectors =
+            matrix.iter().filter(|(key, _)| !matches!(key.value.as_str(), "include" | "exclude"));
+        vectors.any(|(key, _)| key.value.eq_ignore_ascii_case(name))
+    };
+    let entries = matrix.get("exclude").and_then(Node::as_sequence).unwrap_or_default();
+    let keys = entries.iter().filter_map(Node::as_mapping).flat_map(yaml::Mapping::iter);
+    for (key, _) in keys.filter(|(key, _)| !expr::has_expression(&key.value) && !is_vector(&key.value)) {
+        let message = format!("matrix.exclude names {:?}, which is no key of the matrix", key.value);
+        reader.error("SW0116", key.span, message);
+    }
 }
 
 fn is_expression(node: &Node) -> bool {

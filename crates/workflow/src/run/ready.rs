@@ -115,6 +115,8 @@ impl Jobs {
         };
         let total = combinations.as_ref().map_or(1, Vec::len);
         let max_parallel = most.map_or(total, |most| most.min(total));
+        // The context tells what is written, also where it is more than there are legs.
+        let told = most.filter(|_| combinations.is_some()).unwrap_or(total);
         let mut legs = Legs {
             legs: Vec::new(),
             held: (0..total).collect(),
@@ -128,7 +130,7 @@ impl Jobs {
         for index in 0..total {
             let combination = combinations.as_ref().and_then(|legs| legs.get(index));
             scope.matrix = combination.map_or(Value::Null, |leg| leg.values.clone().into());
-            scope.strategy = strategy_context(fail_fast, index, total, max_parallel);
+            scope.strategy = strategy_context(fail_fast, index, total, told);
             let key = match combination {
                 Some(_) => JobKey(format!("{}{}/{index}", self.place.key, job.id.value)),
                 None => JobKey(format!("{}{}", self.place.key, job.id.value)),
@@ -338,13 +340,14 @@ fn runner(
                     );
                 }
             }
-            value @ Value::Array(_) if runs_on.labels.len() == 1 => {
+            // The labels of an array that an expression in a list gives take its place there.
+            value @ Value::Array(_) => {
                 labels.extend(
                     texts(&value).ok_or_else(|| refused("runs-on must give labels, that is, texts"))?,
                 );
             }
-            Value::Array(_) | Value::Object(_) => {
-                return Err(refused("runs-on must give a label or one list of labels"));
+            Value::Object(_) => {
+                return Err(refused("runs-on must give a label or a list of labels"));
             }
             value @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
                 labels.push(value.to_text().as_ref().to_owned());
@@ -360,18 +363,20 @@ fn runner(
     Ok((labels, group))
 }
 
-/// One text or an array of them.
+/// One text or an array of them; numbers and the like are written out.
 fn texts(value: &Value) -> Option<Vec<String>> {
+    let text = |value: &Value| value.is_primitive().then(|| value.to_text().as_ref().to_owned());
     match value {
-        Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
-        Value::String(text) => Some(vec![text.as_ref().to_owned()]),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
+        Value::Array(items) => items.iter().map(text).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            text(value).map(|text| vec![text])
+        }
     }
 }
 
 /// The `strategy` context.
 fn strategy_context(fail_fast: bool, index: usize, total: usize, max_parallel: usize) -> Value {
-    // At most 256 legs, so the casts are exact.
+    // At most 256 legs, and a limit beyond 2^53 is nobody's, so the casts are exact.
     let pairs: [(&str, Value); 4] = [
         ("fail-fast", fail_fast.into()),
         ("job-index", (index as f64).into()),

@@ -148,6 +148,23 @@ jobs:
 }
 
 #[test]
+fn a_default_of_a_text_may_be_any_scalar() {
+    let inputs = "{v: {type: string, default: 3.10}, w: {type: string, default: TRUE}, x: {type: string, default: '${{ 1.50 }}'}, y: {type: string, default: }}";
+    let callee = format!(
+        "on: {{workflow_call: {{inputs: {inputs}}}}}\njobs: {{a: {{runs-on: here, steps: [{{run: make}}]}}}}"
+    );
+    let mut run = run_calling("on: push\njobs: {c: {uses: ./callee.yml}}", &[("callee.yml", &callee)]);
+    let asked = run.apply(&Input::Start, second(0));
+    let [Effect::StartJob(request)] = asked.0.as_slice() else { panic!("{asked:?}") };
+    let expect = r#"{"v":"3.1","w":"true","x":"1.5","y":""}"#;
+    assert_eq!(request.inputs.to_json().to_string(), expect);
+    // Nothing is turned into another kind.
+    let callee = callee.replace("{type: string, default: 3.10}", "{type: boolean, default: 'true'}");
+    let (_, found) = Workflow::parse(&Source::new("callee.yml", callee));
+    assert!(found.to_string().contains("error[SW0103]: this default of \"v\" of inputs is no boolean"));
+}
+
+#[test]
 fn what_cannot_be_called_is_refused_with_its_place() {
     let text = "
 on: push

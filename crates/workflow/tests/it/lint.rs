@@ -608,11 +608,7 @@ fn jobs() -> Vec<Case> {
             job(
                 "    strategy: {matrix: {a: [1, 2, 1], exclude: [{a: 3}, {b: 1}]}}\n    steps: [{run: make}]\n",
             ),
-            &[
-                "6:35 warning repeated-matrix-value",
-                "6:53 warning exclude-without-leg",
-                "6:58 warning exclude-without-leg",
-            ],
+            &["6:35 warning repeated-matrix-value", "6:53 warning exclude-without-leg", "6:58 error SW0116"],
         ),
     ]
 }

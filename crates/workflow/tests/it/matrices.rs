@@ -10,7 +10,7 @@ use shipway_workflow::{
     document::{Job, Maybe, Workflow},
     expr::{Scope, Value},
     matrix::Leg,
-    run::{Conclusion, Input, JobKey, Run},
+    run::{Conclusion, Effect, Input, JobKey, Run},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -106,6 +106,28 @@ fn the_last_vector_varies_fastest() {
 }
 
 #[test]
+fn the_items_of_an_array_take_the_place_of_its_expression() {
+    check(
+        "matrix:
+  v: [1, \"${{ fromJSON('[2, [3]]') }}\", \"${{ fromJSON('[]') }}\", [\"${{ fromJSON('[4]') }}\"]]
+  include:
+  - {v: 1, first: yes}
+  - ${{ fromJSON('[{\"v\":2,\"w\":9},{\"v\":7}]') }}
+  - ${{ fromJSON('{\"v\":8}') }}
+  exclude:
+  - ${{ fromJSON('[{\"v\":[3]}]') }}",
+        r#"
+        a (1) {"v":1,"first":"yes"}
+        a (2) {"v":2,"w":9}
+        a (4) {"v":[4]}
+        a (7) {"v":7}
+        a (8) {"v":8}"#,
+    );
+    // A vector that comes out empty has no values, and a matrix of it no legs.
+    check("matrix: {v: [\"${{ fromJSON('[]') }}\"]}", "w.yml:7:15: error[SW0116]: matrix.v has no values");
+}
+
+#[test]
 fn include_grows_legs_or_adds_them() {
     // The example of GitHub's documentation.
     check(
@@ -165,6 +187,24 @@ fn values_keep_their_kind_and_long_names_are_cut() {
 
 #[test]
 fn what_is_no_matrix_is_refused() {
+    // The whole file is, where no expression has a part in it.
+    let parsed = |matrix: &str| {
+        let (_, found) = Workflow::parse(&Source::new("w.yml", document(&format!("matrix: {matrix}"))));
+        found.iter().map(|found| format!("{} {}", found.code, found.message)).collect::<Vec<_>>()
+    };
+    let needs = "SW0116 a matrix needs at least one vector, or an entry of include";
+    assert_eq!(parsed("{include: []}"), [needs]);
+    let unknown = "SW0116 matrix.exclude names \"b\", which is no key of the matrix";
+    assert_eq!(parsed("{exclude: [{b: 1}]}"), [unknown]);
+    assert_eq!(parsed("{a: [1], exclude: [{b: 1}]}"), [unknown]);
+    assert_eq!(parsed("{a: [1], exclude: [{b: 1}], include: [{c: '${{ github.ref }}'}]}"), [unknown]);
+    assert_eq!(parsed("{a: [1], '${{ github.ref }}': [1], exclude: [{b: 1}]}"), [""; 0]);
+    assert_eq!(parsed("{a: [], b: [1]}"), ["SW0113 matrix.a has no values"]);
+    assert_eq!(parsed("{a: [1], A: [2]}").len(), 1);
+    check(
+        "matrix: {include: \"${{ fromJSON('[]') }}\"}",
+        &format!("w.yml:7:15: {}", needs.replacen("SW0116 ", "error[SW0116]: ", 1)),
+    );
     check("matrix: {os: []}", "w.yml:7:20: error[SW0113]: matrix.os has no values");
     check(
         "matrix: {os: linux}",
@@ -172,7 +212,7 @@ fn what_is_no_matrix_is_refused() {
     );
     check(
         "matrix: {os: [a], exclude: [{oss: a}]}",
-        "w.yml:7:15: error[SW0116]: matrix.exclude names \"oss\", which is no key of the matrix",
+        "w.yml:7:36: error[SW0116]: matrix.exclude names \"oss\", which is no key of the matrix",
     );
     check(
         "matrix: ${{ fromJSON('[1]') }}",
@@ -262,6 +302,23 @@ fn a_strategy_may_be_one_expression() {
         r#"fromJSON('{\"max-parallel\":0.5}')"#,
         &format!("{place}[SW0104]: max-parallel must be a whole number, but it is 0.5"),
     );
+}
+
+#[test]
+fn the_context_tells_the_limit_as_it_is_written() {
+    let check = |strategy: &str, expect: &str| {
+        let text =
+            format!("on: push\njobs: {{a: {{runs-on: x, strategy: {strategy}, steps: [{{run: make}}]}}}}");
+        let mut run = crate::worlds::run(&text);
+        let asked = run.apply(&Input::Start, second(0));
+        let Some(Effect::StartJob(request)) = asked.0.first() else { panic!("{asked:?}") };
+        assert_eq!(request.strategy.to_json()["max-parallel"].to_string(), expect, "{strategy}");
+    };
+    check("{max-parallel: 10, matrix: {v: [1, 2]}}", "10");
+    check("{max-parallel: 1, matrix: {v: [1, 2]}}", "1");
+    check("{max-parallel: 0, matrix: {v: [1, 2]}}", "2");
+    check("{matrix: {v: [1, 2]}}", "2");
+    check("{max-parallel: 10}", "1");
 }
 
 #[test]

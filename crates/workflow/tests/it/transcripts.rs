@@ -110,6 +110,30 @@ fn show_view(view: &JobView) -> String {
 }
 
 #[test]
+fn labels_of_an_array_take_the_place_of_its_expression() {
+    let check = |written: &str, expect: &str| {
+        let text = format!("on: push\njobs: {{a: {{runs-on: {written}, steps: [{{run: make}}]}}}}");
+        let mut run = run(&text);
+        let found = match run.apply(&Input::Start, second(0)).0.first() {
+            Some(Effect::StartJob(request)) => request.runs_on.join("+"),
+            _ => run.jobs()[0].reason.clone().unwrap_or_default(),
+        };
+        assert_eq!(found, expect, "{written}");
+    };
+    check("[big, \"${{ fromJSON('[\\\"linux\\\", 22, true]') }}\", x]", "big+linux+22+true+x");
+    check("\"${{ fromJSON('[\\\"linux\\\", 22]') }}\"", "linux+22");
+    check("{labels: [big, \"${{ fromJSON('[1]') }}\"]}", "big+1");
+    check(
+        "[big, \"${{ fromJSON('[[1]]') }}\"]",
+        "w.yml:2:21: error[SW0117]: runs-on must give labels, that is, texts",
+    );
+    check(
+        "[\"${{ fromJSON('[null]') }}\"]",
+        "w.yml:2:21: error[SW0117]: runs-on gives an empty label (look at the values that its expression uses)",
+    );
+}
+
+#[test]
 fn outputs_flow_along_needs() {
     let document = r"
 on: push
