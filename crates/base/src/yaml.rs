@@ -202,6 +202,43 @@ mod tests {
     }
 
     #[test]
+    fn lines_within_brackets_need_no_indentation() {
+        // As it stands in published workflows, and as GitHub's parser takes it.
+        let text = "a:\n  b:\n    - [\n      \"x\",\n    c: 'y'\n    ]\n    - {\nd: e, # f\n g: [\n1]\n  }\n  z: !!int q";
+        assert!(refusal(text).starts_with("t.yml:12:6: error[SW0006]"), "{}", refusal(text));
+        let text = text.replace("!!int q", "1");
+        let found = tree(&text);
+        let plain = "a: {b: [[\"x\", {c: 'y'}], {d: e, g: [1]}], z: 1}";
+        let bare = |node: &Node| {
+            fn add(node: &Node, out: &mut String) {
+                match &node.value {
+                    Value::Scalar(scalar) => *out += &format!("{}|", scalar.text),
+                    Value::Sequence(items) => items.iter().for_each(|item| add(item, out)),
+                    Value::Mapping(map) => map.iter().for_each(|(key, value)| {
+                        *out += &format!("{}=", key.value);
+                        add(value, out);
+                    }),
+                }
+            }
+            let mut out = String::new();
+            add(node, &mut out);
+            out
+        };
+        assert_eq!(bare(&found), bare(&tree(plain)));
+        // Everything keeps its place.
+        let a = found.as_mapping().and_then(|map| map.get("a")).and_then(Node::as_mapping);
+        let item = a.and_then(|map| map.get("b")).and_then(|node| node.as_sequence()?.get(1)?.as_mapping());
+        let place = |key: &str| item.and_then(|map| map.get(key)).map(|node| node.span.start);
+        assert_eq!((place("d"), place("g")), (Some(Pos::new(8, 4)), Some(Pos::new(9, 5))));
+        // A bracket that is never closed is told where the block around it goes on.
+        let unclosed = refusal("a:\n  b: [x, y\nc: d\n");
+        assert!(
+            unclosed.starts_with("t.yml:3:2: error[SW0001]: this is not YAML: invalid indent"),
+            "{unclosed}"
+        );
+    }
+
+    #[test]
     fn a_nul_byte_is_told_with_its_place() {
         let source = Source::new("x", "a: 1\nb: é\0c\n");
         let found = parse(&source, Limits::default()).expect_err("not YAML");

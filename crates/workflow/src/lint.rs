@@ -48,7 +48,7 @@ pub use rule::{DOCUMENT, RULES, Rule, find as find_rule};
 
 use crate::{action::Action, document::Workflow};
 use finding::Findings;
-use shipway_base::{Severity, Source, yaml};
+use shipway_base::{Diagnostic, Severity, Source, yaml};
 use view::View;
 
 /// What a file is.
@@ -85,8 +85,11 @@ pub fn lint(source: &Source, kind: Kind, interfaces: &Interfaces, options: Optio
     let mut out = Findings::new(source, options);
     for found in diagnostics(source, kind) {
         // What this version cannot run is no fault of the document.
-        if found.code != "SW0105" {
-            out.document(found);
+        match (kind, found.code) {
+            (_, "SW0105") => {}
+            // A key of `on` that means nothing keeps no workflow from running, and is a mistake all the same.
+            (Kind::Workflow, "SW0101") => out.document(Diagnostic { severity: Severity::Error, ..found }),
+            _ => out.document(found),
         }
     }
     if let Ok(Some(tree)) = yaml::parse(source, yaml::Limits::default())
@@ -100,7 +103,7 @@ pub fn lint(source: &Source, kind: Kind, interfaces: &Interfaces, options: Optio
     ignore::filter(source, out)
 }
 
-fn diagnostics(source: &Source, kind: Kind) -> impl Iterator<Item = shipway_base::Diagnostic> {
+fn diagnostics(source: &Source, kind: Kind) -> impl Iterator<Item = Diagnostic> {
     let found = match kind {
         Kind::Workflow => Workflow::parse(source).1,
         Kind::Action => Action::parse(source).1,

@@ -61,12 +61,21 @@ pub fn parse_all(source: &Source, limits: Limits) -> Result<Vec<Node>, Diagnosti
             .with_help("remove it; where a script needs one, let the script make it, as printf '\\0' does"));
     }
     let mut text = Mended::new(&source.text);
+    let mut first = None;
     loop {
         let mut wrong = None;
-        match (load(source, limits, &text, &mut wrong), wrong) {
-            (Err(_), Some(wrong)) if text.mend(&wrong) => {}
-            (documents, _) => return documents,
+        let error = match load(source, limits, &text, &mut wrong) {
+            Ok(documents) => return Ok(documents),
+            Err(error) => error,
+        };
+        if !wrong.is_some_and(|wrong| text.mend(&wrong)) {
+            // Of a bracket that is never closed the first line that is less deep tells more than what comes of that line as a part
+            // of it, or than the end of the text.
+            let within = text.is_moved(error.span.start.line) && !error.message.contains("bracket");
+            let unclosed = within || error.message.contains("while parsing a flow");
+            return Err(first.filter(|_| unclosed).unwrap_or(error));
         }
+        first.get_or_insert(error);
     }
 }
 
@@ -309,6 +318,6 @@ fn end_of(text: &str) -> Pos {
     Pos::new(number(text.split('\n').count()), number(last.chars().count() + 1))
 }
 
-fn number(n: usize) -> u32 {
+pub(super) fn number(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }

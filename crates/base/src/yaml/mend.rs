@@ -4,6 +4,7 @@
 //! a quote or bracket at once. The parser names the first such place; a blank there changes neither what is meant nor, once
 //! taken off again, where anything stands.
 
+use super::load::number;
 use crate::Pos;
 use saphyr_parser::ScanError;
 use std::{borrow::Cow, collections::BTreeMap};
@@ -88,14 +89,14 @@ impl<'a> Mended<'a> {
         // Lines moved before are as deep as they need to be.
         let lines = self.text[..start].split('\n').enumerate();
         let deepest =
-            lines.filter(|(index, _)| !self.is_moved(index + 1)).map(|(_, text)| opening(text)).max();
+            lines.filter(|(index, _)| !self.is_moved(number(index + 1))).map(|(_, text)| opening(text)).max();
         let deepest = deepest.unwrap_or_default();
         self.insert(line, 1, start, deepest + 1)
     }
 
-    fn is_moved(&self, line: usize) -> bool {
-        let added = u32::try_from(line).ok().and_then(|line| self.added.get(&line));
-        added.is_some_and(|added| added.iter().any(|(column, _)| *column == 1))
+    /// Whether a line, from 1, was moved to the right.
+    pub(super) fn is_moved(&self, line: u32) -> bool {
+        self.added.get(&line).is_some_and(|added| added.iter().any(|(column, _)| *column == 1))
     }
 
     /// Puts a blank before a comment.

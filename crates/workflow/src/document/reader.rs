@@ -116,13 +116,19 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Warns of a key that means nothing, and that GitHub lets pass.
+    /// Warns of a key that the specification does not know at this place, where GitHub lets any key pass and published workflows
+    /// have them: `on`, whose errors would otherwise keep a workflow from running that runs there.
     pub(crate) fn idle_key(&mut self, key: &Spanned<String>, place: &str, known: &[&str]) {
         if self.special_key(key) {
             return;
         }
         let message = format!("{place} has no key {:?}, so that it means nothing", key.value);
-        self.warn("SW0101", key.span, message, format!("known keys: {}", known.join(", ")));
+        let help = match yaml::closest(&key.value, known.iter().copied()) {
+            Some(name) => format!("did you mean {name:?}?"),
+            None if known.is_empty() => "remove it".to_owned(),
+            None => format!("remove it; known keys: {}", known.join(", ")),
+        };
+        self.warn("SW0101", key.span, message, help);
     }
 
     /// Notes keys that mean something else than a name: expressions and merge keys.

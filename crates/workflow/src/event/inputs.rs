@@ -46,7 +46,7 @@ fn dispatch_input(reader: &mut Reader<'_>, name: &Spanned<String>, node: &Node) 
             "default" => default = Some(value),
             "type" => kind = reader.name(value, "type"),
             "options" => options = Some((value.span, reader.names(value, "options"))),
-            _ => reader.unknown_key(key, &place, KEYS),
+            _ => reader.idle_key(key, &place, KEYS),
         }
     }
     let words = options.as_ref().map(|(_, words)| words.iter().map(|word| word.value.clone()).collect());
@@ -62,10 +62,10 @@ fn dispatch_input(reader: &mut Reader<'_>, name: &Spanned<String>, node: &Node) 
             InputKind::Choice(words.unwrap_or_default())
         }
         unknown => {
-            let message = format!("{place} cannot have the type {unknown:?}, and is a string");
+            // As on GitHub, which reads the types of this event alone without a list of them.
+            let message = format!("{place} cannot have the type {unknown:?} and is taken as a string");
             let span = kind.as_ref().map_or(node.span, |kind| kind.span);
             let help = "use string, boolean, number, choice or environment";
-            // GitHub takes it for a string.
             reader.warn("SW0104", span, message, help);
             InputKind::String
         }

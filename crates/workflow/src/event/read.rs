@@ -59,10 +59,7 @@ fn read_trigger(reader: &mut Reader<'_>, known: &Known, name: &Spanned<String>, 
     for (key, value) in mapping.iter() {
         let word = key.value.as_str();
         if !known.keys.contains(&word) {
-            match table::is_idle(known.name, word) {
-                true => reader.idle_key(key, &place, known.keys),
-                false => reader.unknown_key(key, &place, known.keys),
-            }
+            reader.idle_key(key, &place, known.keys);
             continue;
         }
         match word {
@@ -159,7 +156,7 @@ fn schedule(reader: &mut Reader<'_>, node: &Node) -> Option<Schedule> {
                     reader.error_with_help("SW0104", name.span, message, help);
                 }
             }
-            _ => reader.unknown_key(key, "an entry of schedule", &["cron", "timezone"]),
+            _ => reader.idle_key(key, "an entry of schedule", &["cron", "timezone"]),
         }
     }
     if !found {

@@ -157,14 +157,6 @@ pub(super) const EVENTS: &[Known] = &[
     },
 ];
 
-/// Whether GitHub lets a key pass that means nothing under this event: the filters of other events, and anything under
-/// `workflow_dispatch`.
-pub(super) fn is_idle(event: &str, key: &str) -> bool {
-    let filters = ["types", "branches", "branches-ignore", "tags", "tags-ignore", "paths", "paths-ignore"]
-        .contains(&key);
-    event == "workflow_dispatch" || (event != "workflow_call" && filters)
-}
-
 /// The event of that name.
 pub(super) fn find(name: &str) -> Option<&'static Known> {
     EVENTS.iter().find(|known| known.name == name)

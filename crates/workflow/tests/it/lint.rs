@@ -295,9 +295,9 @@ fn kinds() -> Vec<Case> {
         // What GitHub's reader takes, though it is no JSON, is no finding.
         case(
             steps(
-                "      - run: echo ${{ fromJSON('[1, 2,]')[0] }} ${{ fromJSON('{a: .5} // b').a }} ${{ fromJSON('{a}').a }}\n",
+                "      - run: echo ${{ fromJSON('[1, 2,]')[0] }} ${{ fromJSON('{a:.5} // b').a }} ${{ fromJSON('{a}').a }}\n",
             ),
-            &["7:80 error broken-json"],
+            &["7:79 error broken-json"],
         ),
         case(
             steps(

@@ -2,7 +2,9 @@
 
 use crate::worlds::{event, push, workflow};
 use serde_json::json;
+use shipway_base::Source;
 use shipway_workflow::{
+    document::Workflow,
     event::{Event, Triggered},
     plan::RunPlan,
 };
@@ -189,4 +191,36 @@ fn a_workflow_that_is_started_as_if_called_has_the_inputs_of_a_call() {
     assert!(wrong.contains("SW0122") && wrong.contains("must be a number"), "{wrong}");
     let none = call("", &[("x", "1")]).expect_err("it has none");
     assert!(none.contains("for workflow_call it declares no inputs"), "{none}");
+}
+
+#[test]
+fn keys_of_on_that_mean_nothing_are_told_and_left_out() {
+    let text = r#"on:
+  pull_request: {branches: [main], tags-ignore: ['**'], branches_ignore: []}
+  workflow_dispatch: {branches: [main], inputs: {n: {type: int, optional: true}}}
+  release: {type: [x]}
+  fork: {types: [x]}
+  schedule: [{cron: '1 2 * * *', branches: [main]}]
+jobs: {a: {runs-on: x, steps: [{run: make}]}}
+"#;
+    let (workflow, found) = Workflow::parse(&Source::new("w.yml", text));
+    let pull = "types, branches, branches-ignore, paths, paths-ignore";
+    let idle = |place: &str, owner: &str, key: &str, help: &str| {
+        format!(
+            "w.yml:{place}: warning[SW0101]: {owner} has no key {key:?}, so that it means nothing ({help})"
+        )
+    };
+    let expect = [
+        idle("2:36", "the event \"pull_request\"", "tags-ignore", &format!("remove it; known keys: {pull}")),
+        idle("2:57", "the event \"pull_request\"", "branches_ignore", "did you mean \"branches-ignore\"?"),
+        idle("3:23", "the event \"workflow_dispatch\"", "branches", "remove it; known keys: inputs"),
+        "w.yml:3:60: warning[SW0104]: the input \"n\" cannot have the type \"int\" and is taken as a string (use string, boolean, number, choice or environment)".to_owned(),
+        idle("3:65", "the input \"n\"", "optional", "did you mean \"options\"?"),
+        idle("4:13", "the event \"release\"", "type", "did you mean \"types\"?"),
+        idle("5:10", "the event \"fork\"", "types", "remove it"),
+        idle("6:34", "an entry of schedule", "branches", "remove it; known keys: cron, timezone"),
+    ];
+    let told: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(told, expect);
+    assert!(workflow.is_some());
 }
