@@ -701,14 +701,24 @@ pub(crate) fn minutes_of(minutes: &Maybe<f64>, scope: &dyn Scope) -> Result<Opti
         Maybe::Literal(value) => return Ok(Some(from_minutes(value.value).unwrap_or(Duration::MAX))),
         Maybe::Expression(template) => (template.eval_value(scope)?, template.source(), template.span()),
     };
-    if value.as_number() == Some(0.0) {
-        return Ok(None);
-    }
-    from_minutes(value.to_number()).map(Some).ok_or_else(|| {
+    let wrong = || {
         let message =
             format!("timeout-minutes must be a number of at least 0, and is {:?}", &*value.to_text());
-        Diagnostic::error("SW0514", source, span, message)
-    })
+        hint(Diagnostic::error("SW0514", source, span, message), &value)
+    };
+    match value.as_number() {
+        Some(0.0) => Ok(None),
+        Some(minutes) => from_minutes(minutes).map(Some).ok_or_else(wrong),
+        None => Err(wrong()),
+    }
+}
+
+/// Says how text becomes the value that it stands for: as on GitHub it is none of itself.
+fn hint(found: Diagnostic, value: &Value) -> Diagnostic {
+    match value.as_str() {
+        Some(_) => found.with_help("fromJSON(..) turns text into the value that it stands for"),
+        None => found,
+    }
 }
 
 fn from_minutes(minutes: f64) -> Option<Duration> {
@@ -720,15 +730,11 @@ fn bool_of(value: &Maybe<bool>, scope: &dyn Scope) -> Result<bool, Diagnostic> {
         Maybe::Literal(value) => Ok(value.value),
         Maybe::Expression(template) => {
             let value = template.eval_value(scope)?;
-            match (value.as_bool(), &*value.to_text()) {
-                (Some(value), _) => Ok(value),
-                (None, "true") => Ok(true),
-                (None, "false" | "") => Ok(false),
-                (None, text) => {
-                    let message = format!("continue-on-error must be true or false, and is {text:?}");
-                    Err(Diagnostic::error("SW0514", template.source(), template.span(), message))
-                }
-            }
+            value.as_bool().ok_or_else(|| {
+                let text = value.to_text();
+                let message = format!("continue-on-error must be true or false, and is {:?}", &*text);
+                hint(Diagnostic::error("SW0514", template.source(), template.span(), message), &value)
+            })
         }
     }
 }

@@ -147,8 +147,8 @@ impl Job<'_> {
         current.scope.contexts.insert("inputs", Value::from(part.inputs.clone()));
         let mut args = Vec::new();
         for template in &part.docker.args {
-            let value = template.eval_string(&current.scope).map_err(|found| expression(&found))?;
-            args.push(value.to_string());
+            let items = template.eval_items(&current.scope).map_err(|found| expression(&found))?;
+            args.extend(items.iter().map(|item| item.to_string()));
         }
         if part.docker.args.is_empty() {
             let given = part.inputs.get("args").map(|value| value.to_text().to_string());

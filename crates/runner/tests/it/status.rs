@@ -117,6 +117,30 @@ async fn what_cannot_be_evaluated_is_not_tolerated() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn text_is_neither_true_nor_a_number() {
+    let world = World::new();
+    let check = async |tolerant: &str| {
+        let story = world
+            .steps(&format!("      - {{continue-on-error: '${{{{ {tolerant} }}}}', run: exit 1}}\n"))
+            .await;
+        (story.conclusion, story.annotations(Level::Error).join("\n"))
+    };
+    let (conclusion, errors) = check("github.ref == github.ref").await;
+    assert_eq!(conclusion, Conclusion::Success, "{errors}");
+    let (conclusion, errors) = check("format(''{0}'', true)").await;
+    assert_eq!(conclusion, Conclusion::Failure, "{errors}");
+    assert!(errors.contains("must be true or false") && errors.contains("fromJSON(..)"), "{errors}");
+    let (conclusion, errors) = check("github.none").await;
+    assert_eq!(conclusion, Conclusion::Failure, "{errors}");
+
+    // A limit that is text is none, as one that cannot be evaluated.
+    let limit = "      - {timeout-minutes: '${{ format(''{0}'', 0.001) }}', run: sleep 0.5; echo without}\n";
+    let story = world.steps(limit).await;
+    story.expect_success().expect_line("without");
+    assert!(story.annotations(Level::Error)[0].contains("without a limit"), "{}", story.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn outputs_of_a_job_are_all_or_none() {
     let story = World::new()
         .run(
