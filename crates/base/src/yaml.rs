@@ -230,6 +230,9 @@ mod tests {
         let item = a.and_then(|map| map.get("b")).and_then(|node| node.as_sequence()?.get(1)?.as_mapping());
         let place = |key: &str| item.and_then(|map| map.get(key)).map(|node| node.span.start);
         assert_eq!((place("d"), place("g")), (Some(Pos::new(8, 4)), Some(Pos::new(9, 5))));
+        assert!(refusal("a:\n  - b: [\rx\r]").contains("invalid indent"));
+        assert!(refusal("a:\n  - b: '\rx\n'\r").contains("invalid indent"));
+        tree("a:\r\n  - b: [\r\nx\r\n]");
         // A bracket that is never closed is told where the block around it goes on.
         let unclosed = refusal("a:\n  b: [x, y\nc: d\n");
         assert!(

@@ -73,7 +73,7 @@ pub fn parse_all(source: &Source, limits: Limits) -> Result<Vec<Node>, Diagnosti
             // of it, or than the end of the text.
             let within = text.is_moved(error.span.start.line) && !error.message.contains("bracket");
             let unclosed = within || error.message.contains("while parsing a flow");
-            return Err(first.filter(|_| unclosed).unwrap_or(error));
+            return Err(first.filter(|_| unclosed && error.code == "SW0001").unwrap_or(error));
         }
         first.get_or_insert(error);
     }

@@ -81,6 +81,10 @@ impl<'a> Mended<'a> {
 
     /// Moves a line to the right of every block that may be open there.
     fn indent(&mut self, line: usize) -> Option<()> {
+        // A lone carriage return ends a line for the parser, and not here.
+        if self.text.split('\r').skip(1).any(|behind| !behind.starts_with('\n')) {
+            return None;
+        }
         let start = match line.checked_sub(2) {
             None => 0,
             Some(before) => self.text.match_indices('\n').nth(before)?.0 + 1,

@@ -297,7 +297,7 @@ fn kinds() -> Vec<Case> {
             steps(
                 "      - run: echo ${{ fromJSON('[1, 2,]')[0] }} ${{ fromJSON('{a:.5} // b').a }} ${{ fromJSON('{a}').a }}\n",
             ),
-            &["7:79 error broken-json"],
+            &["7:86 error broken-json"],
         ),
         case(
             steps(
