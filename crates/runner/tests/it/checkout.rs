@@ -116,6 +116,34 @@ async fn a_second_checkout_fetches_the_history_that_the_first_left_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_checkout_leaves_no_branches_of_the_first() {
+    let mut world = World::new();
+    world.file("a", "one");
+    world.commit();
+    git(&world.repository(), &["branch", "feat"]);
+    world.file("a", "two");
+    world.commit();
+    let steps = r#"
+      - {uses: actions/checkout@v4, with: {ref: feat}}
+      - run: git branch own; touch .git/index.lock; echo "first $(git branch --format='%(refname:short)' | xargs)"
+      - {uses: actions/checkout@v4, with: {ref: main}}
+      - run: echo "then $(git branch --format='%(refname:short)' | xargs) $(cat a) $(git rev-parse --abbrev-ref main@{u})"
+      - run: git branch own; git worktree add -q ../beside own
+      - {uses: actions/checkout@v4, with: {ref: feat}}
+      - run: echo "made anew $(git branch --format='%(refname:short)' | xargs) $(cat a)"
+      - run: git remote set-url origin https://example.com/o/n
+      - {uses: actions/checkout@v4, with: {ref: feat, clean: false}}
+      - run: echo "of $(git remote get-url origin | sed 's|.*/||')"
+"#;
+    let story = world.steps(steps).await;
+    story.expect_success().expect_line("first feat own").expect_line("then main two origin/main");
+    story.expect_line("made anew feat one").expect_line("of it");
+    let removed =
+        |why: &str| format!("what was checked out before is removed, since it cannot be used: {why}");
+    assert!(story.log().contains(&removed("it is of another repository")), "{}", story.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repository_without_commits_has_files_all_the_same() {
     let world = World::new();
     world.file("x", "here");

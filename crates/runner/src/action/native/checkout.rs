@@ -109,7 +109,16 @@ impl Job<'_> {
     ) -> Result<Came, RunnerError> {
         let clean = inputs.flag("clean", true)?;
         let history = History::of(inputs)?;
-        let is_new = !to.join(GIT).exists();
+        let mut is_new = !to.join(GIT).exists();
+        if !is_new && let Err(error) = self.leave_branches(to, current).await {
+            if matches!(error.kind, ErrorKind::Cancelled | ErrorKind::TimedOut) {
+                return Err(error);
+            }
+            let why = error.message;
+            let line = format!("what was checked out before is removed, since it cannot be used: {why}");
+            self.log.line(Some(current.index), &line).await;
+            is_new = true;
+        }
         let left = to.to_owned();
         if is_new {
             self.beside(current, move |over| empty(&left, over)).await?;
@@ -197,6 +206,40 @@ impl Job<'_> {
         Ok(Came { outputs, ..Came::of(Conclusion::Success) })
     }
 
+    /// Makes what an earlier checkout left ready for this one: as by the official action, it is on no branch, and has none. Another
+    /// repository is none that can be used.
+    async fn leave_branches(&mut self, at: &Path, current: &Current) -> Result<(), RunnerError> {
+        if let Some(address) = self.address() {
+            let told = self.ask_git(current, at, &["config", "--get", "remote.origin.url"]).await;
+            if told.is_ok_and(|told| String::from_utf8_lossy(&told).trim() != address) {
+                return Err(RunnerError::new(ErrorKind::Checkout, "it is of another repository"));
+            }
+        }
+        // Of a git that was killed.
+        for lock in ["index.lock", "shallow.lock"] {
+            let lock = at.join(GIT).join(lock);
+            match fs::remove_file(&lock) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(RunnerError::io("remove", &lock, error));
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+        let list = self.ask_git(current, at, &["for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads"]);
+        let list = String::from_utf8_lossy(&list.await?).into_owned();
+        if list.is_empty() {
+            return Ok(());
+        }
+        let head = self.ask_git(current, at, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).await;
+        if let Ok(head) = head {
+            let head = String::from_utf8_lossy(&head).trim().to_owned();
+            self.git(current, at, &["update-ref", "--no-deref", "HEAD", &head]).await?;
+        }
+        let mut arguments = vec!["branch", "--quiet", "--delete", "--force", "--"];
+        arguments.extend(list.lines());
+        self.git(current, at, &arguments).await
+    }
+
     /// Points `HEAD` at the branch of the run, at this commit; at the commit alone where it is not on a branch.
     async fn stand_on(
         &mut self,
@@ -237,13 +280,17 @@ impl Job<'_> {
         }
     }
 
+    /// The address of the run's repository at its forge, when the run knows its name.
+    fn address(&self) -> Option<String> {
+        let server = self.github_text("server_url").unwrap_or_else(|| "https://github.com".to_owned());
+        Some(format!("{server}/{}", self.github_text("repository")?))
+    }
+
     /// Tells git of the remote `origin`: the address that the repository has at its forge, found in the repository of the run.
     fn set_origin(&self, at: &Path, from: &str) -> Result<(), RunnerError> {
-        let server = self.github_text("server_url").unwrap_or_else(|| "https://github.com".to_owned());
-        let Some(name) = self.github_text("repository") else { return Ok(()) };
+        let Some(address) = self.address() else { return Ok(()) };
         // Only those who see the repository under that path find it there; a line end would end the setting.
         let sees_it = self.links() == Reach::Machine && !from.contains(['\n', '\0']);
-        let address = format!("{server}/{name}");
         if sees_it {
             append(&at.join(".git").join(PUSHES), &pushes(&address, from))?;
         }
