@@ -13,7 +13,8 @@ use crate::{
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// `CreateCacheEntry`: reserves a key and says where to send the content. That a key is taken is an answer, not an error.
+/// `CreateCacheEntry`: reserves a key and says where to send the content. That a key is taken is an error, as on GitHub: clients pass over
+/// it, and warn of an answer that is not `ok`.
 pub(super) async fn create(inner: &Arc<Inner>, grant: &Arc<Grant>, body: &Value) -> Result<Value, Refusal> {
     let message = Message(body);
     let (key, version) = (message.text("key")?, message.text("version")?);
@@ -22,7 +23,7 @@ pub(super) async fn create(inner: &Arc<Inner>, grant: &Arc<Grant>, body: &Value)
             let url = signed(inner, LinkTo::Put, "cache", &id.to_string());
             Ok(json!({ "ok": true, "signed_upload_url": url }))
         }
-        Err(Refusal { kind: RefusalKind::Exists | RefusalKind::Denied, message }) => {
+        Err(Refusal { kind: RefusalKind::Denied, message }) => {
             Ok(json!({ "ok": false, "signed_upload_url": "", "message": message }))
         }
         Err(refusal) => Err(refusal),

@@ -93,7 +93,7 @@ async fn keys_are_searched_as_on_github() {
     assert_eq!(main.cache("GetCacheEntryDownloadURL", other).await.json()["ok"], false);
     let saved = create(&topic, "npm-topic").await;
     assert!(
-        saved["ok"] == false && saved["message"].as_str().expect("why").contains("exists already"),
+        saved["code"] == "already_exists" && saved["msg"].as_str().expect("why").contains("exists already"),
         "{saved}"
     );
 }
@@ -165,7 +165,7 @@ async fn two_services_share_a_folder() {
     let two = World::inside(one.dir.clone(), |_| {}).await;
     let (first, second) = (one.job("a", "main"), two.job("b", "main"));
     let created = create(&first, "k").await;
-    assert_eq!(create(&second, "k").await["ok"], false, "another process is saving it");
+    assert_eq!(create(&second, "k").await["code"], "already_exists", "another process is saving it");
     upload_whole(created["signed_upload_url"].as_str().expect("a link"), "shared").await;
     finalize(&first, "k", 6).await;
     assert_eq!(restore(&second, "k", &[]).await, hit("k", "shared"));
