@@ -7,6 +7,7 @@
 mod address;
 mod auth;
 mod build;
+mod buildkit;
 mod check;
 mod draft;
 mod engine;

@@ -1,6 +1,7 @@
 //! Building the image of a Docker action from its Dockerfile.
 
 use super::{
+    buildkit,
     engine::{Engine, words},
     ignore::Ignore,
     pull::build_error,
@@ -64,7 +65,7 @@ pub(super) async fn build(
     // Built each time: what the engine has built before it finds again, and it alone knows whether a base image is a newer one.
     say(output, &format!("##[group]Build the image of {}", file.display())).await;
     let built = tokio::select! {
-        built = send(engine, &name, &dockerfile, &tar, output) => built.map_err(|why| build_error(file, &why)),
+        built = send(engine, &name, (file, &dockerfile), &tar, output) => built.map_err(|why| build_error(file, &why)),
         () = stop.cancelled() => Err(build_error(file, "the job was stopped")),
     };
     say(output, "##[endgroup]").await;
@@ -75,11 +76,19 @@ pub(super) async fn build(
 async fn send(
     engine: &Engine,
     name: &str,
-    dockerfile: &str,
+    (path, dockerfile): (&Path, &str),
     tar: &Path,
     output: &mpsc::Sender<Chunk>,
 ) -> Result<(), String> {
     let file = tokio::fs::File::open(tar).await.map_err(|error| error.to_string())?;
+    let body = body_try_stream(ReaderStream::new(file));
+    // Podman has one builder, which knows everything.
+    if !engine.podman
+        && buildkit::is_wanted(&String::from_utf8_lossy(&fs::read(path).map_err(|error| error.to_string())?))
+    {
+        let wanted = buildkit::Wanted { name, dockerfile, label: (NAME, "built"), silence: SILENCE };
+        return buildkit::build(engine, wanted, body, output).await;
+    }
     let options = BuildImageOptions {
         dockerfile: dockerfile.to_owned(),
         t: Some(name.to_owned()),
@@ -90,7 +99,7 @@ async fn send(
     };
     // The engine answers once it has all files, and a large folder takes its time.
     let api = engine.api.clone().with_timeout(SILENCE);
-    let mut news = Box::pin(api.build_image(options, None, Some(body_try_stream(ReaderStream::new(file)))));
+    let mut news = Box::pin(api.build_image(options, None, Some(body)));
     let mut last = String::new();
     loop {
         let Ok(next) = timeout(SILENCE, news.next()).await else {

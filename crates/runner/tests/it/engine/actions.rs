@@ -212,3 +212,29 @@ async fn a_docker_step_has_the_home_of_the_job_whatever_it_sets_and_args_as_gith
     story.expect_success().expect_line("[/github/home]").expect_line("[yes]");
     story.expect_line("[it's]").expect_line("['so']").expect_line("[two").expect_line("lines]");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a container engine"]
+async fn a_dockerfile_may_use_what_only_buildkit_knows() {
+    let mut world = world().await;
+    world.file("new/action.yml", "name: new\nruns: {using: docker, image: nested/Dockerfile}\n");
+    let dockerfile = |run: &str| {
+        format!(
+            "FROM {NAME}\nCOPY --chmod=755 entry.sh /entry.sh\nRUN --mount=type=cache,target=/cache {run}\nENTRYPOINT [\"/entry.sh\"]\n"
+        )
+    };
+    world.file("new/nested/Dockerfile", &dockerfile("echo \"built beside $(ls -d /cache)\""));
+    world.file("new/nested/entry.sh", "#!/bin/sh\necho entered\n");
+    world.file("bad/action.yml", "name: bad\nruns: {using: docker, image: Dockerfile}\n");
+    world.file("bad/Dockerfile", &dockerfile("echo the reason && exit 3"));
+    world.file("bad/entry.sh", "");
+    world.commit();
+    let story = world
+        .run("on: push\njobs:\n  job:\n    runs-on: host\n    steps:\n      - uses: actions/checkout@v4\n      - uses: ./new\n      - uses: ./bad\n")
+        .await;
+    story.expect_line("built beside /cache").expect_line("entered").expect_line("the reason");
+    let errors = story.annotations(Level::Error).join("\n");
+    for part in ["[SW0533]", "bad/Dockerfile cannot be built", "3", "its last line was: the reason"] {
+        assert!(errors.contains(part), "{errors} lacks {part}");
+    }
+}
