@@ -1,9 +1,9 @@
 //! `--mount`. Errors continue a sentence.
 
-use super::values::{size, truth};
+use super::values::{full_pair, pair, size, truth};
 use bollard::models::{
     Mount, MountBindOptions, MountBindOptionsPropagationEnum, MountTmpfsOptions, MountType,
-    MountVolumeOptions,
+    MountVolumeOptions, MountVolumeOptionsDriverConfig,
 };
 
 /// `type=bind,source=/a,target=/b,readonly`, and the like for volumes and tmpfs.
@@ -22,6 +22,14 @@ pub(super) fn mount(text: &str) -> Result<Mount, String> {
             "readonly" | "ro" => mount.read_only = Some(value.map_or(Ok(true), truth)?),
             "bind-propagation" => bind(&mut mount).propagation = Some(propagation(&needed()?)?),
             "volume-nocopy" => volume(&mut mount).no_copy = Some(value.map_or(Ok(true), truth)?),
+            "volume-subpath" => volume(&mut mount).subpath = Some(needed()?),
+            "volume-label" => volume(&mut mount).labels.get_or_insert_default().extend([pair(&needed()?)]),
+            "volume-driver" => driver(&mut mount).name = Some(needed()?),
+            "volume-opt" => {
+                driver(&mut mount).options.get_or_insert_default().extend([full_pair(&needed()?)?])
+            }
+            "consistency" => mount.consistency = Some(needed()?),
+            "bind-nonrecursive" => bind(&mut mount).non_recursive = Some(value.map_or(Ok(true), truth)?),
             "tmpfs-size" => tmpfs(&mut mount).size_bytes = Some(size(&needed()?)?),
             "tmpfs-mode" => {
                 let mode = needed()?;
@@ -72,6 +80,10 @@ fn volume(mount: &mut Mount) -> &mut MountVolumeOptions {
     mount.volume_options.get_or_insert_default()
 }
 
+fn driver(mount: &mut Mount) -> &mut MountVolumeOptionsDriverConfig {
+    volume(mount).driver_config.get_or_insert_default()
+}
+
 fn tmpfs(mount: &mut Mount) -> &mut MountTmpfsOptions {
     mount.tmpfs_options.get_or_insert_default()
 }
@@ -89,9 +101,17 @@ mod tests {
             mount("type=tmpfs,target=/t,tmpfs-mode=1777").expect("tmpfs").tmpfs_options.and_then(|t| t.mode),
             Some(0o1777)
         );
-        for wrong in
-            ["", "type=bind,src=a,dst=/b", "type=x,dst=/b", "dst=/b,volume-driver=x", "src=/a", "dst"]
-        {
+        let found = mount(
+            "src=v,dst=/b,volume-driver=local,volume-opt=type=nfs,volume-opt=o=a=b,volume-label=l,consistency=cached",
+        );
+        let found = found.expect("a volume");
+        let options = found.volume_options.expect("options");
+        let driver = options.driver_config.expect("a driver");
+        let given = driver.options.map(|mut given| (given.remove("type"), given.remove("o"), given.len()));
+        assert_eq!(given, Some((Some("nfs".to_owned()), Some("a=b".to_owned()), 0)));
+        assert_eq!((driver.name.as_deref(), found.consistency.as_deref()), (Some("local"), Some("cached")));
+        assert_eq!(options.labels.map(|labels| labels.len()), Some(1));
+        for wrong in ["", "type=bind,src=a,dst=/b", "type=x,dst=/b", "dst=/b,volume-opt=x", "src=/a", "dst"] {
             mount(wrong).expect_err(wrong);
         }
     }
