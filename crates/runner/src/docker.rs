@@ -26,6 +26,7 @@ mod owners;
 mod place;
 mod ports;
 mod prepare;
+mod proxies;
 mod pull;
 mod reclaim;
 mod started;

@@ -94,6 +94,8 @@ async fn send(
         t: Some(name.to_owned()),
         rm: true,
         forcerm: true,
+        // Their variables count for every RUN, without a trace in the image.
+        buildargs: Some(engine.proxies.as_ref().clone().into_iter().collect()),
         labels: Some([(NAME.to_owned(), "built".to_owned())].into_iter().collect()),
         ..BuildImageOptions::default()
     };

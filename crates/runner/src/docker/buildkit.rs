@@ -95,9 +95,10 @@ where
     let (label, value) = wanted.label;
     let labels = serde_json::json!({ label: value }).to_string();
     let path = format!(
-        "/build?version=2&rm=1&t={}&dockerfile={}&labels={}",
+        "/build?version=2&rm=1&t={}&dockerfile={}&buildargs={}&labels={}",
         encoded(wanted.name),
         encoded(wanted.dockerfile),
+        encoded(&serde_json::json!(*engine.proxies).to_string()),
         encoded(&labels)
     );
     let request = Request::post(path)

@@ -1,12 +1,15 @@
 //! The connection to a container engine.
 
-use super::address::{NO_SOCKET, candidates, unanswered};
+use super::{
+    address::{NO_SOCKET, candidates, unanswered},
+    proxies,
+};
 use crate::{
     containers::EngineSettings,
     error::{ErrorKind, RunnerError},
 };
 use bollard::{API_DEFAULT_VERSION, Docker, errors::Error};
-use std::{fs, path::Path, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 /// How long a request may take to be answered, in seconds. Answers that are streams may take longer.
@@ -23,6 +26,8 @@ pub(super) struct Engine {
     pub(super) address: String,
     /// Whether it is Podman, which differs in places.
     pub(super) podman: bool,
+    /// Variables with the proxies that its containers and builds are to use.
+    pub(super) proxies: Arc<BTreeMap<String, String>>,
 }
 
 impl Engine {
@@ -35,7 +40,12 @@ impl Engine {
         let mut tried = Vec::new();
         for candidate in found {
             match Engine::connect(&candidate.address).await {
-                Ok(engine) => return Ok(engine),
+                Ok(mut engine) => {
+                    if let Some(config) = &settings.config {
+                        engine.proxies = Arc::new(proxies::configured(config, &candidate.address));
+                    }
+                    return Ok(engine);
+                }
                 Err(why) => tried.push((candidate, why)),
             }
         }
@@ -70,7 +80,7 @@ impl Engine {
             let api = api.negotiate_version().await?;
             let parts = api.version().await?.components.unwrap_or_default();
             let podman = parts.iter().any(|part| part.name.starts_with("Podman"));
-            Ok(Engine { api, address: address.to_owned(), podman })
+            Ok(Engine { api, address: address.to_owned(), podman, proxies: Arc::default() })
         };
         match timeout(HELLO, hello).await {
             Ok(Ok(engine)) => Ok(engine),

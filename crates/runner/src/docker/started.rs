@@ -3,6 +3,7 @@
 use super::{
     draft::Draft,
     engine::{Engine, failed, words},
+    proxies,
     pull::{self, Wanted},
 };
 use crate::{
@@ -91,9 +92,10 @@ impl Start<'_> {
         self,
         part: &Part,
         image: &str,
-        draft: Draft,
+        mut draft: Draft,
         credentials: Option<&(String, Secret)>,
     ) -> Result<Started, RunnerError> {
+        proxies::add(&self.engine.proxies, &mut draft.env);
         let Start { engine, network, config, output, stop } = self;
         for warning in &draft.warnings {
             say(output, &format!("##[warning]{warning}")).await;

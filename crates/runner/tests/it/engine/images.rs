@@ -1,14 +1,43 @@
 //! What is refused, what is missing, and that it is told at once.
 
-use super::{executor_with, image::NAME, world};
+use super::{address, executor_with, image::NAME, world};
 use crate::world::World;
 use shipway_runner::{EngineSettings, Level};
-use std::sync::Arc;
+use std::{fs, sync::Arc};
 
 fn job(container: &str) -> String {
     format!(
         "on: push\njobs:\n  job:\n    runs-on: host\n    container:\n{container}    steps:\n      - run: echo never\n"
     )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a container engine"]
+async fn containers_and_builds_have_the_proxies_of_the_configuration() {
+    let mut world = world().await;
+    let config = world.dir.path().join("docker");
+    fs::create_dir(&config).expect("a folder");
+    let text = r#"{"proxies": {"default": {"httpProxy": "http://proxy.test:1", "noProxy": "inner.test"}}}"#;
+    fs::write(config.join("config.json"), text).expect("a file");
+    let settings =
+        EngineSettings { docker_host: Some(address()), config: Some(config), ..EngineSettings::default() };
+    world.executor = Arc::new(executor_with(world.dir.path(), settings));
+    world.file("built/action.yml", "name: built\nruns: {using: docker, image: Dockerfile}\n");
+    // An engine that has built it before shows nothing of the build.
+    let dockerfile = format!(
+        "FROM {NAME}\nRUN echo built by $http_proxy > /by\nCMD [\"sh\", \"-c\", \"cat /by; echo in an action $HTTP_PROXY $no_proxy\"]\n"
+    );
+    world.file("built/Dockerfile", &dockerfile);
+    world.commit();
+    let story = world
+        .run(&format!(
+            "on: push\njobs:\n  job:\n    runs-on: host\n    container: {{image: {NAME}, env: {{NO_PROXY: mine}}}}\n    steps:\n      - uses: actions/checkout@v4\n      - run: echo \"in a step $http_proxy $HTTP_PROXY $NO_PROXY $no_proxy\"\n      - uses: ./built\n"
+        ))
+        .await;
+    story.expect_success().expect_line("in a step http://proxy.test:1 http://proxy.test:1 mine inner.test");
+    story
+        .expect_line("built by http://proxy.test:1")
+        .expect_line("in an action http://proxy.test:1 inner.test");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
