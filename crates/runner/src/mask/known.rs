@@ -1,30 +1,19 @@
 //! The texts to mask, and where they stand.
 
 use super::{MASK, encode};
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use std::{
     collections::BTreeSet,
     ops::Bound::{Included, Unbounded},
-    sync::{
-        OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
 };
 
 /// The least length of a derived form to be masked.
 const MIN_FORM: usize = 3;
-
-/// So many bytes of output make a filter worth its building.
-const WORTH: usize = 64 * 1024;
 
 /// So many bytes of patterns are taken from the commands of a job, each with its forms: no real job comes near it.
 const ROOM: usize = 64 << 20;
 
 /// So many times the bytes of a secret its forms have at most, roughly.
 const FORMS: usize = 32;
-
-/// Patterns of more bytes together are looked for without a filter, whose size grows with theirs.
-const MOST: usize = 1024 * 1024;
 
 /// The texts to mask.
 #[derive(Debug)]
@@ -37,10 +26,8 @@ pub(super) struct Known {
     pub(super) longest: usize,
     /// The lengths of all together.
     total: usize,
-    /// How many bytes were looked through since the last one was added.
-    seen: AtomicUsize,
-    /// Finds out quickly that there is nothing to mask; `None` when there are too many for it.
-    filter: OnceLock<Option<AhoCorasick>>,
+    /// Tells at once, for nearly all places of a text, that no pattern begins there.
+    begun: Begun,
 }
 
 impl Default for Known {
@@ -50,8 +37,7 @@ impl Default for Known {
             begins: [false; 256],
             longest: 0,
             total: 0,
-            seen: AtomicUsize::new(0),
-            filter: OnceLock::new(),
+            begun: Begun::default(),
         }
     }
 }
@@ -101,7 +87,7 @@ impl Known {
                 let plain = plain(&text, *escapes);
                 let places = self.places(plain.as_bytes());
                 if !places.is_empty() {
-                    return String::from_utf8_lossy(&replaced(plain.as_bytes(), &places)).into_owned();
+                    return into_text(replaced(plain.as_bytes(), &places));
                 }
             }
         }
@@ -109,7 +95,7 @@ impl Known {
         if places.is_empty() {
             return text;
         }
-        String::from_utf8_lossy(&replaced(text.as_bytes(), &places)).into_owned()
+        into_text(replaced(text.as_bytes(), &places))
     }
 
     /// Masks bytes, which may be any.
@@ -117,7 +103,11 @@ impl Known {
         if may_have_controls(bytes) {
             return self.masked(String::from_utf8_lossy(bytes).into_owned());
         }
-        String::from_utf8_lossy(&replaced(bytes, &self.places(bytes))).into_owned()
+        let places = self.places(bytes);
+        match places.is_empty() {
+            true => String::from_utf8_lossy(bytes).into_owned(),
+            false => into_text(replaced(bytes, &places)),
+        }
     }
 
     /// Whether there is anything to replace in these bytes, or a control character that may cut it in two.
@@ -140,25 +130,41 @@ impl Known {
             self.begins[usize::from(first)] = true;
             self.longest = self.longest.max(pattern.len());
             self.total = self.total.saturating_add(pattern.len());
-            (self.seen, self.filter) = (AtomicUsize::new(0), OnceLock::new());
+            self.begun.add(pattern);
+            if self.begun.is_crowded(self.patterns.len()) {
+                self.begun.grow(&self.patterns);
+            }
         }
     }
 
     /// The ranges to mask, in order, apart from each other.
     pub(super) fn places(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
         let mut places: Vec<(usize, usize)> = Vec::new();
-        if self.longest == 0 || self.rules_out(bytes) {
+        if self.longest == 0 {
             return places;
         }
-        for (start, &first) in bytes.iter().enumerate() {
-            if !self.begins[usize::from(first)] {
-                continue;
-            }
-            let Some(length) = self.longest_at(&bytes[start..]) else { continue };
+        let mut found = |start: usize, length: usize| {
             let end = start + length;
             match places.last_mut() {
                 Some(last) if start <= last.1 => last.1 = last.1.max(end),
                 Some(_) | None => places.push((start, end)),
+            }
+        };
+        for (start, window) in bytes.windows(WORD).enumerate() {
+            let length = match self.begun.at(word(window), &bytes[start..]) {
+                Begin::None => None,
+                Begin::Exactly(length) => Some(length),
+                Begin::Maybe => self.longest_at(&bytes[start..]),
+            };
+            if let Some(length) = length {
+                found(start, length);
+            }
+        }
+        for start in bytes.len().saturating_sub(WORD - 1)..bytes.len() {
+            if self.begins[usize::from(bytes[start])]
+                && let Some(length) = self.longest_at(&bytes[start..])
+            {
+                found(start, length);
             }
         }
         places
@@ -178,20 +184,139 @@ impl Known {
             text = text.get(..shared).filter(|text| !text.is_empty())?;
         }
     }
+}
 
-    /// Whether none of the patterns is in the text, when that is known quickly. The filter is built once it is worth it.
-    fn rules_out(&self, bytes: &[u8]) -> bool {
-        if self.seen.load(Ordering::Relaxed) < WORTH.max(self.total.saturating_mul(8)) {
-            self.seen.fetch_add(bytes.len(), Ordering::Relaxed);
-            return false;
+/// So many bytes of a text are looked at to tell whether a pattern begins there.
+const WORD: usize = 4;
+
+/// The bytes as a number, the first one lowest; those that are not there are 0.
+fn word(bytes: &[u8]) -> u32 {
+    let mut word = [0; WORD];
+    let length = bytes.len().min(WORD);
+    word[..length].copy_from_slice(&bytes[..length]);
+    u32::from_le_bytes(word)
+}
+
+/// Where the first four are those of a pattern, so many are looked at.
+const LONG: usize = 8;
+
+/// Marks the first bytes of a pattern that ends before so many.
+const ENDED: u32 = 0x5bd1_e995;
+
+/// The first eight bytes as a number of four.
+fn long(bytes: &[u8]) -> u32 {
+    let (first, second) = bytes.split_at(WORD);
+    word(first) ^ word(second).wrapping_mul(0x85eb_ca6b).rotate_left(13)
+}
+
+/// What the first bytes of a text say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begin {
+    /// No pattern begins here.
+    None,
+    /// One of this length, and no longer one.
+    Exactly(usize),
+    /// Perhaps.
+    Maybe,
+}
+
+/// The first bytes of all patterns, by their hashes, with those that are shorter apart. Output is looked at byte by byte, and a
+/// lookup among the patterns takes a hundred times as long as this. A line of a secret may be a mere brace.
+#[derive(Debug)]
+struct Begun {
+    /// Patterns of one byte.
+    one: [bool; 256],
+    /// Patterns of two bytes, a bit for each pair.
+    two: Vec<u64>,
+    /// Whether there are any of one or two bytes, and of three.
+    short: bool,
+    three: bool,
+    /// A bit for each hash; a power of two.
+    hashes: Vec<u64>,
+}
+
+impl Default for Begun {
+    fn default() -> Begun {
+        Begun {
+            one: [false; 256],
+            two: vec![0; 1 << 10],
+            short: false,
+            three: false,
+            hashes: vec![0; 1 << 7],
         }
-        let filter = self.filter.get_or_init(|| {
-            let mut builder = AhoCorasick::builder();
-            builder.match_kind(MatchKind::LeftmostFirst).kind(Some(AhoCorasickKind::ContiguousNFA));
-            (self.total <= MOST).then(|| builder.build(&self.patterns).ok()).flatten()
-        });
-        filter.as_ref().is_some_and(|filter| !filter.is_match(bytes))
     }
+}
+
+impl Begun {
+    fn add(&mut self, pattern: &[u8]) {
+        let word = word(pattern);
+        match pattern.len() {
+            0 => {}
+            1 => (self.one[(word & 0xff) as usize], self.short) = (true, true),
+            2 => {
+                self.two[(word >> 6) as usize] |= 1 << (word & 63);
+                self.short = true;
+            }
+            length => {
+                self.three |= length == 3;
+                let second = pattern.get(..LONG).map_or(word ^ ENDED, long);
+                for hash in [self.hash(word), self.hash(second)] {
+                    self.hashes[hash >> 6] |= 1 << (hash & 63);
+                }
+            }
+        }
+    }
+
+    /// What begins with a text, of which these are the first four bytes.
+    fn at(&self, word: u32, text: &[u8]) -> Begin {
+        let has = |word: u32| {
+            let hash = self.hash(word);
+            self.hashes[hash >> 6] >> (hash & 63) & 1 == 1
+        };
+        let goes_on = || has(word ^ ENDED) || text.get(..LONG).is_none_or(|bytes| has(long(bytes)));
+        let three = word & 0xff_ffff;
+        if (has(word) && goes_on()) || (self.three && has(three) && has(three ^ ENDED)) {
+            return Begin::Maybe;
+        }
+        if !self.short {
+            return Begin::None;
+        }
+        let pair = word & 0xffff;
+        if self.two[(pair >> 6) as usize] >> (pair & 63) & 1 == 1 {
+            Begin::Exactly(2)
+        } else if self.one[(word & 0xff) as usize] {
+            Begin::Exactly(1)
+        } else {
+            Begin::None
+        }
+    }
+
+    /// The place of a hash among the bits.
+    fn hash(&self, word: u32) -> usize {
+        let bits = self.hashes.len().trailing_zeros() + 6;
+        (word.wrapping_mul(0x9e37_79b1) >> (32 - bits)) as usize
+    }
+
+    /// Whether so many patterns, with two hashes each, take more than one bit of 64, so that many places would be looked at in vain.
+    fn is_crowded(&self, patterns: usize) -> bool {
+        2 * patterns > self.hashes.len() && self.hashes.len() < MOST_HASHES
+    }
+
+    /// Four times the bits.
+    fn grow(&mut self, patterns: &BTreeSet<Box<[u8]>>) {
+        self.hashes = vec![0; (self.hashes.len() * 4).min(MOST_HASHES)];
+        for pattern in patterns {
+            self.add(pattern);
+        }
+    }
+}
+
+/// The most words of bits: 1 MiB.
+const MOST_HASHES: usize = 1 << 17;
+
+/// The bytes as text, without a copy where they are.
+fn into_text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// The bytes with a mask in place of each of the ranges.
@@ -273,42 +398,44 @@ mod tests {
         }
 
         #[test]
-        fn the_filter_changes_nothing(
+        fn places_are_those_of_every_pattern(
             secrets in prop::collection::vec("[ab\"&%é]{1,9}", 0..6),
-            later in "[ab]{1,4}",
-            texts in prop::collection::vec("[ab\"&%éc]{0,40}", 1..6),
+            lines in prop::collection::vec("[ab{}]{0,4}", 0..6),
+            texts in prop::collection::vec("[ab\"&%éc{}]{0,40}", 1..6),
         ) {
-            let mut slow = Known::default();
-            for secret in &secrets {
-                slow.add(secret);
-            }
-            let quick = || AtomicUsize::new(usize::MAX / 2);
-            let mut fast = Known { patterns: slow.patterns.clone(), begins: slow.begins, seen: quick(), ..Known::default() };
-            (fast.longest, fast.total) = (slow.longest, slow.total);
-            for text in &texts {
-                prop_assert_eq!(fast.places(text.as_bytes()), slow.places(text.as_bytes()), "{}", text);
-            }
-            slow.add(&later);
-            fast.add(&later);
-            fast.seen = quick();
-            for text in &texts {
-                prop_assert_eq!(fast.places(text.as_bytes()), slow.places(text.as_bytes()), "{}", text);
+            let mut known = Known::default();
+            secrets.iter().for_each(|secret| known.add(secret));
+            known.add(&lines.join("\n"));
+            for text in texts.iter().map(String::as_bytes) {
+                let mut hidden = vec![false; text.len()];
+                for pattern in &known.patterns {
+                    for start in 0..text.len() {
+                        if text[start..].starts_with(pattern) {
+                            hidden[start..start + pattern.len()].fill(true);
+                        }
+                    }
+                }
+                let mut found = vec![false; text.len()];
+                known.places(text).into_iter().for_each(|(start, end)| found[start..end].fill(true));
+                prop_assert_eq!(found, hidden);
             }
         }
     }
 
     #[test]
-    fn the_filter_is_built_when_it_is_worth_it() {
+    fn many_patterns_get_more_room() {
         let mut known = Known::default();
-        known.add("hunter2-hunter2");
-        let line = "x".repeat(1_000);
-        for _ in 0..100 {
-            assert_eq!(known.places(line.as_bytes()), []);
+        let secrets: Vec<String> = (0..3_000).map(|n| format!("{:x}", 0x1234_5678_u64 * (n + 9))).collect();
+        secrets.iter().for_each(|secret| known.add(secret));
+        assert!(known.begun.hashes.len() >= known.patterns.len() / 4, "{}", known.patterns.len());
+        for secret in &secrets {
+            assert_eq!(known.places(secret.as_bytes()), [(0, secret.len())]);
         }
-        assert!(known.filter.get().is_some_and(Option::is_some));
-        assert_eq!(known.places(b"a hunter2-hunter2"), [(2, 17)]);
-        known.add("another");
-        assert!(known.filter.get().is_none());
-        assert_eq!(known.places(b"another"), [(0, 7)]);
+        let clean = "the quick brown fox jumps over the lazy dog";
+        let looked = clean
+            .as_bytes()
+            .windows(WORD)
+            .filter(|window| known.begun.at(word(window), window) == Begin::Maybe);
+        assert!(looked.count() <= 8 && known.places(clean.as_bytes()).is_empty());
     }
 }
