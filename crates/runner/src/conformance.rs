@@ -121,7 +121,10 @@ fn command_session() {
                         Action::Mask(value) => masker.add(&value),
                         Action::Refuse(_) => refused = true,
                         Action::AddMatcher(file) => match watch.add_file(&file) {
-                            Ok(owners) => added.extend(owners),
+                            Ok((owners, left_out)) => {
+                                added.extend(owners);
+                                refused |= !left_out.is_empty();
+                            }
                             Err(_) => refused = true,
                         },
                         Action::Nothing

@@ -218,9 +218,12 @@ async fn command(
         Action::SetEnv { name, value } => set_env(log, step, heard, (name, value), "::set-env::").await,
         Action::AddPath(folder) => heard.paths.push(folder),
         Action::AddMatcher(file) => match ears.watch.add_file(&file) {
-            Ok(owners) => {
+            Ok((owners, left_out)) => {
                 let names = owners.join("', '");
                 debug(log, step, ears, &format!("Added matchers: '{names}'")).await;
+                for why in left_out {
+                    log.annotate(Annotation { step, ..Annotation::new(Level::Warning, why) }).await;
+                }
             }
             Err(why) => heard.refusals.push(RunnerError::new(ErrorKind::CommandRefused, why)),
         },
@@ -336,7 +339,7 @@ mod tests {
         let mut ears = Ears::deaf();
         if with_matcher {
             let text = r#"{"problemMatcher": [{"owner": "x", "pattern": [{"regexp": "^never(at all)$", "message": 1}]}]}"#;
-            for config in config::parse(text).expect("matchers") {
+            for config in config::parse(text).expect("matchers").matchers {
                 ears.watch.add(config).expect("room");
             }
         }

@@ -4,6 +4,7 @@
 //! `::remove-matcher owner=NAME::`. Every line that is no command is given to each of them, the newest first.
 
 pub(crate) mod config;
+mod dotnet;
 mod pattern;
 mod place;
 pub(crate) mod state;
@@ -70,19 +71,30 @@ impl Watch {
         Watch { shared: shared.clone(), running, slow: Vec::new(), places }
     }
 
-    /// `::add-matcher::FILE`; gives the owners. The error is a sentence.
-    pub(crate) fn add_file(&mut self, file: &str) -> Result<Vec<String>, String> {
+    /// `::add-matcher::FILE`; gives the owners, and for each matcher that is left out a sentence. The error is a sentence.
+    pub(crate) fn add_file(&mut self, file: &str) -> Result<(Vec<String>, Vec<String>), String> {
         if file.trim().is_empty() {
             return Err("::add-matcher:: needs the path of a file of matchers".to_owned());
         }
         let text = self.read(file)?;
         let found = config::parse(&text)
             .map_err(|wrong| format!("the matchers in {file} cannot be used: {wrong}"))?;
-        let owners = found.iter().map(|config| config.owner.clone()).collect();
-        for config in found {
+        let owners = found.matchers.iter().map(|config| config.owner.clone()).collect();
+        let count = found.matchers.len();
+        for config in found.matchers {
             self.add(config)?;
         }
-        Ok(owners)
+        // For this step the last of the file is the newest; for those after it they stand as in the file, as on GitHub.
+        let mut shared = self.shared.lock();
+        let count = count.min(shared.len());
+        shared[..count].reverse();
+        drop(shared);
+        let left_out = found.left_out.into_iter().map(|(owner, why)| {
+            // An older one of this owner would be replaced.
+            self.remove(&owner);
+            format!("the problem matcher '{owner}' in {file} is left out: {why}")
+        });
+        Ok((owners, left_out.collect()))
     }
 
     /// Adds a matcher before all others, in the place of one of the same owner.

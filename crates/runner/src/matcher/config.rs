@@ -1,6 +1,6 @@
 //! The files that describe problem matchers, and what is wrong with them.
 
-use super::pattern::Regexp;
+use super::pattern::{PatternError, Regexp};
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -69,42 +69,79 @@ impl Property {
     }
 }
 
-/// What is wrong with a file of matchers: a sentence.
+/// What is wrong with a file of matchers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wrong(String);
+pub(crate) enum Wrong {
+    /// The file cannot be used, on GitHub as well: a sentence.
+    File(String),
+    /// The matcher of this owner has a pattern that works on GitHub and not here: a sentence.
+    Matcher { owner: String, why: String },
+}
 
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Wrong::File(text) => f.write_str(text),
+            Wrong::Matcher { why, .. } => f.write_str(why),
+        }
     }
 }
 
 fn wrong<T>(text: impl Into<String>) -> Result<T, Wrong> {
-    Err(Wrong(text.into()))
+    Err(Wrong::File(text.into()))
+}
+
+/// What a file has.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct File {
+    pub(crate) matchers: Vec<Config>,
+    /// The owners of those that work on GitHub and not here, each with a sentence that says why.
+    pub(crate) left_out: Vec<(String, String)>,
+}
+
+impl File {
+    fn has(&self, owner: &str) -> bool {
+        let owners = self.matchers.iter().map(|known| &known.owner);
+        owners
+            .chain(self.left_out.iter().map(|(known, _)| known))
+            .any(|known| known.eq_ignore_ascii_case(owner))
+    }
 }
 
 /// Reads the text of a file: JSON in which, as in GitHub's runner, comments and trailing commas are let pass. Keys that
-/// other tools put there are ignored.
-pub(crate) fn parse(text: &str) -> Result<Vec<Config>, Wrong> {
+/// other tools put there are ignored. One matcher that is wrong makes the file useless, as on GitHub; one that only GitHub can
+/// use is left out.
+pub(crate) fn parse(text: &str) -> Result<File, Wrong> {
     let text = relaxed(text.strip_prefix('\u{feff}').unwrap_or(text));
     let value: Value =
-        serde_json::from_str(&text).map_err(|error| Wrong(format!("it is not JSON: {error}")))?;
-    let Some(list) = field(value.as_object(), "problemMatcher") else { return Ok(Vec::new()) };
+        serde_json::from_str(&text).map_err(|error| Wrong::File(format!("it is not JSON: {error}")))?;
+    let Some(list) = field(value.as_object(), "problemMatcher") else { return Ok(File::default()) };
     let Some(list) = list.as_array() else { return wrong("'problemMatcher' must be a list") };
-    let mut matchers: Vec<Config> = Vec::new();
+    let mut found = File::default();
     for one in list {
-        let matcher = matcher(one)?;
-        if matchers.iter().any(|known| known.owner.eq_ignore_ascii_case(&matcher.owner)) {
-            return wrong(format!("Duplicate owner name '{}'", matcher.owner));
+        let read = matcher(one);
+        let owner = match &read {
+            Ok(matcher) => &matcher.owner,
+            Err(Wrong::Matcher { owner, .. }) => owner,
+            Err(Wrong::File(_)) => return read.map(|_| found),
+        };
+        if found.has(owner) {
+            return wrong(format!("Duplicate owner name '{owner}'"));
         }
-        matchers.push(matcher);
+        match read {
+            Ok(matcher) => found.matchers.push(matcher),
+            Err(Wrong::Matcher { owner, why }) => found.left_out.push((owner, why)),
+            Err(other) => return Err(other),
+        }
     }
-    Ok(matchers)
+    Ok(found)
 }
 
 /// The owners in a file whose matchers are to be removed.
 pub(crate) fn owners(text: &str) -> Result<Vec<String>, Wrong> {
-    Ok(parse(text)?.into_iter().map(|matcher| matcher.owner).collect())
+    let found = parse(text)?;
+    let left_out = found.left_out.into_iter().map(|(owner, _)| owner);
+    Ok(found.matchers.into_iter().map(|matcher| matcher.owner).chain(left_out).collect())
 }
 
 /// One matcher.
@@ -133,7 +170,7 @@ pub(crate) fn matcher(value: &Value) -> Result<Config, Wrong> {
     let mut patterns: Vec<Pattern> = Vec::with_capacity(list.len());
     for (number, one) in list.iter().enumerate() {
         let last = number + 1 == list.len();
-        patterns.push(pattern(one, number == 0, last, &patterns)?);
+        patterns.push(pattern(one, &owner, number == 0, last, &patterns)?);
     }
     let message = Property::Message as usize;
     if patterns.iter().all(|pattern| pattern.groups[message].is_none()) {
@@ -142,7 +179,13 @@ pub(crate) fn matcher(value: &Value) -> Result<Config, Wrong> {
     Ok(Config { owner, severity, from_path, patterns })
 }
 
-fn pattern(value: &Value, first: bool, last: bool, before: &[Pattern]) -> Result<Pattern, Wrong> {
+fn pattern(
+    value: &Value,
+    owner: &str,
+    first: bool,
+    last: bool,
+    before: &[Pattern],
+) -> Result<Pattern, Wrong> {
     let Some(object) = value.as_object() else { return wrong("a pattern must be an object") };
     let repeats = match field(Some(object), "loop") {
         None | Some(Value::Null) => false,
@@ -157,7 +200,10 @@ fn pattern(value: &Value, first: bool, last: bool, before: &[Pattern]) -> Result
     if repeats && message.is_none() {
         return wrong("The loop pattern must set 'message'");
     }
-    let regexp = Regexp::new(&text(object, "regexp")?.unwrap_or_default()).map_err(Wrong)?;
+    let regexp = Regexp::new(&text(object, "regexp")?.unwrap_or_default()).map_err(|error| match error {
+        PatternError::Invalid(why) => Wrong::File(why),
+        PatternError::Beyond(why) => Wrong::Matcher { owner: owner.to_owned(), why },
+    })?;
     for property in Property::ALL {
         let key = property.key();
         let Some(group) = number(object, key)? else { continue };
@@ -280,9 +326,41 @@ mod tests {
              \"pattern\": [{\"regexp\": \"^(.+), \\\"]// (.+)$\", \"file\": \"1\", \"message\": 2,},],},],}",
         )
         .expect("a matcher");
-        assert_eq!(found[0].owner, "a");
-        assert_eq!(found[0].patterns[0].groups[Property::File as usize], Some(1));
-        assert!(parse("{}").expect("none").is_empty());
+        assert_eq!(found.matchers[0].owner, "a");
+        assert_eq!(found.matchers[0].patterns[0].groups[Property::File as usize], Some(1));
+        assert!(parse("{}").expect("none").matchers.is_empty());
+    }
+
+    #[test]
+    fn a_matcher_that_only_github_can_use_is_left_out_alone() {
+        let one = |owner: &str, regexp: &str| serde_json::json!({"owner": owner, "pattern": [{"regexp": regexp, "message": 0}]});
+        let file = |list: &[Value]| parse(&serde_json::json!({"problemMatcher": list}).to_string());
+        let found = file(&[one("a", "x"), one("b", "(?<n-m>x)"), one("c", "[a-z-[b]]")]).expect("matchers");
+        let owners: Vec<&str> = found.matchers.iter().map(|one| one.owner.as_str()).collect();
+        assert_eq!(owners, ["a", "c"]);
+        assert_eq!(
+            found.left_out,
+            [(
+                "b".to_owned(),
+                "the pattern \"(?<n-m>x)\" has what is not known here: a balancing group".to_owned()
+            )]
+        );
+        assert!(
+            file(&[one("b", "(?<n-m>x)"), one("B", "x")])
+                .expect_err("twice")
+                .to_string()
+                .contains("Duplicate")
+        );
+        // What .NET refuses as well costs the whole file, as on GitHub.
+        assert!(matches!(file(&[one("a", "x"), one("b", "x++")]), Err(Wrong::File(_))));
+        let both = serde_json::json!({"problemMatcher": [one("b", "(?<n-m>x)"), one("a", "x")]}).to_string();
+        assert_eq!(owners_sorted(&both), ["a", "b"]);
+    }
+
+    fn owners_sorted(text: &str) -> Vec<String> {
+        let mut owners = owners(text).expect("owners");
+        owners.sort();
+        owners
     }
 
     #[test]

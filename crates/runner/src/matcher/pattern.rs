@@ -1,8 +1,9 @@
-//! The regular expressions of problem matchers: written for JavaScript and .NET, run here.
+//! The regular expressions of problem matchers: written for .NET, which GitHub's runner uses, and run here.
 //!
 //! Whatever needs no look-around and no back-reference runs in linear time. The rest runs with a limit on its backtracking,
 //! so that an evil pattern costs a bounded time and then says so.
 
+use super::dotnet::{self, Refused};
 use fancy_regex::{Regex, RegexBuilder};
 
 /// How many steps back a search may take; some tens of milliseconds.
@@ -16,7 +17,19 @@ const LENGTH: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Regexp {
     regex: Regex,
-    groups: usize,
+    /// The one for lines that are not ASCII, where it is another.
+    exact: Option<Regex>,
+    /// The group of the engine for each of .NET, the whole match first.
+    groups: Vec<usize>,
+}
+
+/// Why there is no expression: a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PatternError {
+    /// It is wrong, on GitHub as well.
+    Invalid(String),
+    /// GitHub's runner takes it, and this one cannot.
+    Beyond(String),
 }
 
 /// A search that went back too often.
@@ -24,123 +37,56 @@ pub(crate) struct Regexp {
 pub(crate) struct TooSlow;
 
 impl Regexp {
-    /// Compiles an expression; the error is a sentence.
-    pub(crate) fn new(text: &str) -> Result<Regexp, String> {
+    /// Compiles an expression.
+    pub(crate) fn new(text: &str) -> Result<Regexp, PatternError> {
         let short: String = text.chars().take(80).collect();
         if text.len() > LENGTH {
-            return Err(format!("the pattern {short:?}... is longer than {LENGTH} bytes"));
+            return Err(PatternError::Beyond(format!(
+                "the pattern {short:?}... is longer than {LENGTH} bytes"
+            )));
         }
-        let regex = RegexBuilder::new(&translated(text))
-            .backtrack_limit(BACKTRACK)
-            .delegate_size_limit(SIZE)
-            .delegate_dfa_size_limit(SIZE)
-            .build()
-            .map_err(|error| format!("the pattern {short:?} cannot be used: {error}"))?;
-        let groups = regex.captures_len();
-        Ok(Regexp { regex, groups })
+        let translated = dotnet::translated(text).map_err(|refused| match refused {
+            Refused::Invalid(why) => {
+                PatternError::Invalid(format!("the pattern {short:?} cannot be used: {why}"))
+            }
+            Refused::Beyond(what) => {
+                PatternError::Beyond(format!("the pattern {short:?} has what is not known here: {what}"))
+            }
+        })?;
+        let build = |pattern: &str| {
+            RegexBuilder::new(pattern)
+                .backtrack_limit(BACKTRACK)
+                .delegate_size_limit(SIZE)
+                .delegate_dfa_size_limit(SIZE)
+                .build()
+                .map_err(|error| {
+                    PatternError::Beyond(format!("the pattern {short:?} cannot be used here: {error}"))
+                })
+        };
+        let regex = build(&translated.pattern)?;
+        let exact = translated.exact.as_deref().map(build).transpose()?;
+        Ok(Regexp { regex, exact, groups: translated.groups })
     }
 
     /// How many groups there are, the whole match included.
     pub(crate) fn groups(&self) -> usize {
-        self.groups
+        self.groups.len()
     }
 
     /// The text of every group where the line matches; empty for a group that took no part.
     pub(crate) fn search(&self, line: &str) -> Result<Option<Vec<String>>, TooSlow> {
-        match self.regex.captures(line) {
+        let regex = self.exact.as_ref().filter(|_| !line.is_ascii()).unwrap_or(&self.regex);
+        match regex.captures(line) {
             Ok(found) => Ok(found.map(|found| {
-                found
-                    .iter()
-                    .map(|group| group.map_or_else(String::new, |text| text.as_str().to_owned()))
-                    .collect()
+                let text = |group: &usize| {
+                    found.get(*group).map_or_else(String::new, |text| text.as_str().to_owned())
+                };
+                self.groups.iter().map(text).collect()
             })),
             // The only way a search fails.
             Err(_) => Err(TooSlow),
         }
     }
-}
-
-/// The expression in the dialect of the engine: classes are ASCII, as ECMAScript wants it; what has a meaning here and
-/// none there is escaped.
-fn translated(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
-    let characters: Vec<char> = text.chars().collect();
-    let mut at = 0;
-    let mut class: Option<usize> = None;
-    while let Some(&character) = characters.get(at) {
-        at += 1;
-        match (character, class) {
-            ('\\', _) => {
-                let Some(&next) = characters.get(at) else {
-                    out.push('\\');
-                    break;
-                };
-                at += 1;
-                match (next, class.is_some()) {
-                    ('d', true) => out.push_str("0-9"),
-                    ('d', false) => out.push_str("[0-9]"),
-                    ('D', _) => out.push_str("[^0-9]"),
-                    ('w', true) => out.push_str("0-9A-Za-z_"),
-                    ('w', false) => out.push_str("[0-9A-Za-z_]"),
-                    ('W', _) => out.push_str("[^0-9A-Za-z_]"),
-                    ('b', true) => out.push_str("\\x08"),
-                    (
-                        '/' | '<' | '>' | '"' | '\'' | '_' | '`' | ',' | ';' | ':' | '=' | '@' | '%' | '!',
-                        _,
-                    ) => {
-                        out.push(next);
-                    }
-                    _ => {
-                        out.push('\\');
-                        out.push(next);
-                    }
-                }
-            }
-            ('[', None) => {
-                class = Some(at);
-                out.push('[');
-                if characters.get(at) == Some(&'^') {
-                    out.push('^');
-                    at += 1;
-                    class = Some(at);
-                }
-            }
-            // The first one of a class stands for itself.
-            (']', Some(start)) if at - 1 == start => out.push_str("\\]"),
-            (']', Some(_)) => {
-                class = None;
-                out.push(']');
-            }
-            ('[' | '&' | '~', Some(_)) => {
-                out.push('\\');
-                out.push(character);
-            }
-            ('-', Some(_)) if characters.get(at) == Some(&'-') => out.push_str("\\-"),
-            ('{', None) if !is_quantifier(&characters[at..]) => out.push_str("\\{"),
-            ('}', None) if !out_is_quantifier(&out) => out.push_str("\\}"),
-            _ => out.push(character),
-        }
-    }
-    out
-}
-
-/// Whether `3}`, `3,}` or `3,4}` follows.
-fn is_quantifier(rest: &[char]) -> bool {
-    let Some(close) = rest.iter().position(|&c| c == '}') else { return false };
-    let body = &rest[..close];
-    let digits = body.iter().take_while(|c| c.is_ascii_digit()).count();
-    digits > 0
-        && match body.get(digits) {
-            None => true,
-            Some(',') => body[digits + 1..].iter().all(char::is_ascii_digit),
-            Some(_) => false,
-        }
-}
-
-/// Whether a quantifier stands open at the end of what is written so far.
-fn out_is_quantifier(out: &str) -> bool {
-    let body = out.trim_end_matches(|c: char| c.is_ascii_digit() || c == ',');
-    body.len() < out.len() && body.ends_with('{') && !body.ends_with("\\{")
 }
 
 #[cfg(test)]
