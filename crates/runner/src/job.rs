@@ -19,7 +19,7 @@ use crate::{
     post::Post,
     report::{Annotation, Level, Report, ReportKind},
     scope::{Halt, StepScope},
-    script::expression,
+    script::{RunDefaults, expression},
     services::ServiceAccess,
     stop::{Cancel, StepLimit, Stop},
     within::Blame,
@@ -134,6 +134,8 @@ pub(crate) struct Job<'a> {
     containers: Object,
     /// `env` of workflow and job, and what steps wrote to `GITHUB_ENV`.
     pub(crate) env: Texts,
+    /// `defaults.run`, evaluated as the job began.
+    pub(crate) run_defaults: RunDefaults,
     /// What steps wrote to `GITHUB_PATH`, the last one first.
     pub(crate) paths: Vec<String>,
     /// What is to run when all steps have.
@@ -279,6 +281,7 @@ impl<'a> Job<'a> {
             knows_bash: true,
             containers,
             env: Texts::new(),
+            run_defaults: RunDefaults::default(),
             paths: Vec::new(),
             posts: Vec::new(),
             states: BTreeMap::new(),
@@ -319,6 +322,7 @@ impl<'a> Job<'a> {
             knows_bash: self.knows_bash,
             containers: self.containers.clone(),
             env: self.env.clone(),
+            run_defaults: self.run_defaults.clone(),
             paths: self.paths.clone(),
             posts: Vec::new(),
             states: self.states.clone(),

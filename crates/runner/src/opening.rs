@@ -10,7 +10,7 @@ use crate::{
     log::Log,
     place::{Opened, Wants},
     report::{Annotation, Level},
-    script::expression,
+    script::{RunDefaults, expression},
     stop::Stop,
     wants::{place, wants},
 };
@@ -159,7 +159,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Evaluates `env` of the workflow and the job. What the script of the operator has set comes before it.
+    /// Evaluates `env` of the workflow and the job, and what their steps do by default. What the script of the operator has set comes before it.
     fn set_up(&mut self, frame: &Frame) -> Result<(), RunnerError> {
         let (request, mut env) = (self.request, self.env.clone());
         for fields in [&request.workflow.env, &request.body.env] {
@@ -169,6 +169,8 @@ impl Job<'_> {
         }
         env.append(&mut self.env);
         self.env = env;
+        let scope = self.scope(frame, &self.env, None);
+        self.run_defaults = RunDefaults::of(request, &scope).map_err(|found| expression(&found))?;
         Ok(())
     }
 

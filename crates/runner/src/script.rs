@@ -5,12 +5,34 @@ use crate::{
     executor::{Program, ProgramPlace, Script, Streams},
     job::Job,
     listen::Hearing,
+    scope::StepScope,
     shell::Shell,
     steps::{Came, Current},
 };
 use shipway_base::Diagnostic;
-use shipway_workflow::{document::RunStep, expr::Template};
-use std::{collections::BTreeMap, path::Path};
+use shipway_workflow::{document::RunStep, expr::Template, run::JobRequest};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+/// What the steps with `run` of a job do that say nothing else; nothing is empty.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RunDefaults {
+    shell: Option<Arc<str>>,
+    directory: Option<Arc<str>>,
+}
+
+impl RunDefaults {
+    /// Evaluates `defaults.run` as the job begins: that of the job in the place of the workflow's as a whole, as GitHub's runner does.
+    pub(crate) fn of(request: &JobRequest, scope: &StepScope) -> Result<RunDefaults, Diagnostic> {
+        let (job, workflow) = (&request.body.defaults, &request.workflow.defaults);
+        let own = job.shell.is_some() || job.working_directory.is_some();
+        let given = if own { job } else { workflow };
+        let eval = |template: &Option<Template>| -> Result<Option<Arc<str>>, Diagnostic> {
+            let text = template.as_ref().map(|template| template.eval_string(scope)).transpose()?;
+            Ok(text.filter(|text| !text.is_empty()))
+        };
+        Ok(RunDefaults { shell: eval(&given.shell)?, directory: eval(&given.working_directory)? })
+    }
+}
 
 impl Job<'_> {
     /// Runs the script of a step.
@@ -20,19 +42,13 @@ impl Job<'_> {
             |template: &Template| template.eval_string(&current.scope).map_err(|found| expression(&found));
         // A composite action's steps name their shell themselves; the job's defaults do not reach into it.
         let inside_action = current.source != request.workflow.source;
-        let (job, workflow) = (&request.body.defaults, &request.workflow.defaults);
-        let default = |pick: fn(&shipway_workflow::document::Defaults) -> &Option<Template>| {
-            if inside_action { None } else { pick(job).as_ref().or(pick(workflow).as_ref()) }
-        };
+        let defaults = if inside_action { RunDefaults::default() } else { self.run_defaults.clone() };
         let text = eval(&run.run)?;
-        let shell = run.shell.as_ref().or(default(|defaults| &defaults.shell)).map(&eval).transpose()?;
-        let directory = run
-            .working_directory
-            .as_ref()
-            .or(default(|defaults| &defaults.working_directory))
-            .map(&eval)
-            .transpose()?;
-        let directory = match directory.filter(|directory| !directory.is_empty()) {
+        // A shell that is empty is none, and a working-directory that is empty is the workspace, as on GitHub.
+        let shell = run.shell.as_ref().map(&eval).transpose()?;
+        let shell = shell.filter(|shell| !shell.is_empty()).or(defaults.shell);
+        let directory = run.working_directory.as_ref().map(&eval).transpose()?;
+        let directory = match directory.or(defaults.directory).filter(|directory| !directory.is_empty()) {
             Some(directory) => self.map.inside(&self.folders.workspace).join(&*directory),
             None => self.map.inside(&self.folders.workspace),
         };
@@ -40,7 +56,6 @@ impl Job<'_> {
         env.extend(self.services.scripts.clone());
         let shells = self.shells();
         let path = shells.as_deref().or(env.get("PATH").map(String::as_str)).unwrap_or_default();
-        let shell = shell.filter(|shell| !shell.is_empty());
         let mut there = Vec::new();
         for name in Shell::asks(shell.as_deref()) {
             if self.executor.has_program(&self.identity, name, path, &directory).await {

@@ -5,6 +5,9 @@ use crate::{
     report::{Annotation, Level},
 };
 
+/// So many characters has the word of `::stop-commands::` at least to be masked.
+const MASKED_TOKEN: usize = 7;
+
 /// The commands there are. Anything else that looks like one is plain output.
 const COMMANDS: [&str; 16] = [
     "set-env",
@@ -225,16 +228,24 @@ impl Session {
         (action, warning)
     }
 
+    /// `::stop-commands::`.
     fn stop(&mut self, token: &str) -> Action {
-        let guessable = token.is_empty() || known_name(token).is_some();
+        // The second was a command once.
+        let guessable =
+            token.is_empty() || token.eq_ignore_ascii_case("pause-logging") || known_name(token).is_some();
         if guessable && !self.any_stop_token {
             return Action::Refuse(format!(
                 "::stop-commands:: needs a word that nobody can guess, not {token:?}; use a random one"
             ));
         }
         self.stopped_until = Some(token.to_owned());
-        // Masked, so that a program whose output is logged cannot read the word and resume.
-        if guessable { Action::Nothing } else { Action::Mask(token.to_owned()) }
+        // Masked, so that a program whose output is logged cannot read the word and resume. As on GitHub not where it is short: it
+        // would hide each such word of the whole job, and outputs that have it.
+        if guessable || token.chars().count() < MASKED_TOKEN {
+            Action::Nothing
+        } else {
+            Action::Mask(token.to_owned())
+        }
     }
 }
 
@@ -369,12 +380,19 @@ mod tests {
     fn stops_until_its_word_comes() {
         let mut session = Session::new(false, false);
         assert_eq!(
+            session.hear("::stop-commands::t-o-k-e-n"),
+            Heard::Command { action: Action::Mask("t-o-k-e-n".to_owned()), echo: false, warning: None }
+        );
+        assert!(matches!(session.hear("::t-o-k-e-n::"), Heard::Command { .. }));
+        assert_eq!(
             session.hear("::stop-commands::tok"),
-            Heard::Command { action: Action::Mask("tok".to_owned()), echo: false, warning: None }
+            Heard::Command { action: Action::Nothing, echo: false, warning: None }
         );
         assert_eq!(session.hear("::group::x"), Heard::Plain);
         assert_eq!(session.hear("::other::"), Heard::Plain);
         assert!(matches!(session.hear("::tok::"), Heard::Command { .. }));
         assert!(matches!(session.hear("::group::x"), Heard::Command { .. }));
+        let refused = session.hear("::stop-commands::Pause-Logging");
+        assert!(matches!(refused, Heard::Command { action: Action::Refuse(_), .. }), "{refused:?}");
     }
 }

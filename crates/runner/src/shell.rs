@@ -23,6 +23,12 @@ const POWERSHELL: (&str, &str) = (
     "\nif ((Test-Path -LiteralPath variable:\\LASTEXITCODE)) { exit $LASTEXITCODE }\n",
 );
 
+/// Stands for the script's path.
+const SCRIPT: &str = "{0}";
+
+/// Machines of GitHub have it; Debian has only `python3` by default, which then stands for it.
+const PYTHON: &str = "python";
+
 impl Shell {
     /// The shell of a step that names none: bash where there is one, else sh. Without `pipefail`, as on GitHub.
     pub(crate) fn default_shell(bash_exists: bool) -> Shell {
@@ -46,7 +52,7 @@ impl Shell {
     pub(crate) fn asks(shell: Option<&str>) -> &'static [&'static str] {
         match shell.map(str::trim) {
             None => &["bash"],
-            Some("python") => &["python", "python3"],
+            Some(text) if text == PYTHON || is_custom_python(text) => &[PYTHON, "python3"],
             Some(_) => &[],
         }
     }
@@ -57,7 +63,6 @@ impl Shell {
         match text.trim() {
             "bash" => built_in("bash --noprofile --norc -eo pipefail {0}", ".sh"),
             "sh" => built_in("sh -e {0}", ".sh"),
-            // Debian has no `python` by default.
             "python" if !has("python") && has("python3") => built_in("python3 {0}", ".py"),
             "python" => built_in("python {0}", ".py"),
             "pwsh" => built_in("pwsh -command \". '{0}'\"", ".ps1"),
@@ -68,8 +73,11 @@ impl Shell {
             )
             .with_help("use bash, sh, pwsh or python, or a command line such as perl {0}")),
             custom if custom.contains("{0}") => {
-                let argv = words(custom);
+                let mut argv = words(&formatted(custom)?);
                 let extension = argv.first().map_or("", |program| extension(program));
+                if is_custom_python(custom) && !has(PYTHON) && has("python3") {
+                    argv[0] = "python3".to_owned();
+                }
                 Ok(Shell { argv, extension })
             }
             other => Err(RunnerError::new(
@@ -81,6 +89,39 @@ impl Shell {
             .with_help(format!("write shell: {other} {{0}} to start it with the script's path"))),
         }
     }
+}
+
+/// A command line with its doubled braces made single, as .NET's `String.Format` does it; `{0}` stays. Any other brace is refused, as
+/// there.
+fn formatted(line: &str) -> Result<String, RunnerError> {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.find(['{', '}']) {
+        let (before, braces) = rest.split_at(at);
+        out.push_str(before);
+        let (text, taken) = match braces {
+            // It would be taken for the script's path.
+            _ if braces.starts_with("{{0}}") => ("", 0),
+            _ if braces.starts_with("{{") => ("{", 2),
+            _ if braces.starts_with("}}") => ("}", 2),
+            _ if braces.starts_with(SCRIPT) => (SCRIPT, SCRIPT.len()),
+            _ => ("", 0),
+        };
+        if taken == 0 {
+            let message = format!("shell: {line:?} has a brace that is not that of {{0}}");
+            return Err(RunnerError::new(ErrorKind::ShellMissing, message)
+                .with_help("double the other braces, {{ and }}, as GitHub wants it"));
+        }
+        out.push_str(text);
+        rest = &braces[taken..];
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// Whether this is a command line with `{0}` whose program is `python`.
+fn is_custom_python(line: &str) -> bool {
+    line.contains("{0}") && words(line).first().is_some_and(|program| program == PYTHON)
 }
 
 /// The ending of the file of a script that this program is given; empty for one that is not known.
@@ -145,6 +186,17 @@ mod tests {
         check("bash", &["bash", "--noprofile", "--norc", "-eo", "pipefail", "{0}"]);
         check("sh", &["sh", "-e", "{0}"]);
         check("python", &["python3", "{0}"]);
+        check("python -u {0}", &["python3", "-u", "{0}"]);
+        check("python3 -u {0}", &["python3", "-u", "{0}"]);
+        check("/opt/python -u {0}", &["/opt/python", "-u", "{0}"]);
+        let there = Shell::parse("python -u {0}", |_| true).expect("a shell");
+        assert_eq!(there.argv, ["python", "-u", "{0}"]);
+        let neither = Shell::parse("python -u {0}", |_| false).expect("a shell");
+        assert_eq!((neither.argv[0].as_str(), neither.extension), ("python", ".py"));
+        for asked in ["python", "python -u {0}", " python  {0} "] {
+            assert_eq!(Shell::asks(Some(asked)), ["python", "python3"], "{asked}");
+        }
+        assert!(Shell::asks(Some("perl {0}")).is_empty() && Shell::asks(Some("python -u")).is_empty());
         check("perl -w {0} \"a b\" 'c d'", &["perl", "-w", "{0}", "a b", "'c", "d'"]);
         check("pwsh", &["pwsh", "-command", ". '{0}'"]);
         let pwsh = Shell::parse("pwsh", |_| true).expect("a shell");
@@ -170,6 +222,16 @@ mod tests {
             let shell = Shell::parse(text, |_| true).expect(text);
             assert_eq!(shell.extension, extension, "{text}");
             assert!(shell.script("x").starts_with(begins), "{text}: {}", shell.script("x"));
+        }
+    }
+
+    #[test]
+    fn doubled_braces_are_single_and_others_are_refused() {
+        check("bash -c \"f() {{ echo x; }}; f; . {0}\"", &["bash", "-c", "f() { echo x; }; f; . {0}"]);
+        check("bash -c \"echo ${{HOME}}; . {0}\"", &["bash", "-c", "echo ${HOME}; . {0}"]);
+        for text in ["bash -c \"echo ${HOME}; . {0}\"", "x {0} {1}", "x } {0}", "x {0} {", "x {{0}} {0}"] {
+            let error = Shell::parse(text, |_| true).expect_err(text);
+            assert!(error.to_string().contains("has a brace that is not that of {0}"), "{error}");
         }
     }
 

@@ -119,6 +119,8 @@ impl Job<'_> {
         env.extend(part.inputs.clone());
         env.extend(self.saved(current));
         env.extend(self.services.actions.clone());
+        // That of a Node of the user's own may not fit the one that is started here, as GitHub's runner has it too.
+        env.remove("NODE_ICU_DATA");
         let program = Program {
             job: self.identity.clone(),
             folders: self.folders.clone(),

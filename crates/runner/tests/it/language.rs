@@ -357,6 +357,47 @@ jobs:
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn defaults_are_those_of_the_job_as_it_began() {
+    let mut world = World::new();
+    world.file("sub/x", "");
+    world.file("other/x", "");
+    world.commit();
+    let story = world
+        .run(
+            r###"
+on: push
+defaults: {run: {working-directory: sub, shell: 'bash -x {0}'}}
+jobs:
+  own:
+    runs-on: host
+    defaults: {run: {shell: sh}}
+    steps:
+    - {uses: actions/checkout@v4}
+    - {run: 'echo "own in ${PWD##*/} $-"'}
+  began:
+    runs-on: host
+    env: {DIR: sub}
+    defaults: {run: {working-directory: '${{ env.DIR }}', shell: '${{ env.NONE }}'}}
+    steps:
+    - {uses: actions/checkout@v4}
+    - {run: 'echo DIR=other >> $GITHUB_ENV'}
+    - {run: 'echo "began in ${PWD##*/}, $DIR"', env: {DIR: step}}
+    - {run: 'echo "then in ${PWD##*/}, $DIR"', shell: '${{ env.NONE }}'}
+  workflow:
+    runs-on: host
+    steps:
+    - {uses: actions/checkout@v4}
+    - {run: 'echo "whole in ${PWD##*/} $-"', shell: ''}
+"###,
+        )
+        .await;
+    // As on GitHub, what a job says takes the place of all that the workflow says, and is evaluated once.
+    for line in ["own in workspace e", "began in sub, step", "then in sub, other", "whole in sub hxB"] {
+        story.expect_line(line);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_in_the_output_are_obeyed() {
     let story = World::new()
         .steps(
