@@ -30,8 +30,11 @@ struct Group {
     /// Who runs, and how to stop it.
     runs: (u64, Cancel),
     /// Who waits, the next one first: told when its turn has come, or that it will not.
-    waits: VecDeque<(u64, Cancel, oneshot::Sender<Result<(), NoTurn>>)>,
+    waits: VecDeque<(u64, Cancel, Answer)>,
 }
+
+/// By which one who waits is told.
+type Answer = oneshot::Sender<Result<(), NoTurn>>;
 
 /// Why there is no turn in a group.
 #[derive(Clone, Debug, PartialEq, Eq)]

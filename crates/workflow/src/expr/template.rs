@@ -183,10 +183,11 @@ impl Template {
     /// # Errors
     /// As [`Template::eval_string`], and SW0206 for an array that holds arrays or objects.
     pub fn eval_items(&self, scope: &dyn Scope) -> Result<Vec<Arc<str>>, Diagnostic> {
-        match self.eval_value(scope)? {
-            Value::Array(items) => items.iter().map(|item| self.text_of(item)).collect(),
-            value => Ok(vec![self.text_of(&value)?]),
+        let value = self.eval_value(scope)?;
+        if let Value::Array(items) = &value {
+            return items.iter().map(|item| self.text_of(item)).collect();
         }
+        Ok(vec![self.text_of(&value)?])
     }
 
     fn text_of(&self, value: &Value) -> Result<Arc<str>, Diagnostic> {
