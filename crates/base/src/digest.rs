@@ -37,11 +37,7 @@ impl Digest {
 
     /// The 64 hexadecimal digits, lower case.
     pub fn hex(&self) -> String {
-        self.0.iter().fold(String::with_capacity(64), |mut text, byte| {
-            use fmt::Write as _;
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The first twelve hexadecimal digits, for people.

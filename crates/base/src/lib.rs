@@ -20,7 +20,7 @@ pub use clock::Clock;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use digest::{Digest, DigestError, is_object_id};
 pub use duration::{DurationError, human_duration, parse_duration};
-pub use id::{Id, IdError, IdSequence};
+pub use id::{Id, IdError};
 pub use line::one_line;
 pub use secret::Secret;
 pub use span::{Pos, Source, Span, Spanned};

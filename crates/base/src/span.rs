@@ -42,12 +42,6 @@ impl Span {
     pub const fn new(start: Pos, end: Pos) -> Span {
         Span { start, end }
     }
-
-    /// A range of `length` characters on the line of `start`, beginning `offset` characters after it.
-    pub fn within_line(self, offset: u32, length: u32) -> Span {
-        let start = Pos::new(self.start.line, self.start.column + offset);
-        Span { start, end: Pos::new(start.line, start.column + length) }
-    }
 }
 
 impl fmt::Display for Pos {
@@ -69,11 +63,6 @@ impl<T> Spanned<T> {
     /// Joins a value and its place.
     pub fn new(value: T, span: Span) -> Spanned<T> {
         Spanned { value, span }
-    }
-
-    /// The same place with another value.
-    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Spanned<U> {
-        Spanned { value: f(self.value), span: self.span }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What one look of the planner costs, for `cargo xtask bench`: a canary in its analysis step, nothing to do.
 
 use shipway_analysis::{Arm, Evidence, Signal};
-use shipway_base::{Digest, IdSequence, Share, Source, Timestamp};
+use shipway_base::{Digest, Id, Share, Source, Timestamp};
 use shipway_rollout::delivery::{
     Command, Delivery, InstancePhase, Looks, Observed, ObservedInstance, Release, Spec, decide, plan, route,
 };
@@ -32,19 +32,18 @@ spec:
 const LOOKS: u32 = 20_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut ids = IdSequence::new(1);
     let mut now = Timestamp::from_millis(1_800_000_000_000);
     let source = Source::new("shipway.yaml", DOCUMENT);
     let spec = Arc::new(Spec::parse(&source, "web").map_err(|found| found.to_string())?);
     let mut delivery = Delivery::new("web");
-    for version in ["v1", "v2"] {
+    for (number, version) in [(1, "v1"), (2, "v2")] {
         let release = Release {
-            id: ids.next(now),
+            id: Id::clamped(number),
             version: version.to_owned(),
             digest: Digest::of(version.as_bytes()),
             spec: spec.clone(),
         };
-        let command = Command::Deploy { rollout: ids.next(now), release, by: "bench".to_owned() };
+        let command = Command::Deploy { rollout: Id::clamped(number), release, by: "bench".to_owned() };
         let decided = decide(&delivery, &command, None, now)?;
         decided.events.iter().for_each(|event| delivery.evolve(event, now));
         // The world obeys at once until the plan has nothing more to do.

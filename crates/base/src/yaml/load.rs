@@ -88,7 +88,7 @@ fn load(
 ) -> Result<Vec<Node>, Diagnostic> {
     let end = end_of(&source.text);
     let mut loader = Loader { source, text, limits, nodes: 0, texts: 0, anchors: BTreeMap::new(), end };
-    let mut parser = Parser::new_from_str(text.text());
+    let mut parser = Parser::new_from_str(&text.text);
     let mut documents = Vec::new();
     let mut stack: Vec<Frame> = Vec::new();
     while let Some(event) = parser.next_event() {

@@ -1,8 +1,6 @@
-//! Blanks put into texts that are YAML to GitHub, whose reader takes YAML 1.1, and not to the parser here.
-//!
-//! Within brackets and quotes GitHub's reader asks for no indentation, a tab may stand behind a colon, and a comment may follow
-//! a quote or bracket at once. The parser names the first such place; a blank there changes neither what is meant nor, once
-//! taken off again, where anything stands.
+//! Blanks put into texts that are YAML to GitHub, whose reader takes YAML 1.1, and not to the parser here: it asks for no
+//! indentation within brackets and quotes, and for no blank before a comment behind them. The parser names the first such
+//! place; a blank there changes neither what is meant nor, once taken off again, where anything stands.
 
 use super::load::number;
 use crate::Pos;
@@ -12,9 +10,9 @@ use std::{borrow::Cow, collections::BTreeMap};
 /// A text, and the blanks that were put into it.
 #[derive(Debug)]
 pub(super) struct Mended<'a> {
-    text: Cow<'a, str>,
-    /// By line: before which column of the source, and how many.
-    added: BTreeMap<u32, Vec<(u32, u32)>>,
+    pub(super) text: Cow<'a, str>,
+    /// How many, by the line and the column of the source before which they are.
+    added: BTreeMap<(u32, u32), u32>,
     /// How many bytes were read in all.
     read: usize,
 }
@@ -27,14 +25,10 @@ impl<'a> Mended<'a> {
         Mended { text: Cow::Borrowed(text), added: BTreeMap::new(), read: text.len() }
     }
 
-    pub(super) fn text(&self) -> &str {
-        &self.text
-    }
-
     /// Where something of this text stands in the source.
     pub(super) fn source(&self, at: Pos) -> Pos {
-        let Some(added) = self.added.get(&at.line) else { return at };
-        let column = added.iter().fold(at.column, |column, (before, count)| {
+        let added = self.added.range((at.line, 0)..(at.line, u32::MAX));
+        let column = added.fold(at.column, |column, ((_, before), count)| {
             column.saturating_sub(column.saturating_sub(*before).min(*count))
         });
         Pos::new(at.line, column)
@@ -48,35 +42,33 @@ impl<'a> Mended<'a> {
 
     fn try_mend(&mut self, error: &ScanError) -> Option<()> {
         let line = error.marker().line();
+        let at = || Some(self.text.char_indices().nth(error.marker().index())?.0);
         match error.info() {
-            "':' must be followed by a valid YAML whitespace" => self.blank_tab(error),
-            // Only within brackets; elsewhere lesser indentation ends something.
+            "':' must be followed by a valid YAML whitespace" => {
+                // The first of the tabs that end here.
+                let (end, before) = (at()?, self.text[..at()?].trim_end_matches('\t'));
+                let tab = (before.len() < end && before.ends_with(':')).then_some(before.len())?;
+                self.text.to_mut().replace_range(tab..=tab, " ");
+                Some(())
+            }
+            // Only within brackets and quotes; elsewhere lesser indentation ends something.
             "invalid indentation"
             | "invalid indentation in flow construct"
             | "tab cannot be used as indentation" => self.indent(line),
             // It names the line of the first quote. All up to the one that is meant are within the quotes, too.
             "invalid indentation in quoted scalar" => {
-                let text = self.text.split('\n').enumerate().skip(line);
-                let is_new =
-                    |index: usize| u32::try_from(index + 1).is_ok_and(|n| !self.added.contains_key(&n));
-                let (index, _) = text.into_iter().find(|(i, text)| !text.trim().is_empty() && is_new(*i))?;
+                let mut lines = self.text.split('\n').enumerate().skip(line);
+                let is_next =
+                    |index: usize, text: &str| !text.trim().is_empty() && !self.is_moved(number(index + 1));
+                let (index, _) = lines.find(|(index, text)| is_next(*index, text))?;
                 self.indent(index + 1)
             }
-            "comments must be separated from other tokens by whitespace" => self.separate(error),
+            "comments must be separated from other tokens by whitespace" => {
+                let at = at().filter(|at| self.text[*at..].starts_with('#'))?;
+                self.insert(line, error.marker().col() + 1, at, 1)
+            }
             _ => None,
         }
-    }
-
-    /// The first of the tabs behind a colon that end where the parser complains.
-    fn blank_tab(&mut self, error: &ScanError) -> Option<()> {
-        let (end, _) = self.text.char_indices().nth(error.marker().index())?;
-        let before = self.text[..end].trim_end_matches('\t');
-        let tab = before.len();
-        if tab == end || !before.ends_with(':') {
-            return None;
-        }
-        self.text.to_mut().replace_range(tab..=tab, " ");
-        Some(())
     }
 
     /// Moves a line to the right of every block that may be open there.
@@ -85,44 +77,26 @@ impl<'a> Mended<'a> {
         if self.text.split('\r').skip(1).any(|behind| !behind.starts_with('\n')) {
             return None;
         }
-        let start = match line.checked_sub(2) {
-            None => 0,
-            Some(before) => self.text.match_indices('\n').nth(before)?.0 + 1,
-        };
+        let start: usize = self.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
         let opening = |text: &str| text.len() - text.trim_start_matches([' ', '-', '?', '\t']).len();
         // Lines moved before are as deep as they need to be.
         let lines = self.text[..start].split('\n').enumerate();
         let deepest =
-            lines.filter(|(index, _)| !self.is_moved(number(index + 1))).map(|(_, text)| opening(text)).max();
-        let deepest = deepest.unwrap_or_default();
-        self.insert(line, 1, start, deepest + 1)
+            lines.filter(|(index, _)| !self.is_moved(number(index + 1))).map(|(_, text)| opening(text));
+        let count = deepest.max().unwrap_or_default() + 1;
+        self.insert(line, 1, start, count)
     }
 
     /// Whether a line, from 1, was moved to the right.
     pub(super) fn is_moved(&self, line: u32) -> bool {
-        self.added.get(&line).is_some_and(|added| added.iter().any(|(column, _)| *column == 1))
-    }
-
-    /// Puts a blank before a comment.
-    fn separate(&mut self, error: &ScanError) -> Option<()> {
-        let (at, _) = self.text.char_indices().nth(error.marker().index())?;
-        let column = error.marker().col() + 1;
-        self.text[at..].starts_with('#').then_some(())?;
-        self.insert(error.marker().line(), column, at, 1)
+        self.added.contains_key(&(line, 1))
     }
 
     /// `line` and `column`, both from 1, and the byte `at` are one place of the text.
     fn insert(&mut self, line: usize, column: usize, at: usize, count: usize) -> Option<()> {
-        let (line, column) = (u32::try_from(line).ok()?, u32::try_from(column).ok()?);
-        let place = self.source(Pos::new(line, column));
-        let added = self.added.entry(line).or_default();
+        let place = self.source(Pos::new(number(line), number(column)));
         // Twice at one place: it does not help.
-        if added.iter().any(|(column, _)| *column == place.column) {
-            return None;
-        }
-        added.push((place.column, u32::try_from(count).ok()?));
-        added.sort_unstable();
-        self.text.to_mut().insert_str(at, &" ".repeat(count));
-        Some(())
+        let is_new = self.added.insert((place.line, place.column), number(count)).is_none();
+        is_new.then(|| self.text.to_mut().insert_str(at, &" ".repeat(count)))
     }
 }

@@ -382,12 +382,12 @@ jobs:
     - {uses: actions/checkout@v4}
     - {run: 'echo DIR=other >> $GITHUB_ENV'}
     - {run: 'echo "began in ${PWD##*/}, $DIR"', env: {DIR: step}}
-    - {run: 'echo "then in ${PWD##*/}, $DIR"', shell: '${{ env.NONE }}'}
+    - {run: 'echo "then in ${PWD##*/}, $DIR"'}
   workflow:
     runs-on: host
     steps:
     - {uses: actions/checkout@v4}
-    - {run: 'echo "whole in ${PWD##*/} $-"', shell: ''}
+    - {run: 'echo "whole in ${PWD##*/} $-"'}
 "###,
         )
         .await;

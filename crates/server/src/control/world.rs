@@ -2,9 +2,9 @@
 
 use crate::backend::Change;
 use shipway_api as api;
-use shipway_base::{Clock, Id, IdSequence};
+use shipway_base::{Clock, Id};
 use shipway_router::Router;
-use shipway_store::{Store, StoreError};
+use shipway_store::{IdSequence, Store, StoreError};
 use shipway_target::Target;
 use shipway_traffic::{Route, Table};
 use std::{

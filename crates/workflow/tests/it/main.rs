@@ -22,4 +22,5 @@ mod schema;
 mod transcripts;
 mod triggers;
 mod worlds;
+mod yaml_forms;
 mod yaml_properties;

@@ -151,7 +151,7 @@ impl Documents {
         let chosen = choose(workflows, options, &event)?;
         let chosen = only_wanted(chosen, &options.wanted)?;
         let mut ids =
-            shipway_base::IdSequence::new(u16::try_from(std::process::id() & 0x3ff).unwrap_or_default());
+            shipway_store::IdSequence::new(u16::try_from(std::process::id() & 0x3ff).unwrap_or_default());
         let mut planned = Vec::new();
         let store = actions(environment, options);
         for workflow in chosen {

@@ -335,10 +335,10 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// Equal, but for the last digit of a number: `serde_json` does not round as .NET does.
+/// Equal, but for the last digits of a number: `serde_json` reads them fast, not exactly.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        (Value::Number(a), Value::Number(b)) => a == b || (a - b).abs() <= a.abs() * f64::EPSILON,
+        (Value::Number(a), Value::Number(b)) => a == b || a.to_bits().abs_diff(b.to_bits()) <= 8,
         (Value::Array(a), Value::Array(b)) => {
             a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| same(a, b))
         }
@@ -353,10 +353,10 @@ proptest! {
     #[test]
     fn strict_json_is_read_as_serde_reads_it(json in json(), pretty in any::<bool>(), behind in "[ x\\]}]{0,2}") {
         let text = if pretty { format!("{json:#}") } else { json.to_string() };
-        let expect = Value::from_json(&serde_json::from_str(&text).expect("JSON"));
+        let expect = Value::from_json(&json);
         for text in [text.clone(), escaped(&text), format!(" \n{text} {behind}")] {
             let found = read(&text).map_err(|error| TestCaseError::fail(format!("{error}: {text}")))?;
-            prop_assert!(same(&found, &expect), "{text}: {found:?}, {expect:?}");
+            prop_assert_eq!(found, expect.clone(), "{}", text);
         }
     }
 
