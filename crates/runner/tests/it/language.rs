@@ -245,7 +245,9 @@ async fn all_that_is_computed_for_a_step_is_under_its_limit() {
         run("      - {background: true, timeout-minutes: 0.003, run: \"true ${{ hashFiles('huge') }}\"}\n")
             .await;
     assert_eq!(beside.conclusion, Conclusion::Failure);
-    let late = run("      - {timeout-minutes: \"${{ env.T }}\", env: {T: '0.003'}, run: sleep 100}\n").await;
+    let late =
+        run("      - {timeout-minutes: \"${{ fromJSON(env.T) }}\", env: {T: '0.003'}, run: sleep 100}\n")
+            .await;
     assert_eq!(late.conclusions(), "success failure success");
     let wrong = run("      - {timeout-minutes: \"${{ fromJSON('-1') }}\", run: 'true'}\n      - {if: false, timeout-minutes: \"${{ fromJSON('-1') }}\", run: 'true'}\n").await;
     // As on GitHub, what is no limit is told, and 0 is none.

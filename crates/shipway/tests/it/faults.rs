@@ -263,7 +263,7 @@ fn a_broken_delivery_document_changes_nothing() {
     assert_eq!(plant.visit(), Some((200, Some("v1".to_owned()))));
     plant.write("shipway.yaml", &SERVICE.replace("metadata: {", "metadata: {{"));
     let run = plant.finished_run(&plant.commit("v3", HEALTHY));
-    is_told(&run, &up, ("shipway.yaml", 4), "this is not YAML");
+    is_told(&run, &up, ("shipway.yaml", 3), "a key must be a plain text");
     plant.write("shipway.yaml", SERVICE);
     delivers(&plant, &up, "v4");
 }
