@@ -1,9 +1,14 @@
 //! The texts to mask, and where they stand.
 
 use super::{MASK, encode};
+use aho_corasick::AhoCorasick;
 use std::{
     collections::BTreeSet,
     ops::Bound::{Included, Unbounded},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// The least length of a derived form to be masked.
@@ -14,6 +19,13 @@ const ROOM: usize = 64 << 20;
 
 /// So many times the bytes of a secret its forms have at most, roughly.
 const FORMS: usize = 32;
+
+/// So many bytes of output make a sieve worth its building.
+const WORTH: usize = 64 * 1024;
+
+/// So many patterns are looked for at once, many bytes of a text at a time; with more of them, or with short ones, looking at each
+/// place is faster.
+const FEW: usize = 64;
 
 /// The texts to mask.
 #[derive(Debug)]
@@ -28,6 +40,10 @@ pub(super) struct Known {
     total: usize,
     /// Tells at once, for nearly all places of a text, that no pattern begins there.
     begun: Begun,
+    /// How many bytes were looked through since the last one was added.
+    seen: AtomicUsize,
+    /// Tells for a whole text that there is nothing to mask; `None` when that would not be fast.
+    sieve: OnceLock<Option<AhoCorasick>>,
 }
 
 impl Default for Known {
@@ -38,6 +54,8 @@ impl Default for Known {
             longest: 0,
             total: 0,
             begun: Begun::default(),
+            seen: AtomicUsize::new(0),
+            sieve: OnceLock::new(),
         }
     }
 }
@@ -130,6 +148,7 @@ impl Known {
             self.begins[usize::from(first)] = true;
             self.longest = self.longest.max(pattern.len());
             self.total = self.total.saturating_add(pattern.len());
+            (self.seen, self.sieve) = (AtomicUsize::new(0), OnceLock::new());
             self.begun.add(pattern);
             if self.begun.is_crowded(self.patterns.len()) {
                 self.begun.grow(&self.patterns);
@@ -137,10 +156,23 @@ impl Known {
         }
     }
 
+    /// Whether none of the patterns is in the text, when that is known quickly.
+    fn rules_out(&self, bytes: &[u8]) -> bool {
+        if self.begun.short || self.begun.three || self.patterns.len() > FEW {
+            return false;
+        }
+        if self.seen.load(Ordering::Relaxed) < WORTH {
+            self.seen.fetch_add(bytes.len(), Ordering::Relaxed);
+            return false;
+        }
+        let sieve = self.sieve.get_or_init(|| AhoCorasick::new(&self.patterns).ok());
+        sieve.as_ref().is_some_and(|sieve| !sieve.is_match(bytes))
+    }
+
     /// The ranges to mask, in order, apart from each other.
     pub(super) fn places(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
         let mut places: Vec<(usize, usize)> = Vec::new();
-        if self.longest == 0 {
+        if self.longest == 0 || self.rules_out(bytes) {
             return places;
         }
         let mut found = |start: usize, length: usize| {
@@ -415,9 +447,12 @@ mod tests {
                         }
                     }
                 }
-                let mut found = vec![false; text.len()];
-                known.places(text).into_iter().for_each(|(start, end)| found[start..end].fill(true));
-                prop_assert_eq!(found, hidden);
+                for seen in [0, WORTH] {
+                    known.seen.store(seen, Ordering::Relaxed);
+                    let mut found = vec![false; text.len()];
+                    known.places(text).into_iter().for_each(|(start, end)| found[start..end].fill(true));
+                    prop_assert_eq!(&found, &hidden);
+                }
             }
         }
     }
