@@ -150,9 +150,8 @@ impl fmt::Display for Scalar {
 }
 
 /// The known name closest to `unknown`, when it is close enough to be a typing error: at most two edits and less
-/// than half of the name.
+/// than half of the name. Of `unknown` no more than 64 characters are looked at, for it takes as long as their product.
 pub fn closest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // It takes as long as both are together.
     let unknown: String = unknown.to_lowercase().chars().take(64).collect();
     known
         .into_iter()
