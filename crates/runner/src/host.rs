@@ -1,6 +1,7 @@
 //! The executor that starts processes on this machine, without containers and without a daemon.
 
 mod files;
+mod installed;
 mod output;
 mod program;
 mod remove;
@@ -17,6 +18,7 @@ use crate::{
     sandbox::{Sandbox, Session},
 };
 pub(crate) use files::StepFiles;
+pub(crate) use installed::Installed;
 pub(crate) use program::find_program;
 use remove::{remove_folders, remove_tree};
 use rustix::process::{Pid, Signal};
@@ -198,6 +200,7 @@ impl Executor for HostExecutor {
             for dir in [&folders.workspace, &folders.home, &folders.temp, &folders.tools] {
                 fs::create_dir_all(dir).map_err(|error| RunnerError::io("make", dir, error))?;
             }
+            installed::withdraw(&folders.tools)?;
             OrphanRecord::create(&self.records, job)?;
             if let Some(sandbox) = &self.sandbox {
                 // What it is shown is there before it begins.

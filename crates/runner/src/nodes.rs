@@ -10,6 +10,8 @@ pub(crate) const OLDEST: u32 = 20;
 pub struct MachineNode {
     /// The program.
     pub path: PathBuf,
+    /// Its version, `20.11.1`.
+    pub version: String,
     /// Its major version.
     pub major: u32,
 }
@@ -47,8 +49,12 @@ mod tests {
     #[test]
     fn picks_a_node_that_is_new_enough() {
         let check = |majors: &[u32], using: &str, expect: Option<u32>| {
-            let nodes: Vec<MachineNode> =
-                majors.iter().map(|&major| MachineNode { path: PathBuf::from("node"), major }).collect();
+            let node = |&major: &u32| MachineNode {
+                path: PathBuf::from("node"),
+                version: format!("{major}.1.0"),
+                major,
+            };
+            let nodes: Vec<MachineNode> = majors.iter().map(node).collect();
             assert_eq!(best(&nodes, wanted(using)).map(|node| node.major), expect, "{majors:?} {using}");
         };
         check(&[20, 24], "node20", Some(20));

@@ -35,6 +35,9 @@ fs.writeFileSync(dir + '/mytool', '#!/bin/sh\necho my tool\n', { mode: 0o755 });
 const kept = await tools.cacheDir(dir, 'mytool', '1.2.3');
 core.setOutput('found', tools.find('mytool', '1.x') === kept);
 core.addPath(kept);
+const own = tools.find('node', process.versions.node);
+const said = await exec.getExecOutput(own + '/bin/node', ['--version'], { silent: true });
+core.info('of this machine: ' + (said.stdout.trim() === process.version) + ', among ' + tools.findAllVersions('node'));
 "#;
 
 const POST: &str = "import * as core from '@actions/core';\ncore.info('post for ' + core.getState('who'));\n";
@@ -60,6 +63,15 @@ async fn core_and_exec_and_tool_cache_work() {
     let package = r#"{"type": "module"}"#;
     let files = [("action.yml", MANIFEST), ("main.js", MAIN), ("post.js", POST), ("package.json", package)];
     publish(&world, "some/packages", &files);
+    // A container would see what the job before was offered, and cannot follow its links: no job begins with them.
+    let story = world
+        .steps(
+            r#"
+      - run: mkdir -p "$RUNNER_TOOL_CACHE/node/1.2.3/x64/bin" && cd "$RUNNER_TOOL_CACHE/node/1.2.3" && touch x64.complete x64/.of-this-machine
+"#,
+        )
+        .await;
+    story.expect_success();
     let story = world
         .steps(
             r#"
@@ -73,6 +85,8 @@ async fn core_and_exec_and_tool_cache_work() {
         )
         .await;
     story.expect_success();
+    let said = std::process::Command::new("node").arg("--version").output().expect("node").stdout;
+    let said = String::from_utf8(said).expect("a version");
     for line in [
         "the word is ***",
         "##[group]A group",
@@ -83,6 +97,7 @@ async fn core_and_exec_and_tool_cache_work() {
         "my tool",
         "*** again, tools/mytool/1.2.3/x64",
         "post for me",
+        &format!("of this machine: true, among {}", said.trim().trim_start_matches('v')),
     ] {
         story.expect_line(line);
     }

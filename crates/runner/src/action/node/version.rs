@@ -3,8 +3,8 @@
 use super::NodePart;
 use crate::{
     error::{ErrorKind, RunnerError},
-    executor::{Program, ProgramPlace, Streams},
-    host::find_program,
+    executor::{Hands, Program, ProgramPlace, Streams},
+    host::{Installed, find_program},
     job::Job,
     listen::Hearing,
     nodes::{MachineNode, PlacedNode, best, version, wanted},
@@ -25,6 +25,7 @@ impl Job<'_> {
         let wanted = wanted(&part.using);
         if self.nodes.is_none() {
             let found = self.look_for_nodes(current).await?;
+            self.offer_installed(found.first()).await;
             self.nodes = Some(found);
         }
         let nodes = self.nodes.as_deref().unwrap_or_default();
@@ -90,10 +91,28 @@ impl Job<'_> {
             let (code, heard) = self.run_quietly(&program, current, Hearing::Capture).await?;
             let text = String::from_utf8_lossy(&heard.text.unwrap_or_default()).into_owned();
             if let (Some(0), Some(major)) = (code, version(&text)) {
-                found.push(MachineNode { path, major });
+                let version = text.trim().trim_start_matches('v').to_owned();
+                found.push(MachineNode { path, version, major });
             }
         }
         Ok(found)
+    }
+
+    /// Shows what this machine has in the tool cache of the job, where its programs see the same files. An action that does not
+    /// find it there installs what it needs, so a job does not fail by this.
+    async fn offer_installed(&self, node: Option<&MachineNode>) {
+        if !self.executor.is_real() || self.contained || self.executor.hands(&self.identity) != Hands::Runner
+        {
+            return;
+        }
+        let path = self.context.host_env.get("PATH").cloned().unwrap_or_default();
+        let node = node.and_then(|node| Installed::node(&node.path, &node.version));
+        let go = find_program("go", &path, &self.folders.root).and_then(|go| Installed::go(&go));
+        for tool in node.into_iter().chain(go) {
+            if let Err(error) = tool.offer(&self.folders.tools, tool_arch()) {
+                tracing::warn!(%error, "a tool of this machine cannot be shown in the tool cache");
+            }
+        }
     }
 }
 

@@ -68,16 +68,6 @@ fn place(tags: &Tags, workflow: &str) -> Option<Place> {
         ("lock", "one\n"),
         ("package-lock.json", "{}\n"),
     ]);
-    // What setup-node asks for is in the tool cache.
-    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
-    let kept = folder.path().join("kept/tools/0/node").join(&node);
-    fs::create_dir_all(kept.join(arch).join("bin")).expect("a folder");
-    fs::write(kept.join(format!("{arch}.complete")), "").expect("a file");
-    for program in ["node", "npm"] {
-        let found = command("sh", &project()).args(["-c", &format!("command -v {program}")]).output();
-        let path = String::from_utf8_lossy(&found.expect("sh").stdout).trim().to_owned();
-        symlink(path, kept.join(arch).join("bin").join(program)).expect("a link");
-    }
     fs::write(folder.path().join(".git/info/exclude"), "kept\n").expect("a file");
     Some(Place { folder, mirror, node })
 }

@@ -76,9 +76,12 @@ pub(super) fn services() -> Vec<Row> {
                 "by `enable-openid-connect` instead of `permissions`",
                 Page::ForgejoDifferences,
             )),
-        works("tool cache, one for each job").tests(&[Test(
-            "runner/src/host/tools.rs",
-            "each_job_has_one_for_itself_and_the_first_is_used_again",
-        )]),
+        works("tool cache, one for each job, with the Node and the Go of the machine").tests(&[
+            Test("runner/src/host/tools.rs", "each_job_has_one_for_itself_and_the_first_is_used_again"),
+            Test(
+                "runner/src/host/installed.rs",
+                "what_is_offered_is_found_and_goes_again_and_what_was_installed_stays",
+            ),
+        ]),
     ]
 }
