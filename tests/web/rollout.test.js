@@ -109,6 +109,20 @@ test('what one does, another sees, and what is typed or open stays', async () =>
   assert.deepEqual(complaints, []);
 });
 
+test('a button of a page that was brought up to date is about what the page shows', async () => {
+  const { context, page } = await fresh();
+  await page.goto(rolloutPath(1));
+  await page.getByText('Live', { exact: true }).waitFor();
+  const other = await context.newPage();
+  await other.goto(rolloutPath(1));
+  const promote = (where) => where.getByRole('button', { name: 'Promote', exact: true }).click();
+  const share = (text) => page.locator('#progress').getByText(text, { exact: true }).first().waitFor();
+  await promote(other);
+  await share('20 %');
+  await promote(page);
+  await share('40 %');
+});
+
 test('keys lead to places', async () => {
   const { page } = await fresh();
   // Two keys belong together when they come within a moment; how long a busy machine takes is no part of this test.

@@ -14,8 +14,10 @@ const said = document.getElementById('said');
  * @param {Element} to
  */
 function morph(from, to) {
-  // Whether a fold is open, and what stands in a field, is the reader's choice once the page is there.
-  const kept = (/** @type {string} */ name) => name === 'open' || name === 'value';
+  // Whether a fold is open, and what stands in a field, is the reader's choice once the page is there. A hidden field is none of
+  // his: it says what the page shows, such as the step that a button promotes.
+  const typed = from.getAttribute('type') !== 'hidden';
+  const kept = (/** @type {string} */ name) => name === 'open' || (name === 'value' && typed);
   for (const { name } of [...from.attributes]) {
     if (!to.hasAttribute(name) && !kept(name)) from.removeAttribute(name);
   }

@@ -91,14 +91,15 @@ pub trait Backend: Send + Sync + 'static {
     /// Events of a rollout after a sequence number, oldest first, at most `limit`.
     fn rollout_events(&self, id: RolloutId, after: u64, limit: u32) -> Answer<'_, Vec<RolloutEvent>>;
 
-    /// Commands a rollout. A command that is not possible now is a conflict that says why.
+    /// Commands a rollout, and says which one is at work on it now: to begin again or to go back is a rollout of its own. A
+    /// command that is not possible now is a conflict that says why.
     fn command(
         &self,
         id: RolloutId,
         command: RolloutCommand,
         request: CommandRequest,
         by: Actor,
-    ) -> Answer<'_, ()>;
+    ) -> Answer<'_, RolloutId>;
 
     /// Tells what changes from now on. A receiver that lags reads everything anew, so changes may be coalesced but
     /// never left out.

@@ -226,7 +226,7 @@ impl Plane {
         command: api::RolloutCommand,
         request: api::CommandRequest,
         by: Actor,
-    ) -> Result<(), BackendError> {
+    ) -> Result<api::RolloutId, BackendError> {
         let context = format!("{} of rollout {id}", command.segment());
         let row = self.rollout_row(id, &context).await?;
         let service = self.service(&row.service).await.map_err(|error| unavailable(&context, error))?;
@@ -261,7 +261,8 @@ impl Plane {
                 Command::Undo { rollout: self.world.id(), to, by: name }
             }
         };
-        service.command(command, Vec::new(), None).await.map(drop)
+        let answered = service.command(command, Vec::new(), None).await?;
+        Ok(self.rollout_page(answered.rollout.unwrap_or(id)).await?.summary.id)
     }
 
     /// The digest of a release, which is how a delivery knows its earlier ones.
@@ -529,7 +530,7 @@ impl Backend for Plane {
         command: api::RolloutCommand,
         request: api::CommandRequest,
         by: Actor,
-    ) -> Answer<'_, ()> {
+    ) -> Answer<'_, api::RolloutId> {
         Box::pin(self.steer(rollout_id(id), command, request, by))
     }
 

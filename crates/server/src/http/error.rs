@@ -39,7 +39,9 @@ pub(super) fn problem(code: &'static str, detail: impl Into<String>) -> Box<Prob
             "Sent from another site",
             Some("Open the page on this server and send the form from there."),
         ),
-        codes::CONFLICT => (409, "Not possible now", Some("Load it again to see its present state.")),
+        codes::CONFLICT => {
+            (409, "Not possible now", Some("See how it stands now, and ask again if that is still to be."))
+        }
         codes::BAD_REQUEST => (400, "Bad request", None),
         codes::SIGN_IN_LINK => (403, "This sign-in link no longer works", Some("Ask for a new link.")),
         codes::KEY_REUSED => {

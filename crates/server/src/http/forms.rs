@@ -81,7 +81,7 @@ async fn command(
     let to =
         form.to.filter(|to| !to.is_empty()).map(|to| api::id::<ReleaseId>("release", &to)).transpose()?;
     let request = CommandRequest { reason, to, step: form.step };
-    context.backend.command(rollout, command, request, (&principal).into()).await?;
+    let rollout = context.backend.command(rollout, command, request, (&principal).into()).await?;
     Ok(see(&format!("/rollouts/{rollout}")))
 }
 

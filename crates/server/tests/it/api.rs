@@ -145,6 +145,13 @@ async fn a_deployment_may_be_sent_again() {
     };
     assert_eq!(code(ask(&client, &request::deploy(&other, "k1".to_owned())).await).code, "SW0908");
     assert_eq!(code(ask(&client, &request::deploy(&other, String::new())).await).code, "SW0906");
+    for (version, longest) in
+        [("v".repeat(129), false), ("v".repeat(128), true), ("v1\nv2".to_owned(), false)]
+    {
+        let named = DeployRequest { version: Some(version.clone()), ..deploy.clone() };
+        let answer = ask(&client, &request::deploy(&named, version.len().to_string())).await;
+        assert_eq!(answer.is_ok(), longest, "{version}");
+    }
     let broken = DeployRequest { spec: "kind: Nothing".to_owned(), ..deploy };
     let problem = code(ask(&client, &request::deploy(&broken, "k2".to_owned())).await);
     assert_eq!((problem.code.as_str(), problem.findings.len()), ("SW0913", 1));

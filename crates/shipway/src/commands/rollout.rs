@@ -175,7 +175,9 @@ async fn command(
     if which.output.json {
         say(&json(&rollout)?);
     } else {
-        say(&one_line(&show::headline(&rollout.summary)));
+        let summary = &rollout.summary;
+        let began = (summary.id != id).then(|| format!("rollout {} began: ", summary.id));
+        say(&one_line(&format!("{}{}", began.unwrap_or_default(), show::headline(summary))));
     }
     Ok(Exit::Ok)
 }

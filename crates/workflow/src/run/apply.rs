@@ -28,8 +28,13 @@ impl Run {
                 }
             }
             Input::JobFinished { job, attempt, conclusion, outputs } => {
-                if let Some((legs, leg)) = self.jobs.current(&job.0, job, *attempt) {
-                    legs.finish(leg, *conclusion, outputs, now, &mut effects);
+                if let Some((legs, index)) = self.jobs.current(&job.0, job, *attempt) {
+                    let leg = &mut legs.legs[index];
+                    if !matches!(leg.state, LegState::Cancelling { .. }) {
+                        // It was why the job was run again, and is not why it ended as it did.
+                        leg.reason = None;
+                    }
+                    legs.finish(index, *conclusion, outputs, now, &mut effects);
                 }
             }
             Input::JobLost { job, attempt, reason } => {

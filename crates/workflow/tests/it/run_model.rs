@@ -394,6 +394,33 @@ proptest! {
 }
 
 #[test]
+fn why_a_job_was_run_again_is_not_why_it_ended() {
+    let job = JobKey("a".to_owned());
+    let reasons = |last: Input| {
+        let mut run = run("on: push\njobs:\n  a:\n    runs-on: here\n    steps: [{run: 'true'}]\n");
+        let interrupted =
+            Input::JobInterrupted { job: job.clone(), attempt: 1, reason: "it was killed".to_owned() };
+        let inputs = [Input::Start, interrupted, Input::JobStarted { job: job.clone(), attempt: 2 }, last];
+        inputs.map(|input| {
+            let _ = run.apply(&input, second(1));
+            run.jobs()[0].reason.clone()
+        })
+    };
+    let why = Some("attempt 1 was lost: it was killed".to_owned());
+    let finished = |conclusion| Input::JobFinished {
+        job: job.clone(),
+        attempt: 2,
+        conclusion,
+        outputs: Default::default(),
+    };
+    for conclusion in [Conclusion::Failure, Conclusion::Success] {
+        assert_eq!(reasons(finished(conclusion)), [None, why.clone(), why.clone(), None]);
+    }
+    let cancelled = reasons(Input::Cancel { reason: "enough".to_owned() })[3].clone();
+    assert_eq!(cancelled.as_deref(), Some("the run was cancelled: enough"));
+}
+
+#[test]
 fn an_end_of_the_server_is_not_held_against_the_job() {
     let mut run = run("on: push\njobs:\n  a:\n    runs-on: here\n    steps: [{run: 'true'}]\n");
     let job = JobKey("a".to_owned());

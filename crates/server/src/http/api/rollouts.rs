@@ -53,6 +53,24 @@ async fn releases(
     Ok(Json(context.backend.releases(params.text("service"), params.page()?).await?))
 }
 
+/// The longest name of a version, in characters: that of a tag of an image.
+const LONGEST_VERSION: usize = 128;
+
+/// A version stands in lists, headings and labels.
+fn check_version(version: &str) -> ApiResult<()> {
+    let wrong = |why: String| Err(problem(codes::BAD_REQUEST, why).into());
+    let length = version.chars().count();
+    if length > LONGEST_VERSION {
+        return wrong(format!("the version has {length} characters; give it at most {LONGEST_VERSION}"));
+    }
+    if version.trim().is_empty() || version.chars().any(char::is_control) {
+        return wrong(format!(
+            "the version {version:?} cannot be read in a list; give it one line with a word"
+        ));
+    }
+    Ok(())
+}
+
 async fn deploy(
     State(context): State<Context>,
     Extension(principal): Extension<Principal>,
@@ -66,6 +84,9 @@ async fn deploy(
         let detail =
             format!("the token of run {run} deploys artifacts of that run, not of run {}", request.run_id);
         return Err(problem(codes::FORBIDDEN, detail).into());
+    }
+    if let Some(version) = &request.version {
+        check_version(version)?;
     }
     let deployed = context.backend.deploy(request, key(&headers)?, (&principal).into()).await?;
     let status = if deployed.repeated { StatusCode::OK } else { StatusCode::CREATED };
@@ -115,6 +136,6 @@ async fn command(
     let rollout: RolloutId = id("rollout", &rollout)?;
     let command = command_of(&segment)?;
     let request: CommandRequest = body(&headers, bytes)?;
-    context.backend.command(rollout, command, request, (&principal).into()).await?;
+    let rollout = context.backend.command(rollout, command, request, (&principal).into()).await?;
     Ok(Json(context.backend.rollout(rollout).await?))
 }

@@ -16,9 +16,14 @@ pub(super) fn command(
     state: &mut State,
     id: RolloutId,
     command: RolloutCommand,
+    step: Option<u32>,
     by: &Actor,
 ) -> Result<(), BackendError> {
     let rollout = find(&mut state.rollouts, id)?;
+    if let Some(step) = step.filter(|step| *step != rollout.summary.steps_done + 1) {
+        let why = format!("step {step} is not the current one");
+        return Err(BackendError::conflict(format!("commanding rollout {id}"), why));
+    }
     let offer = rollout.commands.iter().find(|offer| offer.command == command);
     if !offer.is_some_and(|offer| offer.possible) {
         let why =
@@ -31,6 +36,7 @@ pub(super) fn command(
             (RolloutPhase::Progressing, rollout.summary.share, RolloutEventKind::Command)
         }
         RolloutCommand::Promote => {
+            rollout.summary.steps_done += 1;
             (RolloutPhase::Progressing, (rollout.summary.share * 2).min(10_000), RolloutEventKind::Step)
         }
         RolloutCommand::PromoteFull => (RolloutPhase::Promoted, 10_000, RolloutEventKind::Promoted),

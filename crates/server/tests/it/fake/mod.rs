@@ -259,14 +259,14 @@ impl Backend for Fake {
         command: RolloutCommand,
         request: CommandRequest,
         by: Actor,
-    ) -> Answer<'_, ()> {
+    ) -> Answer<'_, RolloutId> {
         let reason = request.reason.as_deref().map(|reason| format!(" because {reason}")).unwrap_or_default();
         self.ask(format!("{} {id}{reason}", command.segment()), &by);
-        let done = delivery::command(&mut self.state(), id, command, &by);
+        let done = delivery::command(&mut self.state(), id, command, request.step, &by);
         if done.is_ok() {
             self.announce(Change::Rollout(id));
         }
-        answer(done)
+        answer(done.map(|()| id))
     }
 
     fn changes(&self) -> broadcast::Receiver<Change> {
