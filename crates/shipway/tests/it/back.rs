@@ -71,6 +71,15 @@ fn whoever_reads_after_a_command_sees_what_it_did() {
     }
     command(&plant, &rollout, "promote");
     assert_eq!(plant.finished_rollout("v2")["summary"]["phase"], "promoted", "{}", up.text());
+
+    // To go back is a rollout of its own, and the answer is about that one.
+    let data = plant.data().display().to_string();
+    let undone = plant.folder.shipway(&["rollout", "undo", "web", "--data", &data]);
+    assert_eq!(undone.code, 0, "{}", undone.all());
+    let newest = id(&plant.newest_rollout().expect("a rollout")["summary"]["id"]);
+    assert_ne!(newest, rollout);
+    let begins = format!("rollout {newest} began: web v1: ");
+    assert!(undone.stdout.starts_with(&begins), "{begins}\n{}", undone.all());
 }
 
 /// A page's button that is pressed twice skips the step that the page shows, and no other one.
