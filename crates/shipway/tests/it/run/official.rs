@@ -4,7 +4,7 @@
 use super::{conclusions, contains, events, log, of_kind};
 use crate::support::{Answer, Folder, binary, command, project};
 use serde_json::Value;
-use std::{fs, os::unix::fs::symlink, path::PathBuf, process::Command};
+use std::{fs, path::PathBuf, process::Command};
 
 /// The tags of actions that were made in the same years: each of the two that people use today.
 struct Tags {
