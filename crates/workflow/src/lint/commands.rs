@@ -1,4 +1,4 @@
-//! Commands that GitHub has switched off, and the variable that switches some on again.
+//! Commands that GitHub has replaced by files, and the variable that switches some on again.
 
 use super::{
     File, Level, Rule,
@@ -35,13 +35,15 @@ struct Old {
     file: &'static str,
     /// Whether it has `name=..` and a value; otherwise the value alone.
     named: bool,
+    /// Whether it fails, unless `ACTIONS_ALLOW_UNSECURE_COMMANDS` is set; GitHub still carries the others out.
+    refused: bool,
 }
 
 const OLD: &[Old] = &[
-    Old { name: "set-output", file: "GITHUB_OUTPUT", named: true },
-    Old { name: "save-state", file: "GITHUB_STATE", named: true },
-    Old { name: "set-env", file: "GITHUB_ENV", named: true },
-    Old { name: "add-path", file: "GITHUB_PATH", named: false },
+    Old { name: "set-output", file: "GITHUB_OUTPUT", named: true, refused: false },
+    Old { name: "save-state", file: "GITHUB_STATE", named: true, refused: false },
+    Old { name: "set-env", file: "GITHUB_ENV", named: true, refused: true },
+    Old { name: "add-path", file: "GITHUB_PATH", named: false, refused: true },
 ];
 
 pub(super) fn check(file: &File<'_>, out: &mut Findings<'_>) {
@@ -92,7 +94,11 @@ fn old_commands(view: &View<'_>, job: &JobView<'_>, step: &StepView<'_>, out: &m
             Some(Fix { title: format!("write to ${}", old.file), edits: vec![Edit { range, text }] })
         });
         let value = if old.named { "NAME=VALUE" } else { "FOLDER" };
-        out.report(&DEPRECATED_COMMAND, place.span(start, line), format!("the command {} is gone", old.name))
+        let message = match old.refused {
+            true => format!("the command {} is refused, and the step fails", old.name),
+            false => format!("the command {} is deprecated, and each run warns of it", old.name),
+        };
+        out.report(&DEPRECATED_COMMAND, place.span(start, line), message)
             .help(format!("write: echo \"{value}\" >> \"${}\"", old.file))
             .fix(fix);
     }

@@ -24,7 +24,8 @@ pub(super) const UNKNOWN_STEP_OUTPUT: Rule = Rule {
     id: "unknown-step-output",
     level: Level::Error,
     pedantic: false,
-    what: "A step cannot have the output or property that is asked for.",
+    what: "A step cannot have the output or property that is asked for. A local action of JavaScript or Docker may give \
+           outputs that it does not declare, so that there only what looks like a slip of the pen is told, as a warning.",
     example: "if: steps.cache.outputs.cache_hit == 'true' # it is called cache-hit",
     fix: "use an output that the action declares; a step has `outputs`, `outcome` and `conclusion`",
     zizmor: &[],
@@ -132,9 +133,11 @@ fn outputs(
     }
     let (known, level): (Vec<&str>, Level) = if let Some(path) = local(target) {
         let Some(interface) = file.interfaces.find(path) else { return };
-        // The code of a JavaScript action may set outputs that its manifest does not name.
-        let level = if interface.closed { Level::Error } else { Level::Warning };
-        (interface.outputs.iter().map(String::as_str).collect(), level)
+        let known: Vec<&str> = interface.outputs.iter().map(String::as_str).collect();
+        if !interface.closed {
+            return undeclared(&known, output, at, out);
+        }
+        (known, Level::Error)
     } else if let Some(outputs) = popular::outputs(target) {
         (outputs.to_vec(), Level::Warning)
     } else {
@@ -150,6 +153,19 @@ fn outputs(
         None if known.is_empty() => found.help("it declares no outputs"),
         None => found.help(format!("its outputs: {}", known.join(", "))),
     };
+}
+
+/// The code of a JavaScript or Docker action may set outputs that its manifest does not name, and GitHub hands them all on;
+/// so only what looks like a slip of the pen is told.
+fn undeclared(known: &[&str], output: &str, at: At<'_>, out: &mut Findings<'_>) {
+    if known.iter().any(|name| name.eq_ignore_ascii_case(output)) {
+        return;
+    }
+    if let Some(close) = closest(output, known.iter().copied()) {
+        let message = format!("this action declares no output {output:?}");
+        let found = out.report(&UNKNOWN_STEP_OUTPUT, at.span(), message).level(Level::Warning);
+        found.help(format!("did you mean {close:?}?"));
+    }
 }
 
 /// Outputs of many lines: of which action, and which.

@@ -9,6 +9,7 @@ mod expr_properties;
 mod expressions;
 mod groups;
 mod lint;
+mod lint_actions;
 mod lint_conformance;
 mod lint_fixes;
 mod lint_properties;
