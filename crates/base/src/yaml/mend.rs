@@ -22,7 +22,11 @@ const MOST_READ: usize = 16 * 1024 * 1024;
 
 impl<'a> Mended<'a> {
     pub(super) fn new(text: &'a str) -> Mended<'a> {
-        Mended { text: Cow::Borrowed(text), added: BTreeMap::new(), read: text.len() }
+        // A lone carriage return ends a line. There is no NUL to be mixed up with.
+        let lone = text.split('\r').skip(1).any(|behind| !behind.starts_with('\n'));
+        let feeds = || text.replace("\r\n", "\0\n").replace('\r', "\n").replace('\0', "\r").into();
+        let text = if lone { feeds() } else { Cow::Borrowed(text) };
+        Mended { read: text.len(), text, added: BTreeMap::new() }
     }
 
     /// Where something of this text stands in the source.
@@ -73,10 +77,6 @@ impl<'a> Mended<'a> {
 
     /// Moves a line to the right of every block that may be open there.
     fn indent(&mut self, line: usize) -> Option<()> {
-        // A lone carriage return ends a line for the parser, and not here.
-        if self.text.split('\r').skip(1).any(|behind| !behind.starts_with('\n')) {
-            return None;
-        }
         let start: usize = self.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
         let opening = |text: &str| text.len() - text.trim_start_matches([' ', '-', '?', '\t']).len();
         // Lines moved before are as deep as they need to be.

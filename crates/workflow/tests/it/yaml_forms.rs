@@ -19,6 +19,15 @@ fn refusal(text: &str) -> String {
     }
 }
 
+fn shown(node: &Node) -> String {
+    if let Some(items) = node.as_sequence() {
+        return format!("[{}]", items.iter().map(|item| shown(item) + ", ").collect::<String>());
+    }
+    let Some(mapping) = node.as_mapping() else { return node.as_text().unwrap_or("null").to_owned() };
+    let pairs = mapping.iter().map(|(key, value)| format!("{}: {}, ", key.value, shown(value)));
+    format!("{{{}}}", pairs.collect::<String>())
+}
+
 #[test]
 fn a_tab_may_stand_behind_a_colon() {
     let node = tree("on:\tpush\na:\t\t{k:\tv}\nb: |\n  x:\ty\nc: \"d:\te\"\nf:\ttrue # é:\tg\n");
@@ -76,8 +85,16 @@ fn brackets_and_quotes_ask_for_no_indentation() {
     assert!(refusal(&many).contains("SW0001"));
     let some = format!("a:\n  - [\n{}]\n", "x,\n".repeat(500));
     tree(&some);
-    assert!(refusal("a:\n  - b: [\rx\r]").contains("invalid indent"));
-    assert!(refusal("a:\n  - b: '\rx\n'\r").contains("invalid indent"));
+    // A carriage return alone ends a line as well.
+    let lines = "a:\n  - b: [\nx, 'y\nz'\n]#c\n  - d\n";
+    assert_eq!(shown(&tree(lines)), "{a: [{b: [x, y z, ], }, d, ], }");
+    for text in [
+        lines.replace('\n', "\r"),
+        lines.replacen('\n', "\r", 3),
+        lines.replacen('\n', "\r\n", 2).replace("#c\n", "#c\r"),
+    ] {
+        assert_eq!(shown(&tree(&text)), shown(&tree(lines)), "{text:?}");
+    }
     tree("a:\r\n  - b: [\r\nx\r\n]");
     // A bracket that is never closed is told where the block around it goes on.
     let unclosed = refusal("a:\n  b: [x, y\nc: d\n");
