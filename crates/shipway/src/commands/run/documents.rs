@@ -148,8 +148,10 @@ impl Documents {
             tell(&found, environment, options);
             return Ok(None);
         }
-        let chosen = choose(workflows, options, &event)?;
-        let chosen = only_wanted(chosen, &options.wanted)?;
+        let chosen = choose(workflows, options, &event);
+        let chosen = chosen.and_then(|chosen| only_wanted(chosen, &options.wanted));
+        // What is warned of may be why nothing starts, such as a misspelt filter.
+        let chosen = chosen.inspect_err(|_| tell(&found, environment, options))?;
         let mut ids =
             shipway_store::IdSequence::new(u16::try_from(std::process::id() & 0x3ff).unwrap_or_default());
         let mut planned = Vec::new();
