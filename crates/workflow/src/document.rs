@@ -4,6 +4,7 @@
 //! with the contexts that GitHub allows at each place, so that a run never meets a syntax error.
 
 mod call;
+mod constant;
 mod container_eval;
 mod containers;
 mod fields;

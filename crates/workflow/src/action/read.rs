@@ -51,7 +51,7 @@ fn read(reader: &mut Reader<'_>, tree: &Node) -> Option<Action> {
             "name" => name = reader.literal(value, "name"),
             "description" => description = reader.literal(value, "description").map(|text| text.value),
             "inputs" => {
-                let mapping = reader.optional_mapping(value, "inputs");
+                let mapping = reader.mapping(value, "inputs");
                 inputs = mapping
                     .iter()
                     .flat_map(|m| m.iter())
@@ -59,7 +59,7 @@ fn read(reader: &mut Reader<'_>, tree: &Node) -> Option<Action> {
                     .collect();
             }
             "outputs" => {
-                let mapping = reader.optional_mapping(value, "outputs");
+                let mapping = reader.mapping(value, "outputs");
                 outputs = mapping
                     .iter()
                     .flat_map(|m| m.iter())
@@ -103,7 +103,7 @@ fn input(reader: &mut Reader<'_>, name: &Spanned<String>, node: &Node) -> Action
         deprecation_message: None,
     };
     let place = format!("the input {:?}", name.value);
-    let Some(mapping) = reader.optional_mapping(node, &place) else { return input };
+    let Some(mapping) = reader.mapping(node, &place) else { return input };
     for (key, value) in mapping.iter() {
         match key.value.as_str() {
             "description" => input.description = reader.literal(value, "description").map(|text| text.value),
@@ -126,7 +126,7 @@ fn input(reader: &mut Reader<'_>, name: &Spanned<String>, node: &Node) -> Action
 fn output(reader: &mut Reader<'_>, name: &Spanned<String>, node: &Node) -> ActionOutput {
     let mut output = ActionOutput { name: name.clone(), description: None, value: None };
     let place = format!("the output {:?}", name.value);
-    let Some(mapping) = reader.optional_mapping(node, &place) else { return output };
+    let Some(mapping) = reader.mapping(node, &place) else { return output };
     for (key, value) in mapping.iter() {
         match key.value.as_str() {
             "description" => output.description = reader.literal(value, "description").map(|text| text.value),

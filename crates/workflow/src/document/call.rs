@@ -60,7 +60,7 @@ fn parse(text: &str) -> Option<WorkflowRef> {
 
 fn read_with(reader: &mut Reader<'_>, node: &Node) -> Vec<(Spanned<String>, Maybe<Value>)> {
     let mut entries: Vec<(Spanned<String>, Maybe<Value>)> = Vec::new();
-    let mapping = reader.optional_mapping(node, "with");
+    let mapping = reader.mapping(node, "with");
     for (key, value) in mapping.iter().flat_map(|mapping| mapping.iter()) {
         if !usable(reader, key, "with") {
             continue;
@@ -88,7 +88,7 @@ fn read_secrets(reader: &mut Reader<'_>, node: &Node) -> CallSecrets {
         reader.error("SW0104", node.span, "secrets must be `inherit` or a mapping of names to values");
         return CallSecrets::Given(entries);
     }
-    let mapping = reader.optional_mapping(node, "secrets");
+    let mapping = reader.mapping(node, "secrets");
     for (key, value) in mapping.iter().flat_map(|mapping| mapping.iter()) {
         if usable(reader, key, "secrets") {
             let template = reader.template(value, &format!("secrets.{}", key.value), &expr::CALL_SECRETS);

@@ -116,13 +116,7 @@ impl Credentials {
                 };
                 Ok(pair(&text(username)?, &text(password)?))
             }
-            Credentials::Expression(template) => {
-                let value = template.eval_value(scope)?;
-                if value == Value::Null {
-                    return Ok(None);
-                }
-                from_credentials(template, &value)
-            }
+            Credentials::Expression(template) => from_credentials(template, &template.eval_value(scope)?),
         }
     }
 }
@@ -253,6 +247,31 @@ mod tests {
         container.map_or(Ok(None), |container| container.eval(&World))
     }
 
+    #[test]
+    fn an_empty_image_of_a_service_is_refused_where_all_is_written() {
+        let told = |keys: &str| {
+            let text = format!("on: push\njobs: {{a: {{runs-on: x, {keys}}}}}\n");
+            Workflow::parse(&Source::new("w.yml", text)).1.to_string()
+        };
+        let help = "(an expression may give an empty image, which means that the service is left out)";
+        for (service, expect) in [
+            ("''", format!("w.yml:2:38: error[SW0103]: the service \"s\" must not be empty {help}")),
+            ("{image: ''}", format!("w.yml:2:46: error[SW0103]: image must not be empty {help}")),
+            (
+                "{image: 'docker://'}",
+                "w.yml:2:46: error[SW0103]: image names no image behind `docker://`".to_owned(),
+            ),
+            (
+                "{options: x}",
+                "w.yml:2:38: error[SW0102]: the service \"s\" needs the key \"image\"".to_owned(),
+            ),
+        ] {
+            assert_eq!(told(&format!("services: {{s: {service}}}")).trim(), expect);
+        }
+        assert!(told("services: ").contains("services must be a mapping, but this is empty"));
+        assert!(told("container: 'docker://'").contains("names no image behind"));
+    }
+
     fn services(written: &str) -> Result<Vec<(String, ContainerSpec)>, Diagnostic> {
         let job = job(&format!("services: {written}"));
         let services = job.steps().and_then(|body| body.services.as_ref());
@@ -291,6 +310,9 @@ mod tests {
         assert_eq!(container("''"), Ok(None));
         assert_eq!(container("'${{ vars.EMPTY }}'"), Ok(None));
         assert_eq!(container("{image: '${{ vars.EMPTY }}', options: x}"), Ok(None));
+        assert_eq!(container("{image: '', options: x}"), Ok(None));
+        assert_eq!(container("{image: '', env: {A: '${{ github.ref }}'}}"), Ok(None));
+        assert_eq!(container("{image: 'docker://', env: {A: '${{ github.ref }}'}}"), Ok(None));
         let names = |written: &str| -> Vec<String> {
             let found = services(written).unwrap_or_else(|found| panic!("{found}"));
             found.into_iter().map(|(name, _)| name).collect()
@@ -300,6 +322,8 @@ mod tests {
             ["db", "web"]
         );
         assert_eq!(names("'${{ vars.ALL }}'"), ["db", "web"]);
+        // Written, it is a mistake unless an expression stands somewhere among the services.
+        assert_eq!(names("{db: '${{ vars.IMAGE }}', a: '', c: {image: ''}, d: 'docker://'}"), ["db"]);
         assert_eq!(names("{a: b, '${{ insert }}': '${{ vars.ALL }}'}"), ["a", "db", "web"]);
         assert_eq!(names("{'x${{ github.none }}': b}"), ["x"]);
     }

@@ -11,12 +11,31 @@ const CONTAINER: &[&str] = &["image", "options", "env", "ports", "volumes", "cre
 const SERVICE: &[&str] =
     &["image", "options", "env", "ports", "volumes", "credentials", "entrypoint", "command"];
 
-/// Reads `container` of a job. An empty text means none, as on GitHub.
+/// What an empty image means where it is written, which GitHub asks only where nothing is left to evaluate
+/// (actions/runner, "ConvertToJobContainer"); what turns out empty later is no container.
+#[derive(Clone, Copy)]
+struct Rules {
+    /// An empty image is a mistake.
+    filled: bool,
+    /// Nothing behind `docker://` is a mistake.
+    behind_scheme: bool,
+}
+
+/// Reads `container` of a job. An empty text or image means none, as on GitHub.
 pub(super) fn container(reader: &mut Reader<'_>, node: &Node) -> Option<Container> {
     if node.as_text() == Some("") || node.is_null() {
         return None;
     }
-    read(reader, node, "container", CONTAINER)
+    let rules = Rules { filled: false, behind_scheme: !has_expressions(node) };
+    let container = read(reader, node, "container", CONTAINER, rules)?;
+    (container.image().as_literal() != Some("")).then_some(container)
+}
+
+fn has_expressions(node: &Node) -> bool {
+    let mut entries = node.as_mapping().into_iter().flat_map(Mapping::iter);
+    node.as_text().is_some_and(expr::has_expression)
+        || entries.any(|(key, value)| expr::has_expression(&key.value) || has_expressions(value))
+        || node.as_sequence().unwrap_or_default().iter().any(has_expressions)
 }
 
 /// Reads `services`.
@@ -25,14 +44,16 @@ pub(super) fn services(reader: &mut Reader<'_>, node: &Node) -> Option<Services>
         let whole = reader.whole(node, "services", "a mapping or an expression", &expr::JOB)?;
         return Some(Services::Expression(whole));
     }
-    let mapping = reader.optional_mapping(node, "services")?;
+    let mapping = reader.mapping(node, "services")?;
+    let literal = !has_expressions(node);
+    let rules = Rules { filled: literal, behind_scheme: literal };
     let mut entries = Vec::new();
     for (name, service) in mapping.iter() {
         if expr::has_expression(&name.value) {
             let Some(key) = reader.key(name, &expr::JOB) else { continue };
             let container = match &key {
                 Key::Insert(_) => reader.inserted(service, &expr::JOB).map(Container::Image),
-                Key::Name(_) | Key::Expression(_) => read(reader, service, "a service", SERVICE),
+                Key::Name(_) | Key::Expression(_) => read(reader, service, "a service", SERVICE, rules),
             };
             entries.extend(container.map(|container| (key, container)));
             continue;
@@ -43,27 +64,26 @@ pub(super) fn services(reader: &mut Reader<'_>, node: &Node) -> Option<Services>
         let place = format!("the service {:?}", name.value);
         if name.value.is_empty() {
             reader.error("SW0103", name.span, "the name of a service must not be empty");
-        } else if service.as_text() == Some("") || service.is_null() {
-            reader.error_with_help(
-                "SW0103",
-                service.span,
-                format!("{place} must not be empty"),
-                "an expression may give an empty image, which means that the service is left out",
-            );
-        } else if let Some(service) = read(reader, service, &place, SERVICE) {
+        } else if let Some(service) = read(reader, service, &place, SERVICE, rules) {
             entries.push((Key::Name(name.clone()), service));
         }
     }
     Some(Services::Entries(entries))
 }
 
-fn read(reader: &mut Reader<'_>, node: &Node, place: &str, known: &[&str]) -> Option<Container> {
+fn read(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    place: &str,
+    known: &[&str],
+    rules: Rules,
+) -> Option<Container> {
     let Some(mapping) = node.as_mapping() else {
         if node.as_sequence().is_some() {
             reader.wrong_kind(node, place, "a string or a mapping");
             return None;
         }
-        return image(reader, node, place).map(Container::Image);
+        return image(reader, node, place, rules).map(Container::Image);
     };
     let (mut found, mut credentials, mut options) = (None, None, None);
     let (mut entrypoint, mut command) = (None, None);
@@ -71,7 +91,7 @@ fn read(reader: &mut Reader<'_>, node: &Node, place: &str, known: &[&str]) -> Op
     for (key, value) in mapping.iter() {
         match key.value.as_str() {
             word if !known.contains(&word) => reader.unknown_key(key, place, known),
-            "image" => found = image(reader, value, "image"),
+            "image" => found = image(reader, value, "image", rules),
             "env" => env = reader.fields(value, "env", &expr::JOB_OUTPUTS),
             "ports" => ports = items(reader, value, "ports"),
             "volumes" => volumes = items(reader, value, "volumes"),
@@ -91,12 +111,19 @@ fn read(reader: &mut Reader<'_>, node: &Node, place: &str, known: &[&str]) -> Op
 }
 
 /// An image; `docker://` alone names none.
-fn image(reader: &mut Reader<'_>, node: &Node, place: &str) -> Option<expr::Template> {
-    if node.as_text() == Some("docker://") {
+fn image(reader: &mut Reader<'_>, node: &Node, place: &str, rules: Rules) -> Option<expr::Template> {
+    if rules.behind_scheme && node.as_text() == Some("docker://") {
         reader.error("SW0103", node.span, format!("{place} names no image behind `docker://`"));
         return None;
     }
-    reader.filled(node, place, &expr::JOB)
+    // An image that was forgotten is a mistake in any case, one that is written as `''` says that there is none.
+    if node.is_null() || rules.filled && node.as_text() == Some("") {
+        let message = format!("{place} must not be empty");
+        let help = "an expression may give an empty image, which means that the service is left out";
+        reader.error_with_help("SW0103", node.span, message, help);
+        return None;
+    }
+    reader.template(node, place, &expr::JOB)
 }
 
 fn items(reader: &mut Reader<'_>, node: &Node, place: &str) -> Items {

@@ -226,6 +226,6 @@ fn read_strategy(reader: &mut Reader<'_>, node: &Node) -> Option<Strategy> {
 }
 
 fn read_outputs(reader: &mut Reader<'_>, node: &Node) -> Vec<(Spanned<String>, Template)> {
-    let Some(mapping) = reader.optional_mapping(node, "outputs") else { return Vec::new() };
+    let Some(mapping) = reader.mapping(node, "outputs") else { return Vec::new() };
     reader.entries(mapping, "outputs", &expr::JOB_OUTPUTS)
 }

@@ -127,15 +127,9 @@ pub(super) fn eval(
     Ok(all.into_inner())
 }
 
-/// The names and texts of an object that an expression gives; null is an empty one.
+/// The names and texts of an object that an expression gives.
 pub(super) fn texts(template: &Template, value: &Value) -> Result<Vec<(String, Arc<str>)>, Diagnostic> {
-    let object = match value {
-        Value::Object(object) => object,
-        Value::Null => return Ok(Vec::new()),
-        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            return Err(wrong_kind(template, "an object", value));
-        }
-    };
+    let Some(object) = value.as_object() else { return Err(wrong_kind(template, "an object", value)) };
     let mut out = Vec::new();
     for (name, value) in object.iter() {
         if !value.is_primitive() {
@@ -185,7 +179,6 @@ mod tests {
         check(&["A: 1", "${{ vars.NAME }}: '${{ vars.NAME }}!'"], "A=1 API_KEY=API_KEY!");
         check(&["X_${{ vars.NAME }}_Y: 1"], "X_API_KEY_Y=1");
         check(&["A: 1", "${{ insert }}: ${{ vars.MORE }}", "D: 4"], "A=1 B=2 C=c D=4");
-        check(&["${{insert}}: ${{ vars.NONE }}"], "");
     }
 
     #[test]
@@ -205,6 +198,10 @@ mod tests {
         check(
             &["${{ insert }}: ${{ vars.LIST }}"],
             "w.yml:4:18: error[SW0117]: this expression must give an object, but it gives a value of the kind array",
+        );
+        check(
+            &["${{insert}}: ${{ vars.NONE }}"],
+            "w.yml:4:16: error[SW0117]: this expression must give an object, but it gives a value of the kind null",
         );
         check(
             &["${{ insert }}: {A: 1}"],

@@ -1,7 +1,7 @@
 //! Reading nodes of the tree: each helper returns what it could read and notes what is wrong, so that one pass over a
 //! document finds all errors.
 
-use super::{Fields, Key, Maybe};
+use super::{Fields, Key, Maybe, constant};
 use crate::expr::{AllowedNames, Condition, Template, Value};
 use shipway_base::{
     Diagnostic, Diagnostics, Source, Span, Spanned,
@@ -24,6 +24,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn tree(&mut self, what: &str) -> Option<Node> {
         match yaml::parse(self.source, yaml::Limits::default()) {
             Ok(Some(node)) => {
+                let node = constant::resolved(&node).unwrap_or(node);
                 self.check_keys(&node);
                 Some(node)
             }
@@ -110,9 +111,8 @@ impl<'a> Reader<'a> {
 
     /// Warns of a key that is almost a known one, where GitHub lets any key pass.
     pub(crate) fn misspelt_key(&mut self, key: &Spanned<String>, place: &str, known: &[&str]) {
-        if let Some(name) = yaml::closest(&key.value, known.iter().copied()) {
-            let message = format!("{place} has no key {:?}, so that it means nothing", key.value);
-            self.warn("SW0101", key.span, message, format!("did you mean {name:?}?"));
+        if yaml::closest(&key.value, known.iter().copied()).is_some() {
+            self.idle_key(key, place, known);
         }
     }
 
@@ -175,9 +175,23 @@ impl<'a> Reader<'a> {
                 );
             }
             Some(_) | None => {
-                let message = format!("{place} must be {expected}, but this is {}", node.kind_name());
-                self.error("SW0103", node.span, message);
+                self.unlike(node, place, expected);
             }
+        }
+    }
+
+    fn unlike(&mut self, node: &Node, place: &str, expected: &str) {
+        let message = format!("{place} must be {expected}, but this is {}", node.kind_name());
+        match node.is_null() {
+            true => {
+                self.error_with_help(
+                    "SW0103",
+                    node.span,
+                    message,
+                    "write it below the key, or remove the key",
+                );
+            }
+            false => self.error("SW0103", node.span, message),
         }
     }
 
@@ -211,10 +225,14 @@ impl<'a> Reader<'a> {
             return None;
         };
         let text = value.to_text();
-        if crate::expr::has_expression(&text) {
-            self.wrong_kind(node, place, "a string");
-            return None;
-        }
+        let text = match constant::text(&text) {
+            Some(text) => text.into(),
+            None if crate::expr::has_expression(&text) => {
+                self.wrong_kind(node, place, "a string");
+                return None;
+            }
+            None => text,
+        };
         Some(Spanned::new(text.as_ref().to_owned(), node.span))
     }
 
@@ -326,8 +344,7 @@ impl<'a> Reader<'a> {
     ) -> Option<Template> {
         let text = node.as_text().map(str::trim).unwrap_or_default();
         if !(text.starts_with("${{") && text.ends_with("}}")) {
-            let message = format!("{place} must be {expected}, but this is {}", node.kind_name());
-            self.error("SW0103", node.span, message);
+            self.unlike(node, place, expected);
             return None;
         }
         self.template(node, place, names)
@@ -335,9 +352,6 @@ impl<'a> Reader<'a> {
 
     /// A mapping of names to texts, or an expression that gives an object.
     pub(crate) fn fields(&mut self, node: &Node, place: &str, names: &AllowedNames<'_>) -> Fields {
-        if node.is_null() {
-            return Fields::default();
-        }
         let Some(mapping) = node.as_mapping() else {
             let whole = self.whole(node, place, "a mapping or an expression", names);
             return whole.map_or_else(Fields::default, Fields::Expression);

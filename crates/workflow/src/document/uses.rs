@@ -16,8 +16,8 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Spanned<Uses>
 }
 
 fn parse(text: &str) -> Option<Uses> {
-    // GitHub's runner takes any path that begins with a dot and a slash or backslash.
-    if text == "." || text.starts_with("./") || text.starts_with(".\\") {
+    // GitHub's runner takes any path that begins with a dot and a slash or backslash, and no dot alone.
+    if text.starts_with("./") || text.starts_with(".\\") {
         return Some(Uses::Local { path: text.replace('\\', "/") });
     }
     if let Some(path) = text.strip_prefix("$/") {
@@ -29,10 +29,16 @@ fn parse(text: &str) -> Option<Uses> {
         return (!image.trim().is_empty()).then(|| Uses::Docker { image: image.to_owned() });
     }
     let (path, reference) = text.split_once('@')?;
-    let mut parts = path.split('/').filter(|part| !part.is_empty());
+    let mut parts = path.split(['/', '\\']).filter(|part| !part.is_empty());
     let (owner, repo) = (parts.next()?, parts.next()?);
     let legal = |name: &str| name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'));
-    if reference.is_empty() || !legal(owner) || !legal(repo) || owner.starts_with('.') {
+    // As on GitHub a reference holds no `@`, though one of git may.
+    if reference.is_empty()
+        || reference.contains('@')
+        || !legal(owner)
+        || !legal(repo)
+        || owner.starts_with('.')
+    {
         return None;
     }
     Some(Uses::Repository {
@@ -79,7 +85,8 @@ mod tests {
     fn names_actions() {
         check("actions/checkout@v4", Some("actions checkout \"\" v4"));
         check("actions/aws/ec2@main", Some("actions aws \"ec2\" main"));
-        check("a/b/c/d@refs/heads/x@y", Some("a b \"c/d\" refs/heads/x@y"));
+        check("a/b/c/d@refs/heads/x", Some("a b \"c/d\" refs/heads/x"));
+        check("a\\b\\c@v1", Some("a b \"c\" v1"));
         check("./.github/actions/mine", Some("local ./.github/actions/mine"));
         check("./", Some("local ./"));
         check("$/", Some("self \"\""));
@@ -87,6 +94,8 @@ mod tests {
         check("docker://ghcr.io/a/b:1", Some("docker ghcr.io/a/b:1"));
         for text in [
             "checkout@v4",
+            "a/b@refs/heads/x@y",
+            ".",
             "actions/checkout",
             "actions/checkout@",
             "...x://y/z@1",

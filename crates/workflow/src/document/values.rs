@@ -161,13 +161,13 @@ pub(super) fn defaults(reader: &mut Reader<'_>, node: &Node, names: Option<&Allo
     let mut defaults = Defaults::default();
     // GitHub's schema offers no context at the workflow's defaults, yet an expression of literals may stand there.
     let names = names.unwrap_or(&expr::NOTHING);
-    let Some(mapping) = reader.optional_mapping(node, "defaults") else { return defaults };
+    let Some(mapping) = reader.mapping(node, "defaults") else { return defaults };
     for (key, value) in mapping.iter() {
         if key.value != "run" {
             reader.unknown_key(key, "defaults", &["run"]);
             continue;
         }
-        let Some(run) = reader.optional_mapping(value, "defaults.run") else { continue };
+        let Some(run) = reader.mapping(value, "defaults.run") else { continue };
         for (key, value) in run.iter() {
             match key.value.as_str() {
                 "shell" => defaults.shell = reader.filled(value, "defaults.run.shell", names),

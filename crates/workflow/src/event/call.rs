@@ -103,7 +103,7 @@ impl CallInputKind {
 
 /// Reads one of the keys of `workflow_call`.
 pub(super) fn read(reader: &mut Reader<'_>, call: &mut WorkflowCall, key: &Spanned<String>, node: &Node) {
-    let Some(mapping) = reader.optional_mapping(node, &key.value) else { return };
+    let Some(mapping) = reader.mapping(node, &key.value) else { return };
     for (name, value) in mapping.iter() {
         if reader.special_key(name) {
             continue;

@@ -150,27 +150,8 @@ impl Visitor<'_> for ReadingKey<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::newtonsoft::tests::json, *};
     use proptest::prelude::*;
-    use serde_json::Value as Json;
-
-    fn json() -> impl Strategy<Value = Json> {
-        let leaf = prop_oneof![
-            Just(Json::Null),
-            any::<bool>().prop_map(Json::from),
-            any::<i64>().prop_map(Json::from),
-            any::<u64>().prop_map(Json::from),
-            any::<f64>().prop_map(Json::from),
-            "\\PC{0,9}".prop_map(Json::from),
-        ];
-        leaf.prop_recursive(4, 64, 12, |inner| {
-            let keys = prop_oneof!["[a-cA-C]", "\\PC{0,6}"];
-            prop_oneof![
-                proptest::collection::vec(inner.clone(), 0..6).prop_map(Json::from),
-                proptest::collection::vec((keys, inner), 0..12).prop_map(Json::from_iter),
-            ]
-        })
-    }
 
     proptest! {
         #[test]

@@ -390,4 +390,4 @@ fn number(text: &str) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

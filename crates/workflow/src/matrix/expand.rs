@@ -74,14 +74,13 @@ impl Builder<'_> {
         }
     }
 
-    /// Adds the entries of an object that stands in the place of `${{ insert }}`; null is an empty one.
+    /// Adds the entries of an object that stands in the place of `${{ insert }}`.
     fn insert(&self, all: &mut Entries<Value>, value: &Value, span: Span) -> Result<(), Diagnostic> {
         match value {
             Value::Object(object) => {
                 object.iter().try_for_each(|(name, value)| all.add(name, value.clone(), self.source, span))
             }
-            Value::Null => Ok(()),
-            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                 Err(self
                     .error(span, format!("what is inserted must be an object, but it is {}", kind(value))))
             }
@@ -173,10 +172,7 @@ impl Builder<'_> {
     }
 
     fn filters<'m>(&self, matrix: &'m Object, name: &str) -> Result<Vec<&'m Object>, Diagnostic> {
-        let value = match matrix.get(name) {
-            None | Some(Value::Null) => return Ok(Vec::new()),
-            Some(value) => value,
-        };
+        let Some(value) = matrix.get(name) else { return Ok(Vec::new()) };
         let Some(entries) = value.as_array() else {
             return Err(
                 self.error(self.span, format!("matrix.{name} must be a sequence, but it is {}", kind(value)))

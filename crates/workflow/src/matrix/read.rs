@@ -44,7 +44,6 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Tree> {
             }
             Some(_) => {}
             None if is_expression(value) => {}
-            None if filters && value.is_null() => {}
             None => reader.wrong_kind(value, &place, "a sequence"),
         }
     }
@@ -98,8 +97,13 @@ fn tree(reader: &mut Reader<'_>, node: &Node) -> Option<Tree> {
             }
             let Some(key) = reader.key(key, &expr::STRATEGY) else { continue };
             let value = match &key {
-                Key::Insert(_) => reader.inserted(value, &expr::STRATEGY).map(Tree::Template),
-                Key::Name(_) | Key::Expression(_) => tree(reader, value),
+                // A mapping may be written there too, as anything may that GitHub reads as `any`.
+                Key::Insert(_) if value.as_mapping().is_none() => {
+                    let expected = "a mapping or an expression";
+                    let whole = reader.whole(value, "the value of ${{ insert }}", expected, &expr::STRATEGY);
+                    whole.map(Tree::Template)
+                }
+                Key::Insert(_) | Key::Name(_) | Key::Expression(_) => tree(reader, value),
             };
             pairs.extend(value.map(|value| (key, value)));
         }

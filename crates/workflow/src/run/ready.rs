@@ -97,13 +97,10 @@ impl Jobs {
         let (combinations, fail_fast, most) =
             strategy.map_or((None, true, None), |found| (found.legs, found.fail_fast, found.max_parallel));
         let combinations: Option<Vec<MatrixLeg>> = match combinations {
+            // What `exclude` leaves nothing of is one job without a matrix (actions/runner, "EvaluateStrategy").
+            Some(legs) if legs.is_empty() => None,
             Some(mut legs) => {
                 let span = job.strategy.as_ref().map_or(job.span, Strategy::matrix_span);
-                if legs.is_empty() {
-                    let help = "give the job an `if` when that is meant to happen";
-                    let message = "this matrix has no legs: nothing is left to run";
-                    return Err(Diagnostic::error("SW0116", source, span, message).with_help(help));
-                }
                 legs.retain(|leg| self.place.plan.wants(leg));
                 if legs.is_empty() {
                     let message = "none of the legs of this matrix was chosen to run";

@@ -44,7 +44,7 @@ fn what_is_no_group_is_told_at_its_place() {
         assert!(found.starts_with("w.yml:2:") && found.contains(expect), "{value}: {found}");
     };
     check(
-        r#""${{ '' }}""#,
+        r#""${{ format('') }}""#,
         "error[SW0117]: the name of a concurrency group must not be empty (give it a name for every event, or leave concurrency out)",
     );
     check("{group: \"${{ vars.NONE }}\"}", "must not be empty");

@@ -279,7 +279,7 @@ fn a_strategy_may_be_one_expression() {
     check("fromJSON('{}')", "[] true None");
     let place = "w.yml:2:34: error";
     check(
-        "'v'",
+        "format('v')",
         &format!(
             "{place}[SW0116]: the strategy must be an object, but it is a string (fromJSON(..) turns text into the value that it stands for)"
         ),
@@ -322,6 +322,26 @@ fn the_context_tells_the_limit_as_it_is_written() {
 }
 
 #[test]
+fn a_matrix_of_which_nothing_is_left_is_one_job_without_it() {
+    let text = "on: push
+jobs:
+  a:
+    runs-on: x
+    strategy: {fail-fast: false, max-parallel: 3, matrix: {os: [b, c], exclude: [{os: b}, {os: c}]}}
+    steps: [{run: make}]
+";
+    let mut run = crate::worlds::run(text);
+    let asked = run.apply(&Input::Start, second(0));
+    let Some(Effect::StartJob(request)) = asked.0.first() else { panic!("{asked:?}") };
+    assert_eq!((request.key.0.as_str(), request.name.as_str()), ("a", "a"));
+    assert_eq!(request.matrix.to_json().to_string(), "null");
+    assert_eq!(
+        request.strategy.to_json().to_string(),
+        r#"{"fail-fast":false,"job-index":0,"job-total":1,"max-parallel":1}"#
+    );
+}
+
+#[test]
 fn a_strategy_that_an_output_gives_is_run() {
     let text = r#"
 on: push
@@ -357,14 +377,33 @@ fn keys_of_a_matrix_may_be_expressions() {
     );
     check(
         "matrix:
+  ${{ insert }}: {os: [linux], include: [{os: bsd, '${{ insert }}': {n: 3, '${{ insert }}': {m: 4}}}]}",
+        r#"
+        a (linux) {"os":"linux"}
+        a (bsd, 3, 4) {"os":"bsd","n":3,"m":4}"#,
+    );
+    check(
+        "matrix:
   a: [1]
-  ${{ 'A' }}: [2]",
+  ${{ insert }}: {A: [2]}",
         "w.yml:9:9: error[SW0107]: \"A\" is already defined in this mapping (keys are compared without case; choose another)",
     );
     check(
         "matrix:
   a: [1]
+  ${{ 'A' }}: [2]",
+        "w.yml:9:9: error[SW0107]: \"A\" is already defined on line 8 (keys are compared without case; choose another)",
+    );
+    check(
+        "matrix:
+  a: [1]
   ${{ insert }}: ${{ 'x' }}",
+        "w.yml:9:24: error[SW0103]: the value of ${{ insert }} must be a mapping or an expression, but this is a string",
+    );
+    check(
+        "matrix:
+  a: [1]
+  ${{ insert }}: ${{ format('x') }}",
         "w.yml:9:9: error[SW0116]: what is inserted must be an object, but it is a string",
     );
 }

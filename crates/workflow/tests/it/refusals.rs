@@ -77,6 +77,45 @@ jobs:
 }
 
 #[test]
+fn what_is_left_empty_is_no_mapping() {
+    let told = |text: &str| workflow(text).lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
+    let empty = |place: &str, name: &str| {
+        format!(
+            "w.yml:{place}: error[SW0103]: {name} must be a mapping, but this is empty (write it below the key, or remove the key)"
+        )
+    };
+    let fields = |place: &str, name: &str| {
+        empty(place, name).replace("a mapping, but", "a mapping or an expression, but")
+    };
+    let text = "on: {workflow_call: {inputs: , secrets: {a: }}}
+env:
+defaults:
+jobs:
+  a: {runs-on: x, env: , outputs: , defaults: {run: }, steps: [{run: y, env: }, {uses: ./x, with: }]}
+  b: {uses: ./.github/workflows/b.yml, with: , secrets: }
+  c: {runs-on: x, strategy: {matrix: {a: [1], include: }}}
+";
+    assert_eq!(
+        told(text),
+        [
+            empty("1:28", "inputs"),
+            fields("2:4", "env"),
+            empty("3:9", "defaults"),
+            fields("5:22", "env"),
+            empty("5:33", "outputs"),
+            empty("5:51", "defaults.run"),
+            fields("5:76", "env"),
+            fields("5:97", "with"),
+            empty("6:44", "with"),
+            empty("6:55", "secrets"),
+            empty("7:54", "matrix.include").replace("a mapping", "a sequence"),
+        ]
+    );
+    let manifest = "inputs: {a: }\noutputs:\nruns: {using: composite, steps: []}\n";
+    assert_eq!(action(manifest).lines().count(), 2);
+}
+
+#[test]
 fn needs_that_cannot_be_met() {
     insta::assert_snapshot!(workflow(
         r"
@@ -148,7 +187,7 @@ author: someone
 branding: {icon: x, color: y}
 inputs:
   who: {description: Whom, required: true, default: '${{ github.actor }}', deprecationMessage: old}
-  plain:
+  plain: {}
 outputs:
   out: {description: What, value: '${{ steps.a.outputs.x }}'}
 runs:

@@ -189,7 +189,7 @@ fn a_workflow_that_is_started_as_if_called_has_the_inputs_of_a_call() {
     }
     let wrong = call("{n: {type: number, default: '${{ github.actor }}'}}", &[]).expect_err("no number");
     assert!(wrong.contains("SW0122") && wrong.contains("must be a number"), "{wrong}");
-    let none = call("", &[("x", "1")]).expect_err("it has none");
+    let none = call("{}", &[("x", "1")]).expect_err("it has none");
     assert!(none.contains("for workflow_call it declares no inputs"), "{none}");
 }
 

@@ -76,9 +76,9 @@ fn all_legs(plan: &RunPlan, job: &Job, context: &RunContext) -> Legs {
         return Legs::Later;
     }
     match strategy.legs(&plan.workflow().source, &Before { context, matrix: None }) {
-        Ok(None) => Legs::None,
         Ok(Some(legs)) if !legs.is_empty() => Legs::Known(legs),
-        Ok(Some(_)) => Legs::Wrong("its matrix has no legs".to_owned()),
+        // A matrix of which `exclude` leaves nothing is none.
+        Ok(_) => Legs::None,
         Err(_) if !job.needs.is_empty() && strategy.legs_have_expressions() => Legs::Later,
         Err(found) => Legs::Wrong(found.to_string()),
     }

@@ -301,7 +301,8 @@ fn depth_is_bounded_and_time_linear() {
     }
 }
 
-fn json() -> impl Strategy<Value = Json> {
+/// JSON of any kind.
+pub(in crate::expr) fn json() -> impl Strategy<Value = Json> {
     let leaf = prop_oneof![
         Just(Json::Null),
         any::<bool>().prop_map(Json::from),
