@@ -7,7 +7,10 @@ use bollard::models::{
     ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, Mount, MountType, NetworkingConfig,
     PortBinding,
 };
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 /// Ports are published here when nothing else is written: not beyond this machine.
 const LOOPBACK: &str = "127.0.0.1";
@@ -27,6 +30,8 @@ pub(super) struct Draft {
     pub(super) health: Option<HealthConfig>,
     /// The environment; a later value replaces an earlier one.
     pub(super) env: BTreeMap<String, String>,
+    /// Variables of the image that it is to be without; what is in `env` counts before.
+    pub(super) without: BTreeSet<String>,
     /// Labels.
     pub(super) labels: BTreeMap<String, String>,
     /// Ports to publish.
@@ -74,7 +79,10 @@ impl Draft {
     /// What the engine is asked for, in a network of the job.
     pub(super) fn finish(self, network: Option<&str>) -> ContainerCreateBody {
         let Draft { mut body, mut host, mut endpoint, .. } = self;
-        body.env = Some(passed_to_engine(&self.env));
+        let mut env = passed_to_engine(&self.env);
+        // A name alone takes the image's away.
+        env.extend(self.without.into_iter().filter(|name| !self.env.contains_key(name)));
+        body.env = Some(env);
         body.labels = Some(self.labels.into_iter().collect());
         body.healthcheck = self.health;
         let mut exposed = self.exposed;

@@ -82,7 +82,7 @@ fn draft(place: &Place, container: &OwnContainer, files: &StepFiles) -> Draft {
     draft.env.insert(TRACKING_ENV.to_owned(), place.tracking.clone());
     draft.env.insert("GITHUB_ACTIONS".to_owned(), "true".to_owned());
     draft.env.entry("CI".to_owned()).or_insert_with(|| "true".to_owned());
-    proxies::add(&place.engine.proxies, &mut draft.env);
+    proxies::add(&place.engine.proxies, &mut draft);
     let folders = &container.folders;
     for folder in [&folders.temp, &folders.home, &folders.workspace, &files_folder(folders)] {
         draft.mount(folder, &there.inside(folder), false);

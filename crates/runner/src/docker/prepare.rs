@@ -97,9 +97,23 @@ fn base(spec: &ContainerSpec, tracking: &str) -> Result<Draft, String> {
     let mut draft = Draft { labels: label::labels(tracking), ..Draft::default() };
     options::apply(&mut draft, &spec.options).map_err(|why| format!("options: {why}"))?;
     draft.body.image = Some(spec.image.clone());
-    draft.env.extend(spec.env.iter().cloned());
+    // As on GitHub an empty value is none, not even the image's: its runner passes `-e NAME`, for which docker looks in the
+    // environment of the runner, and nothing of ours is handed on.
+    for (name, value) in &spec.env {
+        match value.is_empty() {
+            true => {
+                draft.env.remove(name);
+                draft.without.insert(name.clone());
+            }
+            false => {
+                draft.env.insert(name.clone(), value.clone());
+            }
+        }
+    }
     draft.env.insert("GITHUB_ACTIONS".to_owned(), "true".to_owned());
-    draft.env.entry("CI".to_owned()).or_insert_with(|| "true".to_owned());
+    if !draft.without.contains("CI") {
+        draft.env.entry("CI".to_owned()).or_insert_with(|| "true".to_owned());
+    }
     for port in &spec.ports {
         draft.ports.extend(ports::parse(port).map_err(|why| format!("the port {port:?}: {why}"))?);
     }
@@ -121,6 +135,7 @@ fn refused(part: &Part, why: &str) -> RunnerError {
 mod tests {
     use super::*;
     use bollard::models::Mount;
+    use std::collections::BTreeMap;
 
     fn folders() -> Folders {
         Folders {
@@ -175,6 +190,31 @@ mod tests {
         let error =
             job_container(&spec("--link x"), &Wants::default(), &folders(), "t").expect_err("refused");
         assert_eq!(error.kind, ErrorKind::ContainerOption);
+    }
+
+    #[test]
+    fn a_variable_without_a_value_is_none_at_all() {
+        let env = [("A", ""), ("B", "b"), ("CI", ""), ("HOME", ""), ("http_proxy", "")];
+        let spec = ContainerSpec {
+            image: "x".to_owned(),
+            options: "-e A=1 -e D=d".to_owned(),
+            env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+            ..ContainerSpec::default()
+        };
+        let mut draft = job_container(&spec, &Wants::default(), &folders(), "t").expect("a draft");
+        let proxies = ["http_proxy", "HTTP_PROXY"].map(|name| (name.to_owned(), "p".to_owned()));
+        crate::docker::proxies::add(&BTreeMap::from(proxies), &mut draft);
+        let expect = [
+            "B=b",
+            "D=d",
+            "GITHUB_ACTIONS=true",
+            "HOME=/github/home",
+            "HTTP_PROXY=p",
+            "A",
+            "CI",
+            "http_proxy",
+        ];
+        assert_eq!(draft.finish(None).env.unwrap_or_default(), expect);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The proxies that containers are to use, from `proxies` in Docker's `config.json`, as the `docker` command hands them on.
 
+use super::draft::Draft;
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// The fields of an entry, and the variables that they become.
@@ -33,10 +34,10 @@ fn parse(text: &str, address: &str) -> Option<BTreeMap<String, String>> {
     Some(variables)
 }
 
-/// Adds them to an environment that has a say of its own in each.
-pub(super) fn add(proxies: &BTreeMap<String, String>, env: &mut BTreeMap<String, String>) {
-    for (name, value) in proxies {
-        env.entry(name.clone()).or_insert_with(|| value.clone());
+/// Adds them to the environment of a container that has a say of its own in each.
+pub(super) fn add(proxies: &BTreeMap<String, String>, draft: &mut Draft) {
+    for (name, value) in proxies.iter().filter(|(name, _)| !draft.without.contains(*name)) {
+        draft.env.entry(name.clone()).or_insert_with(|| value.clone());
     }
 }
 
@@ -60,8 +61,10 @@ mod tests {
         for nothing in ["", "[]", "{}", r#"{"proxies": {}}"#, r#"{"proxies": {"default": 1}}"#] {
             assert!(parse(nothing, "x").unwrap_or_default().is_empty(), "{nothing}");
         }
-        let mut env = BTreeMap::from([("http_proxy".to_owned(), String::new())]);
-        add(&parse(text, "x").unwrap_or_default(), &mut env);
+        let env = BTreeMap::from([("http_proxy".to_owned(), String::new())]);
+        let mut draft = Draft { env, ..Draft::default() };
+        add(&parse(text, "x").unwrap_or_default(), &mut draft);
+        let env = draft.env;
         assert_eq!((env.len(), env["http_proxy"].as_str(), env["NO_PROXY"].as_str()), (4, "", "a,b"));
     }
 

@@ -95,7 +95,7 @@ impl Start<'_> {
         mut draft: Draft,
         credentials: Option<&(String, Secret)>,
     ) -> Result<Started, RunnerError> {
-        proxies::add(&self.engine.proxies, &mut draft.env);
+        proxies::add(&self.engine.proxies, &mut draft);
         let Start { engine, network, config, output, stop } = self;
         for warning in &draft.warnings {
             say(output, &format!("##[warning]{warning}")).await;
