@@ -8,7 +8,7 @@ use crate::{
     job::{Frame, Job},
     listen::{Ears, Hearing, listen},
     log::Log,
-    place::{Opened, Wants},
+    place::Wants,
     report::{Annotation, Level},
     script::{RunDefaults, expression},
     stop::Stop,
@@ -194,24 +194,22 @@ impl Job<'_> {
                 () = watch => Err(RunnerError::new(ErrorKind::TimedOut, "the job was stopped")),
             }
         };
-        let (error, has_place) = match (entered, cause) {
-            (Ok(opened @ Opened { unready: None, .. }), _) => {
-                self.settle(opened);
-                return Ok(None);
-            }
-            // The limit of a job that is over before its first step is seen again by whoever asks.
-            (Ok(_) | Err(_), Some(cause)) => {
-                return Err(
-                    unopened(&mut self.log, Conclusion::Cancelled, &self.stop.words(cause), None).await
-                );
-            }
-            (Ok(mut opened), None) => {
+        let (opened, error) = match entered {
+            Ok(mut opened) => {
                 let unready = opened.unready.take();
-                self.settle(opened);
-                (unready, true)
+                (Some(opened), unready)
             }
-            (Err(error), None) => (Some(error), wants.container.is_none()),
+            Err(error) => (None, Some(error)),
         };
+        // The limit of a job that is over before its first step is seen again by whoever asks.
+        if let (Some(_), Some(cause)) = (&error, cause) {
+            let why = self.stop.words(cause);
+            return Err(unopened(&mut self.log, Conclusion::Cancelled, &why, None).await);
+        }
+        let has_place = opened.is_some() || wants.container.is_none();
+        if let Some(opened) = opened {
+            self.settle(opened);
+        }
         let Some(error) = error else { return Ok(None) };
         // What is wrong with the engine itself belongs to whoever wants it.
         let first = wants.services.first().map(|(name, _)| Part::Service(name.clone()));

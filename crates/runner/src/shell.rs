@@ -59,11 +59,19 @@ impl Shell {
 
     /// Reads the value of `shell`. `has` tells whether a program is installed.
     pub(crate) fn parse(text: &str, has: impl Fn(&str) -> bool) -> Result<Shell, RunnerError> {
+        let mut shell = Shell::written(text)?;
+        if shell.argv.first().is_some_and(|program| program == PYTHON) && !has(PYTHON) && has("python3") {
+            shell.argv[0] = "python3".to_owned();
+        }
+        Ok(shell)
+    }
+
+    /// As it is written, whatever is installed.
+    fn written(text: &str) -> Result<Shell, RunnerError> {
         let built_in = |line: &str, extension| Ok(Shell { argv: words(line), extension });
         match text.trim() {
             "bash" => built_in("bash --noprofile --norc -eo pipefail {0}", ".sh"),
             "sh" => built_in("sh -e {0}", ".sh"),
-            "python" if !has("python") && has("python3") => built_in("python3 {0}", ".py"),
             "python" => built_in("python {0}", ".py"),
             "pwsh" => built_in("pwsh -command \". '{0}'\"", ".ps1"),
             "powershell" => built_in("powershell -command \". '{0}'\"", ".ps1"),
@@ -73,11 +81,8 @@ impl Shell {
             )
             .with_help("use bash, sh, pwsh or python, or a command line such as perl {0}")),
             custom if custom.contains("{0}") => {
-                let mut argv = words(&formatted(custom)?);
+                let argv = words(&formatted(custom)?);
                 let extension = argv.first().map_or("", |program| extension(program));
-                if is_custom_python(custom) && !has(PYTHON) && has("python3") {
-                    argv[0] = "python3".to_owned();
-                }
                 Ok(Shell { argv, extension })
             }
             other => Err(RunnerError::new(
