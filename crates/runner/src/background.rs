@@ -107,9 +107,10 @@ impl<'a> Background<'a> {
         }
     }
 
+    /// In the order of the ids, by which what the steps wrote counts.
     fn numbers(&self, ids: &[&str]) -> Vec<usize> {
-        let named = |started: &&Started| ids.iter().any(|id| started.id.eq_ignore_ascii_case(id));
-        self.started.iter().filter(named).map(|started| started.number).collect()
+        let named = |id: &&str| self.started.iter().find(|started| started.id.eq_ignore_ascii_case(id));
+        ids.iter().filter_map(named).map(|started| started.number).collect()
     }
 
     fn named(&self, numbers: &[usize]) -> impl Iterator<Item = &Started> {
@@ -133,8 +134,7 @@ impl<'a> Job<'a> {
             number += step.with_inner().count();
             match &step.kind {
                 StepKind::Run(_) | StepKind::Uses(_) if step.background => {
-                    self.start_background(&mut background, frame, step, own);
-                    background.beside(tokio::task::yield_now()).await;
+                    self.start_beside(&mut background, frame, step, own).await;
                 }
                 StepKind::Run(_) | StepKind::Uses(_) => {
                     let index = self.take_index();
@@ -163,8 +163,7 @@ impl<'a> Job<'a> {
                 StepKind::Parallel(inner) => {
                     let numbers: Vec<usize> = (own + 1..number).collect();
                     for (step, number) in inner.iter().zip(&numbers) {
-                        self.start_background(&mut background, frame, step, *number);
-                        background.beside(tokio::task::yield_now()).await;
+                        self.start_beside(&mut background, frame, step, *number).await;
                     }
                     self.control(&mut background, frame, step, "Wait for", &numbers).await;
                 }
@@ -176,6 +175,29 @@ impl<'a> Job<'a> {
     fn take_index(&mut self) -> usize {
         self.next_step += 1;
         self.next_step - 1
+    }
+
+    /// Lets a step run beside the others. As on GitHub what stands around it is looked at before: where that cannot be evaluated the step
+    /// has failed before the next one begins.
+    async fn start_beside(
+        &mut self,
+        background: &mut Background<'a>,
+        frame: &mut Frame,
+        step: &'a Step,
+        number: usize,
+    ) {
+        if !self.can_begin(frame, step, number) {
+            let index = self.take_index();
+            let ran = Box::pin(self.run_step(frame, step, number, index));
+            background.beside(ran).await;
+            // Nobody can wait for it, and so nobody learns what came of it.
+            if let Some(id) = &step.id {
+                frame.steps.remove(&id.value);
+            }
+            return;
+        }
+        self.start_background(background, frame, step, number);
+        background.beside(tokio::task::yield_now()).await;
     }
 
     /// Lets a step run beside the others; it begins when the caller next waits.
@@ -219,7 +241,9 @@ impl<'a> Job<'a> {
                     copy.finish_step(&mut frame, step, number, index, &came, began).await
                 }
             };
-            let entry = step.id.as_ref().and_then(|id| {
+            // As on GitHub nobody learns that one was skipped.
+            let id = step.id.as_ref().filter(|_| conclusion != Conclusion::Skipped);
+            let entry = id.and_then(|id| {
                 let value = frame.steps.get(&id.value)?.clone();
                 Some((id.value.clone(), value))
             });
@@ -249,31 +273,37 @@ impl<'a> Job<'a> {
         let mut outcome = Conclusion::Success;
         for number in numbers {
             let came = self.complete(background, frame, *number).await;
-            let Some((name, conclusion, cancelled)) = came else { continue };
+            let Some((name, conclusion)) = came else { continue };
             self.log.line(Some(index), &format!("  {name}: {conclusion}")).await;
-            let counts = !(cancelled && conclusion == Conclusion::Cancelled);
-            outcome = worse(outcome, if counts { conclusion } else { Conclusion::Success });
+            outcome = together(outcome, conclusion);
         }
         if word == "Cancel" {
             outcome = Conclusion::Success;
         }
-        let came = Came::of(outcome);
+        let (came, status) = (Came::of(outcome), frame.status);
         self.finish_step(frame, step, usize::MAX, index, &came, began).await;
+        // As on GitHub the job learns at the end whether it matters that a step was cancelled.
+        if outcome == Conclusion::Cancelled {
+            frame.status = status;
+        }
     }
 
-    /// Lets what an ended step did be seen: name, conclusion, and whether a step cancelled it.
+    /// Lets what an ended step did be seen: name and conclusion.
     async fn complete(
         &mut self,
         background: &mut Background<'a>,
         frame: &mut Frame,
         number: usize,
-    ) -> Option<(String, Conclusion, bool)> {
+    ) -> Option<(String, Conclusion)> {
         let started = background.started.iter_mut().find(|started| started.number == number)?;
         let conclusion = started.conclusion?;
-        let said = (started.name.clone(), conclusion, started.cancelled);
+        let said = (started.name.clone(), conclusion);
         let Some(ended) = started.pending.take() else { return Some(said) };
         self.set(ended.changes);
-        self.posts.extend(ended.posts);
+        // They run in the order in which they were asked for, not in which somebody waited.
+        for post in ended.posts {
+            self.keep_post(post);
+        }
         self.states.extend(ended.states);
         self.ended.extend(ended.steps);
         if let Some((id, value)) = ended.entry {
@@ -315,11 +345,12 @@ impl<'a> Job<'a> {
     }
 }
 
-fn worse(one: Conclusion, other: Conclusion) -> Conclusion {
+/// What several ends are together, as GitHub's runner has it: that one was cancelled outweighs that one failed.
+fn together(one: Conclusion, other: Conclusion) -> Conclusion {
     let rank = |conclusion: Conclusion| match conclusion {
         Conclusion::Success | Conclusion::Skipped => 0,
-        Conclusion::Cancelled => 1,
-        Conclusion::Failure => 2,
+        Conclusion::Failure => 1,
+        Conclusion::Cancelled => 2,
     };
     if rank(other) > rank(one) { other } else { one }
 }

@@ -37,7 +37,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 use tokio::sync::mpsc;
@@ -140,6 +140,8 @@ pub(crate) struct Job<'a> {
     pub(crate) paths: Vec<String>,
     /// What is to run when all steps have.
     pub(crate) posts: Vec<Post>,
+    /// How many post parts were asked for so far, by all copies of the job.
+    pub(crate) asked_posts: Arc<AtomicUsize>,
     /// What the parts of actions saved for the parts after them, by the place of their step.
     pub(crate) states: BTreeMap<Vec<usize>, BTreeMap<String, String>>,
     /// The `steps` contexts of the composite actions that have ended and whose actions have post parts, by the place of their step.
@@ -284,6 +286,7 @@ impl<'a> Job<'a> {
             run_defaults: RunDefaults::default(),
             paths: Vec::new(),
             posts: Vec::new(),
+            asked_posts: Arc::default(),
             states: BTreeMap::new(),
             ended: BTreeMap::new(),
             loaded: BTreeMap::new(),
@@ -325,6 +328,7 @@ impl<'a> Job<'a> {
             run_defaults: self.run_defaults.clone(),
             paths: self.paths.clone(),
             posts: Vec::new(),
+            asked_posts: self.asked_posts.clone(),
             states: self.states.clone(),
             ended: BTreeMap::new(),
             loaded: self.loaded.clone(),

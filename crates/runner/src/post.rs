@@ -14,6 +14,8 @@ use std::sync::Arc;
 /// The post part of an action.
 #[derive(Clone, Debug)]
 pub(crate) struct Post {
+    /// When it was asked for, by a number that grows with each, whichever step beside others asked.
+    pub(crate) order: usize,
     /// The name shown to people.
     pub(crate) name: String,
     /// What to run.
@@ -27,6 +29,17 @@ pub(crate) struct Post {
 }
 
 impl Job<'_> {
+    /// Remembers what is to run when all steps have; once a step, whose pre part may have asked for it before.
+    pub(crate) fn keep_post(&mut self, post: Post) {
+        match self.posts.iter_mut().find(|known| known.current.place == post.current.place) {
+            Some(known) => *known = Post { order: known.order, ..post },
+            None => {
+                let at = self.posts.partition_point(|known| known.order < post.order);
+                self.posts.insert(at, post);
+            }
+        }
+    }
+
     /// Runs what is left to run, the last one first.
     pub(crate) async fn run_posts(&mut self, frame: &mut Frame) {
         while let Some(post) = self.posts.pop() {

@@ -22,7 +22,7 @@ use crate::{
 use shipway_base::{Diagnostic, Source, Span, Timestamp};
 use shipway_workflow::{
     Texts,
-    document::{Maybe, Step, StepKind, Uses},
+    document::{Fields, Maybe, Step, StepKind, Uses},
     expr::{Object, Scope, Template, Value},
     run::Conclusion,
 };
@@ -225,12 +225,27 @@ impl Job<'_> {
         } else if tries == 1 {
             self.log.send(ReportKind::StepStarted { index, name: self.log.masker.mask(&name) }).await;
         }
+        let within = frame.inside.is_some();
+        let bare;
+        let (mut step, mut without_env) = (step, false);
+        let prepared = match prepared {
+            // As on GitHub a step of a composite action whose environment gives nothing runs without it if its condition holds, and
+            // has failed whatever it comes to (actions/runner, "CompositeActionHandler").
+            Err(Unprepared { found, by_condition: false })
+                if within && self.outcome_of_error(goes_on) == Conclusion::Failure =>
+            {
+                self.complain_of(index, &found).await;
+                bare = Step { env: Fields::default(), ..step.clone() };
+                (step, without_env) = (&bare, true);
+                self.prepare(frame, step, number, index)
+            }
+            prepared => prepared,
+        };
         match prepared {
             Err(Unprepared { found, by_condition }) => {
                 self.complain_of(index, &found).await;
                 let outcome = self.outcome_of_error(goes_on);
-                // As on GitHub a composite action ends by that, and its steps tolerate a bad environment.
-                let within = frame.inside.is_some();
+                // As on GitHub a composite action ends by that.
                 frame.cut_off |= within && by_condition && outcome == Conclusion::Failure;
                 (name, None, Came { unbegun: by_condition || !within, ..Came::of(outcome) })
             }
@@ -240,6 +255,9 @@ impl Job<'_> {
                     self.tell_no_limit(index, &found).await;
                 }
                 let came = match self.carry_out(frame, step, &current).await {
+                    Ok(came) if without_env && came.outcome == Conclusion::Success => {
+                        Came { outcome: Conclusion::Failure, exit_code: None, ..came }
+                    }
                     Ok(came) => came,
                     Err(error) => {
                         self.complain_about(&current, &error).await;
@@ -259,6 +277,11 @@ impl Job<'_> {
         if stopped { Conclusion::Cancelled } else { Conclusion::Failure }
     }
 
+    /// Whether what stands around a step can be evaluated.
+    pub(crate) fn can_begin(&self, frame: &Frame, step: &Step, number: usize) -> bool {
+        self.prepare(frame, step, number, self.next_step).is_ok()
+    }
+
     /// Evaluates what stands around a step: its environment, its name, its condition, its limit. The limit counts from the beginning of
     /// all that, which may hash files.
     fn prepare(
@@ -273,7 +296,10 @@ impl Job<'_> {
         let by_condition = |found| Unprepared { found: Box::new(found), by_condition: true };
         let mut current = self.around(frame, step, number, index).map_err(by_environment)?;
         let runs = step.condition.eval(&current.scope).map_err(by_condition)?;
-        current.survives = runs && step.condition.eval(&current.scope.cancelled()).map_err(by_condition)?;
+        // As on GitHub a step that runs beside others ends with the job, whatever its condition says.
+        let beside = self.changes.is_some() && frame.inside.is_none();
+        current.survives =
+            runs && !beside && step.condition.eval(&current.scope.cancelled()).map_err(by_condition)?;
         let limit = match (&step.timeout_minutes, runs) {
             (Some(minutes), true) => minutes_of(minutes, &current.scope),
             (Some(_) | None, _) => Ok(None),

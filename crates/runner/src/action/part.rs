@@ -13,7 +13,10 @@ use shipway_workflow::{
     action::Action,
     expr::{Condition, Object},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 /// A part of an action.
 #[derive(Clone, Debug)]
@@ -65,7 +68,7 @@ impl Job<'_> {
         }
     }
 
-    /// Remembers what an action wants to run when all steps have; once a step, by its pre part if it has one.
+    /// Remembers what an action wants to run when all steps have.
     pub(super) fn add_post(
         &mut self,
         part: Part,
@@ -74,11 +77,15 @@ impl Job<'_> {
         current: &Current,
     ) {
         let (condition, current, action) = (condition.clone(), current.clone(), action.cloned());
-        let post = Post { name: format!("Post {}", current.name), part, action, condition, current };
-        match self.posts.iter_mut().find(|known| known.current.place == post.current.place) {
-            Some(known) => *known = post,
-            None => self.posts.push(post),
-        }
+        let order = self.asked_posts.fetch_add(1, Ordering::Relaxed);
+        self.keep_post(Post {
+            order,
+            name: format!("Post {}", current.name),
+            part,
+            action,
+            condition,
+            current,
+        });
     }
 
     /// Says that the pre part of a local action is not run.

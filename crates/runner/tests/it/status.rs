@@ -117,6 +117,30 @@ async fn what_cannot_be_evaluated_is_not_tolerated() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_of_an_action_runs_without_an_environment_that_cannot_be_evaluated() {
+    let mut world = World::new();
+    let broken = "env: {A: set, Q: '${{ fromJSON(github.ref) }}'}";
+    world.file(
+        "bad/action.yml",
+        &format!(
+            "name: bad\noutputs: {{o: {{value: '${{{{ steps.s.outputs.o }}}}'}}}}\nruns:\n  using: composite\n  steps:\n  \
+             - {{shell: bash, {broken}, if: false, run: echo never}}\n  \
+             - {{shell: bash, run: 'echo all is well'}}\n  \
+             - {{id: s, shell: bash, {broken}, run: 'echo \"A is [$A]\"; echo o=1 >> $GITHUB_OUTPUT'}}\n  \
+             - {{shell: bash, run: echo never}}\n  \
+             - {{shell: bash, if: always(), run: 'echo s ${{{{ steps.s.outcome }}}}'}}\n"
+        ),
+    );
+    world.commit();
+    let steps = "      - uses: actions/checkout@v4\n      - {id: bad, uses: ./bad}\n      - {if: always(), run: 'echo o=${{ steps.bad.outputs.o }}'}\n";
+    let story = world.steps(steps).await;
+    assert_eq!(story.conclusions(), "success failure success", "{}", story.log());
+    story.expect_line("all is well").expect_line("A is []").expect_line("s failure").expect_line("o=1");
+    assert!(!story.log().lines().any(|line| line == "never"), "{}", story.log());
+    assert_eq!(story.annotations(Level::Error).iter().filter(|text| text.contains("fromJSON")).count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn text_is_neither_true_nor_a_number() {
     let world = World::new();
     let check = async |tolerant: &str| {
