@@ -245,6 +245,11 @@ impl Executor for HostExecutor {
                     inside.session.give(&file)?;
                 }
             }
+            if inside.is_none() {
+                // An earlier step may have cleaned up after itself thoroughly; GitHub's runner makes it anew as well.
+                let temp = &program.folders.temp;
+                fs::create_dir_all(temp).map_err(|error| RunnerError::io("make", temp, error))?;
+            }
             let session = inside.as_ref().map(|inside| &inside.session);
             files.around(self.run_process(program, &files, session, output, stop)).await
         })

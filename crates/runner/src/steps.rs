@@ -642,14 +642,13 @@ impl Job<'_> {
 
 /// The name of a step as people know it, with its expressions evaluated.
 fn step_name(step: &Step, scope: &StepScope) -> String {
-    let named =
-        step.name.as_ref().and_then(|name| name.eval_string(scope).ok()).filter(|name| !name.is_empty());
+    let named = step.name.as_ref().and_then(|name| name.eval_string(scope).ok());
+    let named = named.map(|name| first_line(&name).to_owned()).filter(|name| !name.is_empty());
     match (named, &step.kind) {
-        (Some(name), _) => name.to_string(),
+        (Some(name), _) => name,
         (None, StepKind::Run(run)) => {
             let text = run.run.eval_string(scope).unwrap_or_else(|_| run.run.text().into());
-            let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-            format!("Run {first}")
+            format!("Run {}", first_line(&text))
         }
         (
             None,
@@ -662,6 +661,11 @@ fn step_name(step: &Step, scope: &StepScope) -> String {
     }
 }
 
+/// The first line of a text that is not blank: a step is named on one line, as on GitHub.
+fn first_line(text: &str) -> &str {
+    text.trim_start().lines().next().unwrap_or_default().trim_end()
+}
+
 /// The name a step goes by in the contexts.
 pub(crate) fn id_of(frame: &Frame, step: &Step, number: usize) -> String {
     let named = step.id.as_ref().map(|id| &id.value);
@@ -670,10 +674,8 @@ pub(crate) fn id_of(frame: &Frame, step: &Step, number: usize) -> String {
 
 fn fallback_name(step: &Step) -> String {
     match (&step.name, &step.kind) {
-        (Some(name), _) => name.text().to_owned(),
-        (None, StepKind::Run(run)) => {
-            format!("Run {}", run.run.text().lines().next().unwrap_or_default().trim())
-        }
+        (Some(name), _) => first_line(name.text()).to_owned(),
+        (None, StepKind::Run(run)) => format!("Run {}", first_line(run.run.text())),
         (None, StepKind::Uses(uses)) => format!("Run {}", written(&uses.uses.value)),
         (None, StepKind::Wait(_)) => "Wait".to_owned(),
         (None, StepKind::WaitAll) => "Wait for all".to_owned(),

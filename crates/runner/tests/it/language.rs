@@ -669,3 +669,32 @@ jobs:
         .await;
     story.expect_success().expect_line("nu a.");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_is_named_on_one_line() {
+    let world = World::new();
+    let story = world
+        .steps(
+            r#"
+      - name: |
+
+          first ${{ github.job }}
+          second
+        run: "true"
+      - name: "${{ fromJSON('\"a\\nb\"') }}"
+        run: "true"
+      - run: "\n\n  true\n  false || true"
+"#,
+        )
+        .await;
+    story.expect_success();
+    assert_eq!(crate::remote::names(&story), ["first job", "a", "Run true"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_folder_for_temporary_files_comes_back() {
+    let story = World::new()
+        .steps("      - run: rm -rf \"$RUNNER_TEMP\"\n      - run: mktemp -p \"$RUNNER_TEMP\"\n")
+        .await;
+    story.expect_success();
+}
