@@ -33,7 +33,7 @@ use std::{
 };
 
 pub(crate) use native::copy_files;
-pub(crate) use part::Part;
+pub(crate) use part::{Part, seen};
 pub(crate) use prepare::Unfetched;
 
 /// Composite actions may lie within each other this deep, as on GitHub.
@@ -64,6 +64,7 @@ impl Job<'_> {
         current: &Current,
     ) -> Result<Came, RunnerError> {
         let name = written(&uses.uses.value);
+        let current = &self.seeing(frame, &uses.uses.value, current);
         let given = self.fields(&uses.with, &current.scope).map_err(|found| expression(&found))?;
         if !self.executor.is_real() {
             self.show_action(&name, texts(&given), current).await;
@@ -90,7 +91,7 @@ impl Job<'_> {
                 );
                 error.with_message(message)
             })?;
-            let inputs = self.show_loaded(frame, &loaded, &given, current).await?;
+            let inputs = self.show_loaded(frame, &uses.uses.value, &loaded, &given, current).await?;
             let line = format!("The built-in {native} {lacks}: {name} itself is used");
             self.log.line(Some(current.index), &line).await;
             return self.run_loaded(frame, &loaded, inputs, current).await;
@@ -100,7 +101,7 @@ impl Job<'_> {
             return Box::pin(self.run_image_step(image, &given, current)).await;
         }
         let loaded = self.loaded(frame, &uses.uses.value, current).await?;
-        let inputs = self.show_loaded(frame, &loaded, &given, current).await?;
+        let inputs = self.show_loaded(frame, &uses.uses.value, &loaded, &given, current).await?;
         self.run_loaded(frame, &loaded, inputs, current).await
     }
 
@@ -108,18 +109,38 @@ impl Job<'_> {
     async fn show_loaded(
         &mut self,
         frame: &Frame,
+        uses: &Uses,
         loaded: &Loaded,
         given: &Texts,
         current: &Current,
     ) -> Result<Object, RunnerError> {
         let (inputs, warnings) =
-            self.inputs(frame, &loaded.action, given, (&current.scope.env, &current.id))?;
+            self.inputs(frame, uses, &loaded.action, given, (&current.scope.env, &current.id))?;
         self.show_inputs(loaded, &inputs, current).await;
         for warning in warnings {
             let step = Some(current.index);
             self.log.annotate(Annotation { step, ..Annotation::new(Level::Warning, warning) }).await;
         }
         Ok(inputs)
+    }
+
+    /// The step as it sees itself once its action runs.
+    fn seeing(&self, frame: &Frame, uses: &Uses, current: &Current) -> Current {
+        let (repository, reference) = self.origin(frame, uses);
+        Current { scope: seen(&current.scope, &repository, &reference), ..current.clone() }
+    }
+
+    /// The repository that an action is of, as `owner/name`, and the reference it is had by; both are empty for one of the workspace
+    /// and for an image.
+    pub(crate) fn origin(&self, frame: &Frame, uses: &Uses) -> (String, String) {
+        match uses {
+            Uses::Repository { owner, repo, reference, .. } => (format!("{owner}/{repo}"), reference.clone()),
+            Uses::SelfRepository { .. } => {
+                let loaded = self.loaded.get(&prepare::key(uses, frame.root.as_deref()));
+                loaded.map(|loaded| (loaded.repository.clone(), loaded.reference.clone())).unwrap_or_default()
+            }
+            Uses::Local { .. } | Uses::Docker { .. } => <(String, String)>::default(),
+        }
     }
 
     /// The built-in action that stands for one, unless real ones are asked for.
@@ -256,13 +277,15 @@ impl Job<'_> {
     pub(crate) fn inputs(
         &self,
         frame: &Frame,
+        uses: &Uses,
         action: &Action,
         given: &Texts,
         (env, id): (&Texts, &str),
     ) -> Result<(Object, Vec<String>), RunnerError> {
         let mut inputs: Object = texts(given).collect();
         let mut warnings = Vec::new();
-        let scope = self.scope(frame, env, Some(id));
+        let (repository, reference) = self.origin(frame, uses);
+        let scope = seen(&self.scope(frame, env, Some(id)), &repository, &reference);
         for input in &action.inputs {
             let name = input.name.value.as_str();
             if inputs.get(name).is_some() {
@@ -276,7 +299,11 @@ impl Job<'_> {
             };
             inputs.insert(name, value);
         }
-        let known: Vec<&str> = action.inputs.iter().map(|input| input.name.value.as_str()).collect();
+        // A Docker action takes these whatever it says of them.
+        let always: &[&str] =
+            if matches!(action.runs, Runs::Docker(_)) { &["entrypoint", "args"] } else { &[] };
+        let named = action.inputs.iter().map(|input| input.name.value.as_str());
+        let known: Vec<&str> = named.chain(always.iter().copied()).collect();
         let strange = given.keys().filter(|name| !known.iter().any(|known| known.eq_ignore_ascii_case(name)));
         warnings.extend(strange.map(|name| unexpected(name, &known)));
         warnings.extend(action.misspelt.iter().cloned());
@@ -322,8 +349,18 @@ fn load(manifests: &Manifests<'_>, uses: &str, place: &str) -> Result<Action, Ru
             )
         });
     }
-    let missing =
-        RunnerError::new(ErrorKind::ActionMissing, format!("there is no action.yml in {uses}, {place}"));
+    for file in ["Dockerfile", "dockerfile"] {
+        // As on GitHub, an image to build is an action without a manifest, whose `entrypoint` and `args` are those of its step.
+        if reach.open(folder, &dir.join(file)).is_ok() {
+            let text = format!("runs: {{using: docker, image: {file}}}\n");
+            let (action, found) = Action::parse(&Source::new(format!("{name}/{file}"), text));
+            return action.ok_or_else(|| RunnerError::new(ErrorKind::ActionMissing, format!("{found:?}")));
+        }
+    }
+    let missing = RunnerError::new(
+        ErrorKind::ActionMissing,
+        format!("there is no action.yml and no Dockerfile in {uses}, {place}"),
+    );
     Err(missing.with_help(
         "check the path; an action of this repository must have been checked out by an earlier step with uses: \
          actions/checkout@v4",

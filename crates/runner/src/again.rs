@@ -2,6 +2,7 @@
 //! by then, in its `with`, its `env` and the defaults of its inputs.
 
 use crate::{
+    action::seen,
     error::RunnerError,
     job::{Frame, Job},
     scope::StepScope,
@@ -13,7 +14,7 @@ use shipway_base::Diagnostic;
 use shipway_workflow::{
     Texts,
     action::Action,
-    document::{Step, StepKind},
+    document::{Step, StepKind, UsesStep},
     expr::{Object, Value},
 };
 use std::sync::Arc;
@@ -52,16 +53,23 @@ impl Call {
         self.frame.caller.as_ref().map_or(self, |caller| caller.call.outermost())
     }
 
-    /// What the step gives its action.
-    fn given(&self, job: &Job<'_>, scope: &StepScope) -> Result<Texts, RunnerError> {
+    /// Its action.
+    fn uses(&self) -> Option<&UsesStep> {
         match &self.step.kind {
-            StepKind::Uses(uses) => job.fields(&uses.with, scope).map_err(|found| expression(&found)),
+            StepKind::Uses(uses) => Some(uses),
             StepKind::Run(_)
             | StepKind::Wait(_)
             | StepKind::WaitAll
             | StepKind::Cancel(_)
-            | StepKind::Parallel(_) => Ok(Texts::new()),
+            | StepKind::Parallel(_) => None,
         }
+    }
+
+    /// What the step gives its action, which stands at this level.
+    fn given(&self, job: &Job<'_>, frame: &Frame, scope: &StepScope) -> Result<Texts, RunnerError> {
+        let Some(uses) = self.uses() else { return Ok(Texts::new()) };
+        let (repository, reference) = job.origin(frame, &uses.uses.value);
+        job.fields(&uses.with, &seen(scope, &repository, &reference)).map_err(|found| expression(&found))
     }
 }
 
@@ -102,9 +110,10 @@ impl Job<'_> {
         scope: &StepScope,
         id: &str,
     ) -> Result<Object, RunnerError> {
-        let given = call.given(self, scope)?;
+        let Some(uses) = call.uses() else { return Ok(Object::new()) };
+        let given = call.given(self, frame, scope)?;
         // What is to be said about them was said when the action ran.
-        Ok(self.inputs(frame, action, &given, (&scope.env, id))?.0)
+        Ok(self.inputs(frame, &uses.uses.value, action, &given, (&scope.env, id))?.0)
     }
 
     /// What a step gives its action by now: with the defaults of its manifest, or as it is written where there is none.
@@ -117,7 +126,7 @@ impl Job<'_> {
     ) -> Result<Object, RunnerError> {
         match action {
             Some(action) => self.inputs_anew(action, call, &anew.frame, &anew.scope, id),
-            None => Ok(call.given(self, &anew.scope)?.into_iter().collect()),
+            None => Ok(call.given(self, &anew.frame, &anew.scope)?.into_iter().collect()),
         }
     }
 

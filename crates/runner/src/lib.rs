@@ -48,6 +48,7 @@ mod place;
 mod platform;
 mod post;
 mod process;
+mod proxy;
 mod reach;
 mod remote;
 mod report;

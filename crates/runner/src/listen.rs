@@ -14,7 +14,7 @@ use crate::{
     session::{Action, Heard, Session, disarm},
 };
 use shipway_workflow::Texts;
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 use tokio::sync::mpsc;
 
 /// How Shipway's own commands begin the line about what to do, which stands after that about what is wrong.
@@ -26,7 +26,7 @@ pub(crate) struct HeardAll {
     /// Outputs.
     pub(crate) outputs: Texts,
     /// State for a post step.
-    pub(crate) state: BTreeMap<String, String>,
+    pub(crate) state: Vec<(String, String)>,
     /// Variables for the steps that follow.
     pub(crate) env: Vec<(String, String)>,
     /// Folders for `PATH`.
@@ -213,7 +213,7 @@ async fn command(
             heard.outputs.insert(name, value);
         }
         Action::SaveState { name, value } => {
-            heard.state.insert(name, value);
+            heard.state.push((name, value));
         }
         Action::SetEnv { name, value } => set_env(log, step, heard, (name, value), "::set-env::").await,
         Action::AddPath(folder) => heard.paths.push(folder),

@@ -1,10 +1,12 @@
 //! Steps with `run`.
 
 use crate::{
+    action::seen,
     error::{ErrorKind, RunnerError},
     executor::{Program, ProgramPlace, Script, Streams},
     job::Job,
     listen::Hearing,
+    proxy,
     scope::StepScope,
     shell::Shell,
     steps::{Came, Current},
@@ -38,8 +40,8 @@ impl Job<'_> {
     /// Runs the script of a step.
     pub(crate) async fn run_script(&mut self, run: &RunStep, current: &Current) -> Result<Came, RunnerError> {
         let request = self.request;
-        let eval =
-            |template: &Template| template.eval_string(&current.scope).map_err(|found| expression(&found));
+        let scope = seen(&current.scope, "", "");
+        let eval = |template: &Template| template.eval_string(&scope).map_err(|found| expression(&found));
         // A composite action's steps name their shell themselves; the job's defaults do not reach into it.
         let inside_action = current.source != request.workflow.source;
         let defaults = if inside_action { RunDefaults::default() } else { self.run_defaults.clone() };
@@ -52,8 +54,9 @@ impl Job<'_> {
             Some(directory) => self.map.inside(&self.folders.workspace).join(&*directory),
             None => self.map.inside(&self.folders.workspace),
         };
-        let mut env = self.environment(&current.scope);
+        let mut env = self.environment(&scope);
         env.extend(self.services.scripts.clone());
+        proxy::go_past(&mut env);
         let shells = self.shells();
         let path = shells.as_deref().or(env.get("PATH").map(String::as_str)).unwrap_or_default();
         let mut there = Vec::new();

@@ -26,6 +26,9 @@ impl Job<'_> {
         inputs: Object,
         current: &Current,
     ) -> Result<Came, RunnerError> {
+        if self.has_pre(loaded, 0) {
+            self.warn_of_pre(loaded, current).await;
+        }
         let mut frame = self.inner_frame(outer, loaded, composite, inputs, current);
         self.run_steps(&mut frame, &composite.steps).await;
         if self.posts.iter().any(|post| post.current.place.starts_with(&frame.place)) {

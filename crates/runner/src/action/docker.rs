@@ -11,6 +11,7 @@ use crate::{
     listen::Hearing,
     opening::hear,
     place::{ImageSource, OwnContainer},
+    proxy,
     scope::StepScope,
     script::expression,
     shell::words,
@@ -77,7 +78,7 @@ impl DockerPart {
 
     /// What its expressions and its environment see beside what the step sees.
     pub(super) fn scope(&self, scope: &StepScope) -> StepScope {
-        seen(scope, None, &self.repository, &self.reference)
+        seen(scope, &self.repository, &self.reference)
     }
 }
 
@@ -106,7 +107,7 @@ impl Job<'_> {
         inputs: &Object,
         current: &Current,
     ) -> Result<Came, RunnerError> {
-        let scope = seen(&current.scope, None, &loaded.repository, &loaded.reference);
+        let scope = seen(&current.scope, &loaded.repository, &loaded.reference);
         if !docker.pre_if.eval(&scope).map_err(|found| expression(&found))? {
             return Ok(Came::of(Conclusion::Skipped));
         }
@@ -191,6 +192,7 @@ impl Job<'_> {
         let mut env = self.container_environment(current);
         env.extend(inputs);
         env.extend(self.services_inside(Some(current.index)).await.actions);
+        proxy::go_past(&mut env);
         let container = OwnContainer {
             job: self.identity.clone(),
             folders: self.folders.clone(),

@@ -13,6 +13,7 @@ use crate::{
     job::Job,
     listen::Hearing,
     place::PathMap,
+    proxy,
     scope::StepScope,
     steps::{Came, Current},
 };
@@ -73,7 +74,7 @@ impl NodePart {
 
     /// What its expressions and its environment see beside what the step sees.
     pub(super) fn scope(&self, scope: &StepScope) -> StepScope {
-        seen(scope, Some(&self.dir), &self.repository, &self.reference)
+        seen(scope, &self.repository, &self.reference)
     }
 }
 
@@ -119,6 +120,7 @@ impl Job<'_> {
         env.extend(part.inputs.clone());
         env.extend(self.saved(current));
         env.extend(self.services.actions.clone());
+        proxy::go_past(&mut env);
         // That of a Node of the user's own may not fit the one that is started here, as GitHub's runner has it too.
         env.remove("NODE_ICU_DATA");
         let program = Program {

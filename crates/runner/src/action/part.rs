@@ -110,18 +110,22 @@ impl Job<'_> {
 
     /// Keeps what a part saved for those after it.
     pub(super) fn save(&mut self, current: &Current, state: impl IntoIterator<Item = (String, String)>) {
-        self.states.entry(current.place.clone()).or_default().extend(state);
+        let kept = self.states.entry(current.place.clone()).or_default();
+        for (name, value) in state {
+            // As on GitHub names that differ in case alone are one, spelled as it was first.
+            let known = kept.keys().find(|known| known.eq_ignore_ascii_case(&name)).cloned();
+            kept.insert(known.unwrap_or(name), value);
+        }
     }
 }
 
-/// What the parts of an action see of it in the `github` context. Only those with files have a path.
-pub(super) fn seen(scope: &StepScope, path: Option<&str>, repository: &str, reference: &str) -> StepScope {
+/// What a step and the parts of its action see of the action in the `github` context once it runs, as GitHub's runner has it: a
+/// script and an action of the workspace see neither of the two, also within an action of another repository. `action_path`
+/// is that of the composite action around.
+pub(crate) fn seen(scope: &StepScope, repository: &str, reference: &str) -> StepScope {
     let mut scope = scope.clone();
     let github = scope.contexts.get("github").and_then(|github| github.as_object()).cloned();
     let mut github = github.unwrap_or_default();
-    if let Some(path) = path {
-        github.insert("action_path", path);
-    }
     github.insert("action_repository", repository);
     github.insert("action_ref", reference);
     scope.contexts.insert("github", github);

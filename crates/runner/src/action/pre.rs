@@ -43,7 +43,7 @@ impl Job<'_> {
     }
 
     /// Whether an action, or one within it, has a pre part.
-    fn has_pre(&self, loaded: &Loaded, depth: usize) -> bool {
+    pub(super) fn has_pre(&self, loaded: &Loaded, depth: usize) -> bool {
         match &loaded.action.runs {
             Runs::Node(node) => node.pre.is_some(),
             Runs::Docker(docker) => docker.pre_entrypoint.is_some(),
@@ -117,6 +117,7 @@ impl Job<'_> {
         loaded: &Loaded,
         current: &Current,
     ) -> Result<Came, RunnerError> {
+        let current = &self.seeing(frame, &uses.uses.value, current);
         let inputs = self.pre_inputs(frame, uses, loaded, current)?;
         let (node, file) = match &loaded.action.runs {
             Runs::Docker(docker) => {
@@ -149,10 +150,12 @@ impl Job<'_> {
         let index = self.next_step;
         let inner = match self.around(outer, step, number, index) {
             Err(found) => Err(expression(&found)),
-            Ok(current) => match self.pre_inputs(outer, uses, loaded, &current) {
-                Ok(inputs) => Ok(self.inner_frame(outer, loaded, composite, inputs, &current)),
-                Err(error) => Err(error),
-            },
+            Ok(current) => {
+                match self.pre_inputs(outer, uses, loaded, &self.seeing(outer, &uses.uses.value, &current)) {
+                    Ok(inputs) => Ok(self.inner_frame(outer, loaded, composite, inputs, &current)),
+                    Err(error) => Err(error),
+                }
+            }
         };
         match inner {
             Ok(mut frame) => {
@@ -180,6 +183,6 @@ impl Job<'_> {
     ) -> Result<Object, RunnerError> {
         let given = self.fields(&uses.with, &current.scope).map_err(|found| expression(&found))?;
         // What is to be said about them is said by the step itself.
-        Ok(self.inputs(frame, &loaded.action, &given, (&current.scope.env, &current.id))?.0)
+        Ok(self.inputs(frame, &uses.uses.value, &loaded.action, &given, (&current.scope.env, &current.id))?.0)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Loaded, Manifests};
 use crate::{
+    env,
     error::{ErrorKind, RunnerError},
     job::Job,
     reach::Reach,
@@ -100,14 +101,28 @@ impl Job<'_> {
                     Some(root) => root.to_owned(),
                     None => self.own_repository(step).await?,
                 };
-                // Which repository that is stands with the action around.
-                (folder, path, String::new(), String::new(), root.map(Path::to_owned))
+                let (repository, reference) = self.own_origin(root);
+                (folder, path, repository, reference, root.map(Path::to_owned))
             }
         };
         let dir = super::normal(&folder, path)?;
         let manifests = Manifests { folder: &folder, dir: &dir, reach: Reach::Folder };
         let action = Arc::new(super::load(&manifests, &written(uses), "in its repository")?);
         Ok(Some(Loaded { uses: written(uses), action, dir, repository, reference, root }))
+    }
+
+    /// The repository that `$/` means, and the reference it is had by: those of the action around whose repository lies in `root`, or of
+    /// the workflow file.
+    fn own_origin(&self, root: Option<&Path>) -> (String, String) {
+        if root.is_some() {
+            let around = self.loaded.values().find(|loaded| loaded.root.as_deref() == root);
+            return around
+                .map(|loaded| (loaded.repository.clone(), loaded.reference.clone()))
+                .unwrap_or_default();
+        }
+        let job = env::job_context(self.request);
+        let text = |key| job.get(key).map(|value| value.to_text().to_string()).unwrap_or_default();
+        (text("workflow_repository"), text("workflow_sha"))
     }
 
     /// Makes the files of a repository in the folder of the job, once.

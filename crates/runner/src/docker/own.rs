@@ -16,6 +16,7 @@ use crate::{
     host::StepFiles,
     place::{OwnContainer, PathMap},
     process::TRACKING_ENV,
+    proxy,
 };
 use bollard::{
     container::LogOutput,
@@ -83,6 +84,7 @@ fn draft(place: &Place, container: &OwnContainer, files: &StepFiles) -> Draft {
     draft.env.insert("GITHUB_ACTIONS".to_owned(), "true".to_owned());
     draft.env.entry("CI".to_owned()).or_insert_with(|| "true".to_owned());
     proxies::add(&place.engine.proxies, &mut draft);
+    proxy::go_past(&mut draft.env);
     let folders = &container.folders;
     for folder in [&folders.temp, &folders.home, &folders.workspace, &files_folder(folders)] {
         draft.mount(folder, &there.inside(folder), false);

@@ -134,11 +134,14 @@ async fn a_javascript_action_runs_with_its_post_part() {
         r#"
 const fs = require('fs');
 fs.appendFileSync(process.env.GITHUB_OUTPUT, 'got=' + process.env['INPUT_WHO_TO'] + '\n');
-fs.appendFileSync(process.env.GITHUB_STATE, 'mark=' + process.env['INPUT_WHO_TO'] + '\n');
-console.log('main in ' + require('path').basename(process.env.GITHUB_ACTION_PATH));
+fs.appendFileSync(process.env.GITHUB_STATE, 'mark=before\nMARK=' + process.env['INPUT_WHO_TO'] + '\n');
+console.log('main in ' + require('path').basename(__dirname));
 "#,
     );
-    world.file("js/post.js", "console.log('post ' + process.env.STATE_mark);");
+    world.file(
+        "js/post.js",
+        "console.log('post ' + process.env.STATE_mark + (process.env.STATE_MARK || ''));",
+    );
     world.commit();
     let story = world
         .steps(
@@ -214,4 +217,62 @@ async fn github_action_names_the_step_of_the_job() {
     }
     // Those of the composite action within see the name of the job's step, too.
     assert_eq!(story.log().matches("__self __self\n").count(), 2, "{}", story.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dockerfile_alone_is_an_action() {
+    let mut world = World::new();
+    world.file("image/Dockerfile", "FROM scratch\n");
+    world.file("small/dockerfile", "FROM scratch\n");
+    world.file("nothing/README.md", "");
+    world.commit();
+    let check = async |name: &str, expect: &str| {
+        let steps = format!(
+            "      - uses: actions/checkout@v4\n      - {{uses: ./{name}, with: {{args: x, entrypoint: y}}}}\n"
+        );
+        let story = world.steps(&steps).await;
+        let errors = story.annotations(Level::Error);
+        assert!(errors[0].contains(expect), "{errors:?}");
+        assert_eq!(story.annotations(Level::Warning), <[&str; 0]>::default());
+    };
+    // This executor has no containers.
+    check("image", "container").await;
+    check("small", "container").await;
+    check("nothing", "no action.yml and no Dockerfile in ./nothing").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_workflow_may_ask_for_node_24_for_all_its_actions() {
+    let mut world = World::new();
+    let bin = world.dir.path().join("bin");
+    std::fs::create_dir_all(&bin).expect("a folder");
+    let fake = |dir: &std::path::Path, major: u32| {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::create_dir_all(dir).expect("a folder");
+        let path = dir.join("node");
+        std::fs::write(
+            &path,
+            format!("#!/bin/sh\n[ \"$1\" = --version ] && echo v{major}.0.0 || echo run by {major}\n"),
+        )
+        .expect("a file");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    };
+    fake(&bin, 20);
+    let path = format!("{}:/usr/bin:/bin", bin.display());
+    std::sync::Arc::make_mut(&mut world.context.host_env).insert("PATH".to_owned(), path);
+    world.file("js/action.yml", "name: js\nruns: {using: node20, main: main.js}\n");
+    world.file("js/main.js", "");
+    world.commit();
+    let steps =
+        |env: &str| format!("      - uses: actions/checkout@v4\n      - {{uses: ./js, env: {{{env}}}}}\n");
+    let story = world.steps(&steps("A: b")).await;
+    story.expect_success().expect_line("run by 20");
+    assert_eq!(story.annotations(Level::Warning), <[&str; 0]>::default());
+    let forced = steps("FORCE_JAVASCRIPT_ACTIONS_TO_NODE24: true");
+    let story = world.steps(&forced).await;
+    story.expect_success();
+    let warnings = story.annotations(Level::Warning);
+    assert!(warnings[0].contains("./js is to be run by Node 24, as FORCE_"), "{warnings:?}");
+    fake(&bin, 24);
+    world.steps(&forced).await.expect_success().expect_line("run by 24");
 }

@@ -25,7 +25,12 @@ async fn each_mistake_has_one_clear_message() {
     check(&world, "{shell: pwsh, run: x}", &["SW0501", "\"pwsh\" is not installed"]).await;
     check(&world, "{shell: ksh, run: x}", &["SW0501", "shell: ksh {0}"]).await;
     check(&world, "{working-directory: nowhere, run: x}", &["SW0502", "nowhere does not exist"]).await;
-    check(&world, "uses: ./missing", &["SW0503", "no action.yml in ./missing", "actions/checkout"]).await;
+    check(
+        &world,
+        "uses: ./missing",
+        &["SW0503", "no action.yml and no Dockerfile in ./missing", "actions/checkout"],
+    )
+    .await;
     check(&world, "uses: you/fancy@v1", &["SW0540", "no repository you/fancy", "git clone --mirror"]).await;
     check(&world, "{shell: cmd, run: x}", &["SW0501", "interpreter of Windows"]).await;
     check(&world, "run: echo broken >> $GITHUB_OUTPUT", &["SW0510", "GITHUB_OUTPUT", "line 1", "\"broken\""])

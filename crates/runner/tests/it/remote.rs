@@ -30,7 +30,7 @@ fn parts(extra: &str) -> Vec<(&'static str, String)> {
         format!(
             "const fs = require('fs');\nconst e = process.env;\n\
              console.log('{name} ' + e.INPUT_WHO + ' [' + (e.STATE_seen || '') + '] ' + e.GITHUB_ACTION_REPOSITORY + '@' + \
-             e.GITHUB_ACTION_REF + ' ' + fs.existsSync(e.GITHUB_ACTION_PATH + '/action.yml') + ' ' + (e.LATER || 'unset'));\n\
+             e.GITHUB_ACTION_REF + ' ' + fs.existsSync(__dirname + '/action.yml') + ' ' + (e.LATER || 'unset'));\n\
              fs.appendFileSync(e.GITHUB_STATE, 'seen=' + (e.STATE_seen || '') + '{name},\\n');\n\
              fs.appendFileSync(e.GITHUB_OUTPUT, 'got=' + e.INPUT_WHO + '\\n');\n"
         )
@@ -266,4 +266,76 @@ async fn a_pre_part_is_as_tolerant_and_as_limited_as_its_step() {
     assert_eq!(story.conclusions(), "failure skipped", "{}", story.log());
     let story = world.steps("      - {uses: some/hangs@v1, timeout-minutes: 0.01}\n").await;
     assert_eq!(story.conclusions(), "failure skipped", "{}", story.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_github_context_says_whose_code_runs_as_githubs_runner_does() {
+    if !has("node") {
+        return;
+    }
+    let mut world = World::new();
+    let own = "name: own\ninputs:\n  who: {default: '${{ github.action_repository }}@${{ github.action_ref }}'}\n  at: {default: '<${{ \
+               github.action_path }}>'}\nruns: {using: node20, pre: pre.js, main: main.js, post: post.js}\n";
+    let part = |name: &str| {
+        format!(
+            "const e = process.env;\nconst at = (e.GITHUB_ACTION_PATH || 'none').split('/').slice(-2).join('/');\n\
+             console.log('{name}', e.INPUT_WHO, e.INPUT_AT.split('/').slice(-2).join('/'), at);\n"
+        )
+    };
+    let (pre, main, post) = (part("pre"), part("main"), part("post"));
+    let files = [("action.yml", own), ("pre.js", &*pre), ("main.js", &*main), ("post.js", &*post)];
+    publish(&world, "some/own", &files);
+    let wrap = "name: wrap\nruns:\n  using: composite\n  steps:\n  - shell: bash\n    env: {VIA: '${{ github.action_repository }}@${{ \
+                github.action_ref }}'}\n    run: echo \"script [${{ github.action_repository }}] [$GITHUB_ACTION_REF] $VIA \
+                ${GITHUB_ACTION_PATH##*/some/}\"\n  - {uses: some/own@v1, with: {at: '${{ github.action_repository }}'}}\n  - uses: \
+                some/own@v1\n  - uses: $/inner\n";
+    let inner = "name: inner\ninputs: {who: {default: '${{ github.action_repository }}@${{ github.action_ref }}'}}\nruns:\n  using: \
+                 composite\n  steps: [{shell: bash, run: 'echo \"inner ${{ inputs.who }}\"'}]\n";
+    publish(&world, "some/wrap", &[("action.yml", wrap), ("inner/action.yml", inner)]);
+    world.file("inner/action.yml", inner);
+    let head = world.commit();
+    let story = world
+        .steps(
+            r#"
+      - uses: some/own@v1
+      - uses: some/wrap@v1
+      - uses: $/inner
+      - run: echo "plain [${GITHUB_ACTION_REPOSITORY-unset}] [${GITHUB_ACTION_REF-unset}] ${GITHUB_ACTION_PATH-unset}"
+"#,
+        )
+        .await;
+    story.expect_success();
+    for line in [
+        "pre some/own@v1 <> none",
+        "main some/own@v1 <> none",
+        "post some/own@v1 <> none",
+        "script [] [] some/wrap@v1 wrap/v1",
+        "main some/own@v1 some/own wrap/v1",
+        "main some/own@v1 wrap/v1> wrap/v1",
+        "post some/own@v1 wrap/v1> wrap/v1",
+        "inner some/wrap@v1",
+        &format!("inner me/it@{}", head.trim()),
+        "plain [] [] unset",
+    ] {
+        story.expect_line(line);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_local_composite_action_is_told_that_no_pre_part_within_it_runs() {
+    if !has("node") {
+        return;
+    }
+    let mut world = World::new();
+    publish_parts(&world, "some/parts", "");
+    let near = "name: near\nruns:\n  using: composite\n  steps:\n  - uses: some/parts@v1\n";
+    world.file("near/action.yml", near);
+    world.commit();
+    let story = world.steps("      - uses: actions/checkout@v4\n      - uses: ./near\n").await;
+    story.expect_success().expect_line("main me [] some/parts@v1 true unset");
+    let warnings = story.annotations(Level::Warning);
+    assert_eq!(
+        warnings,
+        ["pre of ./near is not run, since a local action is not there before the first step"]
+    );
 }

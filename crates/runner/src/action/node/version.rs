@@ -13,6 +13,11 @@ use crate::{
 };
 use std::{fs, path::PathBuf};
 
+/// The variable of GitHub's runner by which actions for Node 20 are run by Node 24.
+const FORCE: &str = "FORCE_JAVASCRIPT_ACTIONS_TO_NODE24";
+/// The version that it means.
+const FORCED: u32 = 24;
+
 impl Job<'_> {
     /// The beginning of the command line for an action. On this machine it is the Node of the runner's own PATH or of the
     /// tool cache, whatever steps put on their PATH, since an action is not to change its Node because a step sets
@@ -22,7 +27,9 @@ impl Job<'_> {
         part: &NodePart,
         current: &Current,
     ) -> Result<Vec<String>, RunnerError> {
-        let wanted = wanted(&part.using);
+        let said = current.scope.env.get(FORCE).map(|said| said.trim());
+        let forced = said.is_some_and(|said| said == "1" || said.eq_ignore_ascii_case("true"));
+        let wanted = if forced { wanted(&part.using).max(FORCED) } else { wanted(&part.using) };
         if self.nodes.is_none() {
             let found = self.look_for_nodes(current).await?;
             self.offer_installed(found.first()).await;
@@ -53,9 +60,13 @@ impl Job<'_> {
         };
         if node.major < wanted && !self.told_of_node {
             self.told_of_node = true;
+            let why = if forced {
+                format!("to be run by Node {wanted}, as {FORCE} says,")
+            } else {
+                format!("made for Node {wanted}")
+            };
             let text = format!(
-                "{} is made for Node {wanted} and is run by Node {} here; install Node {wanted} or newer to have what \
-                 GitHub has",
+                "{} is {why} and is run by Node {} here; install Node {wanted} or newer to have what GitHub has",
                 part.uses, node.major
             );
             let annotation =

@@ -21,7 +21,7 @@ fs.appendFileSync(e.GITHUB_OUTPUT, 'got=' + e.INPUT_WHO + '\n');
 if ('{name}' === 'main') {{
   for (const name of ['GITHUB_ACTION_PATH', 'GITHUB_WORKSPACE', 'RUNNER_TEMP', 'RUNNER_TOOL_CACHE', 'RUNNER_WORKSPACE', 'HOME', 'FROM_IMAGE', 'LD_LIBRARY_PATH'])
     console.log(name + '=' + e[name]);
-  console.log('files ' + [e.GITHUB_EVENT_PATH, e.GITHUB_ACTION_PATH + '/action.yml', e.RUNNER_TEMP, e.RUNNER_TOOL_CACHE].map(fs.existsSync));
+  console.log('files ' + [e.GITHUB_EVENT_PATH, __dirname + '/action.yml', e.RUNNER_TEMP, e.RUNNER_TOOL_CACHE].map(fs.existsSync));
   const run = (program, args) => require('child_process').execFileSync(program, args).toString().trim();
   console.log('itself ' + run(process.execPath, ['-p', '1+1']) + ', a program of the image ' + run('echo', ['two']));
   console.log('started as ' + process.argv0.replace(/node\d+/, 'nodeN'));
@@ -92,8 +92,8 @@ async fn actions_run_by_the_node_of_the_machine_in_an_image_without_anything() {
         "post of local [main,] /__w/it/it/own",
         "post of wrapped [pre,main,] /__w/_actions/some/parts/v1",
         "post of first [pre,main,] /__w/_actions/some/parts/v1",
-        "GITHUB_ACTION_PATH=/__w/_actions/some/parts/v1",
-        "GITHUB_ACTION_PATH=/__w/it/it/own",
+        "GITHUB_ACTION_PATH=undefined",
+        "GITHUB_ACTION_PATH=/__w/_actions/some/wrap/v1/inner",
         "GITHUB_WORKSPACE=/__w/it/it",
         "RUNNER_TEMP=/__w/_temp",
         "RUNNER_TOOL_CACHE=/__t",
