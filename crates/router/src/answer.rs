@@ -12,6 +12,11 @@ const CAUSE: HeaderName = HeaderName::from_static("shipway-cause");
 /// The router failed the request, or the shifting did.
 pub(crate) fn dropped(service: &str, why: Dropped, reason: &str) -> Response<Content> {
     let text = match why {
+        Dropped::DrainTimeout => {
+            // It may have been carried out, so nothing invites to send it again.
+            let text = format!("the instance of {service} was stopped before it answered");
+            return answer(StatusCode::BAD_GATEWAY, "SW0705", why.label(), &text);
+        }
         Dropped::Closed => format!("{service} serves no requests: {reason}"),
         Dropped::NoInstance => format!("no instance of {service} is ready"),
         Dropped::Shutdown => format!("the router of {service} is being stopped"),

@@ -1,7 +1,8 @@
 //! One request on its way to an instance: counted exactly once, however it ends.
 
 use crate::{
-    Dropped,
+    Dropped, answer,
+    body::Content,
     connection::{Connection, Identity},
     counters::{ArmCounters, Cause},
     epoch::Observation,
@@ -9,6 +10,7 @@ use crate::{
     snapshot::{Picked, Routed},
     upstream::Upstream,
 };
+use hyper::Response;
 use shipway_base::Timestamp;
 use shipway_traffic::ArmName;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
@@ -85,20 +87,40 @@ impl Flight {
         self.count(failed, Some(micros), |counters, worker| counters.answered(worker, status, micros));
     }
 
-    /// There will be no answer, by the instance's fault.
-    pub(crate) fn failed(&mut self, cause: Cause) {
+    /// There will be no answer, by the instance's fault or because the instance was stopped; gives what the client is
+    /// told.
+    pub(crate) fn failed(&mut self, cause: Cause) -> Response<Content> {
         self.state = State::Settled;
+        let gone = match cause {
+            Cause::Refused | Cause::Unreachable | Cause::Closed | Cause::Cut => true,
+            Cause::Status(_) | Cause::Timeout | Cause::Invalid => false,
+        };
+        if gone && self.instance().is_stopping() {
+            self.lost_by_stop();
+            return answer::dropped(&self.routed.route.service, Dropped::DrainTimeout, "");
+        }
         let micros = self.micros();
         let latency = (cause == Cause::Timeout).then_some(micros);
         self.count(true, latency, |counters, worker| counters.unanswered(worker, cause, micros));
+        answer::failed(&self.routed.route.service, cause)
     }
 
     /// The instance broke off in its answer.
     pub(crate) fn cut(&mut self) {
         if self.state == State::Answered {
             self.state = State::Settled;
-            self.count(true, None, |counters, _| counters.cause(Cause::Cut));
+            if self.instance().is_stopping() {
+                self.lost_by_stop();
+            } else {
+                self.count(true, None, |counters, _| counters.cause(Cause::Cut));
+            }
         }
+    }
+
+    /// Its instance was stopped before the end of the answer.
+    fn lost_by_stop(&self) {
+        self.routed.service.count_drop(Dropped::DrainTimeout);
+        self.connection.worker.shared.changed();
     }
 
     /// Brings a connection to rest at its instance.

@@ -166,8 +166,7 @@ impl Journey<'_> {
             }
             let error = match lost {
                 Failure::Timeout => {
-                    current.failed(Cause::Timeout);
-                    return answer::failed(&routed.route.service, Cause::Timeout);
+                    return current.failed(Cause::Timeout);
                 }
                 Failure::Lost(error) => error,
             };
@@ -186,8 +185,7 @@ impl Journey<'_> {
                     let invalid = error.error.is_parse();
                     let cause = if invalid { Cause::Invalid } else { Cause::Closed };
                     tracing::debug!(instance = instance.id, error = %error.error, "no answer");
-                    current.failed(cause);
-                    return answer::failed(&routed.route.service, cause);
+                    return current.failed(cause);
                 }
             };
             refusal = Some(Cause::Closed);
@@ -196,10 +194,10 @@ impl Journey<'_> {
             flight = Some(current);
             (routed, picked) = self.pick_again(routed, &tried);
         }
-        if let Some(mut flight) = flight {
-            flight.failed(Cause::Closed);
+        match flight {
+            Some(mut flight) => flight.failed(Cause::Closed),
+            None => answer::failed(&routed.route.service, Cause::Closed),
         }
-        answer::failed(&routed.route.service, Cause::Closed)
     }
 
     /// Puts the request on its way to the instance picked; when there is none in its arm, to one of the other arm.
@@ -225,13 +223,15 @@ impl Journey<'_> {
             }
             Err(NoPick::Empty(assigned)) => {
                 // An arm all of whose instances refuse has failed its client, even if the other arm helps out.
-                if let (Some(flight), Some(cause)) = (&mut flight, refusal) {
-                    flight.failed(cause);
-                }
+                let failed = match (&mut flight, refusal) {
+                    (Some(flight), Some(cause)) => Some(flight.failed(cause)),
+                    (None, Some(cause)) => Some(answer::failed(service, cause)),
+                    (Some(_) | None, None) => None,
+                };
                 let worker = &self.connection.worker;
-                match (routed.pick_other(assigned, tried, worker.turn(), self.started), refusal) {
+                match (routed.pick_other(assigned, tried, worker.turn(), self.started), failed) {
                     (Some(other), _) => other,
-                    (None, Some(cause)) => return Err(Box::new(answer::failed(service, cause))),
+                    (None, Some(answer)) => return Err(Box::new(answer)),
                     (None, None) => return drop_it(Dropped::NoInstance, ""),
                 }
             }
@@ -302,8 +302,7 @@ impl Journey<'_> {
         }
         match send_within(&mut upstream, request, limit, self.upload.as_deref()).await {
             Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                flight.failed(Cause::Invalid);
-                Ok(answer::failed(&flight.routed().route.service, Cause::Invalid))
+                Ok(flight.failed(Cause::Invalid))
             }
             Ok(answer) => {
                 flight.answered(answer.status().as_u16());

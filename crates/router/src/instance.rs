@@ -24,6 +24,8 @@ pub(crate) struct Instance {
     idle: Notify,
     /// Whether the current table lets it receive requests; connections come back to rest only then.
     accepting: AtomicBool,
+    /// Whether it is being stopped: what it leaves unanswered is not its own failure.
+    stopping: AtomicBool,
     /// Passed over until then, in microseconds, because it refused a connection.
     ejected_until: AtomicI64,
     /// Connections at rest, for each worker, the latest used on top: a connection lives on its worker's event loop.
@@ -48,6 +50,7 @@ impl Instance {
             in_flight: AtomicU32::new(0),
             idle: Notify::new(),
             accepting: AtomicBool::new(true),
+            stopping: AtomicBool::new(false),
             ejected_until: AtomicI64::new(i64::MIN),
             resting: (0..workers).map(|_| Mutex::default()).collect(),
             changes,
@@ -80,9 +83,20 @@ impl Instance {
     /// Says whether the instance may receive requests; when it may not, its resting connections are closed.
     pub(crate) fn accept(&self, accepting: bool) {
         self.accepting.store(accepting, SeqCst);
-        if !accepting {
+        if accepting {
+            self.stopping.store(false, SeqCst);
+        } else {
             self.resting.iter().for_each(|pool| lock(pool).clear());
         }
+    }
+
+    /// Notes that it is about to be stopped.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, SeqCst);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(SeqCst)
     }
 
     /// The usable connection that was used last on this worker.

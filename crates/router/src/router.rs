@@ -141,6 +141,13 @@ impl Router {
         }
     }
 
+    /// Says that an instance, which the table no longer lets receive requests, is stopped now although it may not have
+    /// finished: what it leaves unanswered counts as [dropped](crate::Dropped::DrainTimeout), and not as its failure,
+    /// until a table lets it receive requests again. One that is unknown has nothing to finish.
+    pub fn stopping(&self, instance: &str) {
+        self.running.shared.instances(instance).iter().for_each(|instance| instance.stop());
+    }
+
     /// What a service's requests came to since the start; `None` when no table ever named it.
     pub fn stats(&self, service: &str) -> Option<ServiceStats> {
         Some(self.running.shared.service(service)?.stats())

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 pub struct ServiceStats {
     /// Each release that served, in the order in which they first appeared in a table.
     pub releases: Vec<ReleaseStats>,
-    /// Requests failed by the router or by the shifting itself, by cause. They count for no release.
+    /// Requests failed by the router or by the shifting itself, by cause. They are no failures of a release.
     pub dropped: BTreeMap<Dropped, u64>,
     /// Requests tried again on another connection or instance, unseen by the client.
     pub retries: u64,
@@ -61,6 +61,8 @@ pub enum Dropped {
     NoInstance,
     /// The router was shut down before the answer.
     Shutdown,
+    /// Its instance was stopped before the end of the answer, because its time to finish requests was over.
+    DrainTimeout,
 }
 
 impl ServiceStats {
@@ -79,7 +81,8 @@ impl ReleaseStats {
 
 impl Dropped {
     /// All of them, in order.
-    pub const ALL: [Dropped; 3] = [Dropped::Closed, Dropped::NoInstance, Dropped::Shutdown];
+    pub const ALL: [Dropped; 4] =
+        [Dropped::Closed, Dropped::NoInstance, Dropped::Shutdown, Dropped::DrainTimeout];
 
     /// The label in metrics and in the `shipway-cause` header of the router's own answers.
     pub fn label(self) -> &'static str {
@@ -87,6 +90,7 @@ impl Dropped {
             Dropped::Closed => "closed",
             Dropped::NoInstance => "no-instance",
             Dropped::Shutdown => "shutdown",
+            Dropped::DrainTimeout => "drain-timeout",
         }
     }
 }

@@ -107,6 +107,18 @@ impl Delivery {
         self.stable.iter().chain(rolling).chain(before).find(|release| release.id == id)
     }
 
+    /// Whether an instance goes, if it goes, because its release neither serves nor is on trial any more, and not because
+    /// of what became of the instance itself.
+    pub fn has_no_use_for(&self, instance: &str) -> bool {
+        self.instances.get(instance).is_some_and(|instance| !self.needs(instance.release))
+    }
+
+    fn needs(&self, release: Id<Release>) -> bool {
+        let stable = self.stable.as_ref().map(|release| release.id);
+        let trial = self.active().map(|rollout| rollout.release.id);
+        Some(release) == stable || Some(release) == trial
+    }
+
     fn instance_ready(&mut self, id: &str, at: Timestamp) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         if !matches!(instance.stage, Stage::Retired { .. }) {

@@ -1,17 +1,20 @@
 //! The router's own life: tables of the past, draining, shutdown, restart, metrics.
 
 use crate::world::{
-    LONG, World, arm, backends, canary, draining, id, options, raw, read_to_end, route, single, table,
+    LONG, World, arm, arm_at, backends, canary, draining, id, options, raw, read_to_end, route, single, table,
 };
-use shipway_router::{Applied, Limits, Router, Shutdown};
+use shipway_router::{Applied, Dropped, Limits, Router, Shutdown};
 use shipway_traffic::{Client, Route, Split};
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::AsyncWriteExt as _,
     net::{TcpListener, TcpStream},
+    sync::Notify,
 };
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: web.localhost\r\nConnection: close\r\n\r\n";
+const POST: &str =
+    "POST / HTTP/1.1\r\nHost: web.localhost\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
 
 /// An instance that reads a bit, sends these bytes and closes.
 pub(crate) async fn speaking(bytes: &'static [u8]) -> SocketAddr {
@@ -24,6 +27,26 @@ pub(crate) async fn speaking(bytes: &'static [u8]) -> SocketAddr {
         }
     });
     address
+}
+
+/// An instance that sends these bytes and closes when it is told to.
+struct Pausing {
+    address: SocketAddr,
+    go_on: Arc<Notify>,
+}
+
+async fn pausing(bytes: &'static [u8]) -> Pausing {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("a port");
+    let go_on = Arc::new(Notify::new());
+    let told = Arc::clone(&go_on);
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        crate::world::read_until(&mut stream, "\r\n\r\n").await;
+        stream.write_all(bytes).await.expect("an open connection");
+        told.notified().await;
+    });
+    Pausing { address, go_on }
 }
 
 #[tokio::test]
@@ -65,6 +88,75 @@ async fn a_draining_instance_finishes_what_it_has_and_gets_nothing_new() {
     world.shift(single(arm("v2", &[&new[0]])));
     world.router.drained(&instance).await;
     assert!(!world.router.metrics().contains(&instance));
+}
+
+/// What a deploy stopped failed by the deploy; the version, and what is known of it, have no part in that.
+#[tokio::test]
+async fn what_an_instance_leaves_when_it_is_stopped_was_dropped() {
+    for stopped in [true, false] {
+        let old = backends("v1", 1).await;
+        let new = backends("v2", 1).await;
+        let world = World::new(single(arm("v1", &[&old[0]]))).await;
+        old[0].hold();
+        let pending = tokio::spawn(raw(world.router.address(), POST));
+        let repeatable = tokio::spawn(raw(world.router.address(), GET));
+        old[0].arrived(2).await;
+        world.shift(canary(draining(arm("v1", &[&old[0]])), arm("v2", &[&new[0]]), 100));
+        if stopped {
+            world.router.stopping(&id("v1", old[0].address()));
+        }
+        old[0].die();
+        let answer = pending.await.expect("a client");
+        assert!(repeatable.await.expect("a client").contains("x-version: v2"));
+        let stats = world.router.stats("web").expect("a service");
+        let v1 = &stats.releases[0];
+        let evidence = world.router.evidence("web").expect("evidence");
+        assert!(answer.starts_with("HTTP/1.1 502") && answer.contains("[SW0705]"), "{answer}");
+        if stopped {
+            assert!(answer.contains("shipway-cause: drain-timeout"), "{answer}");
+            assert_eq!((v1.requests, v1.failures_total()), (0, 0), "{stats:?}");
+            assert_eq!(stats.dropped, [(Dropped::DrainTimeout, 1)].into());
+            assert_eq!(evidence.stable.failures, 0);
+            let line = "shipway_router_dropped_total{service=\"web\",cause=\"drain-timeout\"} 1";
+            assert!(world.router.metrics().contains(line), "{}", world.router.metrics());
+        } else {
+            // It broke by itself while it finished its requests.
+            assert_eq!(v1.failures, [("connection closed".to_owned(), 1)].into());
+            assert_eq!((stats.dropped_total(), evidence.stable.failures), (0, 1));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_a_stop_cuts_was_dropped() {
+    let half = pausing(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf").await;
+    let world = World::new(single(arm_at("v1", &[half.address]))).await;
+    let mut client = TcpStream::connect(world.router.address()).await.expect("a listener");
+    client.write_all(POST.as_bytes()).await.expect("an open connection");
+    crate::world::read_until(&mut client, "half").await;
+    world.shift(Split::Closed { reason: "gone".to_owned() });
+    world.router.stopping(&id("v1", half.address));
+    half.go_on.notify_one();
+    read_to_end(&mut client).await;
+    let stats = world.router.stats("web").expect("a service");
+    assert_eq!(stats.releases[0].failures_total(), 0, "{stats:?}");
+    assert_eq!(stats.dropped, [(Dropped::DrainTimeout, 1)].into());
+}
+
+/// An id that comes back into the table is not being stopped any more.
+#[tokio::test]
+async fn an_instance_that_serves_again_answers_for_itself() {
+    let backends = backends("v1", 1).await;
+    let world = World::new(single(arm("v1", &[&backends[0]]))).await;
+    world.shift(canary(draining(arm("v1", &[&backends[0]])), arm("v2", &[]), 0));
+    world.router.stopping(&id("v1", backends[0].address()));
+    world.shift(single(arm("v1", &[&backends[0]])));
+    backends[0].hold();
+    let pending = tokio::spawn(raw(world.router.address(), POST));
+    backends[0].arrived(1).await;
+    backends[0].die();
+    assert!(pending.await.expect("a client").contains("connection closed"));
+    assert_eq!(world.router.stats("web").expect("a service").dropped_total(), 0);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use shipway_rollout::delivery::{
     self, Action, Command, Decided, Delivery, Event, InstancePhase, Judged, Looks, Observed, Plan, Reason,
     Rollout,
 };
-use shipway_router::RouterError;
+use shipway_router::{Dropped, RouterError};
 use shipway_store::{
     Append, Expected, Statement, StoreError,
     models::{
@@ -157,7 +157,7 @@ struct Loop {
     first_version: u64,
     saved: Option<Evidence>,
     saved_at: Timestamp,
-    /// Requests failed by the shifting while the present rollout was under way.
+    /// Requests failed by the shifting of the present rollout.
     drops: Drops,
     view: Arc<Mutex<Option<api::Rollout>>>,
 }
@@ -179,7 +179,8 @@ impl Loop {
             let page = row.and_then(|row| serde_json::from_str::<api::Rollout>(row.report.as_deref()?).ok());
             self.drops = Drops {
                 before: page.as_ref().map_or(0, |page| page.split.dropped),
-                since: self.delivery.active().map(|_| self.dropped_total()),
+                since: self.dropped(),
+                over: self.delivery.active().is_none(),
             };
             let seen = page.into_iter().flat_map(|page| page.instances).filter(|instance| instance.canary);
             self.kept = seen.map(|instance| (instance.id.clone(), instance)).collect();
@@ -303,22 +304,22 @@ impl Loop {
         let mut records = Vec::new();
         let mut next = self.delivery.clone();
         let (mut first_version, mut drops) = (self.first_version, self.drops);
-        let total = self.dropped_total();
+        let dropped = self.dropped();
         for (event, version) in events.iter().zip(before + 1..) {
             if matches!(event, Event::RolloutStarted { .. }) {
                 // The one before ended by an event of this commit, and this is its page from now on.
-                let shown = self.shown(drops.at(total));
+                let shown = self.shown(drops.at(dropped));
                 statements.extend(self.row(&next, first_version, evidence.as_ref(), statuses, shown, now)?);
                 first_version = version;
-                drops = Drops { before: 0, since: Some(total) };
+                drops = Drops { before: 0, since: dropped, over: false };
             }
             records.push(rows::delivery::encode(event)?);
             next.evolve(event, now);
         }
         if next.active().is_none() {
-            drops = Drops { before: drops.at(total), since: None };
+            drops = Drops { before: drops.at(dropped), since: dropped, over: true };
         }
-        let shown = self.shown(drops.at(total));
+        let shown = self.shown(drops.at(dropped));
         statements.extend(self.row(&next, first_version, evidence.as_ref(), statuses, shown, now)?);
         let state = DeliveryRow {
             service: next.service.clone(),
@@ -394,7 +395,13 @@ impl Loop {
                 self.world.target.start(InstanceSpec::of(&instance, &release, &folder)).await?;
             }
             Action::Route(route) => self.world.route(*route)?,
-            Action::Stop { instance, grace } => self.world.target.stop(&instance, grace).await?,
+            Action::Stop { instance, grace } => {
+                // One that failed answers for what it leaves; for the others the shifting does.
+                if self.delivery.has_no_use_for(&instance) {
+                    self.world.router.stopping(&instance);
+                }
+                self.world.target.stop(&instance, grace).await?;
+            }
             Action::Forget { instance } => self.world.target.forget(&instance).await?,
         }
         Ok(())
@@ -428,8 +435,10 @@ impl Loop {
     }
 
     /// What the router failed because of the shifting itself, since it started.
-    fn dropped_total(&self) -> u64 {
-        self.world.router.stats(&self.delivery.service).map_or(0, |stats| stats.dropped_total())
+    fn dropped(&self) -> Counted {
+        let stats = self.world.router.stats(&self.delivery.service).unwrap_or_default();
+        let stopped = stats.dropped.get(&Dropped::DrainTimeout).copied().unwrap_or_default();
+        Counted { all: stats.dropped_total(), stopped }
     }
 
     fn shown(&self, dropped: u64) -> present::Shown<'_> {
@@ -444,7 +453,7 @@ impl Loop {
 
     /// Keeps what pages and clients see, and tells them when it changed.
     fn show(&self, observed: &Observed, statuses: &[InstanceStatus], now: Timestamp) {
-        let shown = self.shown(self.drops.at(self.dropped_total()));
+        let shown = self.shown(self.drops.at(self.dropped()));
         let view = present::rollout(&self.delivery, observed, statuses, shown, now);
         let mut shown = lock(&self.view);
         if *shown != view {
@@ -461,14 +470,27 @@ impl Loop {
 struct Drops {
     /// Those before `since`.
     before: u64,
-    /// What the router had counted when this began to count; `None` when the rollout is over.
-    since: Option<u64>,
+    /// What the router had counted when this began to count.
+    since: Counted,
+    /// Whether the rollout is over: the instances that it replaced may still have requests to finish, and only what
+    /// these lose is its doing.
+    over: bool,
+}
+
+/// Requests failed by the shifting that the router has counted.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
+    all: u64,
+    /// Those whose instance was stopped before it had finished.
+    stopped: u64,
 }
 
 impl Drops {
     /// The count when the router has counted this many.
-    fn at(self, total: u64) -> u64 {
-        self.before + self.since.map_or(0, |since| total.saturating_sub(since))
+    fn at(self, now: Counted) -> u64 {
+        let (now, since) =
+            if self.over { (now.stopped, self.since.stopped) } else { (now.all, self.since.all) };
+        self.before + now.saturating_sub(since)
     }
 }
 

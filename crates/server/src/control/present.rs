@@ -26,7 +26,7 @@ pub(super) struct Shown<'a> {
     pub(super) reasons: &'a [Reason],
     /// How the instances of the version on trial were last seen.
     pub(super) kept: &'a BTreeMap<String, api::InstanceReport>,
-    /// Requests that were failed by the shifting itself while the rollout was under way.
+    /// Requests that were failed by the shifting itself.
     pub(super) dropped: u64,
 }
 

@@ -212,3 +212,39 @@ fn a_rollout_shows_the_requests_that_its_own_shifting_failed() {
     assert_eq!(shown.len(), 3, "{}", up.text());
     assert_eq!((dropped(&plant, &second), dropped(&plant, &id(&third["summary"]["id"]))), (counted, 0));
 }
+
+/// A request that a deploy cut off, because its instance was stopped at the end of `drainTimeout`, counts for that deploy, though its
+/// rollout is over by then, and not against the version that had served it.
+#[test]
+fn what_a_deploy_stops_counts_for_the_deploy() {
+    let (plant, mut up) = live();
+    let _sha = plant.commit("v2", "error_percent=0\nlatency_ms=60000\nseed=7");
+    let second = plant.finished_rollout("v2");
+    assert_eq!(second["summary"]["phase"], "promoted", "{second}\n{}", up.text());
+    let third = thread::scope(|scope| {
+        let posting = scope.spawn(|| plant.post());
+        let on_its_way = wait_for(|| {
+            let metrics = String::from_utf8(plant.download("/metrics", "").1).ok()?;
+            let busy = |line: &str| line.starts_with("shipway_router_in_flight{") && line.ends_with(" 1");
+            metrics.lines().any(busy).then_some(())
+        });
+        assert!(on_its_way.is_some(), "{}", up.text());
+        let _sha = plant.commit("v3", HEALTHY);
+        let third = plant.finished_rollout("v3");
+        let head = posting.join().expect("a thread").expect("an answer");
+        assert!(head.starts_with("HTTP/1.1 502") && head.contains("shipway-cause: drain-timeout"), "{head}");
+        third
+    });
+    let third = id(&third["summary"]["id"]);
+    let counted = wait_for(|| (dropped(&plant, &third) == 1).then_some(()));
+    assert!(counted.is_some(), "{:?}\n{}", plant.newest_rollout(), up.text());
+    let page = plant.get(&format!("/api/v1/rollouts/{third}")).expect("a rollout");
+    assert_eq!(page["stable"]["errors"], 0, "{page}");
+    let metrics = String::from_utf8(plant.download("/metrics", "").1).expect("a text");
+    assert!(!metrics.contains("shipway_router_failures_total{"), "{metrics}");
+    let stopped = wait_for(|| (plant.processes().len() < 4).then_some(()));
+    assert!(stopped.is_some(), "{:?}", plant.processes());
+    up.kill();
+    up = plant.start_and_wait();
+    assert_eq!(dropped(&plant, &third), 1, "{}", up.text());
+}
