@@ -190,3 +190,31 @@ pub enum Reason {
         times: u32,
     },
 }
+
+impl Reason {
+    /// Whether it may be why a rollout stands where it stands; the others tell what else is known.
+    pub fn explains(&self) -> bool {
+        match self {
+            Reason::Ended { .. }
+            | Reason::Steady { .. }
+            // It runs beside the steps and holds none up.
+            | Reason::WaitsForEvidence { analysis: AnalysisScope::Background, .. } => false,
+            Reason::NothingDeployed
+            | Reason::WaitsForInstances { .. }
+            | Reason::WaitsForRouter { .. }
+            | Reason::Pausing { .. }
+            | Reason::Held { .. }
+            | Reason::WaitsForEvidence { analysis: AnalysisScope::Step(_), .. }
+            | Reason::Degraded { .. }
+            | Reason::BackingOff { .. }
+            | Reason::CanaryDown { .. }
+            | Reason::StableDown { .. }
+            | Reason::AllDown { .. }
+            | Reason::StillRouted { .. }
+            | Reason::Draining { .. }
+            | Reason::Stopping { .. }
+            | Reason::RollingBack { .. }
+            | Reason::Flapping { .. } => true,
+        }
+    }
+}

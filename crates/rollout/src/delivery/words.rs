@@ -1,7 +1,8 @@
 //! What events and reasons say to people. One wording for pages, reports, logs and records.
 
 use super::{
-    AbortCause, Action, Event, Failure, FailureKind, PauseCause, Phase, Reason, Rollout, RolloutKind, StepEnd,
+    AbortCause, Action, AnalysisScope, Event, Failure, FailureKind, PauseCause, Phase, Reason, Rollout,
+    RolloutKind, StepEnd,
 };
 use crate::document::CanaryStep;
 use shipway_base::{Share, human_duration};
@@ -171,6 +172,9 @@ impl fmt::Display for Reason {
             Reason::Held { cause, since } => write!(f, "held since {since}: {cause}"),
             Reason::WaitsForEvidence { analysis, words } if words.is_empty() => {
                 write!(f, "the {analysis} has not said anything yet")
+            }
+            Reason::WaitsForEvidence { analysis: AnalysisScope::Background, words } => {
+                write!(f, "beside the steps, the background analysis goes on: {}", words.join("; "))
             }
             Reason::WaitsForEvidence { analysis, words } => {
                 write!(f, "the {analysis} has not got enough evidence: {}", words.join("; "))

@@ -247,8 +247,7 @@ fn summary(delivery: &Delivery, rollout: &Rollout, reasons: &[Reason]) -> api::R
         (_, Some(report)) => report.reason.clone(),
         (Phase::RollingBack { cause, .. }, None) => cause.to_string(),
         (Phase::Step { .. } | Phase::Promoting { .. } | Phase::Finished { .. }, None) => {
-            let why =
-                reasons.iter().find(|reason| !matches!(reason, Reason::Ended { .. } | Reason::Steady { .. }));
+            let why = reasons.iter().find(|reason| reason.explains());
             why.map_or_else(|| rollout.headline(), |why| format!("{}: {why}", rollout.headline()))
         }
     };

@@ -47,6 +47,9 @@ impl World<'_> {
             }
             Phase::Step { index, entered_at, .. } => {
                 self.of_trial(rollout, gathered);
+                if let Some(key) = rollout.step_key(self.state.epoch) {
+                    self.of_analysis(key, gathered);
+                }
                 if let (Some(CanaryStep::Pause { duration }), None) = (self.step(rollout), &rollout.paused) {
                     let until = duration.map(|duration| *entered_at + duration);
                     gathered.reasons.push(Reason::Pausing { step: *index, until });
@@ -56,6 +59,10 @@ impl World<'_> {
                 }
             }
             Phase::Promoting { .. } => self.of_trial(rollout, gathered),
+        }
+        // Last, because nothing waits for it.
+        if let Some(key) = rollout.background_key(self.state.epoch) {
+            self.of_analysis(key, gathered);
         }
     }
 
@@ -76,10 +83,6 @@ impl World<'_> {
             gathered.wakes.push((deadline, "the progress deadline".to_owned()));
         } else if !self.router_obeys() {
             gathered.reasons.push(Reason::WaitsForRouter { share: rollout.share });
-        }
-        let keys = [rollout.step_key(self.state.epoch), rollout.background_key(self.state.epoch)];
-        for key in keys.into_iter().flatten() {
-            self.of_analysis(key, gathered);
         }
     }
 
