@@ -23,6 +23,8 @@ pub struct Case<'a> {
     pub share: Share,
     /// When this analysis began.
     pub began: Timestamp,
+    /// When it began, or when a person let it begin anew: `atMost` counts from then.
+    pub waits_since: Timestamp,
     /// What earlier looks measured.
     pub measurements: &'a Measurements,
     /// The present instant.

@@ -22,11 +22,11 @@ pub enum Due {
     Never,
 }
 
-/// When a metric that has not ended is to be measured next; `began` is when the analysis began.
-pub fn due(metric: &Metric, state: &MetricState, began: Timestamp, now: Timestamp) -> Due {
+/// When a metric that has not ended is to be measured next; `first_at` is when it is to be measured for the first time.
+pub fn due(metric: &Metric, state: &MetricState, first_at: Timestamp, now: Timestamp) -> Due {
     let at = |at: Timestamp, why: &'static str| if now >= at { Due::Now } else { Due::At(at, why) };
     let Some(last) = state.last.last() else {
-        return at(began + metric.initial_delay, "the initial delay ends");
+        return at(first_at, "the first measurement is due");
     };
     let wanted = effective_count(&metric.limits, metric.interval.is_some());
     if wanted.is_some_and(|wanted| state.count >= wanted) {

@@ -17,7 +17,7 @@ pub struct Metric {
     pub provider: Provider,
     /// The time between measurements; `None`: one measurement is enough.
     pub interval: Option<Duration>,
-    /// How long the first measurement waits.
+    /// How long the first measurement waits, and so what it covers; zero: as long as the interval.
     pub initial_delay: Duration,
     /// `successCondition`.
     pub success_condition: Option<Condition>,
@@ -157,7 +157,7 @@ pub struct Measurement {
 /// The measurements of an analysis so far, by metric; kept by the caller between looks.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measurements {
-    /// By name of the metric; absent before its first measurement.
+    /// By name of the metric; absent before it is first looked at.
     pub metrics: BTreeMap<String, MetricState>,
 }
 
@@ -180,7 +180,10 @@ pub struct MetricState {
     pub consecutive_error: u32,
     /// The last measurements, oldest first; as many as the metric keeps.
     pub last: Vec<Measurement>,
-    /// The arm's totals when the last measurement was taken; the next one is about what came since.
+    /// When it was first looked at.
+    pub since: Timestamp,
+    /// The arm's totals when the last measurement was taken, or when it was first looked at; the next one is about what
+    /// came since.
     pub totals: ArmTotals,
 }
 

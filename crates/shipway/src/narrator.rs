@@ -108,6 +108,9 @@ fn event_lines(heard: &mut Heard, event: &RolloutEvent) -> Vec<String> {
     }
     if let Some((_, reason)) = event.text.split_once(": ") {
         heard.reason = Some(reason.to_owned());
+    } else if event.kind == RolloutEventKind::Command {
+        // Whatever comes after a command is news, though it be for the same reason as before.
+        heard.reason = None;
     }
     lines
 }
@@ -187,5 +190,15 @@ mod tests {
         assert_eq!(event_lines(&mut heard, &instance), Vec::<String>::new());
         let end = event(9, RolloutEventKind::RolledBack, "v3 was rolled back: failures: 3 of 4", &[]);
         assert_eq!(event_lines(&mut heard, &end), ["    v3 was rolled back"]);
+    }
+
+    #[test]
+    fn a_second_pause_says_why_again() {
+        let mut heard = Heard::default();
+        let pause = |seq| event(seq, RolloutEventKind::Verdict, "paused: the metric safe ended", &[]);
+        assert_eq!(event_lines(&mut heard, &pause(7)), ["    paused: the metric safe ended"]);
+        let resume = event(8, RolloutEventKind::Command, "resumed by ada", &[]);
+        assert_eq!(event_lines(&mut heard, &resume), ["    resumed by ada"]);
+        assert_eq!(event_lines(&mut heard, &pause(9)), ["    paused: the metric safe ended"]);
     }
 }

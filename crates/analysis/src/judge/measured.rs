@@ -2,9 +2,14 @@
 
 use super::{Case, Outcome};
 use crate::{
-    ArmTotals, Cause, Measurements, Metric, MetricReport, MetricState, Phase, RouterQuery, condition,
+    Cause, Measurements, Metric, MetricReport, MetricState, Phase, RouterQuery, condition,
     measure::{self, Due},
 };
+use shipway_base::human_duration;
+use std::time::Duration;
+
+/// What a measurement covers that is taken once and says nothing of a time.
+const WINDOW: Duration = Duration::from_secs(10);
 
 /// Takes the measurement that is due, if any, and judges all of them.
 pub(super) fn look(
@@ -14,21 +19,17 @@ pub(super) fn look(
     measurements: &mut Measurements,
 ) -> Outcome {
     let totals = case.total.arm(query.arm);
-    let mut state = measurements.metrics.get(&metric.name).cloned().unwrap_or_else(|| MetricState {
-        // The first measurement is about what came since the analysis began, or since the evidence began anew.
-        totals: if case.baseline.epoch == case.total.epoch {
-            case.baseline.arm(query.arm).clone()
-        } else {
-            ArmTotals::default()
-        },
-        ..MetricState::default()
-    });
+    // The first measurement is about what comes from the first look on, which is when the analysis begins, begins anew, or
+    // is found under way by a new process.
+    let fresh = || MetricState { since: case.now, totals: totals.clone(), ..MetricState::default() };
+    let mut state = measurements.metrics.entry(metric.name.clone()).or_insert_with(fresh).clone();
+    let first_at = state.since + first_window(metric);
     let assess =
         |state: &MetricState| measure::assess(&metric.limits, metric.interval.is_some(), state, false);
     let (mut phase, mut reason) = assess(&state);
     let (mut wake, mut idle) = (None, false);
     if matches!(phase, Phase::Pending | Phase::Running) {
-        match measure::due(metric, &state, case.began, case.now) {
+        match measure::due(metric, &state, first_at, case.now) {
             Due::Now => match measure::value(query.query, &totals.since(&state.totals)) {
                 Some(value) => {
                     let (success, failure) = (&metric.success_condition, &metric.failure_condition);
@@ -37,7 +38,7 @@ pub(super) fn look(
                     state.totals = totals.clone();
                     measurements.metrics.insert(metric.name.clone(), state.clone());
                     (phase, reason) = assess(&state);
-                    if let Due::At(at, why) = measure::due(metric, &state, case.began, case.now) {
+                    if let Due::At(at, why) = measure::due(metric, &state, first_at, case.now) {
                         wake = matches!(phase, Phase::Running).then_some((at, why));
                     }
                 }
@@ -60,6 +61,11 @@ pub(super) fn look(
     Outcome { report, cause, needed: None, guard: false, wake }
 }
 
+/// What the first measurement covers: as much as the others, unless the document says otherwise.
+fn first_window(metric: &Metric) -> Duration {
+    if metric.initial_delay.is_zero() { metric.interval.unwrap_or(WINDOW) } else { metric.initial_delay }
+}
+
 fn message(
     metric: &Metric,
     query: RouterQuery,
@@ -73,7 +79,8 @@ fn message(
         return if idle {
             format!("{what}: no requests to measure yet")
         } else {
-            format!("{what}: not measured yet")
+            let window = human_duration(first_window(metric));
+            format!("{what}: not measured yet; the first measurement is about {window}")
         };
     };
     let mut text = format!("{what} was {}", last.value);

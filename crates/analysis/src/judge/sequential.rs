@@ -20,8 +20,8 @@ pub(super) fn look(metric: &Metric, settings: &Sequential, case: &Case<'_>, gain
         (None, None) => (Phase::Running, words::guarding(&signals)),
         (None, Some(promote)) if passed => (Phase::Successful, words::promoted(promote, &signals)),
         (None, Some(promote)) => {
-            let deadline = promote.at_most.map(|limit| case.began + limit);
-            let waited = case.now.since(case.began);
+            let deadline = promote.at_most.map(|limit| case.waits_since + limit);
+            let waited = case.now.since(case.waits_since);
             match (deadline.filter(|at| case.now >= *at), promote.otherwise) {
                 (Some(_), Otherwise::Pause) => {
                     (Phase::Inconclusive, words::too_late(promote, &signals, waited))

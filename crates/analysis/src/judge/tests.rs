@@ -29,18 +29,25 @@ fn evidence(clients: [u64; 2], failing: [u64; 2]) -> Evidence {
     evidence
 }
 
-/// One look, 60 s after the analysis began with nothing.
-fn look(metrics: &[Metric], total: &Evidence) -> Judgement {
-    let (baseline, measurements) = (Evidence { epoch: 1, ..Evidence::default() }, Measurements::default());
+/// One look at so many milliseconds after the analysis began with nothing.
+fn look_at(millis: u64, metrics: &[Metric], total: &Evidence, measurements: &Measurements) -> Judgement {
     judge(&Case {
         metrics,
         total,
-        baseline: &baseline,
+        baseline: &Evidence { epoch: 1, ..Evidence::default() },
         share: Share::percent(10),
         began: Timestamp::EPOCH,
-        measurements: &measurements,
-        now: Timestamp::from_millis(60_000),
+        waits_since: Timestamp::EPOCH,
+        measurements,
+        now: Timestamp::EPOCH + Duration::from_millis(millis),
     })
+}
+
+/// A look 60 s after the analysis began with nothing, and looked at that.
+fn look(metrics: &[Metric], total: &Evidence) -> Judgement {
+    let none = evidence([0, 0], [0, 0]);
+    let opened = look_at(0, metrics, &none, &Measurements::default());
+    look_at(60_000, metrics, total, &opened.measurements)
 }
 
 #[test]
@@ -95,6 +102,7 @@ fn promotion_uses_what_was_gained_since_the_step_began() {
         baseline: &total,
         share: Share::percent(10),
         began: Timestamp::EPOCH,
+        waits_since: Timestamp::EPOCH,
         measurements: &measurements,
         now: Timestamp::from_millis(1_000),
     };
@@ -135,6 +143,7 @@ fn clients_that_moved_are_taken_to_fail() {
             baseline: &baseline,
             share,
             began,
+            waits_since: began,
             measurements: &measurements,
             now,
         })
@@ -190,7 +199,7 @@ fn thresholds_are_measured_at_intervals_over_what_came_since() {
     let none = evidence([0, 0], [0, 0]);
     let first = look(&list, &none);
     assert!(matches!(first.verdict.decision, Decision::NotYet { .. }), "{first:?}");
-    assert_eq!(first.measurements, Measurements::default());
+    assert_eq!(first.measurements.metrics["success-rate"].count, 0);
     let mut total = evidence([90, 10], [0, 0]);
     let second = look(&list, &total);
     let last = &second.measurements.metrics["success-rate"].last;
@@ -199,18 +208,71 @@ fn thresholds_are_measured_at_intervals_over_what_came_since() {
     // All ten requests since fail: over them the rate is 0, over everything it would be 0.91.
     total.canary.requests += 10;
     total.canary.failures += 10;
-    let at = |now: u64, measurements: &Measurements| {
-        let began = Timestamp::EPOCH;
-        let now = began + Duration::from_millis(now);
-        let share = Share::percent(10);
-        judge(&Case { metrics: &list, total: &total, baseline: &none, share, began, measurements, now })
-    };
+    let at = |now: u64, measurements: &Measurements| look_at(now, &list, &total, measurements);
     let early = at(69_999, &second.measurements);
     assert_eq!(early.measurements, second.measurements);
     let third = at(70_000, &second.measurements);
     let Decision::Regressed { cause, reason, .. } = &third.verdict.decision else { panic!("{third:?}") };
     assert_eq!(*cause, Cause::Condition);
     assert!(reason.contains("was 0") && reason.contains("failed (1) > failureLimit (0)"), "{reason}");
+}
+
+/// A first request that fails says nothing of a success rate: no measurement is about less than its time.
+#[test]
+fn the_first_measurement_covers_its_interval() {
+    let check = |text: &str, query: &str, first_at: u64| {
+        let condition = if query == "requests" { "result > 50" } else { "result >= 0.9" };
+        let list = metrics(&format!(
+            "- {{name: m, {text} successCondition: \"{condition}\", provider: {{plugin: {{shipway/router: {{query: {query}}}}}}}}}"
+        ));
+        let opened = look_at(7, &list, &evidence([0, 0], [0, 0]), &Measurements::default());
+        assert!(matches!(opened.verdict.decision, Decision::NotYet { .. }), "{opened:?}");
+        assert_eq!(
+            opened.verdict.wake.map(|(at, _)| at),
+            Some(Timestamp::EPOCH + Duration::from_millis(7 + first_at))
+        );
+        let mut one = evidence([0, 0], [0, 0]);
+        (one.canary.requests, one.canary.failures) = (1, 1);
+        let early = look_at(6 + first_at, &list, &one, &opened.measurements);
+        assert!(matches!(early.verdict.decision, Decision::NotYet { .. }), "{early:?}");
+        let due = look_at(7 + first_at, &list, &evidence([900, 100], [0, 1]), &early.measurements);
+        let state = &due.measurements.metrics["m"];
+        assert_eq!((state.count, state.successful), (1, 1), "{due:?}");
+    };
+    for query in ["success-rate", "requests"] {
+        check("interval: 5s,", query, 5_000);
+        check("interval: 5s, initialDelay: 2s,", query, 2_000);
+        check("initialDelay: 30s,", query, 30_000);
+        check("", query, 10_000);
+    }
+}
+
+/// What was served before the first look, as before a restart of the server or a resume, is not measured as if it came since.
+#[test]
+fn what_came_before_the_first_look_is_not_measured() {
+    let list = metrics(RATE);
+    let mut total = evidence([90, 10], [0, 100]);
+    let opened = look_at(50_000, &list, &total, &Measurements::default());
+    total.canary.requests += 50;
+    let due = look_at(60_000, &list, &total, &opened.measurements);
+    assert_eq!(due.measurements.metrics["success-rate"].last[0].value, "1", "{due:?}");
+}
+
+#[test]
+fn a_resumed_wait_for_evidence_begins_anew() {
+    let (list, total) = (sequential("promote: {atMost: 1m}"), evidence([900, 100], [0, 0]));
+    let (none, measurements) = (Evidence { epoch: 1, ..Evidence::default() }, Measurements::default());
+    let at = |now: i64| {
+        let (began, waits_since) = (Timestamp::EPOCH, Timestamp::from_millis(90_000));
+        let (metrics, total, baseline, measurements) = (&list[..], &total, &none, &measurements);
+        let (share, now) = (Share::percent(10), Timestamp::from_millis(now));
+        judge(&Case { metrics, total, baseline, share, began, waits_since, measurements, now }).verdict
+    };
+    let waits = at(90_022);
+    assert!(matches!(waits.decision, Decision::NotYet { .. }), "{waits:?}");
+    assert_eq!(waits.wake.map(|(at, _)| at), Some(Timestamp::from_millis(150_000)));
+    let Decision::Inconclusive { reason, .. } = at(150_000).decision else { panic!("{:?}", at(150_000)) };
+    assert!(reason.contains("after 1 m 0 s"), "{reason}");
 }
 
 #[test]

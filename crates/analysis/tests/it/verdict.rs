@@ -37,6 +37,7 @@ fn play(scenario: u64, run: u64, error_rates: [f64; 2]) -> bool {
             baseline: &baseline,
             share,
             began: Timestamp::EPOCH,
+            waits_since: Timestamp::EPOCH,
             measurements: &measurements,
             now: Timestamp::EPOCH + Duration::from_secs(second),
         });

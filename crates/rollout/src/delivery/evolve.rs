@@ -235,6 +235,7 @@ impl Rollout {
             largest_share: Share::ZERO,
             exposure: None,
             attempt: 0,
+            renewed_at: None,
             paused: None,
             progress_at: at,
             was_ready: false,
@@ -286,6 +287,7 @@ impl Rollout {
             Event::Resumed { .. } => {
                 if let Some((PauseCause::Inconclusive { .. }, _)) = self.paused.take() {
                     self.attempt += 1;
+                    self.renewed_at = Some(at);
                 }
                 self.progress_at = at;
             }

@@ -15,6 +15,8 @@ pub struct Analysis<'a> {
     pub metrics: &'a [Metric],
     /// When it began.
     pub began: Timestamp,
+    /// When it began, or when a person let it begin anew: from then on it has its time to find an answer.
+    pub waits_since: Timestamp,
     /// What had been counted when it began; `None` counts from the beginning of the epoch.
     pub baseline: Option<&'a Evidence>,
     /// The canary's share now.
@@ -34,11 +36,14 @@ impl Delivery {
         let Some(rollout) = self.active() else { return Vec::new() };
         let mut analyses = Vec::new();
         let share = rollout.share;
+        let waits_since = |began: Timestamp| rollout.renewed_at.map_or(began, |renewed| renewed.max(began));
         if let (Some(key), Some(background), Some(exposure)) =
             (rollout.background_key(self.epoch), rollout.background(), rollout.exposure)
         {
             let metrics = background.analysis.metrics.as_slice();
-            analyses.push(Analysis { key, metrics, began: exposure.since, baseline: None, share });
+            let began = exposure.since;
+            let waits_since = waits_since(began);
+            analyses.push(Analysis { key, metrics, began, waits_since, baseline: None, share });
         }
         if let (Some(key), Phase::Step { index, entered_at, baseline }) =
             (rollout.step_key(self.epoch), &rollout.phase)
@@ -46,7 +51,9 @@ impl Delivery {
                 rollout.release.spec.service.canary.steps.get(*index).map(|step| &step.value)
         {
             let baseline = baseline.as_deref().filter(|baseline| baseline.epoch == self.epoch);
-            analyses.push(Analysis { key, metrics: &step.metrics, began: *entered_at, baseline, share });
+            let (metrics, began) = (step.metrics.as_slice(), *entered_at);
+            let waits_since = waits_since(began);
+            analyses.push(Analysis { key, metrics, began, waits_since, baseline, share });
         }
         analyses
     }
@@ -69,6 +76,7 @@ impl Looks {
                 baseline: analysis.baseline.unwrap_or(&none),
                 share: analysis.share,
                 began: analysis.began,
+                waits_since: analysis.waits_since,
                 measurements,
                 now,
             };

@@ -62,6 +62,8 @@ pub struct Rollout {
     pub exposure: Option<Exposure>,
     /// Grows when a person lets an inconclusive analysis begin anew.
     pub attempt: u32,
+    /// When a person last did so.
+    pub renewed_at: Option<Timestamp>,
     /// What holds it, if anything does.
     pub paused: Option<(PauseCause, Timestamp)>,
     /// Since when it has made no progress with its instances.

@@ -2,8 +2,32 @@
 
 use crate::world::{Behaviour, Opinion, World};
 use shipway_base::Share;
-use shipway_rollout::delivery::{Command, Outcome, Phase, Report};
+use shipway_rollout::delivery::{Command, Outcome, Phase, Reason, Report, plan};
 use std::time::Duration;
+
+/// A pause until somebody promotes, with a guard beside the steps.
+const PAUSED: &str = r#"
+apiVersion: shipway.dev/v1
+kind: Service
+metadata: {name: web}
+spec:
+  replicas: 2
+  command: ["./web"]
+  strategy:
+    canary:
+      analysis: {templates: [{templateName: no-worse}]}
+      steps:
+      - setWeight: 50
+      - pause: {}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: AnalysisTemplate
+metadata: {name: no-worse}
+spec:
+  metrics:
+  - name: failures
+    provider: {plugin: {shipway/sequential: {signals: [failure], alpha: 0.01}}}
+"#;
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -278,6 +302,52 @@ fn what_is_no_program_is_given_up_at_once() {
         (report.outcome, report.reason.as_str()),
         (Outcome::Failed, "it cannot be started: there is no `./web`")
     );
+}
+
+/// The background analysis holds nothing up, so it is not why a rollout waits.
+#[test]
+fn a_pause_waits_for_a_person_and_not_for_the_background() {
+    let mut world = World::with(PAUSED);
+    world.deploy("v1");
+    world.run(seconds(2));
+    world.opinions.insert("v2".to_owned(), Opinion::NotYet);
+    world.deploy("v2");
+    world.run(seconds(2));
+    let plan = plan(&world.delivery, &world.observe(), world.now);
+    let why: Vec<String> = plan.reasons.iter().map(ToString::to_string).collect();
+    assert_eq!(why[0], "step 2 pauses until somebody promotes", "{why:?}");
+    assert!(why[1].starts_with("beside the steps, the background analysis goes on: "), "{why:?}");
+    let explaining: Vec<bool> = plan.reasons.iter().map(Reason::explains).collect();
+    assert_eq!(explaining, [true, false]);
+    // Nor is it when nothing else is to be told.
+    world.command(&Command::Promote { full: false, step: Some(2), by: by() }).expect("the step is skipped");
+    assert_eq!(world.serving(), "v1 50 v2 50");
+}
+
+/// A person who lets an analysis begin anew gives it its whole time again.
+#[test]
+fn a_resumed_analysis_has_its_time_again() {
+    let mut world = World::live();
+    world.opinions.insert("v2".to_owned(), Opinion::NotYet);
+    world.deploy("v2");
+    world.run(seconds(10));
+    world.opinions.insert("v2".to_owned(), Opinion::Inconclusive);
+    world.run(seconds(1));
+    let waits_since = |world: &World| {
+        let analyses = world.delivery.analyses();
+        analyses.iter().map(|analysis| world.now.since(analysis.waits_since)).collect::<Vec<_>>()
+    };
+    assert!(waits_since(&world).iter().all(|waited| *waited > seconds(8)), "{:?}", waits_since(&world));
+    world.opinions.insert("v2".to_owned(), Opinion::NotYet);
+    let began = world.delivery.analyses()[1].began;
+    world.command(&Command::Resume { by: by() }).expect("resumed");
+    assert_eq!(waits_since(&world), [seconds(0), seconds(0)]);
+    assert_eq!(world.delivery.analyses()[1].began, began, "what was counted before stays");
+    // A pause by a person ends no analysis, so nothing begins anew.
+    world.run(seconds(3));
+    world.command(&Command::Pause { by: by() }).expect("paused");
+    world.command(&Command::Resume { by: by() }).expect("resumed");
+    assert_eq!(waits_since(&world), [seconds(3), seconds(3)]);
 }
 
 #[test]
