@@ -43,11 +43,16 @@ pub(crate) fn unrouted(host: &str) -> Response<Content> {
     answer(StatusCode::NOT_FOUND, "SW0707", "no-route", &text)
 }
 
+/// Says that the connection ends with this answer.
+pub(crate) fn close(answer: &mut Response<Content>) {
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+}
+
 /// The request cannot be forwarded.
 pub(crate) fn refused(status: StatusCode, reason: &str) -> Response<Content> {
     let mut answer = answer(status, "SW0708", "bad-request", reason);
     // Where a request ends is in doubt when it is malformed, so nothing more is read from this client.
-    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    close(&mut answer);
     answer
 }
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use std::{
     fmt,
+    future::poll_fn,
     pin::Pin,
     sync::{
         Arc,
@@ -14,6 +15,10 @@ use std::{
     time::Duration,
 };
 use tokio::time::Sleep;
+
+/// What is read of a body that nobody wants, so that its connection can serve the next request.
+const UNWANTED_BYTES: u64 = 64 * 1_024;
+const UNWANTED_TIME: Duration = Duration::from_secs(1);
 
 /// What a client sends, on its way to an instance.
 #[derive(Debug)]
@@ -33,6 +38,7 @@ pub(crate) enum RequestBody {
 pub(crate) struct Upload {
     frames: AtomicU64,
     failed: AtomicBool,
+    complete: AtomicBool,
 }
 
 /// Why a request's body ended early; the client is at fault.
@@ -78,12 +84,36 @@ impl RequestBody {
         let streaming = RequestBody::Streaming { body, upload: Arc::clone(&upload), patience, pause: None };
         (streaming, Some(upload))
     }
+
+    /// Reads on when the rest is small and comes soon: a connection whose request was not read to its end has to be
+    /// closed.
+    pub(crate) async fn discard(&mut self) {
+        if self.is_end_stream() || self.size_hint().lower() > UNWANTED_BYTES {
+            return;
+        }
+        let reading = async {
+            let mut read = 0;
+            while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut *self).poll_frame(context)).await {
+                read += frame.data_ref().map_or(0, |data| data.len() as u64);
+                if read > UNWANTED_BYTES {
+                    return;
+                }
+            }
+        };
+        // Whether it came to its end is asked of the upload.
+        let _in_time = tokio::time::timeout(UNWANTED_TIME, reading).await;
+    }
 }
 
 impl Upload {
     /// The number of frames that went to the instance so far.
     pub(crate) fn frames(&self) -> u64 {
         self.frames.load(Relaxed)
+    }
+
+    /// Whether all of it was read.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete.load(Relaxed)
     }
 
     /// Whether the client broke off or paused for too long.
@@ -111,10 +141,15 @@ impl Body for RequestBody {
             Poll::Ready(Some(Ok(frame))) => {
                 *pause = None;
                 upload.frames.fetch_add(1, Relaxed);
+                // Whoever knows the length asks no further.
+                upload.complete.store(body.is_end_stream(), Relaxed);
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => fail(UploadError::Broken(error)),
-            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Ready(None) => {
+                upload.complete.store(true, Relaxed);
+                Poll::Ready(None)
+            }
             Poll::Pending => {
                 let pause = pause.get_or_insert_with(|| Box::pin(tokio::time::sleep(*patience)));
                 match pause.as_mut().poll(context) {

@@ -13,9 +13,9 @@ use crate::{
     upstream::{SendError, Upstream},
 };
 use hyper::{
-    HeaderMap, Method, Request, Response, StatusCode, Uri,
+    HeaderMap, Method, Request, Response, StatusCode, Uri, Version,
     body::Incoming,
-    header::{HeaderValue, SET_COOKIE},
+    header::{EXPECT, HeaderValue, SET_COOKIE},
     upgrade::OnUpgrade,
 };
 use shipway_base::Timestamp;
@@ -42,6 +42,16 @@ pub(crate) async fn serve(
     let busy = connection.begin();
     let answer = route(connection, request).await;
     Ok(answer.map(|content| ResponseBody::new(content, busy)))
+}
+
+/// What becomes of a request's body that is not read to its end. An HTTP/1 connection cannot serve another request then,
+/// and a client that is not told would send its next one into a closed connection.
+#[derive(Clone, Copy)]
+struct Unread {
+    /// Whether the connection is of a kind that ends.
+    ends: bool,
+    /// Whether the client waits for a word before it sends its body.
+    asks: bool,
 }
 
 /// What a request needs to be sent again.
@@ -82,9 +92,15 @@ async fn route(connection: Arc<Connection>, mut request: Request<Incoming>) -> R
     drop(snapshot);
     let Some((routed, identity, picked)) = chosen else {
         worker.shared.unrouted.fetch_add(1, Relaxed);
-        return answer::unrouted(&host);
+        let mut answer = answer::unrouted(&host);
+        let unread = Unread::of(&request);
+        let (mut body, upload) =
+            RequestBody::new(request.into_body(), worker.shared.options.limits.body_timeout);
+        unread.end(&mut body, upload.as_deref(), &mut answer).await;
+        return answer;
     };
     drop(host);
+    let unread = Unread::of(&request);
     let upgrade = head::is_upgrade(request.version(), request.headers());
     let tunnel = upgrade.then(|| hyper::upgrade::on(&mut request));
     let (mut parts, body) = request.into_parts();
@@ -98,8 +114,9 @@ async fn route(connection: Arc<Connection>, mut request: Request<Incoming>) -> R
     });
     // In a box from here on: every step on its way would carry a copy of its space.
     let request = Box::new(Request::from_parts(parts, body));
-    let mut journey = Journey { connection: &connection, identity, started, upload, spare, tunnel };
+    let mut journey = Journey { connection: &connection, identity, started, unread, upload, spare, tunnel };
     let mut answer = journey.run(routed, picked, request).await;
+    journey.unread.tell(journey.upload.as_deref(), &mut answer);
     if let Some(name) = identity.named
         && let Ok(cookie) = HeaderValue::try_from(worker.shared.signer.set_cookie(name))
     {
@@ -113,6 +130,7 @@ struct Journey<'a> {
     connection: &'a Arc<Connection>,
     identity: Identity,
     started: Timestamp,
+    unread: Unread,
     /// `None` when the request has no body.
     upload: Option<Arc<Upload>>,
     /// `None` when the request must not be sent twice.
@@ -135,7 +153,10 @@ impl Journey<'_> {
         for _ in 0..ATTEMPTS {
             let current = match self.board(&routed, picked, flight, &tried, refusal) {
                 Ok(current) => current,
-                Err(answer) => return *answer,
+                Err(mut answer) => {
+                    self.unread.end(request.body_mut(), self.upload.as_deref(), &mut answer).await;
+                    return *answer;
+                }
             };
             let mut current = current;
             let instance = Arc::clone(current.instance());
@@ -345,6 +366,30 @@ async fn send_within(
     };
     upstream.alarm = alarm;
     outcome
+}
+
+impl Unread {
+    fn of<B>(request: &Request<B>) -> Unread {
+        Unread { ends: request.version() < Version::HTTP_2, asks: request.headers().contains_key(EXPECT) }
+    }
+
+    /// Ends a request that goes nowhere: a small body is read, so that the connection lives on.
+    async fn end(self, body: &mut RequestBody, upload: Option<&Upload>, answer: &mut Response<Content>) {
+        if self.ends && !self.asks {
+            // In a box: the future of every request would carry its space along.
+            Box::pin(body.discard()).await;
+        }
+        self.tell(upload, answer);
+    }
+
+    /// Tells the client when its connection ends.
+    fn tell(self, upload: Option<&Upload>, answer: &mut Response<Content>) {
+        let own = matches!(answer.body(), Content::Own(_));
+        let tunnel = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if self.ends && own && !tunnel && upload.is_some_and(|upload| !upload.is_complete()) {
+            answer::close(answer);
+        }
+    }
 }
 
 impl Spare {

@@ -1,7 +1,8 @@
 //! Clients and instances that break the rules, are slow, or die.
 
 use crate::world::{
-    LONG, World, arm, arm_at, backends, canary, closed, id, options, raw, read_to_end, route, single, table,
+    LONG, World, arm, arm_at, backends, canary, closed, id, options, raw, read_to_end, read_until, route,
+    single, table,
 };
 use shipway_router::{Dropped, Limits, Router, RouterError};
 use shipway_testkit::backend::Backend;
@@ -154,6 +155,44 @@ async fn without_an_instance_the_answer_says_why() {
     assert_eq!(stats.dropped, [(Dropped::Closed, 1), (Dropped::NoInstance, 1)].into());
     world.shift(single(arm("v1", &[&backends[0]])));
     assert!(world.raw(GET).await.starts_with("HTTP/1.1 200"));
+}
+
+/// A client that keeps its connection is not led into one that is closed behind its back: a small body is read though nobody
+/// wants it, and where the connection has to end the answer says so.
+#[tokio::test]
+async fn an_answer_to_half_a_request_says_whether_the_connection_goes_on() {
+    let world = World::new(closed()).await;
+    let head = |host: &str, length: &str| format!("POST / HTTP/1.1\r\nHost: {host}\r\n{length}\r\n\r\n");
+    let answers = [
+        ("web.localhost", "HTTP/1.1 503", "nothing is deployed yet\n"),
+        ("other", "HTTP/1.1 404", "\"other\"\n"),
+    ];
+    for (host, status, last) in answers {
+        let connect = || TcpStream::connect(world.router.address());
+        // The body comes later, in both ways in which a body can be sent.
+        let mut client = connect().await.expect("a listener");
+        for (length, body) in
+            [("Content-Length: 3", "abc"), ("Transfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n")]
+        {
+            client.write_all(head(host, length).as_bytes()).await.expect("an open connection");
+            tokio::task::yield_now().await;
+            client.write_all(body.as_bytes()).await.expect("an open connection");
+            let answer = read_until(&mut client, last).await;
+            assert!(answer.starts_with(status) && !answer.contains("connection: close"), "{answer}");
+        }
+        // More than anybody reads for nothing, a body that waits for a word, and one that does not come.
+        for (length, begun) in [
+            ("Content-Length: 1000000", "abc"),
+            ("Content-Length: 3\r\nExpect: 100-continue", ""),
+            ("Content-Length: 3", "a"),
+        ] {
+            let mut client = connect().await.expect("a listener");
+            client.write_all(head(host, length).as_bytes()).await.expect("an open connection");
+            client.write_all(begun.as_bytes()).await.expect("an open connection");
+            let answer = read_to_end(&mut client).await;
+            assert!(answer.starts_with(status) && answer.contains("connection: close"), "{length}: {answer}");
+        }
+    }
 }
 
 /// An address where nobody listens.
