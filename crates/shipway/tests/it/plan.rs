@@ -78,3 +78,24 @@ fn it_is_what_a_dry_run_prints() {
         (&"not_planned".into(), &".github/workflows/docs.yml".into())
     );
 }
+
+#[test]
+fn legs_have_the_names_that_they_will_have_as_far_as_they_are_known() {
+    let text = "on: {push: {}, workflow_dispatch: {inputs: {level: {default: low}}}}\njobs:\n  a:\n    name: test ${{ matrix.os }} \
+                at ${{ inputs.level || 'none' }}\n    runs-on: x\n    strategy: {matrix: {os: [one, two], n: [1]}}\n    steps: [{run: \
+                'true'}]\n  b:\n    name: ${{ needs.a.outputs.y }} ${{ matrix.os }}\n    needs: a\n    if: |\n      success() &&\n      \
+                github.ref != ''\n    runs-on: x\n    strategy: {matrix: {os: [one, \"two\\nlines\"]}}\n    steps: [{run: 'true'}]\n";
+    let folder = Folder::repository(&[(".github/workflows/ci.yml", text)]);
+    let answer = folder.shipway(&["plan"]);
+    says(
+        &answer,
+        &[
+            "\n    test one at none\n    test two at none\n",
+            "  b, needs a, if success() && github.ref != '': 1 step on x\n    b (one)\n    b (two lines)\n",
+        ],
+    );
+    let answer = folder.shipway(&["plan", "workflow_dispatch", "--json"]);
+    let plan: Value = serde_json::from_str(answer.stdout.lines().next().expect("a plan")).expect("JSON");
+    assert_eq!(plan["jobs"][0]["legs"][1], "test two at low", "{}", answer.all());
+    assert_eq!(plan["jobs"][1]["legs"][1], "b (two\nlines)", "{}", answer.all());
+}

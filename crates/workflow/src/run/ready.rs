@@ -144,7 +144,7 @@ impl Jobs {
     /// One leg; what cannot be evaluated about it is its reason for failing.
     fn leg(&self, group: &Group, key: JobKey, combination: Option<&MatrixLeg>, scope: &JobScope<'_>) -> Leg {
         let job = &group.job;
-        let name = leg_name(job, combination, scope);
+        let name = job.leg_name(combination, scope);
         let shown = match &name {
             Ok(name) => name.clone(),
             Err(_) => combination.map_or_else(|| job.id.value.clone(), |leg| leg.name(&job.id.value)),
@@ -296,23 +296,6 @@ impl Legs {
 fn of_minutes(minutes: f64) -> Duration {
     // A century is as good as for ever, and fits every clock.
     Duration::from_secs_f64((minutes * 60.0).min(3.2e9))
-}
-
-/// The name people see: as written when it has expressions, otherwise with the leg's values behind it.
-fn leg_name(job: &Job, leg: Option<&MatrixLeg>, scope: &JobScope<'_>) -> Result<String, Diagnostic> {
-    let written = job.name.as_ref().filter(|name| name.as_literal() != Some(""));
-    match written.map(|name| (name, name.as_literal())) {
-        Some((name, None)) => {
-            let name = name.eval_string(scope)?;
-            // One that comes out empty is none.
-            if name.trim().is_empty() {
-                return Ok(leg.map_or_else(|| job.id.value.clone(), |leg| leg.name(&job.id.value)));
-            }
-            Ok(name.as_ref().to_owned())
-        }
-        Some((_, Some(literal))) => Ok(leg.map_or_else(|| literal.to_owned(), |leg| leg.name(literal))),
-        None => Ok(leg.map_or_else(|| job.id.value.clone(), |leg| leg.name(&job.id.value))),
-    }
 }
 
 /// The labels that the runner must have, and its group.

@@ -2,11 +2,11 @@
 
 use super::{
     documents::Planned,
-    legs::{Legs, legs},
+    legs::{Before, Legs, legs},
 };
 use crate::{cli::say, render::counted};
 use serde_json::{Value as Json, json};
-use shipway_workflow::document::Job;
+use shipway_workflow::{document::Job, matrix::Leg};
 
 /// Prints the jobs of each run in an order in which they could run.
 pub(super) fn show(planned: &[Planned], as_json: bool) {
@@ -32,6 +32,7 @@ pub(super) fn show(planned: &[Planned], as_json: bool) {
 }
 
 struct Shown<'a> {
+    planned: &'a Planned,
     job: &'a Job,
     legs: Legs,
 }
@@ -39,11 +40,14 @@ struct Shown<'a> {
 impl<'a> Shown<'a> {
     fn new(planned: &'a Planned, id: &str) -> Option<Shown<'a>> {
         let job = planned.plan.workflow().jobs.get(id)?;
-        Some(Shown { job, legs: legs(&planned.plan, job, &planned.context) })
+        Some(Shown { planned, job, legs: legs(&planned.plan, job, &planned.context) })
     }
 
-    fn name(&self) -> &str {
-        self.job.name.as_ref().and_then(|name| name.as_literal()).unwrap_or(&self.job.id.value)
+    /// The name that a leg will have; the job's id and the leg's values where what other jobs give is part of it.
+    fn name(&self, leg: &Leg) -> String {
+        let matrix = leg.values.clone().into();
+        let before = Before { context: &self.planned.context, matrix: Some(&matrix) };
+        self.job.leg_name(Some(leg), &before).unwrap_or_else(|_| leg.name(&self.job.id.value))
     }
 
     fn labels(&self) -> String {
@@ -67,17 +71,17 @@ impl<'a> Shown<'a> {
             line += &format!(", needs {}", self.needs().join(", "));
         }
         if let Some(condition) = self.job.condition.written() {
-            line += &format!(", if {}", condition.text().trim());
+            line += &format!(", if {}", one_line(condition.text()));
         }
         line += &match self.job.call() {
             Some(call) => format!(": calls {}", call.uses.value),
-            None => format!(": {} on {}", counted(self.steps(), "step"), self.labels()),
+            None => format!(": {} on {}", counted(self.steps(), "step"), one_line(&self.labels())),
         };
         let mut lines = vec![line];
         match &self.legs {
             Legs::None => {}
             Legs::Known(legs) => {
-                lines.extend(legs.iter().map(|leg| format!("    {}", leg.name(self.name()))))
+                lines.extend(legs.iter().map(|leg| format!("    {}", one_line(&self.name(leg)))))
             }
             Legs::Wrong(why) => lines.push(format!("    it would fail: {why}")),
             Legs::Later => lines.push("    its matrix is known when the jobs it needs have ended".to_owned()),
@@ -88,11 +92,17 @@ impl<'a> Shown<'a> {
     fn to_json(&self) -> Json {
         let legs = match &self.legs {
             Legs::None | Legs::Later | Legs::Wrong(_) => Json::Null,
-            Legs::Known(legs) => legs.iter().map(|leg| leg.name(self.name())).collect(),
+            Legs::Known(legs) => legs.iter().map(|leg| self.name(leg)).collect(),
         };
         json!({
             "job": self.job.id.value, "needs": self.needs(), "if": self.job.condition.written().map(|c| c.text().trim()),
             "runs_on": self.labels(), "steps": self.steps(), "legs": legs,
         })
     }
+}
+
+/// A text of several lines as one, as pages show it.
+fn one_line(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join(" ")
 }

@@ -4,8 +4,11 @@ use super::{
     Concurrency, Container, Defaults, Environment, Fields, Maybe, Permissions, RunsOn, Services, Step,
     Strategy,
 };
-use crate::expr::{Condition, Template, Value};
-use shipway_base::{Span, Spanned};
+use crate::{
+    expr::{Condition, Scope, Template, Value},
+    matrix::Leg,
+};
+use shipway_base::{Diagnostic, Span, Spanned};
 use std::{fmt, sync::Arc};
 
 /// `jobs.<id>`.
@@ -142,6 +145,28 @@ impl Job {
         match &self.kind {
             JobKind::Call(call) => Some(call),
             JobKind::Steps(_) => None,
+        }
+    }
+
+    /// The name people see of one of its legs, or of the job when it has no matrix: as written when it has expressions,
+    /// otherwise with the leg's values behind it.
+    ///
+    /// # Errors
+    /// As [`Template::eval_string`].
+    pub fn leg_name(&self, leg: Option<&Leg>, scope: &dyn Scope) -> Result<String, Diagnostic> {
+        let with_leg = |name: &str| leg.map_or_else(|| name.to_owned(), |leg| leg.name(name));
+        let written = self.name.as_ref().filter(|name| name.as_literal() != Some(""));
+        match written.map(|name| (name, name.as_literal())) {
+            Some((name, None)) => {
+                let name = name.eval_string(scope)?;
+                // One that comes out empty is none.
+                match name.trim().is_empty() {
+                    true => Ok(with_leg(&self.id.value)),
+                    false => Ok(name.as_ref().to_owned()),
+                }
+            }
+            Some((_, Some(literal))) => Ok(with_leg(literal)),
+            None => Ok(with_leg(&self.id.value)),
         }
     }
 }
