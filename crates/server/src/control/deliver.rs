@@ -256,6 +256,9 @@ impl Loop {
         {
             self.save(evidence.clone(), now).await?;
         }
+        if settled {
+            self.save_late_drops(&observed, &statuses, now).await?;
+        }
         Ok(if settled { Turn::Wait(wake.map(|wake| wake.at)) } else { Turn::Again })
     }
 
@@ -384,6 +387,26 @@ impl Loop {
         self.world.store.batch(vec![models::deliveries::put_evidence(&saved)?]).await?;
         self.saved = Some(saved.evidence);
         self.saved_at = now;
+        Ok(())
+    }
+
+    /// Saves what a rollout that is over failed since: its instances may have been stopped with requests to finish after
+    /// its last event.
+    async fn save_late_drops(
+        &mut self,
+        observed: &Observed,
+        statuses: &[InstanceStatus],
+        now: Timestamp,
+    ) -> Result<(), TurnError> {
+        let dropped = self.dropped();
+        let count = self.drops.at(dropped);
+        if !self.drops.over || count == self.drops.before {
+            return Ok(());
+        }
+        let evidence = observed.evidence.as_ref();
+        let row = self.row(&self.delivery, self.first_version, evidence, statuses, self.shown(count), now)?;
+        self.world.store.batch(row.into_iter().collect()).await?;
+        self.drops = Drops { before: count, since: dropped, over: true };
         Ok(())
     }
 

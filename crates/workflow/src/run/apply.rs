@@ -30,8 +30,9 @@ impl Run {
             Input::JobFinished { job, attempt, conclusion, outputs } => {
                 if let Some((legs, index)) = self.jobs.current(&job.0, job, *attempt) {
                     let leg = &mut legs.legs[index];
-                    if !matches!(leg.state, LegState::Cancelling { .. }) {
-                        // It was why the job was run again, and is not why it ended as it did.
+                    if *conclusion != Conclusion::Success && !matches!(leg.state, LegState::Cancelling { .. })
+                    {
+                        // It was why the job was run again, and is not why it failed.
                         leg.reason = None;
                     }
                     legs.finish(index, *conclusion, outputs, now, &mut effects);

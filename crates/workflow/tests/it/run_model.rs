@@ -394,7 +394,7 @@ proptest! {
 }
 
 #[test]
-fn why_a_job_was_run_again_is_not_why_it_ended() {
+fn why_a_job_was_run_again_is_not_why_it_failed() {
     let job = JobKey("a".to_owned());
     let reasons = |last: Input| {
         let mut run = run("on: push\njobs:\n  a:\n    runs-on: here\n    steps: [{run: 'true'}]\n");
@@ -413,8 +413,8 @@ fn why_a_job_was_run_again_is_not_why_it_ended() {
         conclusion,
         outputs: Default::default(),
     };
-    for conclusion in [Conclusion::Failure, Conclusion::Success] {
-        assert_eq!(reasons(finished(conclusion)), [None, why.clone(), why.clone(), None]);
+    for (conclusion, told) in [(Conclusion::Failure, None), (Conclusion::Success, why.clone())] {
+        assert_eq!(reasons(finished(conclusion)), [None, why.clone(), why.clone(), told]);
     }
     let cancelled = reasons(Input::Cancel { reason: "enough".to_owned() })[3].clone();
     assert_eq!(cancelled.as_deref(), Some("the run was cancelled: enough"));

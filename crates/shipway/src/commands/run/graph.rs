@@ -6,7 +6,12 @@ use super::{
 };
 use crate::{cli::say, render::counted};
 use serde_json::{Value as Json, json};
-use shipway_workflow::{document::Job, matrix::Leg};
+use shipway_workflow::{
+    document::Job,
+    expr::{Scope, Value},
+    matrix::Leg,
+};
+use std::cell::Cell;
 
 /// Prints the jobs of each run in an order in which they could run.
 pub(super) fn show(planned: &[Planned], as_json: bool) {
@@ -47,7 +52,9 @@ impl<'a> Shown<'a> {
     fn name(&self, leg: &Leg) -> String {
         let matrix = leg.values.clone().into();
         let before = Before { context: &self.planned.context, matrix: Some(&matrix) };
-        self.job.leg_name(Some(leg), &before).unwrap_or_else(|_| leg.name(&self.job.id.value))
+        let known = Known { before, beyond: Cell::new(false) };
+        let name = self.job.leg_name(Some(leg), &known).ok().filter(|_| !known.beyond.get());
+        name.unwrap_or_else(|| leg.name(&self.job.id.value))
     }
 
     fn labels(&self) -> String {
@@ -98,6 +105,24 @@ impl<'a> Shown<'a> {
             "job": self.job.id.value, "needs": self.needs(), "if": self.job.condition.written().map(|c| c.text().trim()),
             "runs_on": self.labels(), "steps": self.steps(), "legs": legs,
         })
+    }
+}
+
+/// What can be seen before any job has run, and whether more was asked for.
+struct Known<'a> {
+    before: Before<'a>,
+    beyond: Cell<bool>,
+}
+
+impl Scope for Known<'_> {
+    fn context(&self, name: &str) -> Option<Value> {
+        let value = self.before.context(name);
+        self.beyond.set(self.beyond.get() || value.is_none());
+        value
+    }
+
+    fn function(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
+        self.before.function(name, arguments)
     }
 }
 

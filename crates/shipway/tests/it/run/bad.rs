@@ -50,7 +50,7 @@ fn an_event_that_starts_nothing() {
     let filtered = "on: {push: {branches: [release]}}\njobs: {a: {runs-on: x, steps: [{run: 'true'}]}}\n";
     contains(&run(filtered, &[], 3), &["error[SW1013]", "its branches leave out main", "-W"]);
     // A filter that is misspelt may be why.
-    let misspelt = filtered.replace("branches:", "branches: [other]\n    branchs:");
+    let misspelt = filtered.replace("branches:", "branches: [other], branchs:");
     contains(&run(&misspelt, &[], 3), &["warning[SW0101]", "did you mean \"branches\"?", "error[SW1013]"]);
 }
 
